@@ -1,0 +1,571 @@
+//! Option names and their help: the only place that has them.
+//!
+//! The verbs are the grown-up interface. The flags without a verb are its short form and are
+//! turned into the same jobs here, so that nothing behind this file knows which was typed.
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Short forms:
+  p5-spy --pid 12345                          live view of a running program
+  p5-spy -- perl program.pl ARGS              start a program and show the live view
+  p5-spy --flame profile.svg --pid 12345      record a flame graph until Ctrl-C
+  p5-spy --flame profile.svg -- perl program.pl ARGS
+  p5-spy --dump --pid 12345                   the call stack, now
+
+Perl is never stopped or changed: p5-spy reads its memory from the outside. That needs the rights
+of a debugger: your own processes where the system allows it, or root.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "p5-spy",
+    version,
+    about = "Shows where a running Perl program spends its time",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy top|record|dump|layout-dump [OPTIONS]"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    short: Short,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Live view: which subs are busy, refreshed every second
+    #[command(after_help = "Keys: q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345")]
+    Top(TopArgs),
+    /// Record samples and write a flame graph or the collapsed stacks
+    #[command(after_help = "\
+The recording ends with Ctrl-C, after --duration, or with the program. A program that p5-spy started
+is ended after --duration (SIGTERM); otherwise p5-spy's exit status is the program's own.
+
+Examples:
+  p5-spy record -o profile.svg --duration 30 --pid 12345
+  p5-spy record --format collapsed -o - --duration 5 --pid 12345
+  p5-spy record -o profile.svg --stats stats.json -- perl program.pl")]
+    Record(RecordArgs),
+    /// Print the call stacks of a running program, once
+    #[command(after_help = "Example: p5-spy dump --json --pid 12345")]
+    Dump(DumpArgs),
+    /// Print where things are in a perl's memory, as a table for layouts/
+    #[command(after_help = "\
+What it prints can be put into layouts/, or into a folder of your own for --layouts, as it is.
+
+Example: p5-spy layout-dump /usr/bin/perl > tables/my-perl.toml")]
+    LayoutDump(LayoutDumpArgs),
+}
+
+#[derive(Debug, Args)]
+struct Short {
+    /// Record a flame graph into this file (short for: record -o FILE)
+    #[arg(long, value_name = "FILE")]
+    flame: Option<PathBuf>,
+    /// Print the call stack, now (short for: dump)
+    #[arg(long)]
+    dump: bool,
+    /// With --dump: print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// With --flame: what a frame stands for
+    #[arg(long, value_name = "WHAT")]
+    by: Option<By>,
+    /// With --flame: write the summary as JSON into this file
+    #[arg(long, value_name = "FILE")]
+    stats: Option<PathBuf>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct TopArgs {
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct RecordArgs {
+    /// The file to write; - is standard output [default: p5-spy-PID.svg]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The file's format [default: by its extension]
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// What a frame stands for
+    #[arg(long, value_name = "WHAT", default_value = "function")]
+    by: By,
+    /// Write the summary as JSON into this file
+    #[arg(long, value_name = "FILE")]
+    stats: Option<PathBuf>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct DumpArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// The process to look at
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    pid: i32,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct LayoutDumpArgs {
+    /// A perl, or a library or program that contains one
+    #[arg(value_name = "FILE", required_unless_present = "pid", conflicts_with = "pid")]
+    file: Option<PathBuf>,
+    /// A running process, whose perl is taken
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    pid: Option<i32>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct TargetArgs {
+    /// The process to look at
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    pid: Option<i32>,
+    /// A program to start and look at, after --
+    #[arg(last = true, value_name = "PROGRAM", num_args = 1..)]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct SamplingArgs {
+    /// Samples per second [default: 100]
+    #[arg(short, long, value_name = "HZ", value_parser = parse_rate)]
+    rate: Option<f64>,
+    /// End after so many seconds
+    #[arg(short, long, value_name = "SECONDS", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Count waiting threads too: wall-clock time instead of CPU time
+    #[arg(long)]
+    idle: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+struct LayoutArgs {
+    /// Use the layout tables of this folder instead of the built-in ones
+    #[arg(long, value_name = "FOLDER")]
+    layouts: Option<PathBuf>,
+    /// Look for separate debug files here too (may be given several times)
+    #[arg(long, value_name = "FOLDER")]
+    debug_dir: Vec<PathBuf>,
+    /// Use no debug information, only layout tables
+    #[arg(long, conflicts_with = "debug_dir")]
+    no_debug_info: bool,
+}
+
+/// What a frame of a recording stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum By {
+    /// A function, whatever line of it is executing
+    #[default]
+    Function,
+    /// A line of a function
+    Line,
+}
+
+/// What a recording is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A picture to open in a browser (.svg)
+    Flamegraph,
+    /// One line per stack: frame;frame;frame count (.txt, .folded, .collapsed)
+    Collapsed,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// A process that runs already.
+    Pid(i32),
+    /// A program to start.
+    Start {
+        /// The program.
+        program: OsString,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Samples per second.
+    pub rate: f64,
+    /// When to end; `None` for never.
+    pub duration: Option<Duration>,
+    /// Count waiting threads too.
+    pub idle: bool,
+}
+
+/// Where a layout may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutChoice {
+    /// The folder of tables to use instead of the built-in ones.
+    pub layouts: Option<PathBuf>,
+    /// More folders with separate debug files.
+    pub debug_dirs: Vec<PathBuf>,
+    /// Whether debug information counts.
+    pub use_debug_info: bool,
+}
+
+/// What the user wants: the one thing that the rest of the program sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// The live view.
+    Top {
+        /// What to look at.
+        aim: Aim,
+        /// How often.
+        sampling: Sampling,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// A recording.
+    Record {
+        /// What to look at.
+        aim: Aim,
+        /// How often.
+        sampling: Sampling,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+        /// Where to; `None` for a name made from the process id.
+        output: Option<PathBuf>,
+        /// As what.
+        format: Format,
+        /// What a frame stands for.
+        by: By,
+        /// Where the summary goes as JSON.
+        stats: Option<PathBuf>,
+    },
+    /// The stacks, once.
+    Dump {
+        /// The process.
+        pid: i32,
+        /// As JSON.
+        json: bool,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// A layout table.
+    LayoutDump {
+        /// The file or process.
+        source: LayoutSource,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+}
+
+/// What a layout is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayoutSource {
+    /// A file.
+    File(PathBuf),
+    /// The perl of a process.
+    Pid(i32),
+}
+
+impl Job {
+    /// Parses the words of a command line, the program's name first.
+    ///
+    /// # Errors
+    /// [`clap::Error`]: a mistake, or the text that `--help` or `--version` asked for.
+    pub fn parse<I, T>(words: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let cli = Cli::try_parse_from(words)?;
+        match cli.verb {
+            Some(Verb::Top(args)) => Ok(Job::Top {
+                aim: args.target.aim("top")?,
+                sampling: args.sampling.settings(),
+                layout: args.layout.into(),
+            }),
+            Some(Verb::Record(args)) => record(args),
+            Some(Verb::Dump(args)) => Ok(Job::Dump {
+                pid: args.pid,
+                json: args.json,
+                layout: args.layout.into(),
+            }),
+            Some(Verb::LayoutDump(args)) => Ok(Job::LayoutDump {
+                source: match (args.file, args.pid) {
+                    (Some(file), _) => LayoutSource::File(file),
+                    (None, Some(pid)) => LayoutSource::Pid(pid),
+                    (None, None) => return Err(mistake(ErrorKind::MissingRequiredArgument, "give a perl, or --pid".into())),
+                },
+                layout: args.layout.into(),
+            }),
+            None => cli.short.job(),
+        }
+    }
+
+    /// The parser itself, for completions and the like.
+    pub fn command() -> clap::Command {
+        Cli::command()
+    }
+}
+
+impl Short {
+    fn job(self) -> Result<Job, clap::Error> {
+        let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
+        let sampled = self.sampling.rate.is_some() || self.sampling.duration.is_some() || self.sampling.idle;
+        if self.dump && self.flame.is_some() {
+            return refuse("--dump prints one stack and --flame records many: use one of them");
+        }
+        if self.json && !self.dump {
+            return refuse("--json goes with --dump: p5-spy --dump --json --pid PID");
+        }
+        if self.flame.is_none() && self.by.is_some() {
+            return refuse("--by goes with --flame: p5-spy --flame FILE --by line --pid PID");
+        }
+        if self.flame.is_none() && self.stats.is_some() {
+            return refuse("--stats goes with --flame: p5-spy --flame FILE --stats STATS --pid PID");
+        }
+        if self.dump {
+            if sampled {
+                return refuse(
+                    "--dump looks once, so --rate, --duration and --idle mean nothing to it; to look many times: p5-spy record -o FILE --pid PID",
+                );
+            }
+            return match self.target.aim("--dump")? {
+                Aim::Pid(pid) => Ok(Job::Dump { pid, json: self.json, layout: self.layout.into() }),
+                Aim::Start { .. } => refuse(
+                    "--dump looks at a program that runs already: p5-spy --dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM",
+                ),
+            };
+        }
+        match self.flame {
+            Some(file) => record(RecordArgs {
+                output: Some(file),
+                format: Some(Format::Flamegraph),
+                by: self.by.unwrap_or_default(),
+                stats: self.stats,
+                sampling: self.sampling,
+                target: self.target,
+                layout: self.layout,
+            }),
+            None => Ok(Job::Top {
+                aim: self.target.aim("p5-spy")?,
+                sampling: self.sampling.settings(),
+                layout: self.layout.into(),
+            }),
+        }
+    }
+}
+
+fn record(args: RecordArgs) -> Result<Job, clap::Error> {
+    let format = match (args.format, &args.output) {
+        (Some(format), _) => format,
+        (None, None) => Format::Flamegraph,
+        (None, Some(file)) if file.as_os_str() == "-" => {
+            return Err(mistake(
+                ErrorKind::MissingRequiredArgument,
+                "standard output has no extension that could tell the format: add --format flamegraph or --format collapsed".into(),
+            ));
+        }
+        (None, Some(file)) => Format::of_file(file).ok_or_else(|| {
+            let known = "the extension of FILE does not tell the format (.svg: flamegraph; .txt, .folded, .collapsed: collapsed)";
+            mistake(ErrorKind::InvalidValue, format!("{}: {known}: add --format", file.display()))
+        })?,
+    };
+    Ok(Job::Record {
+        aim: args.target.aim("record")?,
+        sampling: args.sampling.settings(),
+        layout: args.layout.into(),
+        output: args.output,
+        format,
+        by: args.by,
+        stats: args.stats,
+    })
+}
+
+impl Format {
+    /// The format that a file's extension stands for.
+    pub fn of_file(file: &std::path::Path) -> Option<Self> {
+        let extension = file.extension()?.to_str()?.to_ascii_lowercase();
+        Format::value_variants()
+            .iter()
+            .copied()
+            .find(|format| crate::output::extensions(*format).contains(&extension.as_str()))
+    }
+}
+
+impl TargetArgs {
+    fn aim(self, verb: &str) -> Result<Aim, clap::Error> {
+        let mut words = self.command.into_iter();
+        match (self.pid, words.next()) {
+            (Some(pid), None) => Ok(Aim::Pid(pid)),
+            (None, Some(program)) => Ok(Aim::Start { program, arguments: words.collect() }),
+            (Some(pid), Some(_)) => Err(mistake(
+                ErrorKind::ArgumentConflict,
+                format!("either --pid {pid} or a program after --, not both"),
+            )),
+            (None, None) => {
+                let words = if verb.starts_with('-') { format!("p5-spy {verb}") } else { ["p5-spy", verb].join(" ") };
+                let words = words.replace("p5-spy p5-spy", "p5-spy");
+                let start = if verb == "--dump" { String::new() } else { format!(", or start a program: {words} … -- perl program.pl") };
+                Err(mistake(
+                    ErrorKind::MissingRequiredArgument,
+                    format!("what to look at? Give a running process: {words} … --pid PID{start}"),
+                ))
+            }
+        }
+    }
+}
+
+impl SamplingArgs {
+    fn settings(&self) -> Sampling {
+        Sampling {
+            rate: self.rate.unwrap_or(100.0),
+            duration: self.duration,
+            idle: self.idle,
+        }
+    }
+}
+
+impl From<LayoutArgs> for LayoutChoice {
+    fn from(args: LayoutArgs) -> Self {
+        LayoutChoice {
+            layouts: args.layouts,
+            debug_dirs: args.debug_dir,
+            use_debug_info: !args.no_debug_info,
+        }
+    }
+}
+
+fn mistake(kind: ErrorKind, message: String) -> clap::Error {
+    Cli::command().error(kind, message)
+}
+
+fn parse_pid(text: &str) -> Result<i32, String> {
+    match text.parse::<i32>() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err("a process id is a positive whole number, as ps and pgrep print it".into()),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.01..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number of samples per second, from 0.01 to 100000".into()),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
+        _ => Err("a duration is a number of seconds above 0, such as 30 or 0.5".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Job, String> {
+        Job::parse(line.split_whitespace()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn short_forms_are_the_verbs() {
+        for (short, long) in [
+            ("p5-spy --pid 7", "p5-spy top --pid 7"),
+            ("p5-spy -p 7 --rate 250", "p5-spy top -p 7 -r 250"),
+            ("p5-spy -- perl x.pl -v", "p5-spy top -- perl x.pl -v"),
+            ("p5-spy --flame f.svg --pid 7", "p5-spy record -o f.svg --pid 7"),
+            ("p5-spy --flame f --by line --stats s -d 2 -- perl", "p5-spy record -f flamegraph -o f --by line --stats s -d 2 -- perl"),
+            ("p5-spy --dump --pid 7", "p5-spy dump --pid 7"),
+            ("p5-spy --dump --json -p 7 --layouts l", "p5-spy dump --json --layouts l -p 7"),
+        ] {
+            assert_eq!(parse(short).unwrap(), parse(long).unwrap(), "{short}");
+        }
+    }
+
+    #[test]
+    fn words_after_the_dashes_are_the_programs_own() {
+        match parse("p5-spy record -o a.svg -- prog --pid 3 -o x record").unwrap() {
+            Job::Record { aim: Aim::Start { program, arguments }, .. } => {
+                assert_eq!(program, "prog");
+                assert_eq!(arguments, ["--pid", "3", "-o", "x", "record"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_extension_decides_unless_told() {
+        let format = |line: &str| match parse(line).unwrap() {
+            Job::Record { format, .. } => format,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(format("p5-spy record -o a.svg -p 1"), Format::Flamegraph);
+        assert_eq!(format("p5-spy record -o a.SVG -p 1"), Format::Flamegraph);
+        assert_eq!(format("p5-spy record -o a.folded -p 1"), Format::Collapsed);
+        assert_eq!(format("p5-spy record -o a.txt -p 1"), Format::Collapsed);
+        assert_eq!(format("p5-spy record -o a.svg -f collapsed -p 1"), Format::Collapsed);
+        assert_eq!(format("p5-spy record -o - -f collapsed -p 1"), Format::Collapsed);
+        assert_eq!(format("p5-spy record -p 1"), Format::Flamegraph);
+    }
+
+    #[test]
+    fn refusals_name_the_right_way() {
+        for (line, needle) in [
+            ("p5-spy", "p5-spy … --pid PID"),
+            ("p5-spy --flame f.svg", "--pid PID"),
+            ("p5-spy --dump", "p5-spy --dump … --pid PID"),
+            ("p5-spy --dump --flame f.svg --pid 1", "use one of them"),
+            ("p5-spy --json --pid 1", "--dump --json"),
+            ("p5-spy --dump --rate 5 --pid 1", "record -o FILE"),
+            ("p5-spy --dump -- perl x", "--dump --pid PID"),
+            ("p5-spy --by line --pid 1", "--flame FILE --by line"),
+            ("p5-spy --stats s --pid 1", "--flame FILE --stats"),
+            ("p5-spy --pid 1 -- perl", "not both"),
+            ("p5-spy record -o - --pid 1", "--format"),
+            ("p5-spy record -o x.png --pid 1", "add --format"),
+            ("p5-spy record --pid 0", "positive whole number"),
+            ("p5-spy record --pid 1 --rate 0", "samples per second"),
+            ("p5-spy record --pid 1 --duration -3", "seconds above 0"),
+            ("p5-spy layout-dump", "--pid"),
+            ("p5-spy dump", "--pid"),
+            ("p5-spy recrod --pid 1", "record"),
+            ("p5-spy --pid 1 record", "record"),
+            ("p5-spy dump --dump --pid 1", "--dump"),
+        ] {
+            let message = parse(line).unwrap_err();
+            assert!(message.contains(needle), "{line}: {message}");
+        }
+    }
+}

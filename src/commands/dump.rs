@@ -1,0 +1,103 @@
+//! `p5-spy dump`: the stacks, now.
+
+use super::{sources, warn};
+use crate::attach::Target;
+use crate::cli::LayoutChoice;
+use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
+use crate::perl::identity::Build;
+use crate::perl::names::{FrameTable, Names};
+use crate::perl::sample::{SampleError, ThreadSampler};
+use crate::process::{Process, ThreadState, ThreadWatch};
+use anyhow::bail;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+/// How long a thread that never rests is tried before it is reported as torn.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
+    let process = Process::open(pid)?;
+    let target = Target::attach(process, &sources(layout)?, &mut warn)?;
+    let dump = take(&target)?;
+    let document = if json { serde_json::to_string_pretty(&dump)? + "\n" } else { text(&dump) };
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is no failure: the reader has seen enough.
+    if let Err(e) = out.write_all(document.as_bytes()).and_then(|()| out.flush()) {
+        if e.kind() != std::io::ErrorKind::BrokenPipe {
+            return Err(e.into());
+        }
+    }
+    if dump.threads.iter().all(|t| t.error.is_some()) {
+        bail!("no stack of process {pid} could be read");
+    }
+    Ok(0)
+}
+
+fn take(target: &Target) -> anyhow::Result<ProcessDump> {
+    let pid = target.process.pid();
+    let mut table = FrameTable::default();
+    let mut names = Names::new();
+    let mut threads = Vec::new();
+    for thread in target.threads()? {
+        let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
+        let state = ThreadWatch::new(pid, thread.os_tid).state();
+        let (frames, error) = match patiently(target, &mut sampler, &mut names, &mut table) {
+            Ok(frames) => (frames, None),
+            Err(e) => (Vec::new(), Some(e.to_string())),
+        };
+        threads.push(ThreadDump {
+            os_tid: thread.os_tid,
+            perl_tid: thread.perl_tid,
+            state: if state == ThreadState::Running { "running" } else { "idle" },
+            frames,
+            error,
+        });
+    }
+    let words = target.process.command_line()?;
+    let command: Vec<String> = words.iter().map(|word| crate::text::from_utf8(word)).collect();
+    Ok(ProcessDump {
+        pid,
+        command: command.join(" "),
+        perl: PerlDump {
+            version: target.identity.version.to_string(),
+            threaded: target.identity.build == Build::Threaded,
+            build: target.identity.build.to_string(),
+            archname: target.identity.archname.clone(),
+            path: crate::text::from_utf8(target.image.path().as_os_str().as_encoded_bytes()),
+            layout: LayoutDump {
+                source: target.resolved.source.to_string(),
+            },
+        },
+        threads,
+    })
+}
+
+fn patiently(
+    target: &Target,
+    sampler: &mut ThreadSampler,
+    names: &mut Names,
+    table: &mut FrameTable,
+) -> Result<Vec<FrameDump>, SampleError> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut ids = Vec::new();
+    loop {
+        let context = target.name_context(0);
+        match sampler.take(context, target.db_sub, names, table, &mut ids, &mut || {}) {
+            Ok(()) => break,
+            Err(e) if Instant::now() >= deadline => return Err(e),
+            Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
+            Err(_) => std::thread::sleep(Duration::from_micros(300)),
+        }
+    }
+    Ok(ids
+        .iter()
+        .filter_map(|id| table.get(*id))
+        .map(|frame| FrameDump {
+            name: frame.name.to_string(),
+            file: frame.file.to_string(),
+            line: frame.line,
+            kind: frame.kind,
+            detail: frame.detail.as_deref().map(str::to_owned),
+        })
+        .collect())
+}

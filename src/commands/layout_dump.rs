@@ -1,0 +1,39 @@
+//! `p5-spy layout-dump`: where things are in a perl's memory, as a table.
+
+use super::{sources, warn};
+use crate::attach::Target;
+use crate::cli::{LayoutChoice, LayoutSource};
+use crate::image::Image;
+use crate::layout::{Resolved, resolve, table, with_block_types};
+use crate::perl::identity::Identity;
+use crate::process::Process;
+use anyhow::Context;
+use std::path::Path;
+
+pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
+    let sources = sources(choice)?;
+    let text = match source {
+        LayoutSource::File(path) => {
+            let path = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+            let image = Image::open(&path, &path)?;
+            let identity = Identity::of(&image).with_context(|| path.display().to_string())?;
+            let resolved = resolve(&image, &identity, &sources, &mut warn)?;
+            let names = image.string_array("PL_block_type").unwrap_or_default();
+            write(&identity, &with_block_types(&resolved, &names)?, &image)
+        }
+        LayoutSource::Pid(pid) => {
+            let target = Target::attach(Process::open(*pid)?, &sources, &mut warn)?;
+            write(&target.identity, &target.resolved, &target.image)
+        }
+    };
+    print!("{text}");
+    Ok(0)
+}
+
+fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
+    let show = |path: &Path| crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
+    let build_id = image.build_id_hex().map_or_else(String::new, |id| format!(", build-id {id}"));
+    let archname = identity.archname.as_ref().map_or_else(String::new, |a| format!(", {a}"));
+    let from = format!("{}, {} of {}{archname}{build_id}", resolved.source, identity.version, show(image.path()));
+    table::write(identity, &resolved.layout, &from)
+}

@@ -1,0 +1,59 @@
+//! The jobs: each ties the stations of the road together for one verb.
+
+mod dump;
+mod layout_dump;
+//
+//
+//
+//
+
+use crate::cli::{Job, LayoutChoice};
+use crate::image::DebugSearch;
+use crate::layout::{Sources, TableSet};
+use std::path::PathBuf;
+
+/// Does a job. The result is the exit status.
+///
+/// # Errors
+/// Whatever ended the job, with what to do about it.
+pub fn run(job: Job) -> anyhow::Result<u8> {
+    match job {
+        Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
+        Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
+        _ => Ok(0),
+    }
+}
+
+/// Prints a warning.
+fn warn(message: String) {
+    eprintln!("p5-spy: {message}");
+}
+
+/// The user's own tables: $XDG_CONFIG_HOME/p5-spy/layouts or ~/.config/p5-spy/layouts.
+fn user_tables() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
+    Some(base.join("p5-spy").join("layouts")).filter(|folder| folder.is_dir())
+}
+
+/// The sources of layouts that the user chose.
+fn sources(choice: &LayoutChoice) -> anyhow::Result<Sources> {
+    let tables = match &choice.layouts {
+        Some(folder) => TableSet::from_folder(folder)?,
+        None => {
+            let mut tables = TableSet::embedded()?;
+            if let Some(folder) = user_tables() {
+                tables.prefer(TableSet::from_folder(&folder)?);
+            }
+            tables
+        }
+    };
+    let debug = choice.use_debug_info.then(|| {
+        let mut search = DebugSearch::default();
+        search.folders.splice(0..0, choice.debug_dirs.iter().cloned());
+        search
+    });
+    Ok(Sources { tables, debug })
+}

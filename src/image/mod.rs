@@ -1,0 +1,303 @@
+//! The perl executable or libperl as a file: symbols, sections, build-id, debug file.
+
+mod debug_file;
+
+pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
+
+use crate::memory::{Abi, Reader};
+use crate::process::Mapping;
+use object::{Object, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget};
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// No perl and no program that embeds one is larger.
+const MAX_FILE: u64 = 1 << 30;
+
+/// Why a file cannot serve as an image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It cannot be opened or read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// It is no object file, or a damaged one.
+    #[error("{path} is not a program or library that can be read: {source}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: object::Error,
+    },
+    /// It is far larger than any program.
+    #[error("{path} is larger than {} MiB", MAX_FILE >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Functions that every perl exports, each from a source file that uses structures which the
+/// others do not: perl.c, hv.c, sv.c and gv.c. Debug information is entered through them.
+pub const LANDMARKS: [&str; 4] = ["perl_construct", "Perl_hv_iterinit", "Perl_sv_setsv_flags", "Perl_gv_fetchpv"];
+
+/// One defined symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbol {
+    /// Its address as the file counts, before the loader moves it. For thread-local symbols the
+    /// offset in the TLS segment.
+    pub address: u64,
+    /// Bytes; 0 where the file does not say.
+    pub size: u64,
+}
+
+/// An object file, read whole and parsed once.
+pub struct Image {
+    path: PathBuf,
+    data: Vec<u8>,
+    abi: Abi,
+    build_id: Option<Vec<u8>>,
+    symbols: HashMap<String, Symbol>,
+    machine: object::Architecture,
+    format: object::BinaryFormat,
+}
+
+impl Image {
+    /// Reads the file at `open_path`; `path` is the name to show for it.
+    ///
+    /// # Errors
+    /// Every case of [`ImageError`].
+    pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
+        let data = read_bounded(path, open_path)?;
+        let format_error = |source| ImageError::Format {
+            path: path.to_owned(),
+            source,
+        };
+        let file = object::File::parse(&*data).map_err(format_error)?;
+        let abi = Abi {
+            pointer_size: if file.is_64() { 8 } else { 4 },
+            big_endian: !file.is_little_endian(),
+        };
+        let build_id = file.build_id().ok().flatten().map(<[u8]>::to_vec);
+        let symbols = perl_symbols(&file);
+        let (machine, format) = (file.architecture(), file.format());
+        Ok(Image {
+            path: path.to_owned(),
+            abi,
+            build_id,
+            symbols,
+            machine,
+            format,
+            data,
+        })
+    }
+
+    /// The name to show for the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Pointer size and byte order of its code.
+    pub fn abi(&self) -> Abi {
+        self.abi
+    }
+
+    /// The instruction set it is for, such as `X86_64`.
+    pub fn machine(&self) -> String {
+        format!("{:?}", self.machine)
+    }
+
+    /// The kind of file, such as `Elf`.
+    pub fn format(&self) -> String {
+        format!("{:?}", self.format)
+    }
+
+    /// The linker's fingerprint of the file.
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.build_id.as_deref()
+    }
+
+    /// The build-id as it is usually written.
+    pub fn build_id_hex(&self) -> Option<String> {
+        self.build_id().map(hex)
+    }
+
+    /// A symbol of perl's (`PL_…`, [`LANDMARKS`]), from .dynsym or .symtab.
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        self.symbols.get(name).copied()
+    }
+
+    /// True when this file defines a perl interpreter, whatever it is called.
+    pub fn defines_interpreter(&self) -> bool {
+        self.symbol("PL_curinterp").is_some() && self.symbol("PL_op_name").is_some()
+    }
+
+    /// The parsed file, for those who need more than symbols.
+    ///
+    /// # Errors
+    /// [`object::Error`]: none in practice, as the same bytes were parsed before.
+    pub fn object(&self) -> Result<object::File<'_>, object::Error> {
+        object::File::parse(&*self.data)
+    }
+
+    /// Initialised bytes at `address` as the file counts.
+    pub fn bytes_at(&self, address: u64, length: usize) -> Option<&[u8]> {
+        let file = self.object().ok()?;
+        let length_u64 = u64::try_from(length).ok()?;
+        file.segments()
+            .find_map(|segment| segment.data_range(address, length_u64).ok().flatten())
+            .map(|bytes| bytes.get(..length).unwrap_or(bytes))
+    }
+
+    /// The NUL-terminated string at `address` as the file counts, of at most `limit` bytes.
+    pub fn c_string_at(&self, address: u64, limit: usize) -> Option<&[u8]> {
+        let file = self.object().ok()?;
+        file.segments().find_map(|segment| {
+            let skip = usize::try_from(address.checked_sub(segment.address())?).ok()?;
+            let data = segment.data().ok()?;
+            let rest = data.get(skip..)?;
+            let bounded = rest.get(..limit.min(rest.len()))?;
+            let end = memchr::memchr(0, bounded)?;
+            bounded.get(..end)
+        })
+    }
+
+    /// The pointers of the array that `name` is, as the dynamic linker would fill them in.
+    pub fn pointer_array(&self, name: &str) -> Option<Vec<u64>> {
+        let symbol = self.symbol(name)?;
+        let width = u64::from(self.abi.pointer_size);
+        let count = usize::try_from(symbol.size / width).ok()?;
+        let bytes = self.bytes_at(symbol.address, usize::try_from(symbol.size).ok()?)?;
+        let mut pointers: Vec<u64> = (0..count)
+            .map_while(|i| self.abi.pointer(bytes, i * usize::from(self.abi.pointer_size)))
+            .collect();
+        let file = self.object().ok()?;
+        let by_index: HashMap<_, _> = file
+            .dynamic_symbols()
+            .map(|s| (s.index(), s.address()))
+            .collect();
+        for (at, relocation) in file.dynamic_relocations().into_iter().flatten() {
+            let Some(index) = at.checked_sub(symbol.address).filter(|o| *o < symbol.size) else {
+                continue;
+            };
+            let Some(slot) = pointers.get_mut((index / width) as usize) else {
+                continue;
+            };
+            // With implicit addends the addend is what the slot holds already.
+            let addend = if relocation.has_implicit_addend() {
+                *slot as i64
+            } else {
+                relocation.addend()
+            };
+            let base = match relocation.target() {
+                RelocationTarget::Symbol(index) => by_index.get(&index).copied().unwrap_or(0),
+                _ => 0,
+            };
+            if matches!(relocation.flags(), RelocationFlags::Elf { .. }) {
+                *slot = base.wrapping_add_signed(addend);
+            }
+        }
+        Some(pointers)
+    }
+
+    /// The strings that the array of `char *` called `name` points to, as the file has them.
+    pub fn string_array(&self, name: &str) -> Option<Vec<Option<String>>> {
+        let pointers = self.pointer_array(name)?;
+        Some(
+            pointers
+                .into_iter()
+                .map(|p| Some(crate::text::from_utf8(self.c_string_at(p, 128)?)))
+                .collect(),
+        )
+    }
+
+    /// How far the loader moved the file: add it to an address of the file to get the one in the
+    /// process. `maps` are the mappings of this very file.
+    pub fn load_bias(&self, maps: &[Mapping]) -> Option<u64> {
+        let file = self.object().ok()?;
+        let segments: Vec<(u64, u64)> = file
+            .segments()
+            .filter(|s| s.file_range().1 > 0)
+            .map(|s| (s.file_range().0, s.address()))
+            .collect();
+        maps.iter().find_map(|map| {
+            // Mappings start on a page, segments need not: both sides are rounded down alike.
+            segments.iter().find_map(|(offset, address)| {
+                let slack = offset.checked_sub(map.file_offset)?;
+                let length = map.end.checked_sub(map.start)?;
+                (slack < length.min(0x1_0000))
+                    .then(|| map.start.wrapping_add(slack).wrapping_sub(*address))
+            })
+        })
+    }
+}
+
+/// A string array of the live target; falls back on nothing: what cannot be read is `None`.
+pub fn live_string_array(reader: &Reader<'_>, address: u64, size: u64) -> Vec<Option<String>> {
+    let count = (size / u64::from(reader.abi().pointer_size)).min(4096) as usize;
+    let pointers = reader.pointers(address, count).unwrap_or_default();
+    reader
+        .c_strings(&pointers, 128)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|text| text.map(|t| crate::text::from_utf8(&t)))
+        .collect()
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
+    let io_error = |source| ImageError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    // Without O_NONBLOCK, opening a fifo that a hostile target left there would hang us.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(open_path)
+        .map_err(io_error)?;
+    let metadata = file.metadata().map_err(io_error)?;
+    if !metadata.is_file() {
+        return Err(io_error(std::io::Error::other("it is not a regular file")));
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(ImageError::TooLarge { path: path.to_owned() });
+    }
+    let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(MAX_FILE).read_to_end(&mut data).map_err(io_error)?;
+    Ok(data)
+}
+
+/// Every defined symbol whose name is perl's; the others would only cost memory.
+fn perl_symbols(file: &object::File<'_>) -> HashMap<String, Symbol> {
+    let mut found = HashMap::new();
+    for symbol in file.dynamic_symbols().chain(file.symbols()) {
+        if symbol.is_undefined() {
+            continue;
+        }
+        let Ok(name) = symbol.name_bytes() else { continue };
+        let wanted = [&b"PL_"[..], b"_thread_db_"].iter().any(|p| name.starts_with(p))
+            || LANDMARKS.iter().any(|landmark| landmark.as_bytes() == name);
+        if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
+            found.entry(name.to_owned()).or_insert(Symbol {
+                address: symbol.address(),
+                size: symbol.size(),
+            });
+        }
+    }
+    found
+}

@@ -1,0 +1,434 @@
+//! A layout from debug information: exact for the very binary that it belongs to.
+
+use super::schema::{CONSTANTS, FIELDS, FieldSpec, Kind};
+use super::{Layout, Origin};
+use crate::image::{DebugFile, Image, LANDMARKS};
+use crate::memory::Field;
+use gimli::{AttributeValue as Value, EndianSlice, RunTimeEndian, UnitOffset};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+type Reader<'a> = EndianSlice<'a, RunTimeEndian>;
+type Unit<'a> = gimli::Unit<Reader<'a>>;
+type Die<'a> = gimli::DebuggingInformationEntry<Reader<'a>>;
+
+/// Debug information that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the debug information in {path} cannot be used: {source}")]
+pub struct DwarfError {
+    path: String,
+    source: gimli::Error,
+}
+
+/// Chains of typedefs and qualifiers, and structures within structures, are shorter than this.
+const MAX_DEPTH: usize = 24;
+/// Imports of partial units and their nesting, in all.
+const MAX_UNITS: usize = 20_000;
+
+/// Every member of the schema that the debug information has.
+///
+/// # Errors
+/// [`DwarfError`] when it is damaged.
+pub fn from_dwarf(image: &Image, debug: &DebugFile) -> Result<Layout, DwarfError> {
+    extract(image, debug).map_err(|source| DwarfError {
+        path: crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()),
+        source,
+    })
+}
+
+fn extract(image: &Image, debug: &DebugFile) -> gimli::Result<Layout> {
+    let dwarf = debug.dwarf();
+    let info = Info::new(&dwarf)?;
+    let origin = Origin::Dwarf(crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()).into());
+    let mut layout = Layout::default();
+    let mut seen = Definitions::default();
+    for offset in units_of(debug, image) {
+        info.collect(Side::Main, offset, &mut seen)?;
+    }
+    info.fill(&seen, image, &mut layout, &origin)?;
+    // Where a structure was in none of those units, look everywhere.
+    if seen.structures.len() < info.wanted.len() {
+        for side in [Side::Main, Side::Supplement] {
+            for offset in info.unit_offsets(side) {
+                info.collect(side, offset, &mut seen)?;
+            }
+        }
+        info.fill(&seen, image, &mut layout, &origin)?;
+    }
+    Ok(layout)
+}
+
+/// The units in which the landmarks are compiled.
+fn units_of(debug: &DebugFile, image: &Image) -> Vec<usize> {
+    let Ok(context) = addr2line::Context::from_dwarf(debug.dwarf()) else { return Vec::new() };
+    let unit_of = |name: &&str| {
+        let unit = context.find_dwarf_and_unit(image.symbol(name)?.address).skip_all_loads()?;
+        Some(unit.header.debug_info_offset()?.0)
+    };
+    LANDMARKS.iter().filter_map(unit_of).collect()
+}
+
+/// Which of the two files a unit is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Side {
+    Main,
+    Supplement,
+}
+
+/// An entry, by its unit and its place in that.
+#[derive(Clone)]
+struct At<'a> {
+    side: Side,
+    unit: Rc<Unit<'a>>,
+    offset: UnitOffset,
+}
+
+/// The structures and enumerators that were found, by name.
+#[derive(Default)]
+struct Definitions<'a> {
+    structures: HashMap<&'static str, At<'a>>,
+    constants: HashMap<&'static str, u64>,
+    visited: HashSet<(Side, usize)>,
+}
+
+struct Info<'a, 'd> {
+    main: &'d gimli::Dwarf<Reader<'a>>,
+    supplement: Option<&'d gimli::Dwarf<Reader<'a>>>,
+    units: RefCell<HashMap<(Side, usize), Rc<Unit<'a>>>>,
+    main_offsets: Vec<usize>,
+    supplement_offsets: Vec<usize>,
+    wanted: HashSet<&'static str>,
+    wanted_constants: HashMap<&'static [u8], &'static str>,
+}
+
+impl<'a, 'd> Info<'a, 'd> {
+    fn new(dwarf: &'d gimli::Dwarf<Reader<'a>>) -> gimli::Result<Self> {
+        let supplement = dwarf.sup();
+        Ok(Info {
+            main: dwarf,
+            supplement,
+            units: RefCell::default(),
+            main_offsets: offsets(dwarf)?,
+            supplement_offsets: supplement.map(offsets).transpose()?.unwrap_or_default(),
+            wanted: FIELDS.iter().map(|f| f.structure).collect(),
+            wanted_constants: CONSTANTS.iter().map(|c| (c.name.as_bytes(), c.name)).collect(),
+        })
+    }
+
+    fn unit_offsets(&self, side: Side) -> Vec<usize> {
+        match side {
+            Side::Main => self.main_offsets.clone(),
+            Side::Supplement => self.supplement_offsets.clone(),
+        }
+    }
+
+    fn dwarf(&self, side: Side) -> gimli::Result<&'d gimli::Dwarf<Reader<'a>>> {
+        match side {
+            Side::Main => Ok(self.main),
+            Side::Supplement => self.supplement.ok_or(gimli::Error::OffsetOutOfBounds(0)),
+        }
+    }
+
+    /// The unit that starts at `offset` of its section.
+    fn unit(&self, side: Side, offset: usize) -> gimli::Result<Rc<Unit<'a>>> {
+        if let Some(unit) = self.units.borrow().get(&(side, offset)) {
+            return Ok(unit.clone());
+        }
+        let dwarf = self.dwarf(side)?;
+        let unit = Rc::new(dwarf.unit(dwarf.unit_header(gimli::DebugInfoOffset(offset))?)?);
+        self.units.borrow_mut().insert((side, offset), unit.clone());
+        Ok(unit)
+    }
+
+    /// The entry at `offset` of a section, whatever unit it is in.
+    fn at(&self, side: Side, offset: usize) -> gimli::Result<At<'a>> {
+        let starts = match side {
+            Side::Main => &self.main_offsets,
+            Side::Supplement => &self.supplement_offsets,
+        };
+        let outside = gimli::Error::OffsetOutOfBounds(offset as u64);
+        let index = starts.partition_point(|start| *start <= offset).checked_sub(1).ok_or(outside)?;
+        let start = *starts.get(index).ok_or(outside)?;
+        let unit = self.unit(side, start)?;
+        Ok(At {
+            side,
+            unit,
+            offset: UnitOffset(offset - start),
+        })
+    }
+
+    /// What a reference attribute refers to.
+    fn follow(&self, from: &At<'a>, value: Value<Reader<'a>>) -> gimli::Result<Option<At<'a>>> {
+        Ok(match value {
+            Value::UnitRef(offset) => Some(At {
+                offset,
+                ..from.clone()
+            }),
+            Value::DebugInfoRef(offset) => Some(self.at(from.side, offset.0)?),
+            Value::DebugInfoRefSup(offset) => Some(self.at(Side::Supplement, offset.0)?),
+            _ => None,
+        })
+    }
+
+    fn name(&self, side: Side, unit: &Unit<'a>, die: &Die<'a>) -> Option<&'a [u8]> {
+        let value = die.attr_value(gimli::DW_AT_name)?;
+        Some(self.dwarf(side).ok()?.attr_string(unit, value).ok()?.slice())
+    }
+
+    /// Notes the structures and enumerators of one unit and of the units that it imports.
+    fn collect(&self, side: Side, offset: usize, seen: &mut Definitions<'a>) -> gimli::Result<()> {
+        let mut queue = vec![(side, offset)];
+        while let Some((side, offset)) = queue.pop() {
+            if seen.visited.len() >= MAX_UNITS || !seen.visited.insert((side, offset)) {
+                continue;
+            }
+            let unit = self.unit(side, offset)?;
+            let mut cursor = unit.entries();
+            cursor.next_entry()?;
+            cursor.next_entry()?;
+            let mut more = cursor.current().is_some();
+            while more {
+                let Some(die) = cursor.current() else { break };
+                let here = At {
+                    side,
+                    unit: unit.clone(),
+                    offset: die.offset(),
+                };
+                match die.tag() {
+                    gimli::DW_TAG_structure_type => self.note_structure(here, die, seen),
+                    gimli::DW_TAG_enumeration_type => self.note_enumerators(&here, seen)?,
+                    gimli::DW_TAG_imported_unit => {
+                        if let Some(value) = die.attr_value(gimli::DW_AT_import) {
+                            if let Some(target) = self.follow(&here, value)? {
+                                let start = target.unit.header.debug_info_offset().map(|o| o.0);
+                                queue.extend(start.map(|start| (target.side, start)));
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+                more = cursor.next_sibling()?.is_some();
+            }
+        }
+        Ok(())
+    }
+
+    fn note_structure(&self, here: At<'a>, die: &Die<'a>, seen: &mut Definitions<'a>) {
+        if die.has_attr(gimli::DW_AT_declaration) {
+            return;
+        }
+        let name = self.name(here.side, &here.unit, die).and_then(|n| std::str::from_utf8(n).ok());
+        if let Some(known) = name.and_then(|n| self.wanted.get(n)) {
+            seen.structures.entry(known).or_insert(here);
+        }
+    }
+
+    fn note_enumerators(&self, here: &At<'a>, seen: &mut Definitions<'a>) -> gimli::Result<()> {
+        self.for_each_child(here, |child| {
+            if let Some(known) = self.name(here.side, &here.unit, child).and_then(|n| self.wanted_constants.get(n)) {
+                if let Some(value) = child.attr(gimli::DW_AT_const_value).and_then(gimli::Attribute::udata_value) {
+                    seen.constants.entry(known).or_insert(value);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Calls `each` for the direct children until it returns false.
+    fn for_each_child(&self, parent: &At<'a>, mut each: impl FnMut(&Die<'a>) -> gimli::Result<bool>) -> gimli::Result<()> {
+        let mut tree = parent.unit.entries_tree(Some(parent.offset))?;
+        let mut children = tree.root()?.children();
+        while let Some(child) = children.next()? {
+            if !each(child.entry())? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&self, seen: &Definitions<'a>, image: &Image, layout: &mut Layout, origin: &Origin) -> gimli::Result<()> {
+        for spec in FIELDS {
+            let Some(structure) = seen.structures.get(spec.structure) else { continue };
+            for path in spec.paths() {
+                if let Some(field) = self.locate(structure, spec, path, image)? {
+                    layout.add_field(spec.structure, spec.name, field, origin);
+                    break;
+                }
+            }
+        }
+        for (name, value) in &seen.constants {
+            layout.add_constant(name, *value, origin);
+        }
+        Ok(())
+    }
+
+    fn locate(&self, structure: &At<'a>, spec: &FieldSpec, path: &str, image: &Image) -> gimli::Result<Option<Field>> {
+        if spec.kind == Kind::Size {
+            let size = self.size_of(structure)?;
+            return Ok(size.and_then(|s| u32::try_from(s).ok()).map(|size| Field::whole(size, 0)));
+        }
+        let mut place = Member {
+            offset: 0,
+            bits: None,
+            kind: structure.clone(),
+        };
+        for step in path.split('.') {
+            let Some(within) = self.aggregate(&place.kind, 0)? else {
+                return Ok(None);
+            };
+            match self.member(&within, step, 0)? {
+                Some(next) => {
+                    place = Member {
+                        offset: place.offset + next.offset,
+                        ..next
+                    }
+                }
+                None => return Ok(None),
+            }
+        }
+        let size = match spec.kind {
+            Kind::Embedded => Some(0),
+            Kind::Pointer => Some(u64::from(image.abi().pointer_size)),
+            _ => self.size_of(&place.kind)?,
+        };
+        Ok(size.and_then(|size| place.field(size, image)))
+    }
+
+    /// The member `name` of a structure or union, or of one embedded in it.
+    fn member(&self, within: &At<'a>, name: &str, depth: usize) -> gimli::Result<Option<Member<'a>>> {
+        if depth > MAX_DEPTH {
+            return Ok(None);
+        }
+        let mut found = None;
+        let mut embedded = Vec::new();
+        self.for_each_child(within, |child| {
+            if child.tag() != gimli::DW_TAG_member {
+                return Ok(true);
+            }
+            let Some(kind) = child.attr_value(gimli::DW_AT_type) else { return Ok(true) };
+            let Some(kind) = self.follow(within, kind)? else { return Ok(true) };
+            let number = |at| child.attr(at).and_then(gimli::Attribute::udata_value);
+            let member = Member {
+                offset: number(gimli::DW_AT_data_member_location).unwrap_or(0),
+                bits: number(gimli::DW_AT_bit_size).map(|size| Bits {
+                    size,
+                    data_offset: number(gimli::DW_AT_data_bit_offset),
+                    old_offset: number(gimli::DW_AT_bit_offset),
+                    storage: number(gimli::DW_AT_byte_size),
+                }),
+                kind,
+            };
+            if self.name(within.side, &within.unit, child) == Some(name.as_bytes()) {
+                found = Some(member);
+                return Ok(false);
+            }
+            embedded.push(member);
+            Ok(true)
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        for outer in embedded {
+            let Some(inside) = self.aggregate(&outer.kind, 0)? else { continue };
+            if let Some(inner) = self.member(&inside, name, depth + 1)? {
+                return Ok(Some(Member {
+                    offset: outer.offset + inner.offset,
+                    ..inner
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The structure or union behind typedefs; `None` for anything else.
+    fn aggregate(&self, kind: &At<'a>, depth: usize) -> gimli::Result<Option<At<'a>>> {
+        let die = kind.unit.entry(kind.offset)?;
+        match die.tag() {
+            gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => Ok(Some(kind.clone())),
+            gimli::DW_TAG_typedef | gimli::DW_TAG_const_type | gimli::DW_TAG_volatile_type if depth < MAX_DEPTH => {
+                match die.attr_value(gimli::DW_AT_type).map(|v| self.follow(kind, v)).transpose()?.flatten() {
+                    Some(behind) => self.aggregate(&behind, depth + 1),
+                    None => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Bytes in a type, typedefs resolved.
+    fn size_of(&self, kind: &At<'a>) -> gimli::Result<Option<u64>> {
+        let mut kind = kind.clone();
+        for _ in 0..MAX_DEPTH {
+            let die = kind.unit.entry(kind.offset)?;
+            if let Some(size) = die.attr(gimli::DW_AT_byte_size).and_then(gimli::Attribute::udata_value) {
+                return Ok(Some(size));
+            }
+            let behind = die.attr_value(gimli::DW_AT_type).map(|v| self.follow(&kind, v)).transpose()?.flatten();
+            match behind {
+                Some(behind) => kind = behind,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn offsets(dwarf: &gimli::Dwarf<Reader<'_>>) -> gimli::Result<Vec<usize>> {
+    let mut found = Vec::new();
+    let mut units = dwarf.units();
+    while let Some(header) = units.next()? {
+        found.extend(header.debug_info_offset().map(|o| o.0));
+    }
+    Ok(found)
+}
+
+/// Bit-field attributes, DWARF 4 and 5 (`data_offset`) or older.
+#[derive(Clone, Copy)]
+struct Bits {
+    size: u64,
+    data_offset: Option<u64>,
+    old_offset: Option<u64>,
+    storage: Option<u64>,
+}
+
+struct Member<'a> {
+    offset: u64,
+    bits: Option<Bits>,
+    kind: At<'a>,
+}
+
+impl Member<'_> {
+    fn field(&self, size: u64, image: &Image) -> Option<Field> {
+        let Some(bits) = self.bits else {
+            return Some(Field::whole(u32::try_from(self.offset).ok()?, u8::try_from(size).ok()?));
+        };
+        let big_endian = image.abi().big_endian;
+        // Distance of the field's first bit from the start of the structure, in storage order.
+        let first = match (bits.data_offset, bits.old_offset) {
+            (Some(first), _) => self.offset.checked_mul(8)?.checked_add(first)?,
+            (None, Some(old)) => {
+                let storage = bits.storage.unwrap_or(size).checked_mul(8)?;
+                let from_low = if big_endian { old } else { storage.checked_sub(old)?.checked_sub(bits.size)? };
+                self.offset.checked_mul(8)?.checked_add(from_low)?
+            }
+            (None, None) => self.offset.checked_mul(8)?,
+        };
+        // Load as few bytes as hold it: the neighbours of op_type are not ours to read.
+        let start = first / 8;
+        let needed = (first % 8 + bits.size).div_ceil(8);
+        let load = needed.next_power_of_two();
+        let within = first % 8;
+        let shift = if big_endian {
+            (load * 8).checked_sub(within + bits.size)?
+        } else {
+            within
+        };
+        Some(Field {
+            offset: u32::try_from(start).ok()?,
+            size: u8::try_from(load).ok()?,
+            shift: u8::try_from(shift).ok()?,
+            bits: u8::try_from(bits.size).ok()?,
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! Finding the layout of a perl: every source in its order.
+
+use super::constants::block_type_numbers;
+use super::dwarf::{DwarfError, from_dwarf};
+use super::{BindError, BoundLayout, Layout, Origin, TableSet};
+use crate::image::{DebugFile, DebugFileError, DebugSearch, Image};
+use crate::perl::identity::Identity;
+use std::path::PathBuf;
+
+/// Where a layout may come from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Tables, named or built in.
+    pub tables: TableSet,
+    /// Where separate debug files are; `None` to use no debug information at all.
+    pub debug: Option<DebugSearch>,
+}
+
+/// A layout that was found.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// What is known, each value with its origin.
+    pub layout: Layout,
+    /// The same, complete and checked.
+    pub bound: BoundLayout,
+    /// Where the offsets came from.
+    pub source: Origin,
+}
+
+/// No layout, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Nothing fits.
+    #[error("{identity}: no layout. {reason} {next}")]
+    NoLayout {
+        /// The perl.
+        identity: String,
+        /// Where was looked.
+        reason: String,
+        /// What the user can do.
+        next: String,
+    },
+    /// Two tables fit, and p5-spy does not guess.
+    #[error("{identity}: two layouts fit, {tables}. Remove one, or name a folder that has one of them with --layouts")]
+    Ambiguous {
+        /// The perl.
+        identity: String,
+        /// The tables.
+        tables: String,
+    },
+    /// The layout that was found is incomplete.
+    #[error("{identity}: {source_name} is incomplete: {source}")]
+    Incomplete {
+        /// The perl.
+        identity: String,
+        /// Where it came from.
+        source_name: String,
+        /// What is missing.
+        source: BindError,
+    },
+}
+
+/// The layout of the perl in `image`: from its debug information, else from a table.
+/// Debug information that is there but unusable is reported through `warn`, and the search goes on.
+///
+/// # Errors
+/// [`ResolveError`].
+pub fn resolve(image: &Image, identity: &Identity, sources: &Sources, warn: &mut dyn FnMut(String)) -> Result<Resolved, ResolveError> {
+    if let Some(search) = &sources.debug {
+        match layout_from_debug(image, search) {
+            Ok(Some(mut layout)) => {
+                sources.tables.add_flags(&mut layout, identity.version);
+                let file = first_origin(&layout);
+                match layout.bind() {
+                    Ok(bound) => return Ok(Resolved { layout, bound, source: file }),
+                    Err(e) => warn(format!("{file} was not used: {e}")),
+                }
+            }
+            Ok(None) => {}
+            Err(e) => warn(e),
+        }
+    }
+    from_tables(image, identity, sources)
+}
+
+fn first_origin(layout: &Layout) -> Origin {
+    layout
+        .field_origin("stackinfo", "si_cxix")
+        .cloned()
+        .unwrap_or(Origin::Dwarf("an unnamed file".into()))
+}
+
+fn layout_from_debug(image: &Image, search: &DebugSearch) -> Result<Option<Layout>, String> {
+    let file = DebugFile::find(image, search).map_err(|e: DebugFileError| e.to_string())?;
+    let Some(file) = file else { return Ok(None) };
+    let layout = from_dwarf(image, &file).map_err(|e: DwarfError| e.to_string())?;
+    if layout.is_empty() {
+        return Err(format!("{}: no perl structure in its debug information", file.path.display()));
+    }
+    Ok(Some(layout))
+}
+
+fn from_tables(image: &Image, identity: &Identity, sources: &Sources) -> Result<Resolved, ResolveError> {
+    let matching = sources.tables.matching(identity);
+    match matching.as_slice() {
+        [] => Err(no_layout(image, identity, sources)),
+        [table] => {
+            let mut layout = table.layout().clone();
+            sources.tables.add_flags(&mut layout, identity.version);
+            let bound = layout.bind().map_err(|source| ResolveError::Incomplete {
+                identity: identity.to_string(),
+                source_name: table.name().to_owned(),
+                source,
+            })?;
+            Ok(Resolved {
+                layout,
+                bound,
+                source: Origin::Table(table.name().into()),
+            })
+        }
+        several => Err(ResolveError::Ambiguous {
+            identity: identity.to_string(),
+            tables: several.iter().map(|t| t.name()).collect::<Vec<_>>().join(" and "),
+        }),
+    }
+}
+
+fn no_layout(image: &Image, identity: &Identity, sources: &Sources) -> ResolveError {
+    let debug = match &sources.debug {
+        None => "Debug information was not looked for (--no-debug-info).".to_owned(),
+        Some(search) => {
+            let folders: Vec<String> = search.folders.iter().map(|f: &PathBuf| f.display().to_string()).collect();
+            format!("It has no debug information, neither in {} nor under {}.", image.path().display(), folders.join(", "))
+        }
+    };
+    let nearest = match sources.tables.nearest(identity) {
+        None => format!("There are no layout tables: {} are empty.", sources.tables.source),
+        Some((table, differences)) => {
+            format!("The nearest of {} is {}: {}.", sources.tables.source, table.describe(), differences.join(", "))
+        }
+    };
+    ResolveError::NoLayout {
+        identity: identity.to_string(),
+        reason: format!("{debug} {nearest}"),
+        next: "Install the debug symbols of this perl (Debian and Ubuntu: perl-debug or a -dbgsym \
+               package; Fedora: dnf debuginfo-install perl-interpreter), or take a table made on a \
+               machine that has them (p5-spy layout-dump PERL > FOLDER/NAME.toml) and name it with \
+               --layouts FOLDER"
+            .into(),
+    }
+}
+
+/// The same layout with the context types that the target's `PL_block_type` tells.
+///
+/// # Errors
+/// [`BindError`]: none in practice, as the layout was complete before.
+pub fn with_block_types(resolved: &Resolved, names: &[Option<String>]) -> Result<Resolved, BindError> {
+    let mut layout = Layout::default();
+    for (name, value) in block_type_numbers(names) {
+        layout.add_constant(name, value, &Origin::Target("PL_block_type"));
+    }
+    layout.absorb(&resolved.layout);
+    let bound = layout.bind()?;
+    Ok(Resolved {
+        layout,
+        bound,
+        source: resolved.source.clone(),
+    })
+}
+
+impl Layout {
+    /// Adds everything that the other layout knows and this one does not.
+    fn absorb(&mut self, other: &Layout) {
+        for (key, value) in &other.fields {
+            self.fields.entry(*key).or_insert_with(|| value.clone());
+        }
+        for (key, value) in &other.constants {
+            self.constants.entry(key).or_insert_with(|| value.clone());
+        }
+    }
+}

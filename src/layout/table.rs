@@ -1,0 +1,417 @@
+//! Layout tables: the TOML files of `layouts/`, how they are matched, and how one is written.
+
+use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
+use super::schema::{self, Kind, Need};
+use super::{Layout, Origin};
+use crate::memory::{Abi, Field};
+use crate::perl::identity::{Build, Identity, Version};
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/layouts");
+
+/// The version of the file format; tables of another are refused.
+pub const FORMAT: u32 = 1;
+
+/// A table that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// It is not what a table must be.
+    #[error("{path}:{line}: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+}
+
+impl TableError {
+    fn damaged(path: &Path, text: &str, at: usize, reason: String) -> Self {
+        let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+        TableError::Damaged {
+            path: path.to_owned(),
+            line,
+            reason,
+        }
+    }
+
+    /// A word that the schema does not have.
+    pub(super) fn unknown(path: &Path, text: &str, word: &str, what: &str) -> Self {
+        Self::damaged(path, text, text.find(word).unwrap_or(0), format!("{word} {what}"))
+    }
+}
+
+/// Parses TOML; errors carry the file and the line.
+pub(super) fn parse_number_table<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, TableError> {
+    toml::from_str(text).map_err(|e| {
+        TableError::damaged(path, text, e.span().map_or(0, |s| s.start), e.message().to_owned())
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: Spanned<u32>,
+    perl: Match,
+    made: Made,
+    #[serde(default)]
+    constants: BTreeMap<String, Spanned<u64>>,
+    #[serde(rename = "struct")]
+    structures: BTreeMap<String, BTreeMap<String, Spanned<Entry>>>,
+}
+
+/// What a table is for. A member that is absent here is not compared.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Match {
+    version: Version,
+    build: Build,
+    pointer_size: u8,
+    big_endian: bool,
+    iv_size: u8,
+    nv: String,
+    interpreter_size: Option<u32>,
+}
+
+/// What a table was made from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    /// The program that wrote it.
+    pub by: String,
+    /// The perl, and how its layout was found.
+    pub from: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected an offset, or { offset = …, size = … } with shift and bits for a bit-field")]
+enum Entry {
+    Offset(u32),
+    Member(Member),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Member {
+    offset: u32,
+    size: u8,
+    shift: Option<u8>,
+    bits: Option<u8>,
+}
+
+/// The largest structure that perl has is well below this.
+const MAX_OFFSET: u32 = 1 << 16;
+
+/// One layout table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    name: String,
+    target: Match,
+    /// What it was made from.
+    pub made: Made,
+    layout: Layout,
+}
+
+impl Table {
+    /// Parses the text of a table; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`TableError::Damaged`] with the line.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, TableError> {
+        let file: File = parse_number_table(text, path)?;
+        let damaged = |at: usize, reason: String| TableError::damaged(path, text, at, reason);
+        if *file.format.get_ref() != FORMAT {
+            let reason = format!("format {} is not the one this p5-spy reads ({FORMAT})", file.format.get_ref());
+            return Err(damaged(file.format.span().start, reason));
+        }
+        if ![4, 8].contains(&file.perl.pointer_size) {
+            return Err(TableError::unknown(path, text, "pointer_size", "must be 4 or 8"));
+        }
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let origin = Origin::Table(name.as_str().into());
+        let mut layout = Layout::default();
+        for (structure, members) in &file.structures {
+            if !schema::has_structure(structure) {
+                return Err(TableError::unknown(path, text, structure, "is no structure that p5-spy uses"));
+            }
+            for (member, entry) in members {
+                let at = entry.span().start;
+                let Some(spec) = schema::field(structure, member) else {
+                    return Err(damaged(at, format!("{structure} has no member {member} that p5-spy uses")));
+                };
+                let field = entry
+                    .get_ref()
+                    .field(spec, file.perl.pointer_size)
+                    .map_err(|reason| damaged(at, format!("{structure}.{member}: {reason}")))?;
+                layout.add_field(structure, member, field, &origin);
+            }
+        }
+        for (constant, value) in &file.constants {
+            if schema::constant(constant).is_none() {
+                return Err(damaged(value.span().start, format!("{constant} is no constant that p5-spy uses")));
+            }
+            layout.add_constant(constant, *value.get_ref(), &origin);
+        }
+        if file.perl.build != Build::Unthreaded {
+            for spec in schema::FIELDS.iter().filter(|f| f.need == Need::Variable) {
+                if layout.field(spec.structure, spec.name).is_none() {
+                    let reason = format!("lacks {}.{}", spec.structure, spec.name);
+                    return Err(damaged(0, reason));
+                }
+            }
+        }
+        layout.bind().map_err(|e| damaged(0, e.to_string()))?;
+        Ok(Table {
+            name,
+            target: file.perl,
+            made: file.made,
+            layout,
+        })
+    }
+
+    /// Its file name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version that it was made from.
+    pub fn version(&self) -> Version {
+        self.target.version
+    }
+
+    /// Pointer size and byte order that it is for.
+    pub fn abi(&self) -> Abi {
+        Abi {
+            pointer_size: self.target.pointer_size,
+            big_endian: self.target.big_endian,
+        }
+    }
+
+    /// Its offsets and constants.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What this table is for, in words.
+    pub fn describe(&self) -> String {
+        let t = &self.target;
+        let size = t.interpreter_size.map_or_else(String::new, |s| format!(", interpreter size {s}"));
+        format!("{} ({} {}, {} bit{size})", self.name, t.version, t.build, u32::from(t.pointer_size) * 8)
+    }
+
+    /// In what this table differs from a perl, subversion apart; empty when it fits.
+    pub fn differences(&self, identity: &Identity) -> Vec<String> {
+        let t = &self.target;
+        let mut found = Vec::new();
+        let mut compare = |what: &str, ours: String, theirs: String| {
+            if ours != theirs {
+                found.push(format!("{what} {theirs} instead of {ours}"));
+            }
+        };
+        let series = |v: Version| format!("{}.{}", v.revision, v.version);
+        compare("series", series(t.version), series(identity.version));
+        compare("build", t.build.to_string(), identity.build.to_string());
+        compare("pointer size", t.pointer_size.to_string(), identity.abi.pointer_size.to_string());
+        compare("big-endian", t.big_endian.to_string(), identity.abi.big_endian.to_string());
+        compare("iv size", t.iv_size.to_string(), identity.iv_size().to_string());
+        compare("nv", t.nv.clone(), identity.nv().to_owned());
+        if let (Some(ours), Some(theirs)) = (t.interpreter_size, identity.interpreter_size) {
+            compare("interpreter size", ours.to_string(), theirs.to_string());
+        }
+        found
+    }
+}
+
+impl Entry {
+    fn field(self, spec: &schema::FieldSpec, pointer_size: u8) -> Result<Field, String> {
+        let plain = |offset: u32| match spec.kind {
+            Kind::Pointer => Ok(Field::whole(offset, pointer_size)),
+            Kind::Embedded | Kind::Size => Ok(Field::whole(offset, 0)),
+            Kind::Int => Err("is an integer and needs its size: { offset = …, size = … }".to_owned()),
+        };
+        let field = match self {
+            Entry::Offset(offset) => plain(offset)?,
+            Entry::Member(m) if spec.kind == Kind::Int => {
+                let bits = m.bits.unwrap_or(m.size.saturating_mul(8));
+                Field {
+                    offset: m.offset,
+                    size: m.size,
+                    shift: m.shift.unwrap_or(0),
+                    bits,
+                }
+            }
+            Entry::Member(_) => return Err("is no integer: give its offset alone".to_owned()),
+        };
+        if field.offset > MAX_OFFSET {
+            return Err(format!("offset {} is beyond any perl structure", field.offset));
+        }
+        if spec.kind == Kind::Int {
+            if !(1..=8).contains(&field.size) {
+                return Err(format!("size {} is not 1 to 8", field.size));
+            }
+            if field.bits == 0 || u32::from(field.shift) + u32::from(field.bits) > u32::from(field.size) * 8 {
+                return Err("its bits do not fit its size".to_owned());
+            }
+        }
+        Ok(field)
+    }
+}
+
+/// The tables and flags that a run may use.
+#[derive(Debug, Clone, Default)]
+pub struct TableSet {
+    tables: Vec<Table>,
+    flags: Vec<FlagSet>,
+    /// Where they came from, for messages.
+    pub source: String,
+}
+
+impl TableSet {
+    /// The tables that are built into the program.
+    ///
+    /// # Errors
+    /// [`TableError`] when a file in the source tree is damaged; a test sees to it that none is.
+    pub fn embedded() -> Result<Self, TableError> {
+        let mut set = TableSet {
+            flags: embedded_flag_sets()?,
+            source: "the built-in tables".into(),
+            ..TableSet::default()
+        };
+        for file in EMBEDDED.files() {
+            let (path, Some(text)) = (file.path(), file.contents_utf8()) else { continue };
+            if is_table(path) {
+                set.tables.push(Table::parse(text, path)?);
+            }
+        }
+        Ok(set)
+    }
+
+    /// The tables of a folder and no others. Flags are still the built-in ones unless the folder
+    /// has its own: they are facts of perl's headers, not of a build.
+    ///
+    /// # Errors
+    /// [`TableError`] when the folder or a file in it cannot be read or is damaged.
+    pub fn from_folder(folder: &Path) -> Result<Self, TableError> {
+        let io_error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| TableError::Io { path, source }
+        };
+        let mut set = TableSet {
+            flags: embedded_flag_sets()?,
+            source: format!("the tables in {}", folder.display()),
+            ..TableSet::default()
+        };
+        let entries = std::fs::read_dir(folder).map_err(io_error(folder))?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.sort();
+        for path in paths {
+            if path.extension().is_none_or(|e| e != "toml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).map_err(io_error(&path))?;
+            if is_table(&path) {
+                set.tables.push(Table::parse(&text, &path)?);
+            } else {
+                set.flags = parse_flags(&text, &path)?;
+            }
+        }
+        Ok(set)
+    }
+
+    /// Adds the tables of another set in front of these.
+    pub fn prefer(&mut self, other: TableSet) {
+        self.tables.splice(0..0, other.tables);
+        self.source = format!("{} and {}", other.source, self.source);
+    }
+
+    /// Every table.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Adds the flags of that version to a layout.
+    pub fn add_flags(&self, layout: &mut Layout, version: Version) {
+        for set in &self.flags {
+            set.add_to(layout, version);
+        }
+    }
+
+    /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
+    pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
+        let distance = |t: &Table| t.version().subversion.abs_diff(identity.version.subversion);
+        let fitting: Vec<&Table> = self.tables.iter().filter(|t| t.differences(identity).is_empty()).collect();
+        let nearest = fitting.iter().map(|t| distance(t)).min();
+        fitting.into_iter().filter(|t| Some(distance(t)) == nearest).collect()
+    }
+
+    /// The table that is least unlike a perl, and in what it differs.
+    pub fn nearest(&self, identity: &Identity) -> Option<(&Table, Vec<String>)> {
+        let far = |t: &Table| {
+            let v = (t.version(), identity.version);
+            (t.differences(identity).len(), v.0.version.abs_diff(v.1.version), v.0.subversion.abs_diff(v.1.subversion))
+        };
+        let table = self.tables.iter().min_by_key(|t| far(t))?;
+        Some((table, table.differences(identity)))
+    }
+}
+
+fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "toml") && path.file_name().is_some_and(|n| n != FLAGS_FILE)
+}
+
+/// Writes a table that [`Table::parse`] reads back: what `layout-dump` prints.
+pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
+    let mut out = String::new();
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let _ = writeln!(out, "# Layout of {identity}.\n# Put this file into layouts/, or into a folder given with --layouts.\n");
+    let _ = writeln!(out, "format = {FORMAT}\n\n[perl]");
+    let _ = writeln!(out, "version = {}", quoted(&identity.version.to_string()));
+    let _ = writeln!(out, "build = {}", quoted(&identity.build.to_string()));
+    let _ = writeln!(out, "pointer_size = {}\nbig_endian = {}", identity.abi.pointer_size, identity.abi.big_endian);
+    let _ = writeln!(out, "iv_size = {}\nnv = {}", identity.iv_size(), quoted(identity.nv()));
+    if let Some(size) = identity.interpreter_size {
+        let _ = writeln!(out, "interpreter_size = {size}");
+    }
+    let by = concat!("p5-spy ", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "\n[made]\nby = {}\nfrom = {}", quoted(by), quoted(from));
+    let mut current = "";
+    for (spec, field) in layout.fields() {
+        if spec.structure != current {
+            current = spec.structure;
+            let _ = writeln!(out, "\n[struct.{current}]");
+        }
+        let _ = match spec.kind {
+            Kind::Int if field.shift == 0 && u32::from(field.bits) == u32::from(field.size) * 8 => {
+                writeln!(out, "{} = {{ offset = {}, size = {} }}", spec.name, field.offset, field.size)
+            }
+            Kind::Int => writeln!(
+                out,
+                "{} = {{ offset = {}, size = {}, shift = {}, bits = {} }}",
+                spec.name, field.offset, field.size, field.shift, field.bits
+            ),
+            _ => writeln!(out, "{} = {}", spec.name, field.offset),
+        };
+    }
+    let _ = writeln!(out, "\n[constants]");
+    for (name, value) in layout.constants() {
+        let origin = layout.constant_origin(name).map_or_else(String::new, |o| format!(" # {}", o.short()));
+        let _ = writeln!(out, "{name} = {value:#x}{origin}");
+    }
+    out
+}

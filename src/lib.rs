@@ -1,0 +1,30 @@
+//! p5-spy: a sampling profiler for running Perl programs.
+//!
+//! It reads the memory of a perl process from the outside and never stops it. ARCHITECTURE.md
+//! follows one sample from the command line to the picture; the modules below are the stations
+//! of that road, top to bottom.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+pub mod attach;
+pub mod cli;
+pub mod commands;
+pub mod image;
+pub mod layout;
+pub mod memory;
+pub mod output;
+pub mod perl;
+pub mod probe;
+pub mod process;
+pub mod profile;
+// pub mod sampler;
+pub mod text;
+// pub mod top;

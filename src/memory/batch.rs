@@ -1,0 +1,95 @@
+//! Many ranges to be read with one system call.
+
+use super::ReadError;
+
+/// Names one range of a [`Batch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(usize);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    pub address: u64,
+    pub start: usize,
+    pub length: usize,
+    pub read: bool,
+}
+
+/// A list of ranges and the buffer that takes their bytes. Made to be kept and reused: after the
+/// first rounds it allocates nothing.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(super) ranges: Vec<Range>,
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Batch {
+    /// The most bytes that one batch may ask for: above any stack perl can have in practice, and
+    /// small enough that a hostile length cannot exhaust our memory.
+    pub const LIMIT: usize = 256 << 20;
+
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets all ranges and keeps the allocations.
+    pub fn clear(&mut self) {
+        self.ranges.clear();
+        self.buffer.clear();
+    }
+
+    /// Number of ranges.
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// True when nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Asks for `length` bytes at `address`. Past [`Batch::LIMIT`] the range counts as unmapped.
+    pub fn push(&mut self, address: u64, length: usize) -> Slot {
+        let start = self.buffer.len();
+        let fits = start.saturating_add(length) <= Self::LIMIT;
+        let kept = if fits { length } else { 0 };
+        self.buffer.resize(start + kept, 0);
+        self.ranges.push(Range {
+            address,
+            start,
+            length: kept,
+            read: false,
+        });
+        Slot(self.ranges.len() - 1)
+    }
+
+    /// The bytes of a range.
+    ///
+    /// # Errors
+    /// [`ReadError::BadAddress`] when the range could not be read.
+    #[inline]
+    pub fn bytes(&self, slot: Slot) -> Result<&[u8], ReadError> {
+        let range = self.ranges.get(slot.0);
+        match range {
+            Some(r) if r.read => self
+                .buffer
+                .get(r.start..r.start + r.length)
+                .ok_or(ReadError::BadAddress { address: r.address, length: r.length }),
+            Some(r) => Err(ReadError::BadAddress { address: r.address, length: r.length }),
+            None => Err(ReadError::BadAddress { address: 0, length: 0 }),
+        }
+    }
+
+    /// Fills every range through `read(address, buffer) -> was it mapped`.
+    pub(super) fn fill_each(
+        &mut self,
+        mut read: impl FnMut(u64, &mut [u8]) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        for range in &mut self.ranges {
+            if let Some(buffer) = self.buffer.get_mut(range.start..range.start + range.length) {
+                range.read = read(range.address, buffer)?;
+            }
+        }
+        Ok(())
+    }
+}

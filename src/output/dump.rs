@@ -1,0 +1,105 @@
+//! The stacks of a process at one moment: as text for people, as one JSON document for programs.
+
+use crate::perl::names::FrameKind;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// One process and its threads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessDump {
+    /// The process id.
+    pub pid: i32,
+    /// The command line.
+    pub command: String,
+    /// Its perl.
+    pub perl: PerlDump,
+    /// Every thread that runs Perl, the main thread first.
+    pub threads: Vec<ThreadDump>,
+}
+
+/// Which perl it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PerlDump {
+    /// Such as `5.36.0`.
+    pub version: String,
+    /// Built with ithreads.
+    pub threaded: bool,
+    /// `threaded`, `multiplicity` or `unthreaded`.
+    pub build: String,
+    /// `$Config{archname}`; null where the file does not tell.
+    pub archname: Option<String>,
+    /// The file that defines perl, as the process sees it.
+    pub path: String,
+    /// Its layout.
+    pub layout: LayoutDump,
+}
+
+/// Where the layout came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayoutDump {
+    /// In words.
+    pub source: String,
+}
+
+/// One thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ThreadDump {
+    /// The kernel's id.
+    pub os_tid: i32,
+    /// What `threads->tid` says; null where that cannot be told.
+    pub perl_tid: Option<u64>,
+    /// `running` or `idle`.
+    pub state: &'static str,
+    /// Innermost first; the outermost is `(main)`.
+    pub frames: Vec<FrameDump>,
+    /// Why there are no frames; absent when there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FrameDump {
+    /// As `caller` gives it.
+    pub name: String,
+    /// Where it is executing.
+    pub file: String,
+    /// Where it is executing.
+    pub line: u32,
+    /// What it is.
+    pub kind: FrameKind,
+    /// `block` or `string` of an eval, the file of a `require`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// For people.
+pub fn text(dump: &ProcessDump) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "Process {}: {}", dump.pid, dump.command);
+    let archname = dump.perl.archname.as_ref().map_or_else(String::new, |a| format!(", {a}"));
+    let _ = writeln!(out, "Perl v{} ({}{archname}), {}", dump.perl.version, dump.perl.build, dump.perl.path);
+    let _ = writeln!(out, "Layout: {}", dump.perl.layout.source);
+    for thread in &dump.threads {
+        let perl_tid = thread.perl_tid.map_or_else(String::new, |tid| format!(" (perl thread {tid})"));
+        let _ = writeln!(out, "\nThread {}{perl_tid}: {}", thread.os_tid, thread.state);
+        for frame in &thread.frames {
+            let detail = frame.detail.as_ref().map_or_else(String::new, |d| format!("  [{} {d}]", kind_word(frame.kind)));
+            let _ = writeln!(out, "    {} ({}:{}){detail}", frame.name, frame.file, frame.line);
+        }
+        if let Some(error) = &thread.error {
+            let _ = writeln!(out, "    no stack: {error}");
+        }
+    }
+    out
+}
+
+fn kind_word(kind: FrameKind) -> &'static str {
+    match kind {
+        FrameKind::Main => "main",
+        FrameKind::Sub => "sub",
+        FrameKind::Format => "format",
+        FrameKind::Eval => "eval",
+        FrameKind::Require => "require",
+    }
+}

@@ -1,0 +1,41 @@
+//! A flame graph in SVG, drawn by inferno.
+
+use super::collapsed::lines;
+use crate::cli::By;
+use crate::profile::Profile;
+use inferno::flamegraph::{Options, from_lines};
+use std::io::{self, Write};
+
+/// Extensions that stand for this format.
+pub const EXTENSIONS: &[&str] = &["svg"];
+/// What to open it with.
+pub const VIEWER: &str = "open it in a browser; click to zoom, Ctrl-F to search";
+
+/// Draws the whole profile.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write(profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::Result<()> {
+    let lines: Vec<String> = lines(profile, by).iter().map(|(line, count)| format!("{line} {count}")).collect();
+    if lines.is_empty() {
+        // inferno refuses to draw nothing; a picture that says so is better than no file.
+        return to.write_all(empty(title).as_bytes());
+    }
+    let mut options = Options::default();
+    options.title = title.to_owned();
+    options.count_name = "samples".to_owned();
+    options.hash = true;
+    options.min_width = 0.01;
+    from_lines(&mut options, lines.iter().map(String::as_str), to)
+}
+
+fn empty(title: &str) -> String {
+    let escaped = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"80\">\n\
+         <text x=\"600\" y=\"30\" text-anchor=\"middle\" font-family=\"monospace\">{escaped}</text>\n\
+         <text x=\"600\" y=\"55\" text-anchor=\"middle\" font-family=\"monospace\">No samples: the program was waiting all the time (--idle counts that too)</text>\n\
+         </svg>\n"
+    )
+}

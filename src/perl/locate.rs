@@ -1,0 +1,79 @@
+//! Where the interpreters of a process are.
+
+use super::stack::{Variable, Variables};
+use crate::image::Image;
+use crate::layout::BoundLayout;
+
+/// One interpreter: where its variables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interpreter {
+    /// `struct interpreter` at this address.
+    At(u64),
+    /// Every variable a global.
+    Globals,
+}
+
+/// A variable that every perl has is not to be found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not known: {1}")]
+pub struct NoVariable(&'static str, &'static str);
+
+/// Looks up variables of one interpreter by their names in the schema.
+#[derive(Clone, Copy)]
+pub struct VariableMap<'a> {
+    /// The file that defines perl.
+    pub image: &'a Image,
+    /// How far it was moved when loaded.
+    pub bias: u64,
+    /// Offsets in `struct interpreter`.
+    pub layout: &'a BoundLayout,
+    /// The interpreter.
+    pub interpreter: Interpreter,
+}
+
+impl VariableMap<'_> {
+    /// A variable by its name in the schema, such as `Icurcop`.
+    pub fn by_name(&self, name: &str) -> Option<Variable> {
+        match self.interpreter {
+            Interpreter::At(base) => {
+                let field = self.layout.interpreter.by_name(name)?;
+                Some(Variable {
+                    address: base.wrapping_add(u64::from(field.offset)),
+                    size: field.size,
+                })
+            }
+            Interpreter::Globals => {
+                let symbol = self.image.symbol(&format!("PL_{}", name.strip_prefix('I')?))?;
+                let pointer = self.image.abi().pointer_size;
+                Some(Variable {
+                    address: self.bias.wrapping_add(symbol.address),
+                    // PL_compiling is a structure: what lies there is not a value.
+                    size: u8::try_from(symbol.size).ok().filter(|s| (1..=8).contains(s)).unwrap_or(pointer),
+                })
+            }
+        }
+    }
+
+    /// The variables that a stack reader needs.
+    ///
+    /// # Errors
+    /// [`NoVariable`] for the first that is missing.
+    pub fn moving(&self) -> Result<Variables, NoVariable> {
+        let need = |name: &'static str| {
+            let why = match self.interpreter {
+                Interpreter::At(_) => "the layout lacks it",
+                Interpreter::Globals => "the file has no symbol for it (stripped of .dynsym?)",
+            };
+            self.by_name(name).ok_or(NoVariable(name, why))
+        };
+        Ok(Variables {
+            op: need("Iop")?,
+            curcop: need("Icurcop")?,
+            curstackinfo: need("Icurstackinfo")?,
+            stack_sp: need("Istack_sp")?,
+            markstack_ptr: need("Imarkstack_ptr")?,
+            savestack_ix: need("Isavestack_ix")?,
+            tmps_ix: need("Itmps_ix")?,
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! The numbers of the ops that matter to us, as the target's own `PL_op_name` has them.
+
+use std::collections::HashMap;
+
+/// Op names by number, and the few numbers that the walk asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpNumbers {
+    /// An op that was optimised away; its `op_targ` is the type that it had.
+    pub null: u64,
+    /// A statement.
+    pub nextstate: u64,
+    /// A statement under the debugger.
+    pub dbstate: Option<u64>,
+    /// A block without a context of its own.
+    pub scope: Option<u64>,
+    /// The ops that end a sub or an eval: while they run, its frame is being taken down.
+    pub leaving: Vec<u64>,
+}
+
+/// `PL_op_name` is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("PL_op_name of the target has no op called {0}")]
+pub struct NoSuchOp(&'static str);
+
+impl OpNumbers {
+    /// Finds the numbers in the strings of `PL_op_name` (opcode.h).
+    ///
+    /// # Errors
+    /// [`NoSuchOp`] when an op that every perl has is missing.
+    pub fn from_names(names: &[Option<String>]) -> Result<Self, NoSuchOp> {
+        let mut numbers: HashMap<&str, u64> = HashMap::new();
+        for (number, name) in names.iter().enumerate() {
+            if let Some(name) = name {
+                numbers.entry(name).or_insert(number as u64);
+            }
+        }
+        let find = |name: &'static str| numbers.get(name).copied();
+        let need = |name: &'static str| find(name).ok_or(NoSuchOp(name));
+        Ok(OpNumbers {
+            null: need("null")?,
+            nextstate: need("nextstate")?,
+            dbstate: find("dbstate"),
+            scope: find("scope"),
+            leaving: ["leavesub", "leavesublv", "return", "leaveeval"].into_iter().filter_map(find).collect(),
+        })
+    }
+
+    /// True for the types of ops that are COPs.
+    pub fn is_statement(&self, op_type: u64) -> bool {
+        op_type == self.nextstate || Some(op_type) == self.dbstate
+    }
+}

@@ -1,0 +1,140 @@
+//! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
+
+use super::names::NameContext;
+use crate::memory::{Abi, Batch, ReadError, Reader};
+use crate::process::Mapping;
+use std::collections::HashMap;
+
+/// A mapping is searched whole up to this size; of a larger one (a thread's stack) only the end,
+/// where glibc puts the thread's control block.
+const WHOLE: u64 = 512 << 10;
+/// How much of the end.
+const END: u64 = 64 << 10;
+/// The thread's id is within this distance of its control block (struct pthread, nptl/descr.h).
+const TID_WITHIN: usize = 0x400;
+/// How much of a thread's control block is read: struct pthread is 2304 bytes in glibc 2.36.
+const BLOCK: usize = 0x900;
+/// glibc keeps the first 32 keys of a thread in an array of the control block (nptl/descr.h).
+const FIRST_BLOCK_KEYS: u64 = 32;
+
+/// What libc says of itself for debuggers: `_thread_db_…` in nptl_db/structs.def. The offset of
+/// the array of pointers to blocks of 32 keys, and that of the value within one key's pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyLayout {
+    /// Offset in the control block of the pointers to key blocks.
+    pub specific: u64,
+    /// Offset of the value in a key's pair of sequence number and value.
+    pub data: u64,
+}
+
+/// The thread control blocks of a process, by the kernel's thread id. An address A is taken for
+/// one when the words at A and A+16 both hold A (tcbhead_t, x86-64 glibc) and one of `tids` stands
+/// near.
+///
+/// # Errors
+/// Only those that concern the target as a whole.
+pub fn control_blocks(reader: &Reader<'_>, maps: &[Mapping], tids: &[i32]) -> Result<HashMap<i32, u64>, ReadError> {
+    let mut found = HashMap::new();
+    let anonymous = maps.iter().filter(|m| m.writable && m.anonymous);
+    for map in anonymous {
+        let start = if map.end - map.start > WHOLE { map.end - END } else { map.start };
+        let Ok(bytes) = reader.bytes(start, (map.end - start) as usize) else { continue };
+        for offset in (0..bytes.len()).step_by(16) {
+            let address = start + offset as u64;
+            if is_control_block(reader.abi(), &bytes, offset, address) {
+                if let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids) {
+                    found.entry(tid).or_insert(address);
+                }
+            }
+        }
+        if found.len() == tids.len() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn is_control_block(abi: Abi, bytes: &[u8], offset: usize, address: u64) -> bool {
+    abi.pointer(bytes, offset) == Some(address)
+        && abi.pointer(bytes, offset + 2 * usize::from(abi.pointer_size)) == Some(address)
+}
+
+fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[i32]) -> Option<i32> {
+    (offset + 0x40..offset + TID_WITHIN).step_by(4).find_map(|at| {
+        let value = i32::try_from(abi.uint(bytes, at, 4)?).ok()?;
+        tids.contains(&value).then_some(value)
+    })
+}
+
+/// The value of key `key` in the thread with this control block: as libc describes itself, else
+/// the only word near the block that `is_interpreter` accepts.
+///
+/// # Errors
+/// Any [`ReadError`].
+pub fn specific_value(
+    reader: &Reader<'_>,
+    block: u64,
+    key: u64,
+    layout: Option<KeyLayout>,
+    is_interpreter: &dyn Fn(u64) -> bool,
+) -> Result<Option<u64>, ReadError> {
+    let width = u64::from(reader.abi().pointer_size);
+    if let Some(layout) = layout {
+        let pointers = block.wrapping_add(layout.specific);
+        let keys = reader.pointer(pointers.wrapping_add(key / FIRST_BLOCK_KEYS * width))?;
+        if keys == 0 {
+            return Ok(None);
+        }
+        let pair = keys.wrapping_add(key % FIRST_BLOCK_KEYS * 2 * width);
+        let value = reader.pointer(pair.wrapping_add(layout.data))?;
+        return Ok((value != 0 && is_interpreter(value)).then_some(value));
+    }
+    let bytes = reader.bytes(block, BLOCK)?;
+    let step = usize::from(reader.abi().pointer_size);
+    let words = (0..BLOCK).step_by(step).filter_map(|at| reader.abi().pointer(&bytes, at));
+    let mut accepted: Vec<u64> = words.filter(|w| *w != 0 && is_interpreter(*w)).collect();
+    accepted.sort_unstable();
+    accepted.dedup();
+    Ok(match accepted.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    })
+}
+
+/// threads.pm keeps its list in `PL_modglobal` under this name and its XS version (threads.xs).
+const POOL_KEY: &[u8] = b"threads::_pool";
+/// More than any process has.
+const MAX_THREADS: usize = 100_000;
+/// Words of `struct _ithread` (threads.xs) that are looked at for the interpreter.
+const ITHREAD_WORDS: usize = 8;
+
+/// Perl's thread ids by interpreter, from the list of threads.pm: a ring of records that start
+/// with the next record and hold the interpreter with the tid behind it. Empty without threads.pm.
+pub fn perl_thread_ids(target: &NameContext<'_>, modglobal: u64, interpreters: &[u64]) -> HashMap<u64, u64> {
+    let mut ids = HashMap::new();
+    let Some(pool) = target.hash_value(modglobal, POOL_KEY) else { return ids };
+    let reader = Reader::new(target.memory, target.abi);
+    let Ok(pool) = target.integer_value(pool) else { return ids };
+    let width = usize::from(target.abi.pointer_size);
+    // The pool starts with the main thread's record, which is the head of the ring.
+    let mut at = pool;
+    let mut batch = Batch::new();
+    for _ in 0..MAX_THREADS {
+        batch.clear();
+        let slot = batch.push(at, ITHREAD_WORDS * width);
+        if reader.fill(&mut batch).is_err() {
+            break;
+        }
+        let Ok(bytes) = batch.bytes(slot) else { break };
+        let word = |i: usize| target.abi.pointer(bytes, i * width);
+        let place = (1..ITHREAD_WORDS - 1).find(|i| word(*i).is_some_and(|w| interpreters.contains(&w)));
+        if let Some((interpreter, tid)) = place.and_then(|i| Some((word(i)?, word(i + 1)?))) {
+            ids.entry(interpreter).or_insert(tid);
+        }
+        match word(0) {
+            Some(next) if next != pool && next != 0 => at = next,
+            _ => break,
+        }
+    }
+    ids
+}

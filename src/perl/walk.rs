@@ -1,0 +1,208 @@
+//! From contexts to frames: what `caller` would report, by the rules of pp_caller (pp_ctl.c).
+
+use super::ops::OpNumbers;
+use super::stack::{Header, StackReader};
+use crate::layout::BoundLayout;
+use crate::memory::Abi;
+
+/// What kind of context a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ContextKind {
+    /// A sub, method, closure, BEGIN block, handler …
+    Sub,
+    /// A format.
+    Format,
+    /// eval BLOCK, or C code that catches exceptions (around DESTROY, BEGIN and signal handlers).
+    EvalBlock,
+    /// eval STRING.
+    EvalString,
+    /// `require`, `use` or `do FILE`.
+    Require,
+}
+
+/// Where a frame is executing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Position {
+    /// The statement; 0 when there is none.
+    pub cop: u64,
+    /// The op within the statement, to refine its line by; 0 for none.
+    pub op: u64,
+    /// True when `op` is the one that will run after the op in question, as for a call.
+    pub op_is_next: bool,
+}
+
+/// One frame, still as addresses. The outermost, `(main)`, is none of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawFrame {
+    /// What it is.
+    pub kind: ContextKind,
+    /// The CV of a sub or format, 0 for others.
+    pub cv: u64,
+    /// The SV with the file name, of a [`ContextKind::Require`].
+    pub namesv: u64,
+    /// Where it is executing.
+    pub position: Position,
+    /// The statement that called it.
+    pub call_site: u64,
+}
+
+/// The frames of one copy of a stack.
+#[derive(Debug, Clone, Default)]
+pub struct RawStack {
+    /// Innermost first, `(main)` excluded.
+    pub frames: Vec<RawFrame>,
+    /// Where the main program is executing.
+    pub main: Position,
+}
+
+/// A context that no perl makes: the layout is wrong, or the copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a context of the stack makes no sense: {0}")]
+pub struct WalkError(&'static str);
+
+/// What the walk needs to know beside the bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct WalkRules<'a> {
+    /// Pointer size and byte order.
+    pub abi: Abi,
+    /// Offsets and constants.
+    pub layout: &'a BoundLayout,
+    /// Op numbers.
+    pub ops: &'a OpNumbers,
+    /// The CV of `&DB::sub`, 0 where there is none.
+    pub db_sub: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    kind: ContextKind,
+    cv: u64,
+    oldcop: u64,
+    retop: u64,
+    namesv: u64,
+}
+
+impl WalkRules<'_> {
+    /// Turns the reader's last copy into frames.
+    ///
+    /// # Errors
+    /// [`WalkError`].
+    pub fn walk(&self, stack: &StackReader, out: &mut RawStack) -> Result<(), WalkError> {
+        out.frames.clear();
+        let header = stack.header();
+        let size = self.layout.context.sizeof.offset as usize;
+        let mut position = Position {
+            cop: header.curcop,
+            op: header.op,
+            op_is_next: false,
+        };
+        let mut innermost = true;
+        for info in stack.infos() {
+            let bytes = stack.contexts(info);
+            for index in (0..info.count).rev() {
+                let context = index
+                    .checked_mul(size)
+                    .and_then(|start| bytes.get(start..start + size))
+                    .ok_or(WalkError("it lies outside the context stack"))?;
+                let Some(found) = self.context(context)? else { continue };
+                let call_site = Position {
+                    cop: found.oldcop,
+                    op: found.retop,
+                    op_is_next: true,
+                };
+                if found.kind == ContextKind::Sub {
+                    if found.cv == 0 {
+                        if !innermost {
+                            return Err(WalkError("a sub below the top has no CV"));
+                        }
+                        // Since 5.24 a sub that is being left loses its CV before PL_curcop is
+                        // set back (cx_popsub, inline.h).
+                        position = Position { op: 0, ..call_site };
+                        innermost = false;
+                        continue;
+                    }
+                    if found.cv == self.db_sub {
+                        // &DB::sub stands between a sub and its caller: the caller's position is
+                        // where &DB::sub was called, and DB's own frame is not shown.
+                        position = call_site;
+                        continue;
+                    }
+                }
+                innermost = false;
+                out.frames.push(RawFrame {
+                    kind: found.kind,
+                    cv: found.cv,
+                    namesv: found.namesv,
+                    position,
+                    call_site: found.oldcop,
+                });
+                position = call_site;
+            }
+        }
+        out.main = position;
+        Ok(())
+    }
+
+    /// One context, if `caller` would count it.
+    fn context(&self, bytes: &[u8]) -> Result<Option<Found>, WalkError> {
+        let (cx, number) = (&self.layout.context, &self.layout.constants);
+        let short = WalkError("it is shorter than its members");
+        let get = |field: crate::memory::Field| field.get(self.abi, bytes).ok_or(short);
+        let maybe = |field: Option<crate::memory::Field>| field.map_or(Ok(0), get);
+        let word = get(cx.cx_type)?;
+        let has = |flag: u64| word & flag != 0;
+        let cx_type = word & number.CXTYPEMASK;
+        let (kind, cv, retop, namesv) = if cx_type == number.CXt_SUB {
+            if number.CXp_SUB_RE_FAKE.is_some_and(has) {
+                return Ok(None);
+            }
+            (ContextKind::Sub, get(cx.blk_sub_cv)?, maybe(cx.blk_sub_retop)?, 0)
+        } else if cx_type == number.CXt_FORMAT {
+            (ContextKind::Format, get(cx.blk_sub_cv)?, maybe(cx.blk_sub_retop)?, 0)
+        } else if cx_type == number.CXt_EVAL {
+            if number.CXp_TRY.is_some_and(has) {
+                return Ok(None);
+            }
+            let kind = if has(number.CXp_REAL) {
+                ContextKind::EvalString
+            } else if has(number.CXp_TRYBLOCK) {
+                ContextKind::EvalBlock
+            } else {
+                ContextKind::Require
+            };
+            let namesv = if kind == ContextKind::Require { maybe(cx.blk_eval_old_namesv)? } else { 0 };
+            (kind, 0, maybe(cx.blk_eval_retop)?, namesv)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Found {
+            kind,
+            cv,
+            oldcop: get(cx.blk_oldcop)?,
+            retop,
+            namesv,
+        }))
+    }
+}
+
+/// Removes a top frame that is only half there: perl exposes a context before it fills it, and
+/// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
+/// frame's CV; `leaving` tells whether the current op ends a sub.
+pub fn drop_unfinished(stack: &mut RawStack, header: &Header, depth: u64, leaving: impl FnOnce() -> bool) {
+    let Some(top) = stack.frames.first().copied() else { return };
+    let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
+    if top.kind != ContextKind::Sub || frames <= depth {
+        return;
+    }
+    // While perl leaves the sub, the statement that called it is the current one already.
+    let position = if leaving() {
+        Position { cop: top.call_site, op: 0, op_is_next: false }
+    } else {
+        Position { cop: header.curcop, op: header.op, op_is_next: false }
+    };
+    stack.frames.remove(0);
+    match stack.frames.first_mut() {
+        Some(next) => next.position = position,
+        None => stack.main = position,
+    }
+}

@@ -1,0 +1,279 @@
+//! What the operating system says of a process: its maps, files, threads and whether they run.
+
+mod permission;
+mod spawn;
+mod thread;
+
+pub use permission::explain_denied;
+pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use thread::{ThreadState, ThreadWatch};
+
+use proc_maps::{MapRange, get_process_maps};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the operating system would not tell.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is no process with this id.
+    #[error("there is no process {0}")]
+    NoSuchProcess(i32),
+    /// The process belongs to someone else, or the system forbids looking.
+    #[error("{}", explain_denied(*.0))]
+    NoPermission(i32),
+    /// The process is a zombie: it has ended and waits to be reaped.
+    #[error("process {0} has ended and only waits for its parent to take note (a zombie)")]
+    Zombie(i32),
+    /// The process has no user memory.
+    #[error("process {0} is a thread of the kernel: it runs no program")]
+    KernelThread(i32),
+    /// The id is that of a thread, not of a process.
+    #[error("{tid} is a thread of process {pid}: use --pid {pid}")]
+    IsThread {
+        /// The id that was given.
+        tid: i32,
+        /// The process that it belongs to.
+        pid: i32,
+    },
+    /// Any other failure.
+    #[error("cannot read {what} of process {pid}")]
+    Io {
+        /// The process.
+        pid: i32,
+        /// What was read.
+        what: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+/// One file that is mapped into the process.
+#[derive(Debug, Clone)]
+pub struct MappedFile {
+    /// Its path as the process sees it.
+    pub path: PathBuf,
+    /// Its mappings, lowest address first.
+    pub maps: Vec<Mapping>,
+    /// True when the file was deleted or replaced since it was mapped.
+    pub deleted: bool,
+}
+
+/// One mapping of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// Where it starts in the file; 0 for anonymous memory.
+    pub file_offset: u64,
+    /// May be written.
+    pub writable: bool,
+    /// May be executed.
+    pub executable: bool,
+    /// Backed by no file.
+    pub anonymous: bool,
+}
+
+/// A process of this machine, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pid: i32,
+}
+
+/// The kernel marks a mapped file that is gone this way.
+const DELETED: &str = " (deleted)";
+
+impl Process {
+    /// Checks that there is such a process and that it runs a program.
+    ///
+    /// # Errors
+    /// Every case of [`ProcessError`].
+    pub fn open(pid: i32) -> Result<Self, ProcessError> {
+        let process = Process { pid };
+        let status = process.read("status").map_err(|e| process.error("the status", e))?;
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(str::trim)
+        };
+        if field("State").is_some_and(|state| state.starts_with(['Z', 'X'])) {
+            return Err(ProcessError::Zombie(pid));
+        }
+        match field("Tgid").and_then(|t| t.parse().ok()) {
+            Some(tgid) if tgid != pid => return Err(ProcessError::IsThread { tid: pid, pid: tgid }),
+            _ => {}
+        }
+        if field("VmSize").is_none() {
+            return Err(ProcessError::KernelThread(pid));
+        }
+        Ok(process)
+    }
+
+    /// The process id.
+    pub fn pid(self) -> i32 {
+        self.pid
+    }
+
+    fn read(self, name: &str) -> io::Result<String> {
+        fs::read(format!("/proc/{}/{name}", self.pid))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn error(self, what: &'static str, source: io::Error) -> ProcessError {
+        match source.kind() {
+            io::ErrorKind::NotFound => ProcessError::NoSuchProcess(self.pid),
+            io::ErrorKind::PermissionDenied => ProcessError::NoPermission(self.pid),
+            _ if source.raw_os_error() == Some(libc::ESRCH) => ProcessError::NoSuchProcess(self.pid),
+            _ => ProcessError::Io {
+                pid: self.pid,
+                what,
+                source,
+            },
+        }
+    }
+
+    /// The path of the program, as the process sees it.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn executable(self) -> Result<PathBuf, ProcessError> {
+        fs::read_link(format!("/proc/{}/exe", self.pid)).map_err(|e| self.error("the program's path", e))
+    }
+
+    /// The words of its command line; empty for a process that erased them.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`] and others.
+    pub fn command_line(self) -> Result<Vec<Vec<u8>>, ProcessError> {
+        let raw = fs::read(format!("/proc/{}/cmdline", self.pid)).map_err(|e| self.error("the command line", e))?;
+        let trimmed = raw.strip_suffix(&[0]).unwrap_or(&raw);
+        if trimmed.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(trimmed.split(|b| *b == 0).map(<[u8]>::to_vec).collect())
+    }
+
+    /// Everything that is mapped, lowest address first.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
+        Ok(self.raw_maps()?.iter().map(mapping).collect())
+    }
+
+    fn raw_maps(self) -> Result<Vec<MapRange>, ProcessError> {
+        get_process_maps(self.pid).map_err(|e| self.error("the memory map", e))
+    }
+
+    /// The files that are mapped as programs or libraries, in order of address.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
+        let mut files: indexmap::IndexMap<PathBuf, Vec<Mapping>> = indexmap::IndexMap::new();
+        for map in self.raw_maps()? {
+            if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
+                files.entry(path.to_owned()).or_default().push(mapping(&map));
+            }
+        }
+        Ok(files
+            .into_iter()
+            .filter(|(_, maps)| maps.iter().any(|m| m.executable))
+            .map(|(path, maps)| {
+                let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED)).map(PathBuf::from);
+                MappedFile {
+                    deleted: kept.is_some(),
+                    path: kept.unwrap_or(path),
+                    maps,
+                }
+            })
+            .collect())
+    }
+
+    /// Where we can open a file that the process names by an absolute path: through its own root,
+    /// so that a target in a chroot or container is read with its own files.
+    pub fn through_root(self, path: &Path) -> PathBuf {
+        let mut inside = PathBuf::from(format!("/proc/{}/root", self.pid));
+        inside.extend(path.components().filter(|c| !matches!(c, std::path::Component::RootDir)));
+        inside
+    }
+
+    /// Where we can open a mapped file: through the mapping itself when the file was deleted or
+    /// replaced, else through the process's root.
+    pub fn open_path(self, file: &MappedFile) -> PathBuf {
+        match file.maps.first() {
+            Some(map) if file.deleted => {
+                PathBuf::from(format!("/proc/{}/map_files/{:x}-{:x}", self.pid, map.start, map.end))
+            }
+            _ => self.through_root(&file.path),
+        }
+    }
+
+    /// The kernel's ids of its threads, the main thread first.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`] and others.
+    pub fn thread_ids(self) -> Result<Vec<i32>, ProcessError> {
+        let entries = fs::read_dir(format!("/proc/{}/task", self.pid)).map_err(|e| self.error("the threads", e))?;
+        let mut ids: Vec<i32> = entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        ids.sort_unstable_by_key(|id| (*id != self.pid, *id));
+        Ok(ids)
+    }
+
+    /// True while the process has not ended; a zombie has.
+    pub fn is_alive(self) -> bool {
+        self.read("stat").is_ok_and(|stat| {
+            // The command name in front may hold anything, spaces and parentheses included.
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+        })
+    }
+}
+
+fn mapping(map: &MapRange) -> Mapping {
+    Mapping {
+        start: map.start() as u64,
+        end: (map.start() + map.size()) as u64,
+        file_offset: map.offset as u64,
+        writable: map.is_write(),
+        executable: map.is_exec(),
+        anonymous: map.inode == 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process() {
+        let me = Process::open(std::process::id() as i32).unwrap();
+        assert_eq!(me.executable().unwrap(), std::env::current_exe().unwrap());
+        assert!(me.is_alive());
+        assert!(me.thread_ids().unwrap().contains(&me.pid()));
+        let exe = me.executable().unwrap();
+        assert!(me.mapped_programs().unwrap().iter().any(|f| f.path == exe && !f.deleted));
+        let words = me.command_line().unwrap();
+        assert!(!words.is_empty());
+    }
+
+    #[test]
+    fn ids_that_name_no_process() {
+        assert!(matches!(Process::open(0x3fff_fffe), Err(ProcessError::NoSuchProcess(_))));
+        assert!(matches!(Process::open(2), Err(ProcessError::KernelThread(2))) || !Path::new("/proc/2").exists());
+    }
+
+    #[test]
+    fn paths_go_through_the_root_of_the_process() {
+        let me = Process { pid: 17 };
+        assert_eq!(
+            me.through_root(Path::new("/usr/bin/perl")),
+            Path::new("/proc/17/root/usr/bin/perl")
+        );
+    }
+}

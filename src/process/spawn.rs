@@ -1,0 +1,180 @@
+//! Programs that p5-spy starts itself: they keep their streams and their exit status, and never
+//! outlive it.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {program}: {}", why(.source))]
+pub struct SpawnError {
+    program: String,
+    source: io::Error,
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such program (is it in your PATH?)".into(),
+        io::ErrorKind::PermissionDenied => "it is not executable (to run a script: p5-spy -- perl script.pl)".into(),
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            "it is neither a binary nor a script with a #! line (to run it with perl: p5-spy -- perl FILE)".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Where a started program's three streams go; `None` means where p5-spy's own go.
+#[derive(Debug, Default)]
+pub struct Streams {
+    /// Its standard input.
+    pub input: Option<Stdio>,
+    /// Its standard output.
+    pub output: Option<Stdio>,
+    /// Its standard error.
+    pub error: Option<Stdio>,
+}
+
+/// A program that p5-spy started. Dropping it ends the program.
+#[derive(Debug)]
+pub struct Child {
+    inner: std::process::Child,
+    status: Option<ExitStatus>,
+}
+
+/// How long a program may take to end after SIGTERM before it gets SIGKILL.
+const GRACE: Duration = Duration::from_secs(3);
+
+impl Child {
+    /// Starts `program` with `arguments`. Must be called from the main thread: the kernel ends
+    /// the program when the thread that started it dies.
+    ///
+    /// # Errors
+    /// [`SpawnError`] with the reason and what to type instead.
+    pub fn start(program: &OsString, arguments: &[OsString], streams: Streams) -> Result<Self, SpawnError> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        if let Some(input) = streams.input {
+            command.stdin(input);
+        }
+        if let Some(output) = streams.output {
+            command.stdout(output);
+        }
+        if let Some(error) = streams.error {
+            command.stderr(error);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let parent = std::process::id() as i32;
+            // SAFETY: the closure runs between fork and exec and only makes the two system calls
+            // prctl and getppid, which are async-signal-safe.
+            unsafe {
+                command.pre_exec(move || {
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                    if libc::getppid() != parent {
+                        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+                    }
+                    Ok(())
+                });
+            }
+        }
+        let inner = command.spawn().map_err(|source| SpawnError {
+            program: crate::text::from_utf8(program.as_encoded_bytes()),
+            source,
+        })?;
+        Ok(Child { inner, status: None })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.inner.id() as i32
+    }
+
+    /// Its exit status if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = self.inner.try_wait().ok().flatten();
+        }
+        self.status
+    }
+
+    /// Sends a signal, unless it has ended.
+    pub fn signal(&mut self, signal: i32) {
+        if self.ended().is_none() {
+            // SAFETY: kill has no memory effects here, and the id is ours until we reap it.
+            unsafe { libc::kill(self.pid(), signal) };
+        }
+    }
+
+    /// Asks it to end (SIGTERM), waits, and insists (SIGKILL).
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.signal(libc::SIGTERM);
+        // A stopped program would not see the request.
+        self.signal(libc::SIGCONT);
+        let deadline = Instant::now() + GRACE;
+        while self.ended().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.ended().is_none() {
+            self.signal(libc::SIGKILL);
+            self.status = self.inner.wait().ok();
+        }
+        self.status
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The status a shell would report: the exit code, or 128 and the signal's number.
+pub fn exit_code(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(script: &str) -> Child {
+        Child::start(&"/bin/sh".into(), &["-c".into(), script.into()], Streams::default()).unwrap()
+    }
+
+    fn wait(child: &mut Child) -> i32 {
+        loop {
+            if let Some(status) = child.ended() {
+                return exit_code(status);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn statuses_are_what_a_shell_reports() {
+        assert_eq!(wait(&mut start("exit 7")), 7);
+        assert_eq!(wait(&mut start("kill -9 $$")), 137);
+    }
+
+    #[test]
+    fn nothing_is_left_behind() {
+        let child = start("trap '' TERM; while :; do sleep 0.01; done");
+        let pid = child.pid();
+        drop(child);
+        assert!(!crate::process::Process { pid }.is_alive());
+    }
+
+    #[test]
+    fn failures_say_what_to_do() {
+        let no_such = Child::start(&"/nonexistent/perl".into(), &[], Streams::default()).unwrap_err();
+        assert!(no_such.to_string().contains("is it in your PATH?"), "{no_such}");
+        let not_executable = Child::start(&"/etc/passwd".into(), &[], Streams::default()).unwrap_err();
+        assert!(not_executable.to_string().contains("p5-spy -- perl"), "{not_executable}");
+    }
+}
