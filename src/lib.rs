@@ -25,6 +25,6 @@ pub mod perl;
 pub mod probe;
 pub mod process;
 pub mod profile;
-// pub mod sampler;
+pub mod sampler;
 pub mod text;
-// pub mod top;
+pub mod top;

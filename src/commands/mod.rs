@@ -2,10 +2,10 @@
 
 mod dump;
 mod layout_dump;
-//
-//
-//
-//
+mod record;
+mod session;
+mod signals;
+mod top;
 
 use crate::cli::{Job, LayoutChoice};
 use crate::image::DebugSearch;
@@ -20,7 +20,10 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
     match job {
         Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
-        _ => Ok(0),
+        Job::Record { aim, sampling, layout, output, format, by, stats } => {
+            record::run(&record::Settings { aim, sampling, layout, output, format, by, stats })
+        }
+        Job::Top { aim, sampling, layout } => top::run(&aim, sampling, &layout),
     }
 }
 

@@ -19,6 +19,7 @@ pub enum ThreadState {
 pub struct ThreadWatch {
     tid: i32,
     source: Option<(File, Source)>,
+    stat: Option<File>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,7 @@ impl ThreadWatch {
         ThreadWatch {
             tid,
             source: open("syscall", Source::Syscall).or_else(|| open("stat", Source::Stat)),
+            stat: File::open(format!("/proc/{pid}/task/{tid}/stat")).ok(),
         }
     }
 
@@ -49,17 +51,24 @@ impl ThreadWatch {
         self.tid
     }
 
-    /// Asks the kernel.
+    /// The CPU that the thread runs on, or ran on last.
+    pub fn cpu(&mut self) -> Option<usize> {
+        let mut text = [0u8; 1024];
+        let got = read_again(self.stat.as_mut()?, &mut text)?;
+        // The name in parentheses may hold anything; the numbers after it are fields 3 and on,
+        // and the CPU is field 39 (proc_pid_stat(5)).
+        let rest = got.get(memchr::memrchr(b')', got)? + 2..)?;
+        let field = rest.split(|b| *b == b' ').nth(39 - 3)?;
+        std::str::from_utf8(field).ok()?.parse().ok()
+    }
+
+    /// Asks the kernel what the thread is doing.
     pub fn state(&mut self) -> ThreadState {
         let Some((file, source)) = &mut self.source else {
             return ThreadState::Ended;
         };
         let mut text = [0u8; 512];
-        let got = file.seek(SeekFrom::Start(0)).and_then(|_| file.read(&mut text));
-        let text = match got {
-            Ok(n) if n > 0 => text.get(..n).unwrap_or_default(),
-            _ => return ThreadState::Ended,
-        };
+        let Some(text) = read_again(file, &mut text) else { return ThreadState::Ended };
         match source {
             Source::Syscall if text.starts_with(b"running") => ThreadState::Running,
             Source::Syscall => ThreadState::Idle,
@@ -70,6 +79,13 @@ impl ThreadWatch {
             },
         }
     }
+}
+
+/// The whole file from its start; `None` at an error or when it is empty: the thread is gone.
+fn read_again<'t>(file: &mut File, text: &'t mut [u8]) -> Option<&'t [u8]> {
+    file.seek(SeekFrom::Start(0)).ok()?;
+    let length = file.read(text).ok()?;
+    text.get(..length).filter(|t| !t.is_empty())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What was sampled: every distinct stack once, with its count, and what became of every attempt.
 
+pub mod functions;
+
 use crate::perl::names::{Frame, FrameId, FrameTable};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -15,6 +17,8 @@ pub struct Tally {
     pub torn: u64,
     /// Times a sample was due and could not be taken in time.
     pub missed: u64,
+    /// Stacks (of `good` and `idle`) that were read while the target could run on.
+    pub approximate: u64,
     /// Failures, by kind.
     pub errors: BTreeMap<&'static str, u64>,
 }
@@ -23,6 +27,19 @@ impl Tally {
     /// All samples that were due.
     pub fn attempted(&self) -> u64 {
         self.good + self.idle + self.torn + self.missed + self.failed()
+    }
+
+    /// What came after an earlier state of the same tally.
+    pub fn since(&self, before: &Tally) -> Tally {
+        let earlier = |kind: &&'static str| before.errors.get(kind).copied().unwrap_or(0);
+        Tally {
+            good: self.good - before.good,
+            idle: self.idle - before.idle,
+            torn: self.torn - before.torn,
+            missed: self.missed - before.missed,
+            approximate: self.approximate - before.approximate,
+            errors: self.errors.iter().map(|(kind, count)| (*kind, count - earlier(kind))).filter(|(_, c)| *c > 0).collect(),
+        }
     }
 
     /// All failures.

@@ -1,0 +1,162 @@
+//! What a recording and the live view have in common: getting at the target, whether it runs
+//! already or is started for the purpose, and leaving it properly.
+
+use super::signals::Requests;
+use super::warn;
+use crate::attach::{AttachError, Target};
+use crate::cli::Aim;
+use crate::layout::Sources;
+use crate::process::{Child, Process, Streams, exit_code};
+use anyhow::{Context, anyhow, bail};
+use std::time::{Duration, Instant};
+
+/// How long a program that we started may take to become a perl. A shell that prepares something
+/// first is common; one that never becomes perl should not be waited for in silence.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process that is already there may take to finish starting its perl.
+const ATTACH_PATIENCE: Duration = Duration::from_millis(1500);
+/// Between two looks at a program that is starting.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// A target and, if we started it, the child that it is.
+pub struct Session {
+    /// What is sampled.
+    pub target: Target,
+    /// The program, when it is ours.
+    pub child: Option<Child>,
+    /// The command line, for titles.
+    pub title: String,
+}
+
+/// What came of getting at the target.
+pub enum Opening {
+    /// It is there.
+    Ready(Box<Session>),
+    /// The user ended p5-spy, or the program ended, before perl was up; with the exit status.
+    Over(u8),
+}
+
+impl Session {
+    /// Attaches to the aim, which is started first when it is a program.
+    ///
+    /// # Errors
+    /// When it cannot be started or attached to; the message says what to do.
+    pub fn open(aim: &Aim, sources: &Sources, streams: Streams, requests: &mut Requests) -> anyhow::Result<Opening> {
+        match aim {
+            Aim::Pid(pid) => Self::attach(*pid, sources, requests),
+            Aim::Start { program, arguments } => {
+                let child = Child::start(program, arguments, streams)?;
+                Self::await_perl(child, sources, requests)
+            }
+        }
+    }
+
+    fn attach(pid: i32, sources: &Sources, requests: &mut Requests) -> anyhow::Result<Opening> {
+        let process = Process::open(pid)?;
+        let deadline = Instant::now() + ATTACH_PATIENCE;
+        loop {
+            match Target::attach(process, sources, &mut warn) {
+                Ok(target) => return Ok(Opening::Ready(Box::new(Self::ready(target, None)))),
+                Err(e @ AttachError::Starting(_)) if Instant::now() < deadline && process.is_alive() => {
+                    drop(e);
+                    if let Some(request) = requests.take().first() {
+                        return Ok(Opening::Over(status_of_signal(request.signal)));
+                    }
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    fn await_perl(mut child: Child, sources: &Sources, requests: &mut Requests) -> anyhow::Result<Opening> {
+        let pid = child.pid();
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            // Warnings are for the attempt that succeeds or is the last.
+            let mut warnings = Vec::new();
+            let attached = Process::open(pid)
+                .map_err(AttachError::from)
+                .and_then(|process| Target::attach(process, sources, &mut |w| warnings.push(w)));
+            let error = match attached {
+                Ok(target) => {
+                    warnings.into_iter().for_each(warn);
+                    return Ok(Opening::Ready(Box::new(Self::ready(target, Some(child)))));
+                }
+                Err(e) => e,
+            };
+            if let Some(status) = child.ended() {
+                let code = exit_code(status);
+                warn(format!(
+                    "the program ended (exit status {code}) before its perl was up or could be read: nothing was sampled"
+                ));
+                return Ok(Opening::Over(u8::try_from(code).ok().filter(|c| *c != 0).unwrap_or(1)));
+            }
+            for request in requests.take() {
+                if !request.from_terminal {
+                    child.signal(request.signal);
+                }
+            }
+            if !error.is_temporary() && !matches!(error, AttachError::Process(_)) {
+                child.end();
+                return Err(anyhow!(error).context("the program was started, and ended again, for nothing"));
+            }
+            if Instant::now() >= deadline {
+                child.end();
+                let seconds = START_PATIENCE.as_secs();
+                return Err(anyhow!(error)
+                    .context(format!("no perl to sample within {seconds} seconds of the start; the program was ended")));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn ready(target: Target, child: Option<Child>) -> Self {
+        let words = target.process.command_line().unwrap_or_default();
+        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
+        let full = words.join(" ");
+        const LONGEST: usize = 120;
+        let title = match full.char_indices().nth(LONGEST) {
+            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
+            None => full,
+        };
+        Session { target, child, title }
+    }
+}
+
+/// What became of a program that we started, as p5-spy's own exit status. `ended_by_us` is true
+/// when p5-spy itself asked it to end: then that is no failure.
+pub fn final_status(child: Option<Child>, ended_by_us: bool) -> u8 {
+    let Some(mut child) = child else { return 0 };
+    let status = child.end();
+    match status {
+        Some(_) if ended_by_us => 0,
+        Some(status) => u8::try_from(exit_code(status)).unwrap_or(1),
+        None => 1,
+    }
+}
+
+/// The status of a program that a signal ended.
+pub fn status_of_signal(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(1)
+}
+
+/// The sampler's thread, by whose end the recording ends.
+///
+/// # Errors
+/// When the thread panicked, which would be a bug.
+pub fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> anyhow::Result<T> {
+    match handle.join() {
+        Ok(value) => Ok(value),
+        Err(_) => bail!("the sampling thread failed; please report this"),
+    }
+}
+
+/// Makes sure that standard output is what it must be.
+///
+/// # Errors
+/// With the text of `otherwise` when it is not.
+pub fn require_terminal(otherwise: &str) -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
+    std::io::stdout().is_terminal().then_some(()).context(otherwise.to_owned())
+}

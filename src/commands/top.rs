@@ -1,0 +1,148 @@
+//! `p5-spy top`: the live view.
+
+use super::session::{Opening, Session, final_status, joined, require_terminal};
+use super::signals::{Request, Requests};
+use super::{sources, warn};
+use crate::cli::{Aim, LayoutChoice, Sampling};
+use crate::process::{Child, Streams};
+use crate::profile::functions::FunctionCounts;
+use crate::sampler::{self, End, Recording, Sampler};
+use crate::top::{About, View, Wish};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+const NO_TERMINAL: &str = "the live view needs a terminal, and standard output is none. \
+To write a file: p5-spy record -o profile.svg --pid PID. For the stack, now: p5-spy dump --pid PID";
+
+/// What a started program says on the terminal while the view is on it is kept and shown after.
+struct Aside {
+    file: File,
+}
+
+impl Aside {
+    /// Streams for a program that shares the terminal with the view, and the file that keeps what
+    /// it says.
+    fn streams() -> std::io::Result<(Streams, Option<Aside>)> {
+        let mut streams = Streams::default();
+        if std::io::stdin().is_terminal() {
+            streams.input = Some(Stdio::null());
+        }
+        let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        if !out && !err {
+            return Ok((streams, None));
+        }
+        let file = tempfile::tempfile()?;
+        if out {
+            streams.output = Some(file.try_clone()?.into());
+        }
+        if err {
+            streams.error = Some(file.try_clone()?.into());
+        }
+        Ok((streams, Some(Aside { file })))
+    }
+
+    /// Prints what was kept.
+    fn show(mut self) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut out = std::io::stdout().lock();
+        let mut piece = [0u8; 64 << 10];
+        loop {
+            let got = self.file.read(&mut piece)?;
+            if got == 0 {
+                return out.flush();
+            }
+            out.write_all(piece.get(..got).unwrap_or_default())?;
+        }
+    }
+}
+
+pub fn run(aim: &Aim, sampling: Sampling, layout: &LayoutChoice) -> anyhow::Result<u8> {
+    require_terminal(NO_TERMINAL)?;
+    let sources = sources(layout)?;
+    let mut requests = Requests::collect()?;
+    let (streams, aside) = match aim {
+        Aim::Pid(_) => (Streams::default(), None),
+        Aim::Start { .. } => Aside::streams()?,
+    };
+    let outcome = match Session::open(aim, &sources, streams, &mut requests) {
+        Ok(Opening::Ready(session)) => watch(*session, sources, sampling, &mut requests),
+        Ok(Opening::Over(status)) => Ok(status),
+        Err(e) => Err(e),
+    };
+    if let Some(aside) = aside {
+        aside.show()?;
+    }
+    outcome
+}
+
+fn watch(session: Session, sources: crate::layout::Sources, sampling: Sampling, requests: &mut Requests) -> anyhow::Result<u8> {
+    let Session { target, mut child, title } = session;
+    let about = About {
+        pid: target.process.pid(),
+        title,
+        perl: format!("perl {} ({})", target.identity.version, target.identity.build),
+        rate: sampling.rate,
+        idle: sampling.idle,
+    };
+    let recording = Mutex::new(Recording::<FunctionCounts>::default());
+    let stop = AtomicBool::new(false);
+    let wanted = sampler::Settings {
+        rate: sampling.rate,
+        duration: sampling.duration,
+        idle: sampling.idle,
+    };
+    let sampler = Sampler::new(target, sources, wanted, &recording, &stop);
+    let (end, quit) = std::thread::scope(|scope| {
+        let handle = scope.spawn(|| sampler.run());
+        let shown = show(about, &recording, requests, child.as_mut(), || handle.is_finished());
+        stop.store(true, Ordering::Relaxed);
+        let end = joined(handle);
+        shown.and_then(|quit| Ok((end?, quit)))
+    })?;
+    let tally = recording.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
+    match end {
+        End::TargetEnded => eprintln!("The program ended after {} samples.", tally.attempted()),
+        End::Lost(e) => warn(format!("the process became another program: {e}")),
+        End::Stopped | End::Duration => {}
+    }
+    Ok(final_status(child, quit))
+}
+
+/// Runs the view until the user or the sampler ends it. The result tells whether p5-spy itself
+/// is the one who ends a program that it started.
+fn show(
+    about: About,
+    recording: &Mutex<Recording<FunctionCounts>>,
+    requests: &mut Requests,
+    mut child: Option<&mut Child>,
+    finished: impl Fn() -> bool,
+) -> anyhow::Result<bool> {
+    let mut view = View::open(about)?;
+    let mut passed_on = false;
+    loop {
+        let wish = view.step(Duration::from_millis(50), recording)?;
+        let asked: Vec<Request> = requests.take();
+        let interrupt = matches!(wish, Some(Wish::Interrupt)).then_some(libc::SIGINT);
+        for signal in asked.iter().map(|r| r.signal).chain(interrupt) {
+            match child.as_deref_mut() {
+                // The program may want to finish something; the second time it has to go.
+                Some(child) if !passed_on => child.signal(signal),
+                _ => return Ok(false),
+            }
+            passed_on = true;
+        }
+        if matches!(wish, Some(Wish::Quit)) {
+            return Ok(true);
+        }
+        if let Some(child) = child.as_deref_mut() {
+            child.ended();
+        }
+        if finished() {
+            return Ok(child.is_some_and(|c| c.ended().is_none()));
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The loop that samples: schedule, threads, accounting, and what to do when the target ends,
+//! execs or grows threads.
+
+mod clock;
+#[cfg(target_os = "linux")]
+mod coschedule;
+
+use crate::attach::{AttachError, PerlThread, Target};
+use crate::layout::Sources;
+use crate::perl::names::{FrameId, FrameTable, Names};
+use crate::perl::sample::ThreadSampler;
+use crate::process::{Process, ThreadState, ThreadWatch};
+use crate::profile::{StackCounts, Tally};
+use clock::Clock;
+use coschedule::{CoSchedule, is_real_time};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often, how long, and what counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Samples per second.
+    pub rate: f64,
+    /// When to end by itself.
+    pub duration: Option<Duration>,
+    /// Record the stacks of waiting threads too.
+    pub idle: bool,
+}
+
+/// Takes the stacks, innermost frame first.
+pub trait Sink: Send {
+    /// One stack. The table is that of the recording and only grows.
+    fn add(&mut self, table: &FrameTable, stack: &[FrameId], running: bool);
+}
+
+/// What a recording has so far; shared with whoever shows it.
+#[derive(Debug, Default)]
+pub struct Recording<S> {
+    /// Every frame seen.
+    pub table: FrameTable,
+    /// What became of the samples.
+    pub tally: Tally,
+    /// The stacks.
+    pub sink: S,
+    /// Threads that run Perl.
+    pub threads: usize,
+    /// System calls that read the target.
+    pub remote_reads: u64,
+    /// Which perl it is, once more than one was seen: after an exec.
+    pub attached: u32,
+}
+
+/// Why a recording ended.
+#[derive(Debug)]
+pub enum End {
+    /// It was told to.
+    Stopped,
+    /// Its time was over.
+    Duration,
+    /// The target ended.
+    TargetEnded,
+    /// The target can no longer be read as a perl: it became another program.
+    Lost(AttachError),
+}
+
+/// New and ended threads are looked for this often.
+const THREADS_EVERY: Duration = Duration::from_millis(100);
+/// The longest sleep, so that a request to stop is heard soon.
+const NAP: Duration = Duration::from_millis(50);
+/// So many failures in a row mean that the target has become something else.
+const FAILURES: u32 = 20;
+/// How long a target that cannot be read is tried again: an exec takes that long at most.
+const EXEC_PATIENCE: Duration = Duration::from_secs(5);
+
+struct Watched {
+    thread: PerlThread,
+    watch: ThreadWatch,
+    sampler: ThreadSampler,
+    real_time: bool,
+}
+
+/// Samples a target until something ends it.
+pub struct Sampler<'r, S> {
+    target: Target,
+    sources: Sources,
+    settings: Settings,
+    recording: &'r Mutex<Recording<S>>,
+    stop: &'r AtomicBool,
+    names: Names,
+    watched: Vec<Watched>,
+    known_tids: Vec<i32>,
+    schedule: CoSchedule,
+    failures: u32,
+    reads_before: u64,
+    stack: Vec<FrameId>,
+}
+
+impl<'r, S: Sink> Sampler<'r, S> {
+    /// A sampler of an attached target.
+    pub fn new(
+        target: Target,
+        sources: Sources,
+        settings: Settings,
+        recording: &'r Mutex<Recording<S>>,
+        stop: &'r AtomicBool,
+    ) -> Self {
+        Sampler {
+            target,
+            sources,
+            settings,
+            recording,
+            stop,
+            names: Names::new(),
+            watched: Vec::new(),
+            known_tids: Vec::new(),
+            schedule: CoSchedule::new(),
+            failures: 0,
+            reads_before: 0,
+            stack: Vec::new(),
+        }
+    }
+
+    /// Samples until the end. Must run on a thread of its own: it changes its CPU.
+    pub fn run(mut self) -> End {
+        let started = Instant::now();
+        self.refresh_threads();
+        let mut clock = Clock::new(self.settings.rate);
+        let mut threads_due = started + THREADS_EVERY;
+        loop {
+            if let Some(end) = self.sleep_until(clock.due(), started) {
+                return end;
+            }
+            let now = Instant::now();
+            let missed = clock.advance(now);
+            if missed > 0 {
+                let count = missed * self.watched.len().max(1) as u64;
+                self.recording().tally.missed += count;
+            }
+            if let Err(end) = self.tick() {
+                return end;
+            }
+            if now >= threads_due {
+                threads_due = now + THREADS_EVERY;
+                if !self.target.process.is_alive() {
+                    return End::TargetEnded;
+                }
+                self.refresh_threads();
+            }
+        }
+    }
+
+    fn recording(&self) -> MutexGuard<'r, Recording<S>> {
+        // A panic elsewhere must not cost the recording.
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sleep_until(&self, due: Instant, started: Instant) -> Option<End> {
+        let deadline = self.settings.duration.map(|d| started + d);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Some(End::Stopped);
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|d| now >= d) {
+                return Some(End::Duration);
+            }
+            let Some(rest) = due.checked_duration_since(now).filter(|r| !r.is_zero()) else { return None };
+            let rest = deadline.map_or(rest, |d| rest.min(d.saturating_duration_since(now)));
+            if rest > NAP && !self.target.process.is_alive() {
+                return Some(End::TargetEnded);
+            }
+            std::thread::sleep(rest.min(NAP));
+        }
+    }
+
+    /// One sample of every thread.
+    fn tick(&mut self) -> Result<(), End> {
+        let mut watched = std::mem::take(&mut self.watched);
+        let mut lost = false;
+        for thread in &mut watched {
+            lost |= !self.sample(thread);
+        }
+        self.watched = watched;
+        if lost && self.failures >= FAILURES {
+            self.failures = 0;
+            return self.attach_again();
+        }
+        Ok(())
+    }
+
+    /// False when the target could not be read.
+    fn sample(&mut self, watched: &mut Watched) -> bool {
+        let state = watched.watch.state();
+        let running = state == ThreadState::Running;
+        if !running && !(self.settings.idle && state == ThreadState::Idle) {
+            let mut recording = self.recording();
+            match state {
+                ThreadState::Ended => *recording.tally.errors.entry("thread ended").or_insert(0) += 1,
+                _ => recording.tally.idle += 1,
+            }
+            return state != ThreadState::Ended;
+        }
+        let mut together = !running;
+        if running && !watched.real_time {
+            if let Some(cpu) = watched.watch.cpu() {
+                together = self.schedule.follow(cpu);
+            }
+        }
+        let mut recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+        let recording = &mut *recording;
+        let schedule = &mut self.schedule;
+        let watch = &mut watched.watch;
+        // The target runs elsewhere by now: go there.
+        let mut again = || {
+            if together {
+                if let Some(cpu) = watch.cpu() {
+                    schedule.follow(cpu);
+                }
+            }
+        };
+        let taken = watched.sampler.take(
+            self.target.name_context(0),
+            self.target.db_sub,
+            &mut self.names,
+            &mut recording.table,
+            &mut self.stack,
+            &mut again,
+        );
+        recording.remote_reads = self.reads_before + self.target.remote_reads();
+        match taken {
+            Ok(()) => {
+                recording.sink.add(&recording.table, &self.stack, running);
+                let tally = &mut recording.tally;
+                *(if running { &mut tally.good } else { &mut tally.idle }) += 1;
+                tally.approximate += u64::from(!together);
+                self.failures = 0;
+            }
+            Err(e) if e.is_torn() => recording.tally.torn += 1,
+            Err(e) => {
+                *recording.tally.errors.entry(e.kind()).or_insert(0) += 1;
+                self.failures += 1;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps the list of threads true to the target's.
+    fn refresh_threads(&mut self) {
+        let Ok(tids) = self.target.process.thread_ids() else { return };
+        if tids == self.known_tids {
+            return;
+        }
+        // A thread that is being made has no interpreter yet: it is looked for again next time.
+        let Ok(threads) = self.target.threads() else { return };
+        if threads.len() == tids.len() || self.known_tids.len() == tids.len() {
+            self.known_tids = tids;
+        }
+        self.watched.retain(|w| threads.contains(&w.thread));
+        for thread in threads {
+            if self.watched.iter().all(|w| w.thread != thread) {
+                self.watched.push(Watched {
+                    watch: ThreadWatch::new(self.target.process.pid(), thread.os_tid),
+                    sampler: ThreadSampler::new(&thread.variables, thread.compiling),
+                    real_time: is_real_time(thread.os_tid),
+                    thread,
+                });
+            }
+        }
+        self.recording().threads = self.watched.len();
+    }
+
+    /// After an exec the process is another program, and perhaps another perl.
+    fn attach_again(&mut self) -> Result<(), End> {
+        let pid = self.target.process.pid();
+        let deadline = Instant::now() + EXEC_PATIENCE;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(End::Stopped);
+            }
+            if !self.target.process.is_alive() {
+                return Err(End::TargetEnded);
+            }
+            let attached = Process::open(pid)
+                .map_err(AttachError::from)
+                .and_then(|process| Target::attach(process, &self.sources, &mut |_| {}));
+            match attached {
+                Ok(target) => {
+                    self.reads_before += self.target.remote_reads();
+                    self.target = target;
+                    self.names = Names::new();
+                    self.watched.clear();
+                    self.known_tids.clear();
+                    self.refresh_threads();
+                    self.recording().attached += 1;
+                    return Ok(());
+                }
+                Err(e) if Instant::now() >= deadline || !e.is_temporary() => {
+                    return Err(if self.target.process.is_alive() { End::Lost(e) } else { End::TargetEnded });
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Sink for StackCounts {
+    fn add(&mut self, _table: &FrameTable, stack: &[FrameId], _running: bool) {
+        StackCounts::add(self, stack);
+    }
+}
