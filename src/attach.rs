@@ -22,7 +22,9 @@ pub enum AttachError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// No mapped file defines a perl.
-    #[error("process {pid} ({program}) is not perl: of the {searched} files it runs, none defines PL_curinterp, which every perl and libperl does")]
+    #[error(
+        "process {pid} ({program}) is not perl: of the {searched} files it runs, none defines PL_curinterp, which every perl and libperl does"
+    )]
     NotPerl {
         /// The process.
         pid: i32,
@@ -49,7 +51,9 @@ pub enum AttachError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// Where the file lies in memory cannot be made out.
-    #[error("{path}: the mappings of process {pid} do not fit the file; was perl upgraded while it runs?")]
+    #[error(
+        "{path}: the mappings of process {pid} do not fit the file; was perl upgraded while it runs?"
+    )]
     LoadBias {
         /// The file.
         path: PathBuf,
@@ -63,7 +67,9 @@ pub enum AttachError {
     #[error(transparent)]
     Ops(#[from] NoSuchOp),
     /// Perl has no interpreter yet, or one that is still being built.
-    #[error("perl in process {0} is still starting: it has no interpreter yet. Try again in a moment")]
+    #[error(
+        "perl in process {0} is still starting: it has no interpreter yet. Try again in a moment"
+    )]
     Starting(i32),
     /// The memory of the process may not be read, or it ended.
     #[error("{}", read_message(*.pid, .source))]
@@ -74,7 +80,9 @@ pub enum AttachError {
         source: ReadError,
     },
     /// What was found is no interpreter: the layout is wrong.
-    #[error("process {pid}: the layout from {layout} does not fit this perl ({identity}): {refusal}. Nothing was sampled. Install the debug symbols of this very perl, or give another layout with --layouts FOLDER")]
+    #[error(
+        "process {pid}: the layout from {layout} does not fit this perl ({identity}): {refusal}. Nothing was sampled. Install the debug symbols of this very perl, or give another layout with --layouts FOLDER"
+    )]
     Refused {
         /// The process.
         pid: i32,
@@ -102,11 +110,15 @@ impl AttachError {
     /// True for what may pass by itself: the program is not perl yet, or perl is still starting.
     pub fn is_temporary(&self) -> bool {
         match self {
-            AttachError::Starting(_) | AttachError::NotPerl { .. } | AttachError::LoadBias { .. } => true,
+            AttachError::Starting(_)
+            | AttachError::NotPerl { .. }
+            | AttachError::LoadBias { .. } => true,
             // Between fork and exec, and at exec, the old memory is already gone.
             AttachError::Read { source, .. } => !matches!(source, ReadError::NoPermission),
             AttachError::Image(_) => true,
-            AttachError::Process(e) => matches!(e, ProcessError::Io { .. } | ProcessError::NoSuchProcess(_)),
+            AttachError::Process(e) => {
+                matches!(e, ProcessError::Io { .. } | ProcessError::NoSuchProcess(_))
+            }
             _ => false,
         }
     }
@@ -155,7 +167,11 @@ impl Target {
     ///
     /// # Errors
     /// [`AttachError`].
-    pub fn attach(process: Process, sources: &Sources, warn: &mut dyn FnMut(String)) -> Result<Self, AttachError> {
+    pub fn attach(
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Self, AttachError> {
         let pid = process.pid();
         let memory = LiveMemory::new(pid);
         let files = process.mapped_programs()?;
@@ -164,10 +180,12 @@ impl Target {
             path: image.path().to_owned(),
             source,
         })?;
-        let bias = image.load_bias(&file.maps).ok_or_else(|| AttachError::LoadBias {
-            path: image.path().to_owned(),
-            pid,
-        })?;
+        let bias = image
+            .load_bias(&file.maps)
+            .ok_or_else(|| AttachError::LoadBias {
+                path: image.path().to_owned(),
+                pid,
+            })?;
         let read = |source| AttachError::Read { pid, source };
         let reader = Reader::new(&memory, identity.abi);
         // Before anything costly: may we read, and is perl up?
@@ -176,7 +194,11 @@ impl Target {
             _ => "PL_curinterp",
         };
         if let Some(symbol) = image.symbol(sign_of_life) {
-            if reader.pointer(bias.wrapping_add(symbol.address)).map_err(read)? == 0 {
+            if reader
+                .pointer(bias.wrapping_add(symbol.address))
+                .map_err(read)?
+                == 0
+            {
                 return Err(AttachError::Starting(pid));
             }
         }
@@ -187,7 +209,9 @@ impl Target {
         let resolved = resolve(&image, &identity, &sources, warn)?;
         let strings = |name: &str| {
             let symbol = image.symbol(name);
-            symbol.map_or_else(Vec::new, |s| live_string_array(&reader, bias.wrapping_add(s.address), s.size))
+            symbol.map_or_else(Vec::new, |s| {
+                live_string_array(&reader, bias.wrapping_add(s.address), s.size)
+            })
         };
         let resolved = with_block_types(&resolved, &strings("PL_block_type"))?;
         let names = strings("PL_op_name");
@@ -251,16 +275,35 @@ impl Target {
     fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
         let starting = AttachError::Starting(self.process.pid());
         if self.identity.build == Build::Unthreaded {
-            let info = self.variables(Interpreter::Globals).by_name("Icurstackinfo");
-            let info = info.map(|v| self.reader().pointer(v.address)).transpose().map_err(|e| self.read_error(e))?;
-            return if info == Some(0) { Err(starting) } else { Ok(Interpreter::Globals) };
+            let info = self
+                .variables(Interpreter::Globals)
+                .by_name("Icurstackinfo");
+            let info = info
+                .map(|v| self.reader().pointer(v.address))
+                .transpose()
+                .map_err(|e| self.read_error(e))?;
+            return if info == Some(0) {
+                Err(starting)
+            } else {
+                Ok(Interpreter::Globals)
+            };
         }
-        let symbol = self.image.symbol("PL_curinterp").ok_or_else(|| AttachError::Identity {
-            path: self.image.path().to_owned(),
-            source: IdentityError::NotPerl,
-        })?;
-        let address = self.reader().pointer(self.bias.wrapping_add(symbol.address)).map_err(|e| self.read_error(e))?;
-        if address == 0 { Err(starting) } else { Ok(Interpreter::At(address)) }
+        let symbol = self
+            .image
+            .symbol("PL_curinterp")
+            .ok_or_else(|| AttachError::Identity {
+                path: self.image.path().to_owned(),
+                source: IdentityError::NotPerl,
+            })?;
+        let address = self
+            .reader()
+            .pointer(self.bias.wrapping_add(symbol.address))
+            .map_err(|e| self.read_error(e))?;
+        if address == 0 {
+            Err(starting)
+        } else {
+            Ok(Interpreter::At(address))
+        }
     }
 
     /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must
@@ -296,7 +339,11 @@ impl Target {
         }
     }
 
-    fn candidate<'a>(&'a self, variables: &'a VariableMap<'a>, maps: &'a [Mapping]) -> Candidate<'a> {
+    fn candidate<'a>(
+        &'a self,
+        variables: &'a VariableMap<'a>,
+        maps: &'a [Mapping],
+    ) -> Candidate<'a> {
         Candidate {
             reader: self.reader(),
             layout: &self.resolved.layout,
@@ -307,7 +354,10 @@ impl Target {
 
     /// `&DB::sub`, which wraps every call under a debugger.
     fn debugger_sub(&self, main: Interpreter) -> u64 {
-        let glob = self.variables(main).by_name("IDBsub").and_then(|v| self.reader().pointer(v.address).ok());
+        let glob = self
+            .variables(main)
+            .by_name("IDBsub")
+            .and_then(|v| self.reader().pointer(v.address).ok());
         glob.filter(|gv| *gv != 0)
             .and_then(|gv| self.name_context(0).glob_cv(gv).ok())
             .unwrap_or(0)
@@ -325,7 +375,9 @@ impl Target {
         if self.identity.build == Build::Threaded && tids.len() > 1 {
             found = self.by_specific_data(&tids)?;
         }
-        if found.iter().all(|(_, interpreter)| *interpreter != main) && found.iter().all(|(tid, _)| *tid != pid) {
+        if found.iter().all(|(_, interpreter)| *interpreter != main)
+            && found.iter().all(|(tid, _)| *tid != pid)
+        {
             found.insert(0, (pid, main));
         }
         let perl_tids = self.perl_tids(main, &found);
@@ -349,23 +401,40 @@ impl Target {
         let read = |e| self.read_error(e);
         let maps = self.process.mappings()?;
         let blocks = control_blocks(&reader, &maps, tids).map_err(read)?;
-        let key = self.image.symbol("PL_thr_key").map(|s| reader.uint(self.bias.wrapping_add(s.address), 4));
-        let Some(key) = key.transpose().map_err(read)? else { return Ok(Vec::new()) };
+        let key = self
+            .image
+            .symbol("PL_thr_key")
+            .map(|s| reader.uint(self.bias.wrapping_add(s.address), 4));
+        let Some(key) = key.transpose().map_err(read)? else {
+            return Ok(Vec::new());
+        };
         let is_interpreter = |address: u64| {
             let variables = self.variables(Interpreter::At(address));
-            (0..3).any(|_| self.probe.examine(&self.candidate(&variables, &maps)).is_ok())
+            (0..3).any(|_| {
+                self.probe
+                    .examine(&self.candidate(&variables, &maps))
+                    .is_ok()
+            })
         };
         let mut found = Vec::new();
         for tid in tids {
-            let Some(block) = blocks.get(tid) else { continue };
-            if let Ok(Some(address)) = specific_value(&reader, *block, key, self.keys, &is_interpreter) {
+            let Some(block) = blocks.get(tid) else {
+                continue;
+            };
+            if let Ok(Some(address)) =
+                specific_value(&reader, *block, key, self.keys, &is_interpreter)
+            {
                 found.push((*tid, Interpreter::At(address)));
             }
         }
         Ok(found)
     }
 
-    fn perl_tids(&self, main: Interpreter, found: &[(i32, Interpreter)]) -> impl Fn(Interpreter) -> Option<u64> + use<> {
+    fn perl_tids(
+        &self,
+        main: Interpreter,
+        found: &[(i32, Interpreter)],
+    ) -> impl Fn(Interpreter) -> Option<u64> + use<> {
         let addresses: Vec<u64> = found
             .iter()
             .filter_map(|(_, i)| match i {
@@ -373,9 +442,14 @@ impl Target {
                 Interpreter::Globals => None,
             })
             .collect();
-        let modglobal = self.variables(main).by_name("Imodglobal").and_then(|v| self.reader().pointer(v.address).ok());
+        let modglobal = self
+            .variables(main)
+            .by_name("Imodglobal")
+            .and_then(|v| self.reader().pointer(v.address).ok());
         let ids = match modglobal {
-            Some(hash) if hash != 0 && addresses.len() > 1 => perl_thread_ids(&self.name_context(0), hash, &addresses),
+            Some(hash) if hash != 0 && addresses.len() > 1 => {
+                perl_thread_ids(&self.name_context(0), hash, &addresses)
+            }
             _ => std::collections::HashMap::new(),
         };
         move |interpreter| match interpreter {
@@ -421,7 +495,11 @@ fn find_perl(process: Process, files: &[MappedFile]) -> Result<(Image, MappedFil
 /// 32-bit words, bits, count and offset.
 fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<KeyLayout> {
     let libc = |f: &&MappedFile| {
-        let name = f.path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let name = f
+            .path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
         name.starts_with("libc.so") || name.starts_with("libc-") || name.starts_with("libpthread")
     };
     let offset = |image: &Image, name: &str| {

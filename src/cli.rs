@@ -41,7 +41,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Live view: which subs are busy, refreshed every second
-    #[command(after_help = "Keys: q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345")]
+    #[command(
+        after_help = "Keys: q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345"
+    )]
     Top(TopArgs),
     /// Record samples and write a flame graph or the collapsed stacks
     #[command(after_help = "\
@@ -136,7 +138,11 @@ struct DumpArgs {
 #[derive(Debug, Args)]
 struct LayoutDumpArgs {
     /// A perl, or a library or program that contains one
-    #[arg(value_name = "FILE", required_unless_present = "pid", conflicts_with = "pid")]
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "pid",
+        conflicts_with = "pid"
+    )]
     file: Option<PathBuf>,
     /// A running process, whose perl is taken
     #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
@@ -319,7 +325,12 @@ impl Job {
                 source: match (args.file, args.pid) {
                     (Some(file), _) => LayoutSource::File(file),
                     (None, Some(pid)) => LayoutSource::Pid(pid),
-                    (None, None) => return Err(mistake(ErrorKind::MissingRequiredArgument, "give a perl, or --pid".into())),
+                    (None, None) => {
+                        return Err(mistake(
+                            ErrorKind::MissingRequiredArgument,
+                            "give a perl, or --pid".into(),
+                        ));
+                    }
                 },
                 layout: args.layout.into(),
             }),
@@ -336,7 +347,8 @@ impl Job {
 impl Short {
     fn job(self) -> Result<Job, clap::Error> {
         let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
-        let sampled = self.sampling.rate.is_some() || self.sampling.duration.is_some() || self.sampling.idle;
+        let sampled =
+            self.sampling.rate.is_some() || self.sampling.duration.is_some() || self.sampling.idle;
         if self.dump && self.flame.is_some() {
             return refuse("--dump prints one stack and --flame records many: use one of them");
         }
@@ -347,7 +359,9 @@ impl Short {
             return refuse("--by goes with --flame: p5-spy --flame FILE --by line --pid PID");
         }
         if self.flame.is_none() && self.stats.is_some() {
-            return refuse("--stats goes with --flame: p5-spy --flame FILE --stats STATS --pid PID");
+            return refuse(
+                "--stats goes with --flame: p5-spy --flame FILE --stats STATS --pid PID",
+            );
         }
         if self.dump {
             if sampled {
@@ -356,7 +370,11 @@ impl Short {
                 );
             }
             return match self.target.aim("--dump")? {
-                Aim::Pid(pid) => Ok(Job::Dump { pid, json: self.json, layout: self.layout.into() }),
+                Aim::Pid(pid) => Ok(Job::Dump {
+                    pid,
+                    json: self.json,
+                    layout: self.layout.into(),
+                }),
                 Aim::Start { .. } => refuse(
                     "--dump looks at a program that runs already: p5-spy --dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM",
                 ),
@@ -423,15 +441,26 @@ impl TargetArgs {
         let mut words = self.command.into_iter();
         match (self.pid, words.next()) {
             (Some(pid), None) => Ok(Aim::Pid(pid)),
-            (None, Some(program)) => Ok(Aim::Start { program, arguments: words.collect() }),
+            (None, Some(program)) => Ok(Aim::Start {
+                program,
+                arguments: words.collect(),
+            }),
             (Some(pid), Some(_)) => Err(mistake(
                 ErrorKind::ArgumentConflict,
                 format!("either --pid {pid} or a program after --, not both"),
             )),
             (None, None) => {
-                let words = if verb.starts_with('-') { format!("p5-spy {verb}") } else { ["p5-spy", verb].join(" ") };
+                let words = if verb.starts_with('-') {
+                    format!("p5-spy {verb}")
+                } else {
+                    ["p5-spy", verb].join(" ")
+                };
                 let words = words.replace("p5-spy p5-spy", "p5-spy");
-                let start = if verb == "--dump" { String::new() } else { format!(", or start a program: {words} … -- perl program.pl") };
+                let start = if verb == "--dump" {
+                    String::new()
+                } else {
+                    format!(", or start a program: {words} … -- perl program.pl")
+                };
                 Err(mistake(
                     ErrorKind::MissingRequiredArgument,
                     format!("what to look at? Give a running process: {words} … --pid PID{start}"),
@@ -505,10 +534,19 @@ mod tests {
             ("p5-spy --pid 7", "p5-spy top --pid 7"),
             ("p5-spy -p 7 --rate 250", "p5-spy top -p 7 -r 250"),
             ("p5-spy -- perl x.pl -v", "p5-spy top -- perl x.pl -v"),
-            ("p5-spy --flame f.svg --pid 7", "p5-spy record -o f.svg --pid 7"),
-            ("p5-spy --flame f --by line --stats s -d 2 -- perl", "p5-spy record -f flamegraph -o f --by line --stats s -d 2 -- perl"),
+            (
+                "p5-spy --flame f.svg --pid 7",
+                "p5-spy record -o f.svg --pid 7",
+            ),
+            (
+                "p5-spy --flame f --by line --stats s -d 2 -- perl",
+                "p5-spy record -f flamegraph -o f --by line --stats s -d 2 -- perl",
+            ),
             ("p5-spy --dump --pid 7", "p5-spy dump --pid 7"),
-            ("p5-spy --dump --json -p 7 --layouts l", "p5-spy dump --json --layouts l -p 7"),
+            (
+                "p5-spy --dump --json -p 7 --layouts l",
+                "p5-spy dump --json --layouts l -p 7",
+            ),
         ] {
             assert_eq!(parse(short).unwrap(), parse(long).unwrap(), "{short}");
         }
@@ -517,7 +555,10 @@ mod tests {
     #[test]
     fn words_after_the_dashes_are_the_programs_own() {
         match parse("p5-spy record -o a.svg -- prog --pid 3 -o x record").unwrap() {
-            Job::Record { aim: Aim::Start { program, arguments }, .. } => {
+            Job::Record {
+                aim: Aim::Start { program, arguments },
+                ..
+            } => {
                 assert_eq!(program, "prog");
                 assert_eq!(arguments, ["--pid", "3", "-o", "x", "record"]);
             }
@@ -535,8 +576,14 @@ mod tests {
         assert_eq!(format("p5-spy record -o a.SVG -p 1"), Format::Flamegraph);
         assert_eq!(format("p5-spy record -o a.folded -p 1"), Format::Collapsed);
         assert_eq!(format("p5-spy record -o a.txt -p 1"), Format::Collapsed);
-        assert_eq!(format("p5-spy record -o a.svg -f collapsed -p 1"), Format::Collapsed);
-        assert_eq!(format("p5-spy record -o - -f collapsed -p 1"), Format::Collapsed);
+        assert_eq!(
+            format("p5-spy record -o a.svg -f collapsed -p 1"),
+            Format::Collapsed
+        );
+        assert_eq!(
+            format("p5-spy record -o - -f collapsed -p 1"),
+            Format::Collapsed
+        );
         assert_eq!(format("p5-spy record -p 1"), Format::Flamegraph);
     }
 

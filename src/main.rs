@@ -15,8 +15,21 @@ fn main() -> ExitCode {
     match p5_spy::commands::run(job) {
         Ok(status) => ExitCode::from(status),
         Err(e) => {
-            eprintln!("p5-spy: {e:#}");
+            eprintln!("p5-spy: {}", explain(&e));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, but no cause that the text before it has told already.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

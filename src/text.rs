@@ -18,7 +18,10 @@ pub fn from_utf8(bytes: &[u8]) -> String {
 /// Bytes of which each is one character, as perl keeps strings without the UTF-8 flag.
 pub fn from_latin1(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
-    push_escaped(&mut shown, &bytes.iter().map(|b| char::from(*b)).collect::<String>());
+    push_escaped(
+        &mut shown,
+        &bytes.iter().map(|b| char::from(*b)).collect::<String>(),
+    );
     shown
 }
 

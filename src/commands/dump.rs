@@ -19,10 +19,17 @@ pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
     let target = Target::attach(process, &sources(layout)?, &mut warn)?;
     let dump = take(&target)?;
-    let document = if json { serde_json::to_string_pretty(&dump)? + "\n" } else { text(&dump) };
+    let document = if json {
+        serde_json::to_string_pretty(&dump)? + "\n"
+    } else {
+        text(&dump)
+    };
     let mut out = std::io::stdout().lock();
     // A closed pipe is no failure: the reader has seen enough.
-    if let Err(e) = out.write_all(document.as_bytes()).and_then(|()| out.flush()) {
+    if let Err(e) = out
+        .write_all(document.as_bytes())
+        .and_then(|()| out.flush())
+    {
         if e.kind() != std::io::ErrorKind::BrokenPipe {
             return Err(e.into());
         }
@@ -48,13 +55,20 @@ fn take(target: &Target) -> anyhow::Result<ProcessDump> {
         threads.push(ThreadDump {
             os_tid: thread.os_tid,
             perl_tid: thread.perl_tid,
-            state: if state == ThreadState::Running { "running" } else { "idle" },
+            state: if state == ThreadState::Running {
+                "running"
+            } else {
+                "idle"
+            },
             frames,
             error,
         });
     }
     let words = target.process.command_line()?;
-    let command: Vec<String> = words.iter().map(|word| crate::text::from_utf8(word)).collect();
+    let command: Vec<String> = words
+        .iter()
+        .map(|word| crate::text::from_utf8(word))
+        .collect();
     Ok(ProcessDump {
         pid,
         command: command.join(" "),

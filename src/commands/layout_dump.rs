@@ -14,7 +14,9 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let sources = sources(choice)?;
     let text = match source {
         LayoutSource::File(path) => {
-            let path = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+            let path = path
+                .canonicalize()
+                .with_context(|| format!("cannot read {}", path.display()))?;
             let image = Image::open(&path, &path)?;
             let identity = Identity::of(&image).with_context(|| path.display().to_string())?;
             let resolved = resolve(&image, &identity, &sources, &mut warn)?;
@@ -32,8 +34,18 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
 
 fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
     let show = |path: &Path| crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
-    let build_id = image.build_id_hex().map_or_else(String::new, |id| format!(", build-id {id}"));
-    let archname = identity.archname.as_ref().map_or_else(String::new, |a| format!(", {a}"));
-    let from = format!("{}, {} of {}{archname}{build_id}", resolved.source, identity.version, show(image.path()));
+    let build_id = image
+        .build_id_hex()
+        .map_or_else(String::new, |id| format!(", build-id {id}"));
+    let archname = identity
+        .archname
+        .as_ref()
+        .map_or_else(String::new, |a| format!(", {a}"));
+    let from = format!(
+        "{}, {} of {}{archname}{build_id}",
+        resolved.source,
+        identity.version,
+        show(image.path())
+    );
     table::write(identity, &resolved.layout, &from)
 }

@@ -20,10 +20,28 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
     match job {
         Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
-        Job::Record { aim, sampling, layout, output, format, by, stats } => {
-            record::run(&record::Settings { aim, sampling, layout, output, format, by, stats })
-        }
-        Job::Top { aim, sampling, layout } => top::run(&aim, sampling, &layout),
+        Job::Record {
+            aim,
+            sampling,
+            layout,
+            output,
+            format,
+            by,
+            stats,
+        } => record::run(&record::Settings {
+            aim,
+            sampling,
+            layout,
+            output,
+            format,
+            by,
+            stats,
+        }),
+        Job::Top {
+            aim,
+            sampling,
+            layout,
+        } => top::run(&aim, sampling, &layout),
     }
 }
 
@@ -55,8 +73,14 @@ fn sources(choice: &LayoutChoice) -> anyhow::Result<Sources> {
     };
     let debug = choice.use_debug_info.then(|| {
         let mut search = DebugSearch::default();
-        search.folders.splice(0..0, choice.debug_dirs.iter().cloned());
+        search
+            .folders
+            .splice(0..0, choice.debug_dirs.iter().cloned());
         search
     });
-    Ok(Sources { tables, debug })
+    Ok(Sources {
+        tables,
+        named: choice.layouts.is_some(),
+        debug,
+    })
 }

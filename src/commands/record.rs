@@ -37,14 +37,22 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
     check_writable(settings.stats.as_deref())?;
     let sources = sources(&settings.layout)?;
     let mut requests = Requests::collect()?;
-    let mut session = match Session::open(&settings.aim, &sources, Streams::default(), &mut requests)? {
-        Opening::Ready(session) => *session,
-        Opening::Over(status) => return Ok(status),
-    };
+    let mut session =
+        match Session::open(&settings.aim, &sources, Streams::default(), &mut requests)? {
+            Opening::Ready(session) => *session,
+            Opening::Over(status) => return Ok(status),
+        };
     let pid = session.target.process.pid();
-    let output = settings.output.clone().unwrap_or_else(|| PathBuf::from(format!("p5-spy-{pid}.svg")));
+    let output = settings
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("p5-spy-{pid}.svg")));
     if std::io::stderr().is_terminal() {
-        eprintln!("Recording process {pid} ({}). Ctrl-C ends it and writes {}.", session.title, output.display());
+        eprintln!(
+            "Recording process {pid} ({}). Ctrl-C ends it and writes {}.",
+            session.title,
+            output.display()
+        );
     }
     let recording = Mutex::new(Recording::<StackCounts>::default());
     let stop = AtomicBool::new(false);
@@ -67,11 +75,20 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         joined(handle).map(|end| (end, watcher.interrupted))
     })?;
     let duration = started.elapsed();
-    let recording = recording.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let summary = Summary::new(&recording.tally, duration, own_cpu_time().saturating_sub(cpu_before), recording.remote_reads);
+    let recording = recording
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let summary = Summary::new(
+        &recording.tally,
+        duration,
+        own_cpu_time().saturating_sub(cpu_before),
+        recording.remote_reads,
+    );
     let profile = Profile::new(&recording.table, recording.sink);
     let title = format!("perl profile of {}", session.title);
-    let written = write_whole(&output, &mut |to| render(settings.format, &profile, settings.by, &title, to));
+    let written = write_whole(&output, &mut |to| {
+        render(settings.format, &profile, settings.by, &title, to)
+    });
     let stats_written = match &settings.stats {
         Some(file) => write_whole(file, &mut |to| {
             serde_json::to_writer_pretty(&mut *to, &summary)?;
@@ -79,7 +96,14 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         }),
         None => Ok(()),
     };
-    report(&end, &summary, &recording.tally, settings, &output, written.is_ok());
+    report(
+        &end,
+        &summary,
+        &recording.tally,
+        settings,
+        &output,
+        written.is_ok(),
+    );
     // The program's status must not be lost to a full disk, nor the other way round.
     let status = leave(session.child.take(), &end, interrupted, &mut requests);
     written.and(stats_written)?;
@@ -91,13 +115,22 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
 
 /// Finds out before the recording, not after, that the file cannot be written.
 fn check_writable(file: Option<&Path>) -> anyhow::Result<()> {
-    let Some(file) = file.filter(|f| f.as_os_str() != "-") else { return Ok(()) };
+    let Some(file) = file.filter(|f| f.as_os_str() != "-") else {
+        return Ok(());
+    };
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());
     }
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        bail!("cannot write {}: there is no folder {}", file.display(), folder.display());
+        bail!(
+            "cannot write {}: there is no folder {}",
+            file.display(),
+            folder.display()
+        );
     }
     Ok(())
 }
@@ -122,7 +155,13 @@ impl Watcher {
         }
     }
 
-    fn look(&mut self, requests: &mut Requests, mut child: Option<&mut Child>, stop: &AtomicBool, recording: &Mutex<Recording<StackCounts>>) {
+    fn look(
+        &mut self,
+        requests: &mut Requests,
+        mut child: Option<&mut Child>,
+        stop: &AtomicBool,
+        recording: &Mutex<Recording<StackCounts>>,
+    ) {
         for request in requests.take() {
             if self.interrupted && child.is_none() {
                 // Asked twice: the user does not want to wait for the file either.
@@ -151,10 +190,15 @@ impl Watcher {
             (recording.tally.clone(), recording.threads)
         };
         let elapsed = self.started.elapsed().as_secs_f64();
-        let of = self.duration.map_or_else(String::new, |d| format!(" of {:.0}", d.as_secs_f64()));
+        let of = self
+            .duration
+            .map_or_else(String::new, |d| format!(" of {:.0}", d.as_secs_f64()));
         let rate = tally.attempted() as f64 / elapsed.max(0.001) / threads.max(1) as f64;
         let errors = tally.failed() + tally.torn + tally.missed;
-        eprint!("\r\x1b[K{elapsed:.0}{of} s  {} samples, {} idle  {rate:.0}/s  {errors} lost", tally.good, tally.idle);
+        eprint!(
+            "\r\x1b[K{elapsed:.0}{of} s  {} samples, {} idle  {rate:.0}/s  {errors} lost",
+            tally.good, tally.idle
+        );
         let _ = std::io::stderr().flush();
     }
 
@@ -165,10 +209,19 @@ impl Watcher {
     }
 }
 
-fn report(end: &End, summary: &Summary, tally: &Tally, settings: &Settings, output: &Path, written: bool) {
+fn report(
+    end: &End,
+    summary: &Summary,
+    tally: &Tally,
+    settings: &Settings,
+    output: &Path,
+    written: bool,
+) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
-        End::Lost(e) => warn(format!("the recording ends here, as the process became another program: {e}")),
+        End::Lost(e) => warn(format!(
+            "the recording ends here, as the process became another program: {e}"
+        )),
         End::Stopped | End::Duration => {}
     }
     eprintln!("{}", summary.text(settings.sampling.rate));
@@ -200,7 +253,10 @@ fn leave(child: Option<Child>, end: &End, interrupted: bool, requests: &mut Requ
     if interrupted && child.ended().is_none() {
         std::thread::sleep(LOOK_EVERY);
         if child.ended().is_none() {
-            warn(format!("waiting for the program (pid {}) to end", child.pid()));
+            warn(format!(
+                "waiting for the program (pid {}) to end",
+                child.pid()
+            ));
         }
     }
     while child.ended().is_none() {

@@ -41,7 +41,12 @@ impl Session {
     ///
     /// # Errors
     /// When it cannot be started or attached to; the message says what to do.
-    pub fn open(aim: &Aim, sources: &Sources, streams: Streams, requests: &mut Requests) -> anyhow::Result<Opening> {
+    pub fn open(
+        aim: &Aim,
+        sources: &Sources,
+        streams: Streams,
+        requests: &mut Requests,
+    ) -> anyhow::Result<Opening> {
         match aim {
             Aim::Pid(pid) => Self::attach(*pid, sources, requests),
             Aim::Start { program, arguments } => {
@@ -57,7 +62,9 @@ impl Session {
         loop {
             match Target::attach(process, sources, &mut warn) {
                 Ok(target) => return Ok(Opening::Ready(Box::new(Self::ready(target, None)))),
-                Err(e @ AttachError::Starting(_)) if Instant::now() < deadline && process.is_alive() => {
+                Err(e @ AttachError::Starting(_))
+                    if Instant::now() < deadline && process.is_alive() =>
+                {
                     drop(e);
                     if let Some(request) = requests.take().first() {
                         return Ok(Opening::Over(status_of_signal(request.signal)));
@@ -69,7 +76,11 @@ impl Session {
         }
     }
 
-    fn await_perl(mut child: Child, sources: &Sources, requests: &mut Requests) -> anyhow::Result<Opening> {
+    fn await_perl(
+        mut child: Child,
+        sources: &Sources,
+        requests: &mut Requests,
+    ) -> anyhow::Result<Opening> {
         let pid = child.pid();
         let deadline = Instant::now() + START_PATIENCE;
         loop {
@@ -90,7 +101,9 @@ impl Session {
                 warn(format!(
                     "the program ended (exit status {code}) before its perl was up or could be read: nothing was sampled"
                 ));
-                return Ok(Opening::Over(u8::try_from(code).ok().filter(|c| *c != 0).unwrap_or(1)));
+                return Ok(Opening::Over(
+                    u8::try_from(code).ok().filter(|c| *c != 0).unwrap_or(1),
+                ));
             }
             for request in requests.take() {
                 if !request.from_terminal {
@@ -99,13 +112,16 @@ impl Session {
             }
             if !error.is_temporary() && !matches!(error, AttachError::Process(_)) {
                 child.end();
-                return Err(anyhow!(error).context("the program was started, and ended again, for nothing"));
+                return Err(
+                    anyhow!(error).context("the program was started, and ended again, for nothing")
+                );
             }
             if Instant::now() >= deadline {
                 child.end();
                 let seconds = START_PATIENCE.as_secs();
-                return Err(anyhow!(error)
-                    .context(format!("no perl to sample within {seconds} seconds of the start; the program was ended")));
+                return Err(anyhow!(error).context(format!(
+                    "no perl to sample within {seconds} seconds of the start; the program was ended"
+                )));
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -120,7 +136,11 @@ impl Session {
             Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
             None => full,
         };
-        Session { target, child, title }
+        Session {
+            target,
+            child,
+            title,
+        }
     }
 }
 
@@ -158,5 +178,8 @@ pub fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> anyhow::Result
 /// With the text of `otherwise` when it is not.
 pub fn require_terminal(otherwise: &str) -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
-    std::io::stdout().is_terminal().then_some(()).context(otherwise.to_owned())
+    std::io::stdout()
+        .is_terminal()
+        .then_some(())
+        .context(otherwise.to_owned())
 }

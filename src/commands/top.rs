@@ -31,7 +31,10 @@ impl Aside {
         if std::io::stdin().is_terminal() {
             streams.input = Some(Stdio::null());
         }
-        let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let (out, err) = (
+            std::io::stdout().is_terminal(),
+            std::io::stderr().is_terminal(),
+        );
         if !out && !err {
             return Ok((streams, None));
         }
@@ -79,12 +82,24 @@ pub fn run(aim: &Aim, sampling: Sampling, layout: &LayoutChoice) -> anyhow::Resu
     outcome
 }
 
-fn watch(session: Session, sources: crate::layout::Sources, sampling: Sampling, requests: &mut Requests) -> anyhow::Result<u8> {
-    let Session { target, mut child, title } = session;
+fn watch(
+    session: Session,
+    sources: crate::layout::Sources,
+    sampling: Sampling,
+    requests: &mut Requests,
+) -> anyhow::Result<u8> {
+    let Session {
+        target,
+        mut child,
+        title,
+    } = session;
     let about = About {
         pid: target.process.pid(),
         title,
-        perl: format!("perl {} ({})", target.identity.version, target.identity.build),
+        perl: format!(
+            "perl {} ({})",
+            target.identity.version, target.identity.build
+        ),
         rate: sampling.rate,
         idle: sampling.idle,
     };
@@ -98,12 +113,17 @@ fn watch(session: Session, sources: crate::layout::Sources, sampling: Sampling, 
     let sampler = Sampler::new(target, sources, wanted, &recording, &stop);
     let (end, quit) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
-        let shown = show(about, &recording, requests, child.as_mut(), || handle.is_finished());
+        let shown = show(about, &recording, requests, child.as_mut(), || {
+            handle.is_finished()
+        });
         stop.store(true, Ordering::Relaxed);
         let end = joined(handle);
         shown.and_then(|quit| Ok((end?, quit)))
     })?;
-    let tally = recording.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
+    let tally = recording
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .tally;
     match end {
         End::TargetEnded => eprintln!("The program ended after {} samples.", tally.attempted()),
         End::Lost(e) => warn(format!("the process became another program: {e}")),

@@ -34,7 +34,7 @@ pub struct DebugFileError {
 
 /// The DWARF sections of one file, decompressed, and of the file that dwz moved common parts to.
 pub struct DebugFile {
-    /// The file that the sections came from.
+    /// The file that the sections came from, as the target sees it.
     pub path: PathBuf,
     sections: Sections,
     supplement: Option<Sections>,
@@ -74,7 +74,9 @@ impl DebugFile {
             path: path.to_owned(),
             reason,
         };
-        let own = image.object().map_err(|e| damaged(image.path(), e.to_string()))?;
+        let own = image
+            .object()
+            .map_err(|e| damaged(image.path(), e.to_string()))?;
         if own.section_by_name(".debug_info").is_some() {
             let sections = Sections::load(&own).map_err(|e| damaged(image.path(), e))?;
             let supplement = supplement(&own, image.path(), search)?;
@@ -85,7 +87,9 @@ impl DebugFile {
             }));
         }
         for (path, check) in candidates(image, &own, search) {
-            let Ok(data) = read_bounded(&path, &path) else { continue };
+            let Ok(data) = read_bounded(&path, &path) else {
+                continue;
+            };
             let file = object::File::parse(&*data).map_err(|e| damaged(&path, e.to_string()))?;
             let belongs = match check {
                 Check::BuildId => file.build_id().ok().flatten() == image.build_id(),
@@ -97,7 +101,7 @@ impl DebugFile {
             let sections = Sections::load(&file).map_err(|e| damaged(&path, e))?;
             let supplement = supplement(&file, &path, search)?;
             return Ok(Some(DebugFile {
-                path,
+                path: as_the_target_sees(&path, &search.root),
                 sections,
                 supplement,
             }));
@@ -136,7 +140,10 @@ impl Sections {
 
     fn dwarf(&self) -> gimli::Dwarf<DwarfReader<'_>> {
         let find = |id: SectionId| {
-            self.parts.iter().find(|(known, _)| *known == id).map_or(&[][..], |(_, data)| data)
+            self.parts
+                .iter()
+                .find(|(known, _)| *known == id)
+                .map_or(&[][..], |(_, data)| data)
         };
         let loaded: Result<_, std::convert::Infallible> =
             gimli::Dwarf::load(|id| Ok(EndianSlice::new(find(id), self.endian)));
@@ -145,6 +152,12 @@ impl Sections {
             Err(never) => match never {},
         }
     }
+}
+
+/// A path without the way to the target's root in front.
+fn as_the_target_sees(path: &Path, root: &Path) -> PathBuf {
+    path.strip_prefix(root)
+        .map_or_else(|_| path.to_owned(), |inside| Path::new("/").join(inside))
 }
 
 enum Check {
@@ -167,25 +180,43 @@ fn by_build_id(folder: &Path, id: &[u8]) -> Option<PathBuf> {
 }
 
 /// Every place where the image's debug file may be: the target's own root first, then ours.
-fn candidates(image: &Image, own: &object::File<'_>, search: &DebugSearch) -> Vec<(PathBuf, Check)> {
+fn candidates(
+    image: &Image,
+    own: &object::File<'_>,
+    search: &DebugSearch,
+) -> Vec<(PathBuf, Check)> {
     let mut found = Vec::new();
     let ours = Path::new("/");
-    let roots = if search.root == ours { vec![ours] } else { vec![&*search.root, ours] };
+    let roots = if search.root == ours {
+        vec![ours]
+    } else {
+        vec![&*search.root, ours]
+    };
     for root in roots {
         for folder in &search.folders {
-            if let Some(path) = image.build_id().and_then(|id| by_build_id(&under(root, folder), id)) {
+            if let Some(path) = image
+                .build_id()
+                .and_then(|id| by_build_id(&under(root, folder), id))
+            {
                 found.push((path, Check::BuildId));
             }
         }
         if let (Ok(Some((name, crc))), Some(dir)) = (own.gnu_debuglink(), image.path().parent()) {
             let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
             // A name with folders in it would let the file choose what we read.
-            let Some(name) = name.file_name().map(PathBuf::from) else { continue };
+            let Some(name) = name.file_name().map(PathBuf::from) else {
+                continue;
+            };
             let beside = under(root, dir);
             found.push((beside.join(&name), Check::Crc(crc)));
             found.push((beside.join(".debug").join(&name), Check::Crc(crc)));
             for folder in &search.folders {
-                found.push((under(root, folder).join(dir.strip_prefix("/").unwrap_or(dir)).join(&name), Check::Crc(crc)));
+                found.push((
+                    under(root, folder)
+                        .join(dir.strip_prefix("/").unwrap_or(dir))
+                        .join(&name),
+                    Check::Crc(crc),
+                ));
             }
         }
     }
@@ -193,14 +224,21 @@ fn candidates(image: &Image, own: &object::File<'_>, search: &DebugSearch) -> Ve
 }
 
 /// The file named by .gnu_debugaltlink, where dwz keeps what several debug files share.
-fn supplement(file: &object::File<'_>, path: &Path, search: &DebugSearch) -> Result<Option<Sections>, DebugFileError> {
+fn supplement(
+    file: &object::File<'_>,
+    path: &Path,
+    search: &DebugSearch,
+) -> Result<Option<Sections>, DebugFileError> {
     let Ok(Some((name, build_id))) = file.gnu_debugaltlink() else {
         return Ok(None);
     };
     let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
     let beside = path.parent().unwrap_or(Path::new("/"));
     // A relative name counts from the real place of the debug file, links resolved.
-    let real = path.canonicalize().ok().and_then(|p| p.parent().map(Path::to_owned));
+    let real = path
+        .canonicalize()
+        .ok()
+        .and_then(|p| p.parent().map(Path::to_owned));
     let mut places = vec![beside.join(&name)];
     places.extend(real.map(|dir| dir.join(&name)));
     places.push(under(&search.root, &name));
@@ -209,7 +247,9 @@ fn supplement(file: &object::File<'_>, path: &Path, search: &DebugSearch) -> Res
         places.extend(by_build_id(folder, build_id));
     }
     for place in places {
-        let Ok(data) = read_bounded(&place, &place) else { continue };
+        let Ok(data) = read_bounded(&place, &place) else {
+            continue;
+        };
         let damaged = |reason: String| DebugFileError {
             path: place.clone(),
             reason,

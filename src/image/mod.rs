@@ -45,7 +45,12 @@ pub enum ImageError {
 
 /// Functions that every perl exports, each from a source file that uses structures which the
 /// others do not: perl.c, hv.c, sv.c and gv.c. Debug information is entered through them.
-pub const LANDMARKS: [&str; 4] = ["perl_construct", "Perl_hv_iterinit", "Perl_sv_setsv_flags", "Perl_gv_fetchpv"];
+pub const LANDMARKS: [&str; 4] = [
+    "perl_construct",
+    "Perl_hv_iterinit",
+    "Perl_sv_setsv_flags",
+    "Perl_gv_fetchpv",
+];
 
 /// One defined symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +180,10 @@ impl Image {
         let count = usize::try_from(symbol.size / width).ok()?;
         let bytes = self.bytes_at(symbol.address, usize::try_from(symbol.size).ok()?)?;
         let mut pointers: Vec<u64> = (0..count)
-            .map_while(|i| self.abi.pointer(bytes, i * usize::from(self.abi.pointer_size)))
+            .map_while(|i| {
+                self.abi
+                    .pointer(bytes, i * usize::from(self.abi.pointer_size))
+            })
             .collect();
         let file = self.object().ok()?;
         let by_index: HashMap<_, _> = file
@@ -275,10 +283,14 @@ fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
         return Err(io_error(std::io::Error::other("it is not a regular file")));
     }
     if metadata.len() > MAX_FILE {
-        return Err(ImageError::TooLarge { path: path.to_owned() });
+        return Err(ImageError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.take(MAX_FILE).read_to_end(&mut data).map_err(io_error)?;
+    file.take(MAX_FILE)
+        .read_to_end(&mut data)
+        .map_err(io_error)?;
     Ok(data)
 }
 
@@ -289,8 +301,12 @@ fn perl_symbols(file: &object::File<'_>) -> HashMap<String, Symbol> {
         if symbol.is_undefined() {
             continue;
         }
-        let Ok(name) = symbol.name_bytes() else { continue };
-        let wanted = [&b"PL_"[..], b"_thread_db_"].iter().any(|p| name.starts_with(p))
+        let Ok(name) = symbol.name_bytes() else {
+            continue;
+        };
+        let wanted = [&b"PL_"[..], b"_thread_db_"]
+            .iter()
+            .any(|p| name.starts_with(p))
             || LANDMARKS.iter().any(|landmark| landmark.as_bytes() == name);
         if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
             found.entry(name.to_owned()).or_insert(Symbol {

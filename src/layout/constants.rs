@@ -31,7 +31,8 @@ pub struct FlagSet {
 
 impl FlagSet {
     fn covers(&self, version: Version) -> bool {
-        self.since.is_none_or(|since| version >= since) && self.before.is_none_or(|before| version < before)
+        self.since.is_none_or(|since| version >= since)
+            && self.before.is_none_or(|before| version < before)
     }
 
     /// Adds the numbers that the layout lacks, if the set is for this version.
@@ -51,7 +52,12 @@ pub(super) fn parse_flags(text: &str, path: &Path) -> Result<Vec<FlagSet>, Table
     for set in &file.set {
         for name in set.numbers.keys() {
             if super::schema::constant(name).is_none() {
-                return Err(TableError::unknown(path, text, name, "is no constant that p5-spy uses"));
+                return Err(TableError::unknown(
+                    path,
+                    text,
+                    name,
+                    "is no constant that p5-spy uses",
+                ));
             }
         }
     }
@@ -63,21 +69,31 @@ pub(super) fn parse_flags(text: &str, path: &Path) -> Result<Vec<FlagSet>, Table
 /// # Errors
 /// [`TableError`] when the file in the source tree is damaged; a test sees to it that it is not.
 pub fn embedded_flag_sets() -> Result<Vec<FlagSet>, TableError> {
-    parse_flags(include_str!("../../layouts/flags.toml"), Path::new("layouts/flags.toml"))
+    parse_flags(
+        include_str!("../../layouts/flags.toml"),
+        Path::new("layouts/flags.toml"),
+    )
 }
 
 /// The context types, from the strings of the target's `PL_block_type`, whose index is the
 /// number (perl.h). Types that the array does not name are left to other sources.
 pub fn block_type_numbers(names: &[Option<String>]) -> Vec<(&'static str, u64)> {
     let number = |wanted: &str| {
-        let mut places = names.iter().enumerate().filter(|(_, n)| n.as_deref() == Some(wanted));
+        let mut places = names
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.as_deref() == Some(wanted));
         let first = places.next()?;
         places.next().is_none().then_some(first.0 as u64)
     };
-    [("CXt_SUB", "SUB"), ("CXt_FORMAT", "FORMAT"), ("CXt_EVAL", "EVAL")]
-        .into_iter()
-        .filter_map(|(constant, name)| Some((constant, number(name)?)))
-        .collect()
+    [
+        ("CXt_SUB", "SUB"),
+        ("CXt_FORMAT", "FORMAT"),
+        ("CXt_EVAL", "EVAL"),
+    ]
+    .into_iter()
+    .filter_map(|(constant, name)| Some((constant, number(name)?)))
+    .collect()
 }
 
 #[cfg(test)]
@@ -87,7 +103,9 @@ mod tests {
     #[test]
     fn every_version_gets_every_number_it_needs() {
         let sets = embedded_flag_sets().unwrap();
-        for version in ["5.6.2", "5.8.9", "5.10.1", "5.16.3", "5.22.4", "5.24.0", "5.36.0", "5.41.4", "5.46.0"] {
+        for version in [
+            "5.6.2", "5.8.9", "5.10.1", "5.16.3", "5.22.4", "5.24.0", "5.36.0", "5.41.4", "5.46.0",
+        ] {
             let version: Version = version.parse().unwrap();
             let mut layout = Layout::default();
             for set in &sets {
@@ -95,7 +113,11 @@ mod tests {
             }
             for constant in super::super::schema::CONSTANTS {
                 if constant.need == super::super::schema::Need::Required {
-                    assert!(layout.constant(constant.name).is_some(), "{version}: {}", constant.name);
+                    assert!(
+                        layout.constant(constant.name).is_some(),
+                        "{version}: {}",
+                        constant.name
+                    );
                 }
             }
         }
@@ -106,7 +128,11 @@ mod tests {
         let sets = embedded_flag_sets().unwrap();
         for minor in 6..60 {
             for sub in 0..12 {
-                let version = Version { revision: 5, version: minor, subversion: sub };
+                let version = Version {
+                    revision: 5,
+                    version: minor,
+                    subversion: sub,
+                };
                 let mut seen = BTreeMap::new();
                 for set in sets.iter().filter(|s| s.covers(version)) {
                     for (name, value) in &set.numbers {
@@ -120,8 +146,10 @@ mod tests {
 
     #[test]
     fn block_types_are_their_own_index() {
-        let names: Vec<Option<String>> =
-            ["NULL", "WHEN", "SUB", "FORMAT", "EVAL"].iter().map(|n| Some((*n).to_owned())).collect();
+        let names: Vec<Option<String>> = ["NULL", "WHEN", "SUB", "FORMAT", "EVAL"]
+            .iter()
+            .map(|n| Some((*n).to_owned()))
+            .collect();
         assert_eq!(
             block_type_numbers(&names),
             [("CXt_SUB", 2), ("CXt_FORMAT", 3), ("CXt_EVAL", 4)]

@@ -40,7 +40,8 @@ pub fn from_dwarf(image: &Image, debug: &DebugFile) -> Result<Layout, DwarfError
 fn extract(image: &Image, debug: &DebugFile) -> gimli::Result<Layout> {
     let dwarf = debug.dwarf();
     let info = Info::new(&dwarf)?;
-    let origin = Origin::Dwarf(crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()).into());
+    let origin =
+        Origin::Dwarf(crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()).into());
     let mut layout = Layout::default();
     let mut seen = Definitions::default();
     for offset in units_of(debug, image) {
@@ -61,9 +62,13 @@ fn extract(image: &Image, debug: &DebugFile) -> gimli::Result<Layout> {
 
 /// The units in which the landmarks are compiled.
 fn units_of(debug: &DebugFile, image: &Image) -> Vec<usize> {
-    let Ok(context) = addr2line::Context::from_dwarf(debug.dwarf()) else { return Vec::new() };
+    let Ok(context) = addr2line::Context::from_dwarf(debug.dwarf()) else {
+        return Vec::new();
+    };
     let unit_of = |name: &&str| {
-        let unit = context.find_dwarf_and_unit(image.symbol(name)?.address).skip_all_loads()?;
+        let unit = context
+            .find_dwarf_and_unit(image.symbol(name)?.address)
+            .skip_all_loads()?;
         Some(unit.header.debug_info_offset()?.0)
     };
     LANDMARKS.iter().filter_map(unit_of).collect()
@@ -112,7 +117,10 @@ impl<'a, 'd> Info<'a, 'd> {
             main_offsets: offsets(dwarf)?,
             supplement_offsets: supplement.map(offsets).transpose()?.unwrap_or_default(),
             wanted: FIELDS.iter().map(|f| f.structure).collect(),
-            wanted_constants: CONSTANTS.iter().map(|c| (c.name.as_bytes(), c.name)).collect(),
+            wanted_constants: CONSTANTS
+                .iter()
+                .map(|c| (c.name.as_bytes(), c.name))
+                .collect(),
         })
     }
 
@@ -148,7 +156,10 @@ impl<'a, 'd> Info<'a, 'd> {
             Side::Supplement => &self.supplement_offsets,
         };
         let outside = gimli::Error::OffsetOutOfBounds(offset as u64);
-        let index = starts.partition_point(|start| *start <= offset).checked_sub(1).ok_or(outside)?;
+        let index = starts
+            .partition_point(|start| *start <= offset)
+            .checked_sub(1)
+            .ok_or(outside)?;
         let start = *starts.get(index).ok_or(outside)?;
         let unit = self.unit(side, start)?;
         Ok(At {
@@ -173,7 +184,13 @@ impl<'a, 'd> Info<'a, 'd> {
 
     fn name(&self, side: Side, unit: &Unit<'a>, die: &Die<'a>) -> Option<&'a [u8]> {
         let value = die.attr_value(gimli::DW_AT_name)?;
-        Some(self.dwarf(side).ok()?.attr_string(unit, value).ok()?.slice())
+        Some(
+            self.dwarf(side)
+                .ok()?
+                .attr_string(unit, value)
+                .ok()?
+                .slice(),
+        )
     }
 
     /// Notes the structures and enumerators of one unit and of the units that it imports.
@@ -218,7 +235,9 @@ impl<'a, 'd> Info<'a, 'd> {
         if die.has_attr(gimli::DW_AT_declaration) {
             return;
         }
-        let name = self.name(here.side, &here.unit, die).and_then(|n| std::str::from_utf8(n).ok());
+        let name = self
+            .name(here.side, &here.unit, die)
+            .and_then(|n| std::str::from_utf8(n).ok());
         if let Some(known) = name.and_then(|n| self.wanted.get(n)) {
             seen.structures.entry(known).or_insert(here);
         }
@@ -226,8 +245,14 @@ impl<'a, 'd> Info<'a, 'd> {
 
     fn note_enumerators(&self, here: &At<'a>, seen: &mut Definitions<'a>) -> gimli::Result<()> {
         self.for_each_child(here, |child| {
-            if let Some(known) = self.name(here.side, &here.unit, child).and_then(|n| self.wanted_constants.get(n)) {
-                if let Some(value) = child.attr(gimli::DW_AT_const_value).and_then(gimli::Attribute::udata_value) {
+            if let Some(known) = self
+                .name(here.side, &here.unit, child)
+                .and_then(|n| self.wanted_constants.get(n))
+            {
+                if let Some(value) = child
+                    .attr(gimli::DW_AT_const_value)
+                    .and_then(gimli::Attribute::udata_value)
+                {
                     seen.constants.entry(known).or_insert(value);
                 }
             }
@@ -236,7 +261,11 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// Calls `each` for the direct children until it returns false.
-    fn for_each_child(&self, parent: &At<'a>, mut each: impl FnMut(&Die<'a>) -> gimli::Result<bool>) -> gimli::Result<()> {
+    fn for_each_child(
+        &self,
+        parent: &At<'a>,
+        mut each: impl FnMut(&Die<'a>) -> gimli::Result<bool>,
+    ) -> gimli::Result<()> {
         let mut tree = parent.unit.entries_tree(Some(parent.offset))?;
         let mut children = tree.root()?.children();
         while let Some(child) = children.next()? {
@@ -247,9 +276,17 @@ impl<'a, 'd> Info<'a, 'd> {
         Ok(())
     }
 
-    fn fill(&self, seen: &Definitions<'a>, image: &Image, layout: &mut Layout, origin: &Origin) -> gimli::Result<()> {
+    fn fill(
+        &self,
+        seen: &Definitions<'a>,
+        image: &Image,
+        layout: &mut Layout,
+        origin: &Origin,
+    ) -> gimli::Result<()> {
         for spec in FIELDS {
-            let Some(structure) = seen.structures.get(spec.structure) else { continue };
+            let Some(structure) = seen.structures.get(spec.structure) else {
+                continue;
+            };
             for path in spec.paths() {
                 if let Some(field) = self.locate(structure, spec, path, image)? {
                     layout.add_field(spec.structure, spec.name, field, origin);
@@ -263,10 +300,18 @@ impl<'a, 'd> Info<'a, 'd> {
         Ok(())
     }
 
-    fn locate(&self, structure: &At<'a>, spec: &FieldSpec, path: &str, image: &Image) -> gimli::Result<Option<Field>> {
+    fn locate(
+        &self,
+        structure: &At<'a>,
+        spec: &FieldSpec,
+        path: &str,
+        image: &Image,
+    ) -> gimli::Result<Option<Field>> {
         if spec.kind == Kind::Size {
             let size = self.size_of(structure)?;
-            return Ok(size.and_then(|s| u32::try_from(s).ok()).map(|size| Field::whole(size, 0)));
+            return Ok(size
+                .and_then(|s| u32::try_from(s).ok())
+                .map(|size| Field::whole(size, 0)));
         }
         let mut place = Member {
             offset: 0,
@@ -296,7 +341,12 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// The member `name` of a structure or union, or of one embedded in it.
-    fn member(&self, within: &At<'a>, name: &str, depth: usize) -> gimli::Result<Option<Member<'a>>> {
+    fn member(
+        &self,
+        within: &At<'a>,
+        name: &str,
+        depth: usize,
+    ) -> gimli::Result<Option<Member<'a>>> {
         if depth > MAX_DEPTH {
             return Ok(None);
         }
@@ -306,8 +356,12 @@ impl<'a, 'd> Info<'a, 'd> {
             if child.tag() != gimli::DW_TAG_member {
                 return Ok(true);
             }
-            let Some(kind) = child.attr_value(gimli::DW_AT_type) else { return Ok(true) };
-            let Some(kind) = self.follow(within, kind)? else { return Ok(true) };
+            let Some(kind) = child.attr_value(gimli::DW_AT_type) else {
+                return Ok(true);
+            };
+            let Some(kind) = self.follow(within, kind)? else {
+                return Ok(true);
+            };
             let number = |at| child.attr(at).and_then(gimli::Attribute::udata_value);
             let member = Member {
                 offset: number(gimli::DW_AT_data_member_location).unwrap_or(0),
@@ -330,7 +384,9 @@ impl<'a, 'd> Info<'a, 'd> {
             return Ok(found);
         }
         for outer in embedded {
-            let Some(inside) = self.aggregate(&outer.kind, 0)? else { continue };
+            let Some(inside) = self.aggregate(&outer.kind, 0)? else {
+                continue;
+            };
             if let Some(inner) = self.member(&inside, name, depth + 1)? {
                 return Ok(Some(Member {
                     offset: outer.offset + inner.offset,
@@ -346,8 +402,15 @@ impl<'a, 'd> Info<'a, 'd> {
         let die = kind.unit.entry(kind.offset)?;
         match die.tag() {
             gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => Ok(Some(kind.clone())),
-            gimli::DW_TAG_typedef | gimli::DW_TAG_const_type | gimli::DW_TAG_volatile_type if depth < MAX_DEPTH => {
-                match die.attr_value(gimli::DW_AT_type).map(|v| self.follow(kind, v)).transpose()?.flatten() {
+            gimli::DW_TAG_typedef | gimli::DW_TAG_const_type | gimli::DW_TAG_volatile_type
+                if depth < MAX_DEPTH =>
+            {
+                match die
+                    .attr_value(gimli::DW_AT_type)
+                    .map(|v| self.follow(kind, v))
+                    .transpose()?
+                    .flatten()
+                {
                     Some(behind) => self.aggregate(&behind, depth + 1),
                     None => Ok(None),
                 }
@@ -361,10 +424,17 @@ impl<'a, 'd> Info<'a, 'd> {
         let mut kind = kind.clone();
         for _ in 0..MAX_DEPTH {
             let die = kind.unit.entry(kind.offset)?;
-            if let Some(size) = die.attr(gimli::DW_AT_byte_size).and_then(gimli::Attribute::udata_value) {
+            if let Some(size) = die
+                .attr(gimli::DW_AT_byte_size)
+                .and_then(gimli::Attribute::udata_value)
+            {
                 return Ok(Some(size));
             }
-            let behind = die.attr_value(gimli::DW_AT_type).map(|v| self.follow(&kind, v)).transpose()?.flatten();
+            let behind = die
+                .attr_value(gimli::DW_AT_type)
+                .map(|v| self.follow(&kind, v))
+                .transpose()?
+                .flatten();
             match behind {
                 Some(behind) => kind = behind,
                 None => return Ok(None),
@@ -401,7 +471,10 @@ struct Member<'a> {
 impl Member<'_> {
     fn field(&self, size: u64, image: &Image) -> Option<Field> {
         let Some(bits) = self.bits else {
-            return Some(Field::whole(u32::try_from(self.offset).ok()?, u8::try_from(size).ok()?));
+            return Some(Field::whole(
+                u32::try_from(self.offset).ok()?,
+                u8::try_from(size).ok()?,
+            ));
         };
         let big_endian = image.abi().big_endian;
         // Distance of the field's first bit from the start of the structure, in storage order.
@@ -409,7 +482,11 @@ impl Member<'_> {
             (Some(first), _) => self.offset.checked_mul(8)?.checked_add(first)?,
             (None, Some(old)) => {
                 let storage = bits.storage.unwrap_or(size).checked_mul(8)?;
-                let from_low = if big_endian { old } else { storage.checked_sub(old)?.checked_sub(bits.size)? };
+                let from_low = if big_endian {
+                    old
+                } else {
+                    storage.checked_sub(old)?.checked_sub(bits.size)?
+                };
                 self.offset.checked_mul(8)?.checked_add(from_low)?
             }
             (None, None) => self.offset.checked_mul(8)?,

@@ -11,7 +11,7 @@ pub mod table;
 
 pub use constants::{block_type_numbers, embedded_flag_sets};
 pub use dwarf::{DwarfError, from_dwarf};
-pub use resolve::{Resolved, ResolveError, Sources, resolve, with_block_types};
+pub use resolve::{ResolveError, Resolved, Sources, resolve, with_block_types};
 pub use schema::BoundLayout;
 pub use table::{Table, TableError, TableSet};
 
@@ -98,7 +98,9 @@ impl Layout {
     /// Adds a constant unless it is known already.
     pub fn add_constant(&mut self, name: &str, value: u64, origin: &Origin) {
         if let Some(spec) = schema::constant(name) {
-            self.constants.entry(spec.name).or_insert_with(|| (value, origin.clone()));
+            self.constants
+                .entry(spec.name)
+                .or_insert_with(|| (value, origin.clone()));
         }
     }
 
@@ -134,11 +136,12 @@ impl Layout {
     }
 
     fn require(&self, structure: &'static str, name: &'static str) -> Result<Field, BindError> {
-        self.field(structure, name).ok_or_else(|| BindError::MissingField {
-            structure,
-            name,
-            known: self.known(structure),
-        })
+        self.field(structure, name)
+            .ok_or_else(|| BindError::MissingField {
+                structure,
+                name,
+                known: self.known(structure),
+            })
     }
 
     fn require_constant(&self, name: &'static str) -> Result<u64, BindError> {
@@ -165,12 +168,30 @@ impl Layout {
     pub fn bind(&self) -> Result<BoundLayout, BindError> {
         let bound = BoundLayout::bind(self)?;
         let either = |a: Option<Field>, b: Option<Field>, names: (&'static str, &'static str)| {
-            a.or(b).map(|_| ()).ok_or(BindError::MissingBoth(names.0, names.1))
+            a.or(b)
+                .map(|_| ())
+                .ok_or(BindError::MissingBoth(names.0, names.1))
         };
-        either(bound.cop.cop_file, bound.cop.cop_filegv, ("cop.cop_file", "cop.cop_filegv"))?;
-        either(bound.sv.sv_u, bound.xpvgv.xgv_gp, ("sv.sv_u", "xpvgv.xgv_gp"))?;
-        either(bound.xpvgv.xgv_namehek, bound.xpvgv.xgv_name, ("xpvgv.xgv_namehek", "xpvgv.xgv_name"))?;
-        either(bound.xpvhv_aux.xhv_name_u, bound.xpvhv.xhv_name, ("xpvhv_aux.xhv_name_u", "xpvhv.xhv_name"))?;
+        either(
+            bound.cop.cop_file,
+            bound.cop.cop_filegv,
+            ("cop.cop_file", "cop.cop_filegv"),
+        )?;
+        either(
+            bound.sv.sv_u,
+            bound.xpvgv.xgv_gp,
+            ("sv.sv_u", "xpvgv.xgv_gp"),
+        )?;
+        either(
+            bound.xpvgv.xgv_namehek,
+            bound.xpvgv.xgv_name,
+            ("xpvgv.xgv_namehek", "xpvgv.xgv_name"),
+        )?;
+        either(
+            bound.xpvhv_aux.xhv_name_u,
+            bound.xpvhv.xhv_name,
+            ("xpvhv_aux.xhv_name_u", "xpvhv.xhv_name"),
+        )?;
         Ok(bound)
     }
 
@@ -183,6 +204,8 @@ impl Layout {
 
     /// Every known constant, in schema order.
     pub fn constants(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        CONSTANTS.iter().filter_map(|spec| Some((spec.name, self.constant(spec.name)?)))
+        CONSTANTS
+            .iter()
+            .filter_map(|spec| Some((spec.name, self.constant(spec.name)?)))
     }
 }

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub struct Sources {
     /// Tables, named or built in.
     pub tables: TableSet,
+    /// The user named the tables: one that fits wins over debug information.
+    pub named: bool,
     /// Where separate debug files are; `None` to use no debug information at all.
     pub debug: Option<DebugSearch>,
 }
@@ -41,7 +43,9 @@ pub enum ResolveError {
         next: String,
     },
     /// Two tables fit, and p5-spy does not guess.
-    #[error("{identity}: two layouts fit, {tables}. Remove one, or name a folder that has one of them with --layouts")]
+    #[error(
+        "{identity}: two layouts fit, {tables}. Remove one, or name a folder that has one of them with --layouts"
+    )]
     Ambiguous {
         /// The perl.
         identity: String,
@@ -60,19 +64,34 @@ pub enum ResolveError {
     },
 }
 
-/// The layout of the perl in `image`: from its debug information, else from a table.
+/// The layout of the perl in `image`: from a table that the user named, else from its debug
+/// information, else from a built-in table.
 /// Debug information that is there but unusable is reported through `warn`, and the search goes on.
 ///
 /// # Errors
 /// [`ResolveError`].
-pub fn resolve(image: &Image, identity: &Identity, sources: &Sources, warn: &mut dyn FnMut(String)) -> Result<Resolved, ResolveError> {
+pub fn resolve(
+    image: &Image,
+    identity: &Identity,
+    sources: &Sources,
+    warn: &mut dyn FnMut(String),
+) -> Result<Resolved, ResolveError> {
+    if sources.named && !sources.tables.matching(identity).is_empty() {
+        return from_tables(image, identity, sources);
+    }
     if let Some(search) = &sources.debug {
         match layout_from_debug(image, search) {
             Ok(Some(mut layout)) => {
                 sources.tables.add_flags(&mut layout, identity.version);
                 let file = first_origin(&layout);
                 match layout.bind() {
-                    Ok(bound) => return Ok(Resolved { layout, bound, source: file }),
+                    Ok(bound) => {
+                        return Ok(Resolved {
+                            layout,
+                            bound,
+                            source: file,
+                        });
+                    }
                     Err(e) => warn(format!("{file} was not used: {e}")),
                 }
             }
@@ -95,12 +114,19 @@ fn layout_from_debug(image: &Image, search: &DebugSearch) -> Result<Option<Layou
     let Some(file) = file else { return Ok(None) };
     let layout = from_dwarf(image, &file).map_err(|e: DwarfError| e.to_string())?;
     if layout.is_empty() {
-        return Err(format!("{}: no perl structure in its debug information", file.path.display()));
+        return Err(format!(
+            "{}: no perl structure in its debug information",
+            file.path.display()
+        ));
     }
     Ok(Some(layout))
 }
 
-fn from_tables(image: &Image, identity: &Identity, sources: &Sources) -> Result<Resolved, ResolveError> {
+fn from_tables(
+    image: &Image,
+    identity: &Identity,
+    sources: &Sources,
+) -> Result<Resolved, ResolveError> {
     let matching = sources.tables.matching(identity);
     match matching.as_slice() {
         [] => Err(no_layout(image, identity, sources)),
@@ -120,7 +146,11 @@ fn from_tables(image: &Image, identity: &Identity, sources: &Sources) -> Result<
         }
         several => Err(ResolveError::Ambiguous {
             identity: identity.to_string(),
-            tables: several.iter().map(|t| t.name()).collect::<Vec<_>>().join(" and "),
+            tables: several
+                .iter()
+                .map(|t| t.name())
+                .collect::<Vec<_>>()
+                .join(" and "),
         }),
     }
 }
@@ -129,14 +159,30 @@ fn no_layout(image: &Image, identity: &Identity, sources: &Sources) -> ResolveEr
     let debug = match &sources.debug {
         None => "Debug information was not looked for (--no-debug-info).".to_owned(),
         Some(search) => {
-            let folders: Vec<String> = search.folders.iter().map(|f: &PathBuf| f.display().to_string()).collect();
-            format!("It has no debug information, neither in {} nor under {}.", image.path().display(), folders.join(", "))
+            let folders: Vec<String> = search
+                .folders
+                .iter()
+                .map(|f: &PathBuf| f.display().to_string())
+                .collect();
+            format!(
+                "It has no debug information, neither in {} nor under {}.",
+                image.path().display(),
+                folders.join(", ")
+            )
         }
     };
     let nearest = match sources.tables.nearest(identity) {
-        None => format!("There are no layout tables: {} are empty.", sources.tables.source),
+        None => format!(
+            "There are no layout tables: {} are empty.",
+            sources.tables.source
+        ),
         Some((table, differences)) => {
-            format!("The nearest of {} is {}: {}.", sources.tables.source, table.describe(), differences.join(", "))
+            format!(
+                "The nearest of {} is {}: {}.",
+                sources.tables.source,
+                table.describe(),
+                differences.join(", ")
+            )
         }
     };
     ResolveError::NoLayout {
@@ -154,7 +200,10 @@ fn no_layout(image: &Image, identity: &Identity, sources: &Sources) -> ResolveEr
 ///
 /// # Errors
 /// [`BindError`]: none in practice, as the layout was complete before.
-pub fn with_block_types(resolved: &Resolved, names: &[Option<String>]) -> Result<Resolved, BindError> {
+pub fn with_block_types(
+    resolved: &Resolved,
+    names: &[Option<String>],
+) -> Result<Resolved, BindError> {
     let mut layout = Layout::default();
     for (name, value) in block_type_numbers(names) {
         layout.add_constant(name, value, &Origin::Target("PL_block_type"));

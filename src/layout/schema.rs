@@ -68,7 +68,9 @@ pub struct ConstantSpec {
 
 /// The part of the schema with that name, if there is one.
 pub fn field(structure: &str, name: &str) -> Option<&'static FieldSpec> {
-    FIELDS.iter().find(|f| f.structure == structure && f.name == name)
+    FIELDS
+        .iter()
+        .find(|f| f.structure == structure && f.name == name)
 }
 
 /// The declaration of a constant, if there is one.

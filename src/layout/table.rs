@@ -53,14 +53,27 @@ impl TableError {
 
     /// A word that the schema does not have.
     pub(super) fn unknown(path: &Path, text: &str, word: &str, what: &str) -> Self {
-        Self::damaged(path, text, text.find(word).unwrap_or(0), format!("{word} {what}"))
+        Self::damaged(
+            path,
+            text,
+            text.find(word).unwrap_or(0),
+            format!("{word} {what}"),
+        )
     }
 }
 
 /// Parses TOML; errors carry the file and the line.
-pub(super) fn parse_number_table<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, TableError> {
+pub(super) fn parse_number_table<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+) -> Result<T, TableError> {
     toml::from_str(text).map_err(|e| {
-        TableError::damaged(path, text, e.span().map_or(0, |s| s.start), e.message().to_owned())
+        TableError::damaged(
+            path,
+            text,
+            e.span().map_or(0, |s| s.start),
+            e.message().to_owned(),
+        )
     })
 }
 
@@ -100,7 +113,10 @@ pub struct Made {
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged, expecting = "expected an offset, or { offset = …, size = … } with shift and bits for a bit-field")]
+#[serde(
+    untagged,
+    expecting = "expected an offset, or { offset = …, size = … } with shift and bits for a bit-field"
+)]
 enum Entry {
     Offset(u32),
     Member(Member),
@@ -137,23 +153,41 @@ impl Table {
         let file: File = parse_number_table(text, path)?;
         let damaged = |at: usize, reason: String| TableError::damaged(path, text, at, reason);
         if *file.format.get_ref() != FORMAT {
-            let reason = format!("format {} is not the one this p5-spy reads ({FORMAT})", file.format.get_ref());
+            let reason = format!(
+                "format {} is not the one this p5-spy reads ({FORMAT})",
+                file.format.get_ref()
+            );
             return Err(damaged(file.format.span().start, reason));
         }
         if ![4, 8].contains(&file.perl.pointer_size) {
-            return Err(TableError::unknown(path, text, "pointer_size", "must be 4 or 8"));
+            return Err(TableError::unknown(
+                path,
+                text,
+                "pointer_size",
+                "must be 4 or 8",
+            ));
         }
-        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let origin = Origin::Table(name.as_str().into());
         let mut layout = Layout::default();
         for (structure, members) in &file.structures {
             if !schema::has_structure(structure) {
-                return Err(TableError::unknown(path, text, structure, "is no structure that p5-spy uses"));
+                return Err(TableError::unknown(
+                    path,
+                    text,
+                    structure,
+                    "is no structure that p5-spy uses",
+                ));
             }
             for (member, entry) in members {
                 let at = entry.span().start;
                 let Some(spec) = schema::field(structure, member) else {
-                    return Err(damaged(at, format!("{structure} has no member {member} that p5-spy uses")));
+                    return Err(damaged(
+                        at,
+                        format!("{structure} has no member {member} that p5-spy uses"),
+                    ));
                 };
                 let field = entry
                     .get_ref()
@@ -164,7 +198,10 @@ impl Table {
         }
         for (constant, value) in &file.constants {
             if schema::constant(constant).is_none() {
-                return Err(damaged(value.span().start, format!("{constant} is no constant that p5-spy uses")));
+                return Err(damaged(
+                    value.span().start,
+                    format!("{constant} is no constant that p5-spy uses"),
+                ));
             }
             layout.add_constant(constant, *value.get_ref(), &origin);
         }
@@ -211,8 +248,16 @@ impl Table {
     /// What this table is for, in words.
     pub fn describe(&self) -> String {
         let t = &self.target;
-        let size = t.interpreter_size.map_or_else(String::new, |s| format!(", interpreter size {s}"));
-        format!("{} ({} {}, {} bit{size})", self.name, t.version, t.build, u32::from(t.pointer_size) * 8)
+        let size = t
+            .interpreter_size
+            .map_or_else(String::new, |s| format!(", interpreter size {s}"));
+        format!(
+            "{} ({} {}, {} bit{size})",
+            self.name,
+            t.version,
+            t.build,
+            u32::from(t.pointer_size) * 8
+        )
     }
 
     /// In what this table differs from a perl, subversion apart; empty when it fits.
@@ -227,9 +272,21 @@ impl Table {
         let series = |v: Version| format!("{}.{}", v.revision, v.version);
         compare("series", series(t.version), series(identity.version));
         compare("build", t.build.to_string(), identity.build.to_string());
-        compare("pointer size", t.pointer_size.to_string(), identity.abi.pointer_size.to_string());
-        compare("big-endian", t.big_endian.to_string(), identity.abi.big_endian.to_string());
-        compare("iv size", t.iv_size.to_string(), identity.iv_size().to_string());
+        compare(
+            "pointer size",
+            t.pointer_size.to_string(),
+            identity.abi.pointer_size.to_string(),
+        );
+        compare(
+            "big-endian",
+            t.big_endian.to_string(),
+            identity.abi.big_endian.to_string(),
+        );
+        compare(
+            "iv size",
+            t.iv_size.to_string(),
+            identity.iv_size().to_string(),
+        );
         compare("nv", t.nv.clone(), identity.nv().to_owned());
         if let (Some(ours), Some(theirs)) = (t.interpreter_size, identity.interpreter_size) {
             compare("interpreter size", ours.to_string(), theirs.to_string());
@@ -243,7 +300,9 @@ impl Entry {
         let plain = |offset: u32| match spec.kind {
             Kind::Pointer => Ok(Field::whole(offset, pointer_size)),
             Kind::Embedded | Kind::Size => Ok(Field::whole(offset, 0)),
-            Kind::Int => Err("is an integer and needs its size: { offset = …, size = … }".to_owned()),
+            Kind::Int => {
+                Err("is an integer and needs its size: { offset = …, size = … }".to_owned())
+            }
         };
         let field = match self {
             Entry::Offset(offset) => plain(offset)?,
@@ -259,13 +318,18 @@ impl Entry {
             Entry::Member(_) => return Err("is no integer: give its offset alone".to_owned()),
         };
         if field.offset > MAX_OFFSET {
-            return Err(format!("offset {} is beyond any perl structure", field.offset));
+            return Err(format!(
+                "offset {} is beyond any perl structure",
+                field.offset
+            ));
         }
         if spec.kind == Kind::Int {
             if !(1..=8).contains(&field.size) {
                 return Err(format!("size {} is not 1 to 8", field.size));
             }
-            if field.bits == 0 || u32::from(field.shift) + u32::from(field.bits) > u32::from(field.size) * 8 {
+            if field.bits == 0
+                || u32::from(field.shift) + u32::from(field.bits) > u32::from(field.size) * 8
+            {
                 return Err("its bits do not fit its size".to_owned());
             }
         }
@@ -294,7 +358,9 @@ impl TableSet {
             ..TableSet::default()
         };
         for file in EMBEDDED.files() {
-            let (path, Some(text)) = (file.path(), file.contents_utf8()) else { continue };
+            let (path, Some(text)) = (file.path(), file.contents_utf8()) else {
+                continue;
+            };
             if is_table(path) {
                 set.tables.push(Table::parse(text, path)?);
             }
@@ -355,16 +421,27 @@ impl TableSet {
     /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
     pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
         let distance = |t: &Table| t.version().subversion.abs_diff(identity.version.subversion);
-        let fitting: Vec<&Table> = self.tables.iter().filter(|t| t.differences(identity).is_empty()).collect();
+        let fitting: Vec<&Table> = self
+            .tables
+            .iter()
+            .filter(|t| t.differences(identity).is_empty())
+            .collect();
         let nearest = fitting.iter().map(|t| distance(t)).min();
-        fitting.into_iter().filter(|t| Some(distance(t)) == nearest).collect()
+        fitting
+            .into_iter()
+            .filter(|t| Some(distance(t)) == nearest)
+            .collect()
     }
 
     /// The table that is least unlike a perl, and in what it differs.
     pub fn nearest(&self, identity: &Identity) -> Option<(&Table, Vec<String>)> {
         let far = |t: &Table| {
             let v = (t.version(), identity.version);
-            (t.differences(identity).len(), v.0.version.abs_diff(v.1.version), v.0.subversion.abs_diff(v.1.subversion))
+            (
+                t.differences(identity).len(),
+                v.0.version.abs_diff(v.1.version),
+                v.0.subversion.abs_diff(v.1.subversion),
+            )
         };
         let table = self.tables.iter().min_by_key(|t| far(t))?;
         Some((table, table.differences(identity)))
@@ -372,24 +449,42 @@ impl TableSet {
 }
 
 fn is_table(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "toml") && path.file_name().is_some_and(|n| n != FLAGS_FILE)
+    path.extension().is_some_and(|e| e == "toml")
+        && path.file_name().is_some_and(|n| n != FLAGS_FILE)
 }
 
 /// Writes a table that [`Table::parse`] reads back: what `layout-dump` prints.
 pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
     let mut out = String::new();
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let _ = writeln!(out, "# Layout of {identity}.\n# Put this file into layouts/, or into a folder given with --layouts.\n");
+    let _ = writeln!(
+        out,
+        "# Layout of {identity}.\n# Put this file into layouts/, or into a folder given with --layouts.\n"
+    );
     let _ = writeln!(out, "format = {FORMAT}\n\n[perl]");
     let _ = writeln!(out, "version = {}", quoted(&identity.version.to_string()));
     let _ = writeln!(out, "build = {}", quoted(&identity.build.to_string()));
-    let _ = writeln!(out, "pointer_size = {}\nbig_endian = {}", identity.abi.pointer_size, identity.abi.big_endian);
-    let _ = writeln!(out, "iv_size = {}\nnv = {}", identity.iv_size(), quoted(identity.nv()));
+    let _ = writeln!(
+        out,
+        "pointer_size = {}\nbig_endian = {}",
+        identity.abi.pointer_size, identity.abi.big_endian
+    );
+    let _ = writeln!(
+        out,
+        "iv_size = {}\nnv = {}",
+        identity.iv_size(),
+        quoted(identity.nv())
+    );
     if let Some(size) = identity.interpreter_size {
         let _ = writeln!(out, "interpreter_size = {size}");
     }
     let by = concat!("p5-spy ", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(out, "\n[made]\nby = {}\nfrom = {}", quoted(by), quoted(from));
+    let _ = writeln!(
+        out,
+        "\n[made]\nby = {}\nfrom = {}",
+        quoted(by),
+        quoted(from)
+    );
     let mut current = "";
     for (spec, field) in layout.fields() {
         if spec.structure != current {
@@ -398,7 +493,11 @@ pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
         }
         let _ = match spec.kind {
             Kind::Int if field.shift == 0 && u32::from(field.bits) == u32::from(field.size) * 8 => {
-                writeln!(out, "{} = {{ offset = {}, size = {} }}", spec.name, field.offset, field.size)
+                writeln!(
+                    out,
+                    "{} = {{ offset = {}, size = {} }}",
+                    spec.name, field.offset, field.size
+                )
             }
             Kind::Int => writeln!(
                 out,
@@ -410,7 +509,9 @@ pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
     }
     let _ = writeln!(out, "\n[constants]");
     for (name, value) in layout.constants() {
-        let origin = layout.constant_origin(name).map_or_else(String::new, |o| format!(" # {}", o.short()));
+        let origin = layout
+            .constant_origin(name)
+            .map_or_else(String::new, |o| format!(" # {}", o.short()));
         let _ = writeln!(out, "{name} = {value:#x}{origin}");
     }
     out

@@ -145,7 +145,10 @@ mod tests {
 
     #[test]
     fn signed_values_keep_their_sign() {
-        let abi = Abi { pointer_size: 8, big_endian: false };
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
         assert_eq!(Field::whole(0, 4).get_signed(abi, &[0xff; 4]), Some(-1));
         assert_eq!(Field::whole(0, 4).get_signed(abi, &[5, 0, 0, 0]), Some(5));
         assert_eq!(Field::whole(2, 4).get_signed(abi, &[0; 4]), None);

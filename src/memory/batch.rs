@@ -71,12 +71,22 @@ impl Batch {
     pub fn bytes(&self, slot: Slot) -> Result<&[u8], ReadError> {
         let range = self.ranges.get(slot.0);
         match range {
-            Some(r) if r.read => self
-                .buffer
-                .get(r.start..r.start + r.length)
-                .ok_or(ReadError::BadAddress { address: r.address, length: r.length }),
-            Some(r) => Err(ReadError::BadAddress { address: r.address, length: r.length }),
-            None => Err(ReadError::BadAddress { address: 0, length: 0 }),
+            Some(r) if r.read => {
+                self.buffer
+                    .get(r.start..r.start + r.length)
+                    .ok_or(ReadError::BadAddress {
+                        address: r.address,
+                        length: r.length,
+                    })
+            }
+            Some(r) => Err(ReadError::BadAddress {
+                address: r.address,
+                length: r.length,
+            }),
+            None => Err(ReadError::BadAddress {
+                address: 0,
+                length: 0,
+            }),
         }
     }
 

@@ -153,7 +153,10 @@ mod tests {
         assert_eq!(batch.bytes(first).unwrap(), &bytes[..16]);
         assert_eq!(
             batch.bytes(bad),
-            Err(ReadError::BadAddress { address: 8, length: 8 })
+            Err(ReadError::BadAddress {
+                address: 8,
+                length: 8
+            })
         );
         assert_eq!(batch.bytes(last).unwrap(), &bytes[16..32]);
         memory.vectored.store(false, Ordering::Relaxed);

@@ -31,8 +31,7 @@ impl Memory for LiveMemory {
         })?;
         batch.fill_each(|address, buffer| {
             self.calls.fetch_add(1, Ordering::Relaxed);
-            Ok(usize::try_from(address)
-                .is_ok_and(|at| handle.copy_address(at, buffer).is_ok()))
+            Ok(usize::try_from(address).is_ok_and(|at| handle.copy_address(at, buffer).is_ok()))
         })
     }
 

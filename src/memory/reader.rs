@@ -49,7 +49,10 @@ impl<'a> Reader<'a> {
     pub fn uint(&self, address: u64, size: usize) -> Result<u64, ReadError> {
         self.abi
             .uint(&self.bytes(address, size)?, 0, size)
-            .ok_or(ReadError::BadAddress { address, length: size })
+            .ok_or(ReadError::BadAddress {
+                address,
+                length: size,
+            })
     }
 
     /// A pointer.
@@ -105,7 +108,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Only those that concern the target as a whole.
-    pub fn c_strings(&self, addresses: &[u64], limit: usize) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+    pub fn c_strings(
+        &self,
+        addresses: &[u64],
+        limit: usize,
+    ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
         let mut batch = Batch::new();
         let slots: Vec<_> = addresses
             .iter()
@@ -144,14 +151,28 @@ mod tests {
         let mut long = vec![b'x'; 700];
         long[600] = 0;
         memory.map(0x1010, long);
-        let reader = Reader::new(&memory, Abi { pointer_size: 8, big_endian: false });
+        let reader = Reader::new(
+            &memory,
+            Abi {
+                pointer_size: 8,
+                big_endian: false,
+            },
+        );
         assert_eq!(reader.c_string(0x1010, 1000).unwrap().len(), 600);
         assert_eq!(
             reader.c_string(0x1010, 599),
-            Err(ReadError::TooLong { address: 0x1010, limit: 599 })
+            Err(ReadError::TooLong {
+                address: 0x1010,
+                limit: 599
+            })
         );
-        assert!(matches!(reader.c_string(0x1010 + 650, 599), Err(ReadError::BadAddress { .. })));
-        let many = reader.c_strings(&[0x1010 + 590, 0x1010, 0x9000], 1000).unwrap();
+        assert!(matches!(
+            reader.c_string(0x1010 + 650, 599),
+            Err(ReadError::BadAddress { .. })
+        ));
+        let many = reader
+            .c_strings(&[0x1010 + 590, 0x1010, 0x9000], 1000)
+            .unwrap();
         assert_eq!(many[0].as_deref(), Some(&[b'x'; 10][..]));
         assert_eq!(many[1].as_ref().unwrap().len(), 600);
         assert_eq!(many[2], None);

@@ -2,7 +2,7 @@
 //! flame graph tools and speedscope read.
 
 use crate::cli::By;
-use crate::perl::names::Frame;
+use crate::perl::names::{Frame, UNKNOWN};
 use crate::profile::Profile;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,15 +15,24 @@ pub const VIEWER: &str = "speedscope, flamegraph.pl and inferno-flamegraph read 
 /// One frame's text. A semicolon or a line break in a name would split the line.
 pub fn label(frame: &Frame, by: By) -> String {
     let text = match by {
+        _ if &*frame.file == UNKNOWN => frame.name.to_string(),
         By::Function => format!("{} ({})", frame.name, frame.file),
         By::Line => format!("{} ({}:{})", frame.name, frame.file, frame.line),
     };
-    if text.contains(';') { text.replace(';', "\\x{3b}") } else { text }
+    if text.contains(';') {
+        text.replace(';', "\\x{3b}")
+    } else {
+        text
+    }
 }
 
 /// Every distinct stack with its count, sorted.
 pub fn lines(profile: &Profile, by: By) -> BTreeMap<String, u64> {
-    let labels: Vec<String> = profile.frames.iter().map(|frame| label(frame, by)).collect();
+    let labels: Vec<String> = profile
+        .frames
+        .iter()
+        .map(|frame| label(frame, by))
+        .collect();
     let mut lines = BTreeMap::new();
     for (stack, count) in profile.stacks() {
         let mut line = String::new();

@@ -77,15 +77,35 @@ pub struct FrameDump {
 pub fn text(dump: &ProcessDump) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Process {}: {}", dump.pid, dump.command);
-    let archname = dump.perl.archname.as_ref().map_or_else(String::new, |a| format!(", {a}"));
-    let _ = writeln!(out, "Perl v{} ({}{archname}), {}", dump.perl.version, dump.perl.build, dump.perl.path);
+    let archname = dump
+        .perl
+        .archname
+        .as_ref()
+        .map_or_else(String::new, |a| format!(", {a}"));
+    let _ = writeln!(
+        out,
+        "Perl v{} ({}{archname}), {}",
+        dump.perl.version, dump.perl.build, dump.perl.path
+    );
     let _ = writeln!(out, "Layout: {}", dump.perl.layout.source);
     for thread in &dump.threads {
-        let perl_tid = thread.perl_tid.map_or_else(String::new, |tid| format!(" (perl thread {tid})"));
-        let _ = writeln!(out, "\nThread {}{perl_tid}: {}", thread.os_tid, thread.state);
+        let perl_tid = thread
+            .perl_tid
+            .map_or_else(String::new, |tid| format!(" (perl thread {tid})"));
+        let _ = writeln!(
+            out,
+            "\nThread {}{perl_tid}: {}",
+            thread.os_tid, thread.state
+        );
         for frame in &thread.frames {
-            let detail = frame.detail.as_ref().map_or_else(String::new, |d| format!("  [{} {d}]", kind_word(frame.kind)));
-            let _ = writeln!(out, "    {} ({}:{}){detail}", frame.name, frame.file, frame.line);
+            let detail = frame.detail.as_ref().map_or_else(String::new, |d| {
+                format!("  [{} {d}]", kind_word(frame.kind))
+            });
+            let _ = writeln!(
+                out,
+                "    {} ({}:{}){detail}",
+                frame.name, frame.file, frame.line
+            );
         }
         if let Some(error) = &thread.error {
             let _ = writeln!(out, "    no stack: {error}");

@@ -8,7 +8,10 @@ use std::path::Path;
 ///
 /// # Errors
 /// When anything on the way fails; then what was there before is untouched.
-pub fn write_whole(path: &Path, render: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+pub fn write_whole(
+    path: &Path,
+    render: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
     if path.as_os_str() == "-" {
         let mut out = BufWriter::new(io::stdout().lock());
         let written = render(&mut out).and_then(|()| out.flush());
@@ -21,8 +24,11 @@ pub fn write_whole(path: &Path, render: &mut dyn FnMut(&mut dyn Write) -> io::Re
     // A device or a pipe cannot be renamed over.
     if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         let file = std::fs::OpenOptions::new().write(true).open(path);
-        let mut out = BufWriter::new(file.with_context(|| format!("cannot write {}", path.display()))?);
-        return render(&mut out).and_then(|()| out.flush()).with_context(|| format!("cannot write {}", path.display()));
+        let mut out =
+            BufWriter::new(file.with_context(|| format!("cannot write {}", path.display()))?);
+        return render(&mut out)
+            .and_then(|()| out.flush())
+            .with_context(|| format!("cannot write {}", path.display()));
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -39,9 +45,17 @@ pub fn write_whole(path: &Path, render: &mut dyn FnMut(&mut dyn Write) -> io::Re
     }
     let temporary = builder.tempfile_in(folder).with_context(problem)?;
     let mut out = BufWriter::new(temporary);
-    render(&mut out).and_then(|()| out.flush()).with_context(problem)?;
-    let temporary = out.into_inner().map_err(io::IntoInnerError::into_error).with_context(problem)?;
-    temporary.persist(path).map_err(|e| e.error).with_context(problem)?;
+    render(&mut out)
+        .and_then(|()| out.flush())
+        .with_context(problem)?;
+    let temporary = out
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)
+        .with_context(problem)?;
+    temporary
+        .persist(path)
+        .map_err(|e| e.error)
+        .with_context(problem)?;
     Ok(())
 }
 

@@ -16,7 +16,10 @@ pub const VIEWER: &str = "open it in a browser; click to zoom, Ctrl-F to search"
 /// # Errors
 /// Those of `to`.
 pub fn write(profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::Result<()> {
-    let lines: Vec<String> = lines(profile, by).iter().map(|(line, count)| format!("{line} {count}")).collect();
+    let lines: Vec<String> = lines(profile, by)
+        .iter()
+        .map(|(line, count)| format!("{line} {count}"))
+        .collect();
     if lines.is_empty() {
         // inferno refuses to draw nothing; a picture that says so is better than no file.
         return to.write_all(empty(title).as_bytes());
@@ -30,7 +33,10 @@ pub fn write(profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::
 }
 
 fn empty(title: &str) -> String {
-    let escaped = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = title
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"80\">\n\

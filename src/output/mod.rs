@@ -32,7 +32,13 @@ pub fn viewer(format: Format) -> &'static str {
 ///
 /// # Errors
 /// Those of `to`.
-pub fn render(format: Format, profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::Result<()> {
+pub fn render(
+    format: Format,
+    profile: &Profile,
+    by: By,
+    title: &str,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     match format {
         Format::Flamegraph => flamegraph::write(profile, by, title, to),
         Format::Collapsed => collapsed::write(profile, by, to),

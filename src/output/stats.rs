@@ -38,7 +38,11 @@ impl Summary {
             idle: tally.idle,
             torn: tally.torn,
             missed: tally.missed,
-            errors: tally.errors.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            errors: tally
+                .errors
+                .iter()
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect(),
             duration_seconds: duration.as_secs_f64(),
             cpu_seconds: cpu.as_secs_f64(),
             remote_reads,
@@ -54,13 +58,24 @@ impl Summary {
         let failed: u64 = self.errors.values().sum();
         let _ = write!(text, ", {failed} failed");
         if failed > 0 {
-            let kinds: Vec<String> = self.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+            let kinds: Vec<String> = self
+                .errors
+                .iter()
+                .map(|(kind, count)| format!("{kind}: {count}"))
+                .collect();
             let _ = write!(text, " ({})", kinds.join(", "));
         }
-        let share = if self.duration_seconds > 0.0 { 100.0 * self.cpu_seconds / self.duration_seconds } else { 0.0 };
+        let share = if self.duration_seconds > 0.0 {
+            100.0 * self.cpu_seconds / self.duration_seconds
+        } else {
+            0.0
+        };
         let _ = write!(text, "; p5-spy itself used {share:.1} % of a CPU");
         if self.missed * 20 > self.attempted {
-            let _ = write!(text, "\np5-spy fell behind: this machine cannot give it {rate} samples a second now. Take a lower --rate");
+            let _ = write!(
+                text,
+                "\np5-spy fell behind: this machine cannot give it {rate} samples a second now. Take a lower --rate"
+            );
         }
         text
     }
@@ -68,11 +83,17 @@ impl Summary {
 
 /// CPU time of this process so far.
 pub fn own_cpu_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is a valid place for the result.
     let done = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     if done != 0 {
         return Duration::ZERO;
     }
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }

@@ -29,19 +29,27 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || format!("{text:?} is no perl version such as 5.36.0");
-        let mut parts = text.split('.').map(|part| part.parse::<u8>().map_err(|_| bad()));
+        let mut parts = text
+            .split('.')
+            .map(|part| part.parse::<u8>().map_err(|_| bad()));
         let version = Version {
             revision: parts.next().ok_or_else(bad)??,
             version: parts.next().ok_or_else(bad)??,
             subversion: parts.next().ok_or_else(bad)??,
         };
-        if parts.next().is_some() { Err(bad()) } else { Ok(version) }
+        if parts.next().is_some() {
+            Err(bad())
+        } else {
+            Ok(version)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -92,7 +100,9 @@ pub enum IdentityError {
     #[error("it defines no perl interpreter (no PL_curinterp and PL_op_name among its symbols)")]
     NotPerl,
     /// The symbols that tell are missing or unreadable.
-    #[error("it is a perl, but one that does not tell its version (no PL_version, which perls have since 5.8.9)")]
+    #[error(
+        "it is a perl, but one that does not tell its version (no PL_version, which perls have since 5.8.9)"
+    )]
     NoVersion,
 }
 
@@ -120,7 +130,12 @@ impl Identity {
         let options = image
             .symbol("PL_bincompat_options")
             .and_then(|s| image.c_string_at(s.address, 4096))
-            .map(|text| crate::text::from_utf8(text).split_whitespace().map(str::to_owned).collect());
+            .map(|text| {
+                crate::text::from_utf8(text)
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect()
+            });
         let interpreter_size = image.symbol("PL_interp_size").and_then(|s| {
             let raw = image.abi().uint(image.bytes_at(s.address, 2)?, 0, 2)?;
             u32::try_from(raw).ok()
@@ -191,13 +206,17 @@ impl fmt::Display for Identity {
 fn archname(image: &Image) -> Option<String> {
     use object::{Object, ObjectSection};
     let file = image.object().ok()?;
-    let section = file.section_by_name(".rodata").or_else(|| file.section_by_name(".data"))?;
+    let section = file
+        .section_by_name(".rodata")
+        .or_else(|| file.section_by_name(".data"))?;
     let data = section.data().ok()?;
     let marker = b" built for ";
     let at = memchr::memmem::find(data, marker)? + marker.len();
     let rest = data.get(at..data.len().min(at + 100))?;
     let end = rest.iter().position(|b| !(b.is_ascii_graphic()))?;
-    (end > 0).then(|| crate::text::from_utf8(rest.get(..end).unwrap_or_default()))
+    let name = rest.get(..end).filter(|name| !name.is_empty())?;
+    // Old perls print it with a format, and then it is not here.
+    (!name.contains(&b'%')).then(|| crate::text::from_utf8(name))
 }
 
 #[cfg(test)]

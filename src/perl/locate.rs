@@ -43,12 +43,17 @@ impl VariableMap<'_> {
                 })
             }
             Interpreter::Globals => {
-                let symbol = self.image.symbol(&format!("PL_{}", name.strip_prefix('I')?))?;
+                let symbol = self
+                    .image
+                    .symbol(&format!("PL_{}", name.strip_prefix('I')?))?;
                 let pointer = self.image.abi().pointer_size;
                 Some(Variable {
                     address: self.bias.wrapping_add(symbol.address),
                     // PL_compiling is a structure: what lies there is not a value.
-                    size: u8::try_from(symbol.size).ok().filter(|s| (1..=8).contains(s)).unwrap_or(pointer),
+                    size: u8::try_from(symbol.size)
+                        .ok()
+                        .filter(|s| (1..=8).contains(s))
+                        .unwrap_or(pointer),
                 })
             }
         }

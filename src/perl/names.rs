@@ -190,7 +190,7 @@ pub struct NameContext<'a> {
 }
 
 /// What is shown where perl itself has no name any more, as `caller` does.
-const UNKNOWN: &str = "(unknown)";
+pub const UNKNOWN: &str = "(unknown)";
 
 impl Names {
     /// Nothing cached yet.
@@ -248,7 +248,10 @@ impl Names {
             last = cv;
             let head = self.batch.push(cv, target.layout.sv.sizeof.offset as usize);
             let known = self.cvs.get(&cv).map(|entry| entry.check.any);
-            let rest = known.map(|any| self.batch.push(any.wrapping_add(body.start as u64), body.length));
+            let rest = known.map(|any| {
+                self.batch
+                    .push(any.wrapping_add(body.start as u64), body.length)
+            });
             self.slots.push((cv, head, rest));
         }
         if self.slots.is_empty() {
@@ -260,10 +263,18 @@ impl Names {
             let any = target.get(target.layout.sv.sv_any, &head)?;
             let cached = self.cvs.get(&cv).copied();
             let bytes = match rest {
-                Some(slot) if cached.is_some_and(|entry| entry.check.any == any) => self.batch.bytes(slot)?.to_vec(),
-                _ => target.reader().bytes(any.wrapping_add(body.start as u64), body.length)?,
+                Some(slot) if cached.is_some_and(|entry| entry.check.any == any) => {
+                    self.batch.bytes(slot)?.to_vec()
+                }
+                _ => target
+                    .reader()
+                    .bytes(any.wrapping_add(body.start as u64), body.length)?,
             };
-            let sub = Cv { head: &head, body: &bytes, start: body.start };
+            let sub = Cv {
+                head: &head,
+                body: &bytes,
+                start: body.start,
+            };
             let check = sub.check(target)?;
             let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
             match self.cvs.get_mut(&cv) {
@@ -271,7 +282,15 @@ impl Names {
                 _ => {
                     let name = self.string(&sub.name(target, &check)?);
                     let first_statement = None;
-                    self.cvs.insert(cv, CvEntry { check, name, first_statement, depth });
+                    self.cvs.insert(
+                        cv,
+                        CvEntry {
+                            check,
+                            name,
+                            first_statement,
+                            depth,
+                        },
+                    );
                     self.learned_cvs.push(cv);
                 }
             }
@@ -279,12 +298,20 @@ impl Names {
         Ok(())
     }
 
-    fn verify_statements(&mut self, target: &NameContext<'_>, stack: &RawStack) -> Result<(), NameError> {
+    fn verify_statements(
+        &mut self,
+        target: &NameContext<'_>,
+        stack: &RawStack,
+    ) -> Result<(), NameError> {
         self.batch.clear();
         let mut slots = std::mem::take(&mut self.slots);
         slots.clear();
         let size = target.layout.cop.sizeof.offset as usize;
-        let cops = stack.frames.iter().map(|f| f.position.cop).chain([stack.main.cop]);
+        let cops = stack
+            .frames
+            .iter()
+            .map(|f| f.position.cop)
+            .chain([stack.main.cop]);
         let mut last = 0;
         for cop in cops.filter(|cop| *cop != 0) {
             if cop == last || slots.iter().any(|(known, ..)| *known == cop) {
@@ -301,11 +328,20 @@ impl Names {
                 continue;
             }
             if check.op_type != 0 && !target.ops.is_statement(check.op_type) {
-                return Err(NameError::Nonsense("what should be a statement is another op"));
+                return Err(NameError::Nonsense(
+                    "what should be a statement is another op",
+                ));
             }
             let file = target.file_name(check.file)?;
             let file = self.string(&file);
-            self.cops.insert(*cop, CopEntry { check, file, tree: None });
+            self.cops.insert(
+                *cop,
+                CopEntry {
+                    check,
+                    file,
+                    tree: None,
+                },
+            );
             self.learned_cops.push(*cop);
         }
         self.slots = slots;
@@ -319,7 +355,10 @@ impl Names {
     }
 
     fn text(&self, id: StringId) -> Arc<str> {
-        self.strings.get_index(id as usize).cloned().unwrap_or_else(|| UNKNOWN.into())
+        self.strings
+            .get_index(id as usize)
+            .cloned()
+            .unwrap_or_else(|| UNKNOWN.into())
     }
 
     /// The frames of a stack that was verified, innermost first, `(main)` last.
@@ -345,14 +384,28 @@ impl Names {
         }
         let (file, line) = self.place(target, stack.main)?;
         let name = self.string("(main)");
-        out.push(self.intern(FrameKey { kind: FrameKind::Main, name, detail: None, file, line }, table));
+        out.push(self.intern(
+            FrameKey {
+                kind: FrameKind::Main,
+                name,
+                detail: None,
+                file,
+                line,
+            },
+            table,
+        ));
         Ok(())
     }
 
     /// Where the innermost frame is. A sub that was just entered has run no statement yet, and
     /// `PL_curcop` is still its caller's: then it is at its first statement. (A call from within
     /// the same sub looks the same when it is legitimate, so that is taken as it is.)
-    fn entered_position(&mut self, target: &NameContext<'_>, frame: &RawFrame, caller: u64) -> Result<Position, NameError> {
+    fn entered_position(
+        &mut self,
+        target: &NameContext<'_>,
+        frame: &RawFrame,
+        caller: u64,
+    ) -> Result<Position, NameError> {
         let entered = frame.kind == ContextKind::Sub
             && frame.position.cop == frame.call_site
             && !frame.position.op_is_next
@@ -374,38 +427,78 @@ impl Names {
             return Ok(frame.position);
         }
         self.learn_statement(target, first)?;
-        Ok(Position { cop: first, op: 0, op_is_next: false })
+        Ok(Position {
+            cop: first,
+            op: 0,
+            op_is_next: false,
+        })
     }
 
     fn learn_statement(&mut self, target: &NameContext<'_>, cop: u64) -> Result<(), NameError> {
-        let bytes = target.reader().bytes(cop, target.layout.cop.sizeof.offset as usize)?;
+        let bytes = target
+            .reader()
+            .bytes(cop, target.layout.cop.sizeof.offset as usize)?;
         let check = target.cop_check(&bytes)?;
         if self.cops.get(&cop).is_none_or(|entry| entry.check != check) {
             let file = target.file_name(check.file)?;
             let file = self.string(&file);
-            self.cops.insert(cop, CopEntry { check, file, tree: None });
+            self.cops.insert(
+                cop,
+                CopEntry {
+                    check,
+                    file,
+                    tree: None,
+                },
+            );
             self.learned_cops.push(cop);
         }
         Ok(())
     }
 
-    fn frame(&mut self, target: &NameContext<'_>, frame: &RawFrame, position: Position, table: &mut FrameTable) -> Result<FrameId, NameError> {
+    fn frame(
+        &mut self,
+        target: &NameContext<'_>,
+        frame: &RawFrame,
+        position: Position,
+        table: &mut FrameTable,
+    ) -> Result<FrameId, NameError> {
         let (file, line) = self.place(target, position)?;
         let (kind, name, detail) = match frame.kind {
             ContextKind::Sub | ContextKind::Format => {
-                let kind = if frame.kind == ContextKind::Sub { FrameKind::Sub } else { FrameKind::Format };
+                let kind = if frame.kind == ContextKind::Sub {
+                    FrameKind::Sub
+                } else {
+                    FrameKind::Format
+                };
                 let name = self.cvs.get(&frame.cv).map(|entry| entry.name);
                 (kind, name.unwrap_or_else(|| self.string(UNKNOWN)), None)
             }
-            ContextKind::EvalBlock => (FrameKind::Eval, self.string("(eval)"), Some(self.string("block"))),
-            ContextKind::EvalString => (FrameKind::Eval, self.string("(eval)"), Some(self.string("string"))),
+            ContextKind::EvalBlock => (
+                FrameKind::Eval,
+                self.string("(eval)"),
+                Some(self.string("block")),
+            ),
+            ContextKind::EvalString => (
+                FrameKind::Eval,
+                self.string("(eval)"),
+                Some(self.string("string")),
+            ),
             ContextKind::Require => {
                 let detail = target.string_value(frame.namesv).unwrap_or(None);
                 let detail = detail.map(|text| self.string(&text));
                 (FrameKind::Require, self.string("(eval)"), detail)
             }
         };
-        Ok(self.intern(FrameKey { kind, name, detail, file, line }, table))
+        Ok(self.intern(
+            FrameKey {
+                kind,
+                name,
+                detail,
+                file,
+                line,
+            },
+            table,
+        ))
     }
 
     fn intern(&mut self, key: FrameKey, table: &mut FrameTable) -> FrameId {
@@ -424,13 +517,18 @@ impl Names {
     }
 
     /// File and line of a position, the line refined within the statement.
-    fn place(&mut self, target: &NameContext<'_>, position: Position) -> Result<(StringId, u32), NameError> {
+    fn place(
+        &mut self,
+        target: &NameContext<'_>,
+        position: Position,
+    ) -> Result<(StringId, u32), NameError> {
         let Some(entry) = self.cops.get(&position.cop) else {
             return Ok((self.string(UNKNOWN), 0));
         };
         let (file, own) = (entry.file, entry.check.line);
         // Copies of PL_compiling have no op tree behind them.
-        let plain = position.op == 0 || entry.check.op_type == 0 || position.cop == target.compiling;
+        let plain =
+            position.op == 0 || entry.check.op_type == 0 || position.cop == target.compiling;
         let line = if plain {
             own
         } else {
@@ -445,7 +543,8 @@ impl Names {
                     tree
                 }
             };
-            tree.line_of(position.op, position.op_is_next).unwrap_or(own)
+            tree.line_of(position.op, position.op_is_next)
+                .unwrap_or(own)
         };
         Ok((file, u32::try_from(line).unwrap_or(u32::MAX)))
     }
@@ -453,7 +552,13 @@ impl Names {
 
 impl StatementTree {
     fn line_of(&self, op: u64, is_next: bool) -> Option<u64> {
-        let found = self.ops.iter().find(|o| if is_next { o.next == op && !o.is_scope } else { o.address == op });
+        let found = self.ops.iter().find(|o| {
+            if is_next {
+                o.next == op && !o.is_scope
+            } else {
+                o.address == op
+            }
+        });
         found.map(|o| o.line)
     }
 }
@@ -470,12 +575,22 @@ impl BodySpan {
     fn of(fields: &[Field]) -> Self {
         let start = fields.iter().map(|f| f.offset as usize).min().unwrap_or(0);
         let end = fields.iter().map(|f| f.end()).max().unwrap_or(start);
-        BodySpan { start, length: end - start }
+        BodySpan {
+            start,
+            length: end - start,
+        }
     }
 
     fn of_cv(layout: &BoundLayout) -> Self {
         let cv = &layout.xpvcv;
-        Self::of(&[cv.xcv_stash, cv.xcv_start, cv.xcv_root, cv.xcv_gv, cv.xcv_flags, cv.xcv_depth])
+        Self::of(&[
+            cv.xcv_stash,
+            cv.xcv_start,
+            cv.xcv_root,
+            cv.xcv_gv,
+            cv.xcv_flags,
+            cv.xcv_depth,
+        ])
     }
 }
 
@@ -489,17 +604,28 @@ struct Cv<'b> {
 
 impl Cv<'_> {
     fn get(&self, target: &NameContext<'_>, field: Field) -> Result<u64, NameError> {
-        let offset = (field.offset as usize).checked_sub(self.start).and_then(|o| u32::try_from(o).ok());
-        let moved = Field { offset: offset.ok_or(SHORT)?, ..field };
+        let offset = (field.offset as usize)
+            .checked_sub(self.start)
+            .and_then(|o| u32::try_from(o).ok());
+        let moved = Field {
+            offset: offset.ok_or(SHORT)?,
+            ..field
+        };
         target.get(moved, self.body)
     }
 
     fn check(&self, target: &NameContext<'_>) -> Result<CvCheck, NameError> {
-        let (sv, cv, number) = (&target.layout.sv, &target.layout.xpvcv, &target.layout.constants);
+        let (sv, cv, number) = (
+            &target.layout.sv,
+            &target.layout.xpvcv,
+            &target.layout.constants,
+        );
         let flags = target.get(sv.sv_flags, self.head)?;
         let sv_type = flags & number.SVTYPEMASK;
         if sv_type != number.SVt_PVCV && sv_type != number.SVt_PVFM {
-            return Err(NameError::Nonsense("what should be a sub is another kind of value"));
+            return Err(NameError::Nonsense(
+                "what should be a sub is another kind of value",
+            ));
         }
         Ok(CvCheck {
             any: target.get(sv.sv_any, self.head)?,
@@ -542,7 +668,10 @@ impl<'a> NameContext<'a> {
 
     /// One member of the structure at `base`.
     fn member(&self, base: u64, field: Field) -> Result<u64, NameError> {
-        let bytes = self.reader().bytes(base.wrapping_add(u64::from(field.offset)), usize::from(field.size))?;
+        let bytes = self.reader().bytes(
+            base.wrapping_add(u64::from(field.offset)),
+            usize::from(field.size),
+        )?;
         self.get(Field { offset: 0, ..field }, &bytes)
     }
 
@@ -578,13 +707,20 @@ impl<'a> NameContext<'a> {
             return Ok(text::from_utf8(&self.reader().c_string(pointer, MAX_FILE)?));
         }
         let name = self.glob_own_name(pointer)?;
-        Ok(name.strip_prefix("_<").map_or_else(|| name.clone(), str::to_owned))
+        Ok(name
+            .strip_prefix("_<")
+            .map_or_else(|| name.clone(), str::to_owned))
     }
 
     /// The type and flags of a value's head, and its body.
     fn head(&self, sv: u64) -> Result<(u64, u64), NameError> {
-        let bytes = self.reader().bytes(sv, self.layout.sv.sizeof.offset as usize)?;
-        Ok((self.get(self.layout.sv.sv_flags, &bytes)?, self.get(self.layout.sv.sv_any, &bytes)?))
+        let bytes = self
+            .reader()
+            .bytes(sv, self.layout.sv.sizeof.offset as usize)?;
+        Ok((
+            self.get(self.layout.sv.sv_flags, &bytes)?,
+            self.get(self.layout.sv.sv_any, &bytes)?,
+        ))
     }
 
     fn sv_u(&self, sv: u64) -> Result<u64, NameError> {
@@ -599,7 +735,13 @@ impl<'a> NameContext<'a> {
         let sv_type = flags & number.SVTYPEMASK;
         let is_glob = (sv_type == number.SVt_PVGV || sv_type == number.SVt_PVLV)
             && number.SVpgv_GP.is_none_or(|flag| flags & flag != 0);
-        if is_glob { Ok(any) } else { Err(NameError::Nonsense("what should be a glob is another kind of value")) }
+        if is_glob {
+            Ok(any)
+        } else {
+            Err(NameError::Nonsense(
+                "what should be a glob is another kind of value",
+            ))
+        }
     }
 
     /// The address of a glob's GP; 0 while it has none.
@@ -616,20 +758,32 @@ impl<'a> NameContext<'a> {
     /// [`NameError`] when it is no glob.
     pub fn glob_cv(&self, gv: u64) -> Result<u64, NameError> {
         let gp = self.gp(gv, self.glob_body(gv)?)?;
-        if gp == 0 { Ok(0) } else { self.member(gp, self.layout.gp.gp_cv) }
+        if gp == 0 {
+            Ok(0)
+        } else {
+            self.member(gp, self.layout.gp.gp_cv)
+        }
     }
 
     /// `Package::name` of a glob, aliases undone (gv_efullname, gv.c).
     fn glob_name(&self, gv: u64) -> Result<String, NameError> {
         let body = self.glob_body(gv)?;
         let gp = self.gp(gv, body)?;
-        let egv = if gp == 0 { 0 } else { self.member(gp, self.layout.gp.gp_egv)? };
+        let egv = if gp == 0 {
+            0
+        } else {
+            self.member(gp, self.layout.gp.gp_egv)?
+        };
         let (gv, body) = match self.glob_body(egv) {
             Ok(own) if egv != 0 => (egv, own),
             _ => (gv, body),
         };
         let stash = self.member(body, self.layout.xpvgv.xgv_stash)?;
-        Ok(format!("{}::{}", self.package(stash)?, self.glob_own_name(gv)?))
+        Ok(format!(
+            "{}::{}",
+            self.package(stash)?,
+            self.glob_own_name(gv)?
+        ))
     }
 
     /// The name of a glob without its package.
@@ -641,7 +795,9 @@ impl<'a> NameContext<'a> {
             (None, Some(name), Some(len)) => {
                 let length = self.member(body, len)?.min(MAX_NAME);
                 let start = self.member(body, name)?;
-                Ok(text::from_utf8(&self.reader().bytes(start, length as usize)?))
+                Ok(text::from_utf8(
+                    &self.reader().bytes(start, length as usize)?,
+                ))
             }
             _ => Err(SHORT),
         }
@@ -668,13 +824,19 @@ impl<'a> NameContext<'a> {
             }),
             // 5.6 has no flags.
             (Some(0), _, None) => Ok(text::from_utf8(name)),
-            _ => Err(NameError::Nonsense("a name does not end where its length says")),
+            _ => Err(NameError::Nonsense(
+                "a name does not end where its length says",
+            )),
         }
     }
 
     /// The name of a package, `__ANON__` for one that has lost it (HvNAME, hv.h).
     fn package(&self, stash: u64) -> Result<String, NameError> {
-        let name = if stash == 0 { None } else { self.package_name(stash)? };
+        let name = if stash == 0 {
+            None
+        } else {
+            self.package_name(stash)?
+        };
         Ok(name.unwrap_or_else(|| "__ANON__".into()))
     }
 
@@ -682,13 +844,17 @@ impl<'a> NameContext<'a> {
         let (layout, number) = (self.layout, &self.layout.constants);
         let (flags, body) = self.head(stash)?;
         if flags & number.SVTYPEMASK != number.SVt_PVHV {
-            return Err(NameError::Nonsense("what should be a package is another kind of value"));
+            return Err(NameError::Nonsense(
+                "what should be a package is another kind of value",
+            ));
         }
         if let Some(field) = layout.xpvhv.xhv_name {
             let name = self.member(body, field)?;
             return match name {
                 0 => Ok(None),
-                _ => Ok(Some(text::from_utf8(&self.reader().c_string(name, MAX_NAME as usize)?))),
+                _ => Ok(Some(text::from_utf8(
+                    &self.reader().c_string(name, MAX_NAME as usize)?,
+                ))),
             };
         }
         if number.SVf_OOK.is_some_and(|flag| flags & flag == 0) {
@@ -711,7 +877,11 @@ impl<'a> NameContext<'a> {
         if several && name != 0 {
             name = self.pointer_at(name)?;
         }
-        if name == 0 { Ok(None) } else { self.hek(name).map(Some) }
+        if name == 0 {
+            Ok(None)
+        } else {
+            self.hek(name).map(Some)
+        }
     }
 
     /// The text of a string value, cut at a sane length; `None` where there is none.
@@ -730,7 +900,11 @@ impl<'a> NameContext<'a> {
         }
         let bytes = self.reader().bytes(start, length as usize)?;
         let utf8 = flags & self.layout.constants.SVf_UTF8 != 0;
-        Ok(Some(if utf8 || std::str::from_utf8(&bytes).is_ok() { text::from_utf8(&bytes) } else { text::from_latin1(&bytes) }))
+        Ok(Some(if utf8 || std::str::from_utf8(&bytes).is_ok() {
+            text::from_utf8(&bytes)
+        } else {
+            text::from_latin1(&bytes)
+        }))
     }
 
     /// The integer in a value of type IV or above.
@@ -751,7 +925,10 @@ impl<'a> NameContext<'a> {
             Some(_) => self.sv_u(hv).ok()?,
             None => self.pointer_at(body).ok()?,
         };
-        let buckets = self.member(body, self.layout.xpvhv.xhv_max).ok()?.checked_add(1)?;
+        let buckets = self
+            .member(body, self.layout.xpvhv.xhv_max)
+            .ok()?
+            .checked_add(1)?;
         if array == 0 || buckets > MAX_BUCKETS {
             return None;
         }
@@ -763,7 +940,11 @@ impl<'a> NameContext<'a> {
                 }
                 let key = self.member(entry, he.hent_hek).ok()?;
                 let start = key.wrapping_add(u64::from(self.layout.hek.hek_key.offset));
-                if self.reader().bytes(start, prefix.len()).is_ok_and(|bytes| bytes == prefix) {
+                if self
+                    .reader()
+                    .bytes(start, prefix.len())
+                    .is_ok_and(|bytes| bytes == prefix)
+                {
                     return self.member(entry, he.hent_val).ok();
                 }
                 entry = self.member(entry, he.hent_next).ok()?;
@@ -791,29 +972,58 @@ impl<'a> NameContext<'a> {
     /// The ops that follow a statement, for finding out on which line of it an op is.
     fn statement_tree(&self, cop: u64) -> Result<StatementTree, NameError> {
         let (op, unop) = (&self.layout.op, &self.layout.unop);
-        let mut fields = vec![op.op_next, op.op_sibling, op.op_targ, op.op_type, op.op_flags, unop.op_first];
+        let mut fields = vec![
+            op.op_next,
+            op.op_sibling,
+            op.op_targ,
+            op.op_type,
+            op.op_flags,
+            unop.op_first,
+        ];
         fields.extend(op.op_moresib);
-        let length = BodySpan::of(&fields).start + fields.iter().map(|f| f.end()).max().unwrap_or(0);
+        let length =
+            BodySpan::of(&fields).start + fields.iter().map(|f| f.end()).max().unwrap_or(0);
         let mut nodes: HashMap<u64, Node> = HashMap::new();
         let mut wanted = vec![cop];
         let mut batch = Batch::new();
         while !wanted.is_empty() && nodes.len() < MAX_OPS {
             batch.clear();
-            let slots: Vec<(u64, Slot)> = wanted.drain(..).map(|at| (at, batch.push(at, length))).collect();
+            let slots: Vec<(u64, Slot)> = wanted
+                .drain(..)
+                .map(|at| (at, batch.push(at, length)))
+                .collect();
             self.memory.fill(&mut batch)?;
             for (at, slot) in slots {
                 // An op at the very end of a mapping has no op_first behind it, and needs none.
-                let Ok(bytes) = batch.bytes(slot) else { continue };
+                let Ok(bytes) = batch.bytes(slot) else {
+                    continue;
+                };
                 let node = self.node(bytes, at == cop)?;
                 // Of the statement itself only the op behind it counts.
                 let first = if at == cop { 0 } else { node.first };
-                let sibling = if at == cop || nodes.get(&cop).is_none_or(|c| c.sibling != at) { node.sibling } else { 0 };
+                let sibling = if at == cop || nodes.get(&cop).is_none_or(|c| c.sibling != at) {
+                    node.sibling
+                } else {
+                    0
+                };
                 nodes.insert(at, node);
-                wanted.extend([first, sibling].into_iter().filter(|a| *a != 0 && !nodes.contains_key(a)));
+                wanted.extend(
+                    [first, sibling]
+                        .into_iter()
+                        .filter(|a| *a != 0 && !nodes.contains_key(a)),
+                );
             }
         }
-        let optimised: Vec<u64> = nodes.iter().filter(|(at, n)| n.was_statement && **at != cop).map(|(at, _)| *at).collect();
-        let Some(root) = nodes.get(&cop).map(|c| c.sibling).filter(|root| *root != 0 && !optimised.is_empty()) else {
+        let optimised: Vec<u64> = nodes
+            .iter()
+            .filter(|(at, n)| n.was_statement && **at != cop)
+            .map(|(at, _)| *at)
+            .collect();
+        let Some(root) = nodes
+            .get(&cop)
+            .map(|c| c.sibling)
+            .filter(|root| *root != 0 && !optimised.is_empty())
+        else {
             return Ok(StatementTree::default());
         };
         let mut lines = HashMap::from([(cop, self.member(cop, self.layout.cop.cop_line)?)]);
@@ -830,13 +1040,23 @@ impl<'a> NameContext<'a> {
             Some(flag) => self.get(flag, bytes)? != 0,
             None => true,
         };
-        let has_kids = !is_cop && self.get(op.op_flags, bytes)? & self.layout.constants.OPf_KIDS != 0;
+        let has_kids =
+            !is_cop && self.get(op.op_flags, bytes)? & self.layout.constants.OPf_KIDS != 0;
         Ok(Node {
             next: self.get(op.op_next, bytes)?,
-            sibling: if has_sibling { self.get(op.op_sibling, bytes)? } else { 0 },
-            first: if has_kids { self.get(self.layout.unop.op_first, bytes)? } else { 0 },
+            sibling: if has_sibling {
+                self.get(op.op_sibling, bytes)?
+            } else {
+                0
+            },
+            first: if has_kids {
+                self.get(self.layout.unop.op_first, bytes)?
+            } else {
+                0
+            },
             is_scope: Some(op_type) == self.ops.scope,
-            was_statement: op_type == self.ops.null && self.get(op.op_targ, bytes)? == self.ops.nextstate,
+            was_statement: op_type == self.ops.null
+                && self.get(op.op_targ, bytes)? == self.ops.nextstate,
         })
     }
 }
@@ -852,18 +1072,30 @@ struct Node {
 
 /// Lists the tree below `root` in the order of perl's own search, each op with the line of the
 /// statement that closest_cop would name for it.
-fn flatten(nodes: &HashMap<u64, Node>, lines: &HashMap<u64, u64>, cop: u64, root: u64) -> StatementTree {
+fn flatten(
+    nodes: &HashMap<u64, Node>,
+    lines: &HashMap<u64, u64>,
+    cop: u64,
+    root: u64,
+) -> StatementTree {
     let mut ops = Vec::new();
     let own = lines.get(&cop).copied().unwrap_or(0);
     // (op, line inherited from the left, whether its siblings follow)
     let mut stack = vec![(root, own, false)];
     while let Some((at, inherited, with_siblings)) = stack.pop() {
-        let Some(node) = nodes.get(&at).filter(|_| ops.len() < MAX_OPS) else { continue };
+        let Some(node) = nodes.get(&at).filter(|_| ops.len() < MAX_OPS) else {
+            continue;
+        };
         let line = match lines.get(&at) {
             Some(line) if with_siblings && node.was_statement => *line,
             _ => inherited,
         };
-        ops.push(TreeOp { address: at, next: node.next, is_scope: node.is_scope, line });
+        ops.push(TreeOp {
+            address: at,
+            next: node.next,
+            is_scope: node.is_scope,
+            line,
+        });
         if with_siblings && node.sibling != 0 {
             stack.push((node.sibling, line, true));
         }

@@ -41,7 +41,10 @@ impl OpNumbers {
             nextstate: need("nextstate")?,
             dbstate: find("dbstate"),
             scope: find("scope"),
-            leaving: ["leavesub", "leavesublv", "return", "leaveeval"].into_iter().filter_map(find).collect(),
+            leaving: ["leavesub", "leavesublv", "return", "leaveeval"]
+                .into_iter()
+                .filter_map(find)
+                .collect(),
         })
     }
 

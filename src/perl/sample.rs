@@ -27,7 +27,9 @@ impl SampleError {
     /// The read error at the bottom, if it was one.
     pub fn read_error(&self) -> Option<crate::memory::ReadError> {
         match self {
-            SampleError::Stack(StackError::Read(e)) | SampleError::Name(NameError::Read(e)) => Some(*e),
+            SampleError::Stack(StackError::Read(e)) | SampleError::Name(NameError::Read(e)) => {
+                Some(*e)
+            }
             _ => None,
         }
     }
@@ -82,7 +84,10 @@ impl ThreadSampler {
         out: &mut Vec<FrameId>,
         again: &mut dyn FnMut(),
     ) -> Result<(), SampleError> {
-        let target = NameContext { compiling: self.compiling, ..target };
+        let target = NameContext {
+            compiling: self.compiling,
+            ..target
+        };
         let mut last = SampleError::Stack(StackError::Torn);
         for attempt in 0..MAX_TRIES {
             if attempt > 0 {
@@ -91,7 +96,8 @@ impl ThreadSampler {
             match self.attempt(&target, db_sub, names, table, out) {
                 Ok(true) => return Ok(()),
                 Ok(false) => last = SampleError::Stack(StackError::Torn),
-                Err(e) if matches!(e.read_error(), Some(r) if !matches!(r, crate::memory::ReadError::BadAddress { .. })) => {
+                Err(e) if matches!(e.read_error(), Some(r) if !matches!(r, crate::memory::ReadError::BadAddress { .. })) =>
+                {
                     return Err(e);
                 }
                 Err(e) => last = e,
@@ -126,7 +132,11 @@ impl ThreadSampler {
             }
             Err(e) => {
                 names.forget_learned();
-                if self.still(target)? { Err(e.into()) } else { Ok(false) }
+                if self.still(target)? {
+                    Err(e.into())
+                } else {
+                    Ok(false)
+                }
             }
         }
     }
@@ -141,7 +151,11 @@ impl ThreadSampler {
         names.verify(target, &self.raw)?;
         let header = self.reader.header();
         if let Some(depth) = self.raw.frames.first().and_then(|top| names.depth(top.cv)) {
-            let leaving = || target.op_type(header.op).is_ok_and(|t| target.ops.leaving.contains(&t));
+            let leaving = || {
+                target
+                    .op_type(header.op)
+                    .is_ok_and(|t| target.ops.leaving.contains(&t))
+            };
             drop_unfinished(&mut self.raw, &header, depth, leaving);
         }
         names.frames(target, &self.raw, table, out)

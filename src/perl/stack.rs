@@ -118,7 +118,9 @@ impl StackReader {
         ];
         let spans = spans_of(&all);
         let places = all.map(|v| {
-            let span = spans.iter().position(|(start, len)| v.address >= *start && v.address < start + *len as u64);
+            let span = spans
+                .iter()
+                .position(|(start, len)| v.address >= *start && v.address < start + *len as u64);
             let index = span.unwrap_or(0);
             let start = spans.get(index).map_or(0, |s| s.0);
             (index, (v.address - start) as usize, v.size)
@@ -152,7 +154,12 @@ impl StackReader {
     ///
     /// # Errors
     /// Every case of [`StackError`].
-    pub fn take(&mut self, memory: &dyn Memory, abi: Abi, layout: &BoundLayout) -> Result<(), StackError> {
+    pub fn take(
+        &mut self,
+        memory: &dyn Memory,
+        abi: Abi,
+        layout: &BoundLayout,
+    ) -> Result<(), StackError> {
         let mut torn = 0;
         for _ in 0..MAX_ROUNDS {
             let round = self.round(memory, abi, layout);
@@ -186,13 +193,18 @@ impl StackReader {
     }
 
     fn push_spans(&self, batch: &mut Batch) -> Vec<Slot> {
-        self.spans.iter().map(|(address, len)| batch.push(*address, *len)).collect()
+        self.spans
+            .iter()
+            .map(|(address, len)| batch.push(*address, *len))
+            .collect()
     }
 
     fn parse_header(&self, batch: &Batch, slots: &[Slot], abi: Abi) -> Result<Header, StackError> {
         let mut values = [0u64; 7];
         for (value, (span, offset, size)) in values.iter_mut().zip(self.places) {
-            let slot = slots.get(span).ok_or(StackError::Nonsense("a variable outside every span"))?;
+            let slot = slots
+                .get(span)
+                .ok_or(StackError::Nonsense("a variable outside every span"))?;
             *value = abi
                 .uint(batch.bytes(*slot)?, offset, usize::from(size))
                 .ok_or(StackError::Nonsense("a variable outside its span"))?;
@@ -206,16 +218,33 @@ impl StackReader {
         })
     }
 
-    fn round(&mut self, memory: &dyn Memory, abi: Abi, layout: &BoundLayout) -> Result<Round, StackError> {
+    fn round(
+        &mut self,
+        memory: &dyn Memory,
+        abi: Abi,
+        layout: &BoundLayout,
+    ) -> Result<Round, StackError> {
         let si_size = layout.stackinfo.sizeof.offset as usize;
         let cx_size = layout.context.sizeof.offset as usize;
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         // The ranges are copied in this order; the header is therefore read first and last.
         let before = self.push_spans(&mut batch);
-        let infos: Vec<Slot> = self.known.iter().map(|k| batch.push(k.address, si_size)).collect();
-        let contexts: Vec<Slot> = self.known.iter().map(|k| batch.push(k.cxstack, k.fetch * cx_size)).collect();
-        let infos_again: Vec<Slot> = self.known.iter().map(|k| batch.push(k.address, si_size)).collect();
+        let infos: Vec<Slot> = self
+            .known
+            .iter()
+            .map(|k| batch.push(k.address, si_size))
+            .collect();
+        let contexts: Vec<Slot> = self
+            .known
+            .iter()
+            .map(|k| batch.push(k.cxstack, k.fetch * cx_size))
+            .collect();
+        let infos_again: Vec<Slot> = self
+            .known
+            .iter()
+            .map(|k| batch.push(k.address, si_size))
+            .collect();
         let after = self.push_spans(&mut batch);
         let filled = memory.fill(&mut batch);
         self.batch = batch;
@@ -235,7 +264,9 @@ impl StackReader {
         let mut learned = None;
         while at != 0 {
             if chain.len() >= MAX_INFOS {
-                return Err(StackError::Nonsense("the chain of stack infos does not end"));
+                return Err(StackError::Nonsense(
+                    "the chain of stack infos does not end",
+                ));
             }
             let Some(index) = self.known.iter().position(|k| k.address == at) else {
                 learned = Some(at);
@@ -244,11 +275,21 @@ impl StackReader {
             match unchanged(index) {
                 Some(true) => {}
                 Some(false) => return Ok(Round::Moved),
-                None => return Err(ReadError::BadAddress { address: at, length: si_size }.into()),
+                None => {
+                    return Err(ReadError::BadAddress {
+                        address: at,
+                        length: si_size,
+                    }
+                    .into());
+                }
             }
-            let bytes = infos.get(index).map_or(Ok(&[][..]), |slot| self.batch.bytes(*slot))?;
+            let bytes = infos
+                .get(index)
+                .map_or(Ok(&[][..]), |slot| self.batch.bytes(*slot))?;
             let parsed = parse_info(bytes, abi, layout)?;
-            let Some(known) = self.known.get_mut(index) else { break };
+            let Some(known) = self.known.get_mut(index) else {
+                break;
+            };
             if known.cxstack != parsed.cxstack || parsed.count > known.fetch {
                 known.cxstack = parsed.cxstack;
                 known.room = parsed.room;
@@ -268,12 +309,21 @@ impl StackReader {
         if header != again {
             return Ok(Round::Moved);
         }
-        if chain.last().map(|(_, info, _)| info.si_type) != i64::try_from(layout.constants.PERLSI_MAIN).ok() {
-            return Err(StackError::Nonsense("the outermost stack info is not the main one"));
+        if chain.last().map(|(_, info, _)| info.si_type)
+            != i64::try_from(layout.constants.PERLSI_MAIN).ok()
+        {
+            return Err(StackError::Nonsense(
+                "the outermost stack info is not the main one",
+            ));
         }
         self.header = header;
         self.infos.clear();
-        self.forget_excess(&chain.iter().map(|(address, info, _)| (*address, info.count)).collect::<Vec<_>>());
+        self.forget_excess(
+            &chain
+                .iter()
+                .map(|(address, info, _)| (*address, info.count))
+                .collect::<Vec<_>>(),
+        );
         for (address, parsed, slot) in chain {
             let Some(contexts) = slot else { continue };
             if parsed.count > 0 {
@@ -292,10 +342,14 @@ impl StackReader {
     /// Stops fetching what an earlier, deeper stack needed.
     fn forget_excess(&mut self, used: &[(u64, usize)]) {
         if self.known.len() > 4 * used.len() + 64 {
-            self.known.retain(|k| used.iter().any(|(address, _)| *address == k.address));
+            self.known
+                .retain(|k| used.iter().any(|(address, _)| *address == k.address));
         }
         for known in &mut self.known {
-            let count = used.iter().find(|(a, _)| *a == known.address).map_or(0, |(_, c)| *c);
+            let count = used
+                .iter()
+                .find(|(a, _)| *a == known.address)
+                .map_or(0, |(_, c)| *c);
             if known.fetch > 4 * count + 16 * SLACK {
                 known.fetch = (count + count / 4 + SLACK).min(known.room);
             }
@@ -303,11 +357,18 @@ impl StackReader {
     }
 
     /// Gets to know a stack info and those below it.
-    fn learn(&mut self, address: u64, memory: &dyn Memory, abi: Abi, layout: &BoundLayout) -> Result<(), StackError> {
+    fn learn(
+        &mut self,
+        address: u64,
+        memory: &dyn Memory,
+        abi: Abi,
+        layout: &BoundLayout,
+    ) -> Result<(), StackError> {
         let size = layout.stackinfo.sizeof.offset as usize;
         let reader = crate::memory::Reader::new(memory, abi);
         let mut at = address;
-        while at != 0 && self.known.len() < MAX_INFOS && self.known.iter().all(|k| k.address != at) {
+        while at != 0 && self.known.len() < MAX_INFOS && self.known.iter().all(|k| k.address != at)
+        {
             let parsed = parse_info(&reader.bytes(at, size)?, abi, layout)?;
             self.known.push(Known {
                 address: at,
@@ -342,7 +403,9 @@ fn parse_info(bytes: &[u8], abi: Abi, layout: &BoundLayout) -> Result<Parsed, St
     let cxix = si.si_cxix.get_signed(abi, bytes).ok_or(short)?;
     let cxmax = si.si_cxmax.get_signed(abi, bytes).ok_or(short)?;
     if cxix < -1 || cxix > cxmax || cxmax >= 1 << 24 {
-        return Err(StackError::Nonsense("si_cxix is not between -1 and si_cxmax"));
+        return Err(StackError::Nonsense(
+            "si_cxix is not between -1 and si_cxmax",
+        ));
     }
     Ok(Parsed {
         cxstack: si.si_cxstack.get(abi, bytes).ok_or(short)?,
@@ -362,7 +425,9 @@ fn spans_of(variables: &[Variable]) -> Vec<(u64, usize)> {
     for v in sorted {
         let end = v.address + u64::from(v.size);
         match spans.last_mut() {
-            Some((start, len)) if v.address <= *start + *len as u64 + NEAR => *len = (*len).max((end - *start) as usize),
+            Some((start, len)) if v.address <= *start + *len as u64 + NEAR => {
+                *len = (*len).max((end - *start) as usize)
+            }
             _ => spans.push((v.address, usize::from(v.size))),
         }
     }

@@ -33,12 +33,22 @@ pub struct KeyLayout {
 ///
 /// # Errors
 /// Only those that concern the target as a whole.
-pub fn control_blocks(reader: &Reader<'_>, maps: &[Mapping], tids: &[i32]) -> Result<HashMap<i32, u64>, ReadError> {
+pub fn control_blocks(
+    reader: &Reader<'_>,
+    maps: &[Mapping],
+    tids: &[i32],
+) -> Result<HashMap<i32, u64>, ReadError> {
     let mut found = HashMap::new();
     let anonymous = maps.iter().filter(|m| m.writable && m.anonymous);
     for map in anonymous {
-        let start = if map.end - map.start > WHOLE { map.end - END } else { map.start };
-        let Ok(bytes) = reader.bytes(start, (map.end - start) as usize) else { continue };
+        let start = if map.end - map.start > WHOLE {
+            map.end - END
+        } else {
+            map.start
+        };
+        let Ok(bytes) = reader.bytes(start, (map.end - start) as usize) else {
+            continue;
+        };
         for offset in (0..bytes.len()).step_by(16) {
             let address = start + offset as u64;
             if is_control_block(reader.abi(), &bytes, offset, address) {
@@ -60,10 +70,12 @@ fn is_control_block(abi: Abi, bytes: &[u8], offset: usize, address: u64) -> bool
 }
 
 fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[i32]) -> Option<i32> {
-    (offset + 0x40..offset + TID_WITHIN).step_by(4).find_map(|at| {
-        let value = i32::try_from(abi.uint(bytes, at, 4)?).ok()?;
-        tids.contains(&value).then_some(value)
-    })
+    (offset + 0x40..offset + TID_WITHIN)
+        .step_by(4)
+        .find_map(|at| {
+            let value = i32::try_from(abi.uint(bytes, at, 4)?).ok()?;
+            tids.contains(&value).then_some(value)
+        })
 }
 
 /// The value of key `key` in the thread with this control block: as libc describes itself, else
@@ -91,7 +103,9 @@ pub fn specific_value(
     }
     let bytes = reader.bytes(block, BLOCK)?;
     let step = usize::from(reader.abi().pointer_size);
-    let words = (0..BLOCK).step_by(step).filter_map(|at| reader.abi().pointer(&bytes, at));
+    let words = (0..BLOCK)
+        .step_by(step)
+        .filter_map(|at| reader.abi().pointer(&bytes, at));
     let mut accepted: Vec<u64> = words.filter(|w| *w != 0 && is_interpreter(*w)).collect();
     accepted.sort_unstable();
     accepted.dedup();
@@ -110,11 +124,19 @@ const ITHREAD_WORDS: usize = 8;
 
 /// Perl's thread ids by interpreter, from the list of threads.pm: a ring of records that start
 /// with the next record and hold the interpreter with the tid behind it. Empty without threads.pm.
-pub fn perl_thread_ids(target: &NameContext<'_>, modglobal: u64, interpreters: &[u64]) -> HashMap<u64, u64> {
+pub fn perl_thread_ids(
+    target: &NameContext<'_>,
+    modglobal: u64,
+    interpreters: &[u64],
+) -> HashMap<u64, u64> {
     let mut ids = HashMap::new();
-    let Some(pool) = target.hash_value(modglobal, POOL_KEY) else { return ids };
+    let Some(pool) = target.hash_value(modglobal, POOL_KEY) else {
+        return ids;
+    };
     let reader = Reader::new(target.memory, target.abi);
-    let Ok(pool) = target.integer_value(pool) else { return ids };
+    let Ok(pool) = target.integer_value(pool) else {
+        return ids;
+    };
     let width = usize::from(target.abi.pointer_size);
     // The pool starts with the main thread's record, which is the head of the ring.
     let mut at = pool;
@@ -127,7 +149,8 @@ pub fn perl_thread_ids(target: &NameContext<'_>, modglobal: u64, interpreters: &
         }
         let Ok(bytes) = batch.bytes(slot) else { break };
         let word = |i: usize| target.abi.pointer(bytes, i * width);
-        let place = (1..ITHREAD_WORDS - 1).find(|i| word(*i).is_some_and(|w| interpreters.contains(&w)));
+        let place =
+            (1..ITHREAD_WORDS - 1).find(|i| word(*i).is_some_and(|w| interpreters.contains(&w)));
         if let Some((interpreter, tid)) = place.and_then(|i| Some((word(i)?, word(i + 1)?))) {
             ids.entry(interpreter).or_insert(tid);
         }

@@ -104,7 +104,9 @@ impl WalkRules<'_> {
                     .checked_mul(size)
                     .and_then(|start| bytes.get(start..start + size))
                     .ok_or(WalkError("it lies outside the context stack"))?;
-                let Some(found) = self.context(context)? else { continue };
+                let Some(found) = self.context(context)? else {
+                    continue;
+                };
                 let call_site = Position {
                     cop: found.oldcop,
                     op: found.retop,
@@ -156,9 +158,19 @@ impl WalkRules<'_> {
             if number.CXp_SUB_RE_FAKE.is_some_and(has) {
                 return Ok(None);
             }
-            (ContextKind::Sub, get(cx.blk_sub_cv)?, maybe(cx.blk_sub_retop)?, 0)
+            (
+                ContextKind::Sub,
+                get(cx.blk_sub_cv)?,
+                maybe(cx.blk_sub_retop)?,
+                0,
+            )
         } else if cx_type == number.CXt_FORMAT {
-            (ContextKind::Format, get(cx.blk_sub_cv)?, maybe(cx.blk_sub_retop)?, 0)
+            (
+                ContextKind::Format,
+                get(cx.blk_sub_cv)?,
+                maybe(cx.blk_sub_retop)?,
+                0,
+            )
         } else if cx_type == number.CXt_EVAL {
             if number.CXp_TRY.is_some_and(has) {
                 return Ok(None);
@@ -170,7 +182,11 @@ impl WalkRules<'_> {
             } else {
                 ContextKind::Require
             };
-            let namesv = if kind == ContextKind::Require { maybe(cx.blk_eval_old_namesv)? } else { 0 };
+            let namesv = if kind == ContextKind::Require {
+                maybe(cx.blk_eval_old_namesv)?
+            } else {
+                0
+            };
             (kind, 0, maybe(cx.blk_eval_retop)?, namesv)
         } else {
             return Ok(None);
@@ -188,17 +204,32 @@ impl WalkRules<'_> {
 /// Removes a top frame that is only half there: perl exposes a context before it fills it, and
 /// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
 /// frame's CV; `leaving` tells whether the current op ends a sub.
-pub fn drop_unfinished(stack: &mut RawStack, header: &Header, depth: u64, leaving: impl FnOnce() -> bool) {
-    let Some(top) = stack.frames.first().copied() else { return };
+pub fn drop_unfinished(
+    stack: &mut RawStack,
+    header: &Header,
+    depth: u64,
+    leaving: impl FnOnce() -> bool,
+) {
+    let Some(top) = stack.frames.first().copied() else {
+        return;
+    };
     let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
     if top.kind != ContextKind::Sub || frames <= depth {
         return;
     }
     // While perl leaves the sub, the statement that called it is the current one already.
     let position = if leaving() {
-        Position { cop: top.call_site, op: 0, op_is_next: false }
+        Position {
+            cop: top.call_site,
+            op: 0,
+            op_is_next: false,
+        }
     } else {
-        Position { cop: header.curcop, op: header.op, op_is_next: false }
+        Position {
+            cop: header.curcop,
+            op: header.op,
+            op_is_next: false,
+        }
     };
     stack.frames.remove(0);
     match stack.frames.first_mut() {

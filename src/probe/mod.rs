@@ -160,7 +160,9 @@ impl Probe {
             let limit = |bound: Bound| match bound {
                 Bound::Number(number) => Ok(Limit::Number(number)),
                 Bound::Name(word) if schema::constant(&word).is_some() => Ok(Limit::Constant(word)),
-                Bound::Name(word) => Path::parse(&word).map(Limit::Path).map_err(|e| path_error(&word, e)),
+                Bound::Name(word) => Path::parse(&word)
+                    .map(Limit::Path)
+                    .map_err(|e| path_error(&word, e)),
             };
             let verb = match (raw.pointer, raw.between, raw.chain) {
                 (Some(access), None, None) => Verb::Pointer(access),
@@ -228,9 +230,14 @@ impl Limit {
 
 impl Candidate<'_> {
     fn access(&self, address: u64, access: Access) -> Result<(), String> {
-        let map = self.maps.iter().find(|m| (m.start..m.end).contains(&address));
+        let map = self
+            .maps
+            .iter()
+            .find(|m| (m.start..m.end).contains(&address));
         match map {
-            None => Err(format!("is {address:#x}, which is no address of the process")),
+            None => Err(format!(
+                "is {address:#x}, which is no address of the process"
+            )),
             Some(map) if access == Access::Writable && !map.writable => {
                 Err(format!("is {address:#x}, which cannot be written"))
             }
@@ -270,11 +277,17 @@ impl RawChain {
             }
             let back = get(next, &self.back)?.unsigned;
             if back != at {
-                return Err(format!("is a chain whose {} at {next:#x} leads to {back:#x}, not back to {at:#x}", self.back));
+                return Err(format!(
+                    "is a chain whose {} at {next:#x} leads to {back:#x}, not back to {at:#x}",
+                    self.back
+                ));
             }
             at = next;
         }
-        Err(format!("is a chain that does not end within {} steps", self.limit))
+        Err(format!(
+            "is a chain that does not end within {} steps",
+            self.limit
+        ))
     }
 }
 

@@ -34,7 +34,9 @@ pub struct Value {
 
 /// The one member of the schema with that name.
 pub fn member(name: &str) -> Result<&'static FieldSpec, String> {
-    let mut found = schema::FIELDS.iter().filter(|f| f.name == name && f.kind != Kind::Size);
+    let mut found = schema::FIELDS
+        .iter()
+        .filter(|f| f.name == name && f.kind != Kind::Size);
     match (found.next(), found.next()) {
         (Some(field), None) => Ok(field),
         (None, _) => Err(format!("the schema has no member {name}")),
@@ -88,7 +90,9 @@ impl Path {
             Start::Address(address) => (address, 0),
             Start::Variable(variable) => {
                 let found = candidate.variables.by_name(variable.name);
-                found.map(|v| (v.address, v.size)).ok_or_else(|| "is not known in this perl".to_owned())?
+                found
+                    .map(|v| (v.address, v.size))
+                    .ok_or_else(|| "is not known in this perl".to_owned())?
             }
         };
         let mut signed = false;
@@ -106,7 +110,9 @@ impl Path {
             signed = step.member.kind == Kind::Int;
             field = Some(place);
         }
-        let bytes = reader.bytes(address, usize::from(size)).map_err(|e| candidate.read(e))?;
+        let bytes = reader
+            .bytes(address, usize::from(size))
+            .map_err(|e| candidate.read(e))?;
         let place = crate::memory::Field {
             offset: 0,
             ..field.unwrap_or(crate::memory::Field::whole(0, size))
@@ -116,7 +122,11 @@ impl Path {
         let as_signed = place.get_signed(reader.abi(), &bytes).ok_or_else(short)?;
         Ok(Value {
             unsigned,
-            signed: if signed { as_signed } else { i64::try_from(unsigned).unwrap_or(i64::MAX) },
+            signed: if signed {
+                as_signed
+            } else {
+                i64::try_from(unsigned).unwrap_or(i64::MAX)
+            },
         })
     }
 }

@@ -92,7 +92,9 @@ impl Process {
     /// Every case of [`ProcessError`].
     pub fn open(pid: i32) -> Result<Self, ProcessError> {
         let process = Process { pid };
-        let status = process.read("status").map_err(|e| process.error("the status", e))?;
+        let status = process
+            .read("status")
+            .map_err(|e| process.error("the status", e))?;
         let field = |name: &str| {
             status
                 .lines()
@@ -103,7 +105,12 @@ impl Process {
             return Err(ProcessError::Zombie(pid));
         }
         match field("Tgid").and_then(|t| t.parse().ok()) {
-            Some(tgid) if tgid != pid => return Err(ProcessError::IsThread { tid: pid, pid: tgid }),
+            Some(tgid) if tgid != pid => {
+                return Err(ProcessError::IsThread {
+                    tid: pid,
+                    pid: tgid,
+                });
+            }
             _ => {}
         }
         if field("VmSize").is_none() {
@@ -126,7 +133,9 @@ impl Process {
         match source.kind() {
             io::ErrorKind::NotFound => ProcessError::NoSuchProcess(self.pid),
             io::ErrorKind::PermissionDenied => ProcessError::NoPermission(self.pid),
-            _ if source.raw_os_error() == Some(libc::ESRCH) => ProcessError::NoSuchProcess(self.pid),
+            _ if source.raw_os_error() == Some(libc::ESRCH) => {
+                ProcessError::NoSuchProcess(self.pid)
+            }
             _ => ProcessError::Io {
                 pid: self.pid,
                 what,
@@ -140,7 +149,8 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
     pub fn executable(self) -> Result<PathBuf, ProcessError> {
-        fs::read_link(format!("/proc/{}/exe", self.pid)).map_err(|e| self.error("the program's path", e))
+        fs::read_link(format!("/proc/{}/exe", self.pid))
+            .map_err(|e| self.error("the program's path", e))
     }
 
     /// The words of its command line; empty for a process that erased them.
@@ -148,7 +158,8 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`] and others.
     pub fn command_line(self) -> Result<Vec<Vec<u8>>, ProcessError> {
-        let raw = fs::read(format!("/proc/{}/cmdline", self.pid)).map_err(|e| self.error("the command line", e))?;
+        let raw = fs::read(format!("/proc/{}/cmdline", self.pid))
+            .map_err(|e| self.error("the command line", e))?;
         let trimmed = raw.strip_suffix(&[0]).unwrap_or(&raw);
         if trimmed.is_empty() {
             return Ok(Vec::new());
@@ -176,14 +187,20 @@ impl Process {
         let mut files: indexmap::IndexMap<PathBuf, Vec<Mapping>> = indexmap::IndexMap::new();
         for map in self.raw_maps()? {
             if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
-                files.entry(path.to_owned()).or_default().push(mapping(&map));
+                files
+                    .entry(path.to_owned())
+                    .or_default()
+                    .push(mapping(&map));
             }
         }
         Ok(files
             .into_iter()
             .filter(|(_, maps)| maps.iter().any(|m| m.executable))
             .map(|(path, maps)| {
-                let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED)).map(PathBuf::from);
+                let kept = path
+                    .to_str()
+                    .and_then(|p| p.strip_suffix(DELETED))
+                    .map(PathBuf::from);
                 MappedFile {
                     deleted: kept.is_some(),
                     path: kept.unwrap_or(path),
@@ -197,7 +214,10 @@ impl Process {
     /// so that a target in a chroot or container is read with its own files.
     pub fn through_root(self, path: &Path) -> PathBuf {
         let mut inside = PathBuf::from(format!("/proc/{}/root", self.pid));
-        inside.extend(path.components().filter(|c| !matches!(c, std::path::Component::RootDir)));
+        inside.extend(
+            path.components()
+                .filter(|c| !matches!(c, std::path::Component::RootDir)),
+        );
         inside
     }
 
@@ -205,9 +225,10 @@ impl Process {
     /// replaced, else through the process's root.
     pub fn open_path(self, file: &MappedFile) -> PathBuf {
         match file.maps.first() {
-            Some(map) if file.deleted => {
-                PathBuf::from(format!("/proc/{}/map_files/{:x}-{:x}", self.pid, map.start, map.end))
-            }
+            Some(map) if file.deleted => PathBuf::from(format!(
+                "/proc/{}/map_files/{:x}-{:x}",
+                self.pid, map.start, map.end
+            )),
             _ => self.through_root(&file.path),
         }
     }
@@ -217,7 +238,8 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`] and others.
     pub fn thread_ids(self) -> Result<Vec<i32>, ProcessError> {
-        let entries = fs::read_dir(format!("/proc/{}/task", self.pid)).map_err(|e| self.error("the threads", e))?;
+        let entries = fs::read_dir(format!("/proc/{}/task", self.pid))
+            .map_err(|e| self.error("the threads", e))?;
         let mut ids: Vec<i32> = entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .collect();
@@ -257,15 +279,26 @@ mod tests {
         assert!(me.is_alive());
         assert!(me.thread_ids().unwrap().contains(&me.pid()));
         let exe = me.executable().unwrap();
-        assert!(me.mapped_programs().unwrap().iter().any(|f| f.path == exe && !f.deleted));
+        assert!(
+            me.mapped_programs()
+                .unwrap()
+                .iter()
+                .any(|f| f.path == exe && !f.deleted)
+        );
         let words = me.command_line().unwrap();
         assert!(!words.is_empty());
     }
 
     #[test]
     fn ids_that_name_no_process() {
-        assert!(matches!(Process::open(0x3fff_fffe), Err(ProcessError::NoSuchProcess(_))));
-        assert!(matches!(Process::open(2), Err(ProcessError::KernelThread(2))) || !Path::new("/proc/2").exists());
+        assert!(matches!(
+            Process::open(0x3fff_fffe),
+            Err(ProcessError::NoSuchProcess(_))
+        ));
+        assert!(
+            matches!(Process::open(2), Err(ProcessError::KernelThread(2)))
+                || !Path::new("/proc/2").exists()
+        );
     }
 
     #[test]

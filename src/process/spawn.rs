@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 /// The program could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start {program}: {}", why(.source))]
+#[error("cannot start {program}: {}", why(.cause))]
 pub struct SpawnError {
     program: String,
-    source: io::Error,
+    cause: io::Error,
 }
 
 fn why(error: &io::Error) -> String {
@@ -53,7 +53,11 @@ impl Child {
     ///
     /// # Errors
     /// [`SpawnError`] with the reason and what to type instead.
-    pub fn start(program: &OsString, arguments: &[OsString], streams: Streams) -> Result<Self, SpawnError> {
+    pub fn start(
+        program: &OsString,
+        arguments: &[OsString],
+        streams: Streams,
+    ) -> Result<Self, SpawnError> {
         let mut command = Command::new(program);
         command.args(arguments);
         if let Some(input) = streams.input {
@@ -80,11 +84,14 @@ impl Child {
                 });
             }
         }
-        let inner = command.spawn().map_err(|source| SpawnError {
+        let inner = command.spawn().map_err(|cause| SpawnError {
             program: crate::text::from_utf8(program.as_encoded_bytes()),
-            source,
+            cause,
         })?;
-        Ok(Child { inner, status: None })
+        Ok(Child {
+            inner,
+            status: None,
+        })
     }
 
     /// Its process id.
@@ -144,7 +151,12 @@ mod tests {
     use super::*;
 
     fn start(script: &str) -> Child {
-        Child::start(&"/bin/sh".into(), &["-c".into(), script.into()], Streams::default()).unwrap()
+        Child::start(
+            &"/bin/sh".into(),
+            &["-c".into(), script.into()],
+            Streams::default(),
+        )
+        .unwrap()
     }
 
     fn wait(child: &mut Child) -> i32 {
@@ -172,9 +184,17 @@ mod tests {
 
     #[test]
     fn failures_say_what_to_do() {
-        let no_such = Child::start(&"/nonexistent/perl".into(), &[], Streams::default()).unwrap_err();
-        assert!(no_such.to_string().contains("is it in your PATH?"), "{no_such}");
-        let not_executable = Child::start(&"/etc/passwd".into(), &[], Streams::default()).unwrap_err();
-        assert!(not_executable.to_string().contains("p5-spy -- perl"), "{not_executable}");
+        let no_such =
+            Child::start(&"/nonexistent/perl".into(), &[], Streams::default()).unwrap_err();
+        assert!(
+            no_such.to_string().contains("is it in your PATH?"),
+            "{no_such}"
+        );
+        let not_executable =
+            Child::start(&"/etc/passwd".into(), &[], Streams::default()).unwrap_err();
+        assert!(
+            not_executable.to_string().contains("p5-spy -- perl"),
+            "{not_executable}"
+        );
     }
 }

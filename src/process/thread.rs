@@ -68,7 +68,9 @@ impl ThreadWatch {
             return ThreadState::Ended;
         };
         let mut text = [0u8; 512];
-        let Some(text) = read_again(file, &mut text) else { return ThreadState::Ended };
+        let Some(text) = read_again(file, &mut text) else {
+            return ThreadState::Ended;
+        };
         match source {
             Source::Syscall if text.starts_with(b"running") => ThreadState::Running,
             Source::Syscall => ThreadState::Idle,

@@ -108,8 +108,12 @@ impl Sink for FunctionCounts {
         self.recent_samples += 1;
         let stamp = self.samples;
         for (depth, id) in stack.iter().enumerate() {
-            let Some(index) = self.function(table, *id) else { continue };
-            let Some((_, entry)) = self.functions.get_index_mut(index) else { continue };
+            let Some(index) = self.function(table, *id) else {
+                continue;
+            };
+            let Some((_, entry)) = self.functions.get_index_mut(index) else {
+                continue;
+            };
             if depth == 0 {
                 entry.all.own += 1;
                 entry.recent.own += 1;
@@ -140,7 +144,11 @@ mod tests {
                 line,
             })
         };
-        let (a1, a2, b) = (frame("main::a", 1), frame("main::a", 2), frame("main::b", 9));
+        let (a1, a2, b) = (
+            frame("main::a", 1),
+            frame("main::a", 2),
+            frame("main::b", 9),
+        );
         let mut counts = FunctionCounts::default();
         counts.add(&table, &[a1, a2, a1, b], true);
         counts.add(&table, &[b], true);
@@ -149,6 +157,9 @@ mod tests {
         assert_eq!(rows[0].recent, FunctionCount { own: 1, total: 1 });
         assert_eq!(rows[1].all, FunctionCount { own: 1, total: 2 });
         let (rows, samples) = counts.snapshot();
-        assert_eq!((samples, rows[1].recent.total, rows[1].all.total), (0, 0, 2));
+        assert_eq!(
+            (samples, rows[1].recent.total, rows[1].all.total),
+            (0, 0, 2)
+        );
     }
 }

@@ -38,7 +38,12 @@ impl Tally {
             torn: self.torn - before.torn,
             missed: self.missed - before.missed,
             approximate: self.approximate - before.approximate,
-            errors: self.errors.iter().map(|(kind, count)| (*kind, count - earlier(kind))).filter(|(_, c)| *c > 0).collect(),
+            errors: self
+                .errors
+                .iter()
+                .map(|(kind, count)| (*kind, count - earlier(kind)))
+                .filter(|(_, c)| *c > 0)
+                .collect(),
         }
     }
 

@@ -60,7 +60,10 @@ mod tests {
         let mut clock = Clock::new(1000.0);
         for period in 0..1000u32 {
             let low = clock.start + Duration::from_millis(1) * period;
-            assert!(clock.due() >= low && clock.due() <= low + Duration::from_millis(1), "{period}");
+            assert!(
+                clock.due() >= low && clock.due() <= low + Duration::from_millis(1),
+                "{period}"
+            );
             assert_eq!(clock.advance(clock.due()), 0);
         }
     }

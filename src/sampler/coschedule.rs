@@ -18,7 +18,8 @@ impl CoSchedule {
         // SAFETY: a cpu_set_t is a plain bit array, for which all zeros is the empty set.
         let mut original: libc::cpu_set_t = unsafe { zeroed() };
         // SAFETY: `original` is a valid place for the result and its size is given.
-        let got = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut original) };
+        let got =
+            unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut original) };
         CoSchedule {
             original,
             pinned: None,
@@ -89,8 +90,9 @@ mod tests {
         std::thread::spawn(|| {
             let before = CoSchedule::new().original;
             // SAFETY: the set is initialised and indices are below its size.
-            let cpus: Vec<usize> =
-                (0..1024).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &before) }).collect();
+            let cpus: Vec<usize> = (0..1024)
+                .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &before) })
+                .collect();
             let mut schedule = CoSchedule::new();
             for cpu in &cpus {
                 assert!(schedule.follow(*cpu));

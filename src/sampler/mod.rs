@@ -7,6 +7,7 @@ mod coschedule;
 
 use crate::attach::{AttachError, PerlThread, Target};
 use crate::layout::Sources;
+use crate::memory::ReadError;
 use crate::perl::names::{FrameId, FrameTable, Names};
 use crate::perl::sample::ThreadSampler;
 use crate::process::{Process, ThreadState, ThreadWatch};
@@ -78,6 +79,7 @@ struct Watched {
     watch: ThreadWatch,
     sampler: ThreadSampler,
     real_time: bool,
+    ended: bool,
 }
 
 /// Samples a target until something ends it.
@@ -152,7 +154,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
 
     fn recording(&self) -> MutexGuard<'r, Recording<S>> {
         // A panic elsewhere must not cost the recording.
-        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sleep_until(&self, due: Instant, started: Instant) -> Option<End> {
@@ -165,7 +169,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
             if deadline.is_some_and(|d| now >= d) {
                 return Some(End::Duration);
             }
-            let Some(rest) = due.checked_duration_since(now).filter(|r| !r.is_zero()) else { return None };
+            let Some(rest) = due.checked_duration_since(now).filter(|r| !r.is_zero()) else {
+                return None;
+            };
             let rest = deadline.map_or(rest, |d| rest.min(d.saturating_duration_since(now)));
             if rest > NAP && !self.target.process.is_alive() {
                 return Some(End::TargetEnded);
@@ -181,7 +187,16 @@ impl<'r, S: Sink> Sampler<'r, S> {
         for thread in &mut watched {
             lost |= !self.sample(thread);
         }
+        let before = watched.len();
+        watched.retain(|w| !w.ended);
+        let some_ended = watched.len() < before;
         self.watched = watched;
+        if (some_ended || lost) && !self.target.process.is_alive() {
+            return Err(End::TargetEnded);
+        }
+        if some_ended {
+            self.known_tids.clear();
+        }
         if lost && self.failures >= FAILURES {
             self.failures = 0;
             return self.attach_again();
@@ -192,14 +207,14 @@ impl<'r, S: Sink> Sampler<'r, S> {
     /// False when the target could not be read.
     fn sample(&mut self, watched: &mut Watched) -> bool {
         let state = watched.watch.state();
+        if state == ThreadState::Ended {
+            watched.ended = true;
+            return true;
+        }
         let running = state == ThreadState::Running;
-        if !running && !(self.settings.idle && state == ThreadState::Idle) {
-            let mut recording = self.recording();
-            match state {
-                ThreadState::Ended => *recording.tally.errors.entry("thread ended").or_insert(0) += 1,
-                _ => recording.tally.idle += 1,
-            }
-            return state != ThreadState::Ended;
+        if !running && !self.settings.idle {
+            self.recording().tally.idle += 1;
+            return true;
         }
         let mut together = !running;
         if running && !watched.real_time {
@@ -207,7 +222,10 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 together = self.schedule.follow(cpu);
             }
         }
-        let mut recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recording = self
+            .recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let recording = &mut *recording;
         let schedule = &mut self.schedule;
         let watch = &mut watched.watch;
@@ -232,11 +250,17 @@ impl<'r, S: Sink> Sampler<'r, S> {
             Ok(()) => {
                 recording.sink.add(&recording.table, &self.stack, running);
                 let tally = &mut recording.tally;
-                *(if running { &mut tally.good } else { &mut tally.idle }) += 1;
+                *(if running {
+                    &mut tally.good
+                } else {
+                    &mut tally.idle
+                }) += 1;
                 tally.approximate += u64::from(!together);
                 self.failures = 0;
             }
             Err(e) if e.is_torn() => recording.tally.torn += 1,
+            // The kernel says so a little before the thread is seen to be gone.
+            Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => watched.ended = true,
             Err(e) => {
                 *recording.tally.errors.entry(e.kind()).or_insert(0) += 1;
                 self.failures += 1;
@@ -248,12 +272,16 @@ impl<'r, S: Sink> Sampler<'r, S> {
 
     /// Keeps the list of threads true to the target's.
     fn refresh_threads(&mut self) {
-        let Ok(tids) = self.target.process.thread_ids() else { return };
+        let Ok(tids) = self.target.process.thread_ids() else {
+            return;
+        };
         if tids == self.known_tids {
             return;
         }
         // A thread that is being made has no interpreter yet: it is looked for again next time.
-        let Ok(threads) = self.target.threads() else { return };
+        let Ok(threads) = self.target.threads() else {
+            return;
+        };
         if threads.len() == tids.len() || self.known_tids.len() == tids.len() {
             self.known_tids = tids;
         }
@@ -264,6 +292,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
                     watch: ThreadWatch::new(self.target.process.pid(), thread.os_tid),
                     sampler: ThreadSampler::new(&thread.variables, thread.compiling),
                     real_time: is_real_time(thread.os_tid),
+                    ended: false,
                     thread,
                 });
             }
@@ -297,7 +326,11 @@ impl<'r, S: Sink> Sampler<'r, S> {
                     return Ok(());
                 }
                 Err(e) if Instant::now() >= deadline || !e.is_temporary() => {
-                    return Err(if self.target.process.is_alive() { End::Lost(e) } else { End::TargetEnded });
+                    return Err(if self.target.process.is_alive() {
+                        End::Lost(e)
+                    } else {
+                        End::TargetEnded
+                    });
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }

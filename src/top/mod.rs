@@ -93,20 +93,27 @@ impl View {
 
     fn draw(&mut self) -> io::Result<()> {
         let (about, snapshot) = (&self.about, &self.snapshot);
-        self.screen.draw(|frame| table::draw(frame, about, snapshot))
+        self.screen
+            .draw(|frame| table::draw(frame, about, snapshot))
     }
 
     /// Waits for a key, a resize or the next refresh, at most `patience`.
     ///
     /// # Errors
     /// When the terminal fails.
-    pub fn step(&mut self, patience: Duration, recording: &Mutex<Recording<FunctionCounts>>) -> io::Result<Option<Wish>> {
+    pub fn step(
+        &mut self,
+        patience: Duration,
+        recording: &Mutex<Recording<FunctionCounts>>,
+    ) -> io::Result<Option<Wish>> {
         let rest = self.due.saturating_duration_since(Instant::now());
         if event::poll(rest.min(patience))? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => match key.code {
                     KeyCode::Char('q' | 'Q') => return Ok(Some(Wish::Quit)),
-                    KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(Some(Wish::Interrupt)),
+                    KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                        return Ok(Some(Wish::Interrupt));
+                    }
                     _ => {}
                 },
                 Event::Resize(..) => self.draw()?,
@@ -130,7 +137,9 @@ impl View {
         drop(recording);
         rows.sort_by(|a, b| {
             let key = |r: &FunctionRow| (r.recent.own, r.recent.total, r.all.own, r.all.total);
-            key(b).cmp(&key(a)).then_with(|| a.key.name.cmp(&b.key.name))
+            key(b)
+                .cmp(&key(a))
+                .then_with(|| a.key.name.cmp(&b.key.name))
         });
         self.snapshot = Snapshot {
             rows,

@@ -19,33 +19,72 @@ fn coloured(style: Style, color: Color) -> Style {
 
 /// Draws the whole view.
 pub fn draw(frame: &mut Frame<'_>, about: &About, snapshot: &Snapshot) {
-    let [head, table, foot] =
-        Layout::vertical([Constraint::Length(3), Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+    let [head, table, foot] = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Min(0),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
     frame.render_widget(Paragraph::new(header(about, snapshot)), head);
     functions(frame, table, about, snapshot);
-    let keys = Line::from(vec![Span::styled(" q ", Style::new().add_modifier(Modifier::REVERSED)), Span::raw(" quit")]);
+    let keys = Line::from(vec![
+        Span::styled(" q ", Style::new().add_modifier(Modifier::REVERSED)),
+        Span::raw(" quit"),
+    ]);
     frame.render_widget(Paragraph::new(keys), foot);
 }
 
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        100.0 * part as f64 / whole as f64
+    }
 }
 
 fn header<'a>(about: &'a About, s: &Snapshot) -> Vec<Line<'a>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let attempted = s.tally.attempted();
     let lost = s.tally.failed() + s.tally.torn + s.tally.missed;
-    let threads = if s.threads > 1 { format!("  {} threads", s.threads) } else { String::new() };
-    let rate = if s.period.is_zero() { 0.0 } else { attempted as f64 / s.period.as_secs_f64() / s.threads.max(1) as f64 };
-    let lost_style = if share(lost, attempted) > 5.0 { coloured(bold, Color::Red) } else { Style::new() };
-    let approximate = if s.tally.approximate > 0 { "  approximate" } else { "" };
-    let kinds: Vec<String> = s.tally.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    let threads = if s.threads > 1 {
+        format!("  {} threads", s.threads)
+    } else {
+        String::new()
+    };
+    let rate = if s.period.is_zero() {
+        0.0
+    } else {
+        attempted as f64 / s.period.as_secs_f64() / s.threads.max(1) as f64
+    };
+    let lost_style = if share(lost, attempted) > 5.0 {
+        coloured(bold, Color::Red)
+    } else {
+        Style::new()
+    };
+    let approximate = if s.tally.approximate > 0 {
+        "  approximate"
+    } else {
+        ""
+    };
+    let kinds: Vec<String> = s
+        .tally
+        .errors
+        .iter()
+        .map(|(kind, count)| format!("{kind}: {count}"))
+        .collect();
     vec![
-        Line::from(vec![Span::styled(format!("{} ", about.pid), bold), Span::raw(about.title.as_str())]),
+        Line::from(vec![
+            Span::styled(format!("{} ", about.pid), bold),
+            Span::raw(about.title.as_str()),
+        ]),
         Line::from(format!(
             "{}{threads}  {}  {} samples in {}",
             about.perl,
-            if about.idle { "wall-clock time" } else { "CPU time" },
+            if about.idle {
+                "wall-clock time"
+            } else {
+                "CPU time"
+            },
             s.all.attempted(),
             clock(s.elapsed)
         )),
@@ -66,7 +105,11 @@ fn header<'a>(about: &'a About, s: &Snapshot) -> Vec<Line<'a>> {
                 lost_style,
             ),
             Span::raw(approximate),
-            Span::raw(if kinds.is_empty() { String::new() } else { format!("  ({})", kinds.join(", ")) }),
+            Span::raw(if kinds.is_empty() {
+                String::new()
+            } else {
+                format!("  ({})", kinds.join(", "))
+            }),
         ]),
     ]
 }
@@ -76,7 +119,12 @@ fn clock(time: Duration) -> String {
     if seconds < 60 {
         format!("{seconds} s")
     } else {
-        format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        format!(
+            "{}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
     }
 }
 
@@ -85,12 +133,24 @@ fn functions(frame: &mut Frame<'_>, area: Rect, about: &About, s: &Snapshot) {
     let heading = Style::new().add_modifier(Modifier::REVERSED);
     let titles = ["%Own", "%Total", "OwnTime", "TotalTime", "Function", "File"];
     let columns = if narrow { 5 } else { 6 };
-    let titles = titles.into_iter().take(columns).enumerate().map(|(i, title)| {
-        Cell::from(if i < 4 { right(title, [6, 6, 9, 9].get(i).copied().unwrap_or(0)) } else { title.to_owned() })
-    });
+    let titles = titles
+        .into_iter()
+        .take(columns)
+        .enumerate()
+        .map(|(i, title)| {
+            Cell::from(if i < 4 {
+                right(title, [6, 6, 9, 9].get(i).copied().unwrap_or(0))
+            } else {
+                title.to_owned()
+            })
+        });
     let visible = usize::from(area.height.saturating_sub(1));
     // A sample stands for one period of the clock.
-    let rows = s.rows.iter().take(visible).map(|row| cells(row, s.recent, 1.0 / about.rate, narrow));
+    let rows = s
+        .rows
+        .iter()
+        .take(visible)
+        .map(|row| cells(row, s.recent, 1.0 / about.rate, narrow));
     let widths = [
         Constraint::Length(6),
         Constraint::Length(6),
@@ -99,7 +159,8 @@ fn functions(frame: &mut Frame<'_>, area: Rect, about: &About, s: &Snapshot) {
         Constraint::Fill(3),
         Constraint::Fill(2),
     ];
-    let table = Table::new(rows, widths.into_iter().take(columns)).header(Row::new(titles).style(heading));
+    let table =
+        Table::new(rows, widths.into_iter().take(columns)).header(Row::new(titles).style(heading));
     frame.render_widget(table, area);
 }
 
@@ -109,7 +170,11 @@ fn right(text: &str, width: usize) -> String {
 
 fn seconds(samples: u64, period: f64) -> String {
     let time = samples as f64 * period;
-    if time < 1000.0 { format!("{time:8.2}s") } else { format!("{time:8.0}s") }
+    if time < 1000.0 {
+        format!("{time:8.2}s")
+    } else {
+        format!("{time:8.0}s")
+    }
 }
 
 fn cells<'a>(row: &'a FunctionRow, recent: u64, period: f64, narrow: bool) -> Row<'a> {
