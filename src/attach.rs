@@ -193,14 +193,13 @@ impl Target {
             Build::Unthreaded => "PL_curstackinfo",
             _ => "PL_curinterp",
         };
-        if let Some(symbol) = image.symbol(sign_of_life) {
-            if reader
+        if let Some(symbol) = image.symbol(sign_of_life)
+            && reader
                 .pointer(bias.wrapping_add(symbol.address))
                 .map_err(read)?
                 == 0
-            {
-                return Err(AttachError::Starting(pid));
-            }
+        {
+            return Err(AttachError::Starting(pid));
         }
         let mut sources = sources.clone();
         if let Some(debug) = &mut sources.debug {
@@ -313,10 +312,10 @@ impl Target {
         let mut refusal = None;
         for attempt in 0..20 {
             let variables = self.variables(interpreter);
-            if let Some(info) = variables.by_name("Icurstackinfo") {
-                if self.reader().pointer(info.address) == Ok(0) {
-                    return Err(AttachError::Starting(pid));
-                }
+            if let Some(info) = variables.by_name("Icurstackinfo")
+                && self.reader().pointer(info.address) == Ok(0)
+            {
+                return Err(AttachError::Starting(pid));
             }
             let maps = self.process.mappings()?;
             match self.probe.examine(&self.candidate(&variables, &maps)) {

@@ -164,10 +164,10 @@ struct TargetArgs {
 #[derive(Debug, Args)]
 struct SamplingArgs {
     /// Samples per second [default: 100]
-    #[arg(short, long, value_name = "HZ", value_parser = parse_rate)]
+    #[arg(short, long, value_name = "HZ", allow_negative_numbers = true, value_parser = parse_rate)]
     rate: Option<f64>,
     /// End after so many seconds
-    #[arg(short, long, value_name = "SECONDS", value_parser = parse_duration)]
+    #[arg(short, long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_duration)]
     duration: Option<Duration>,
     /// Count waiting threads too: wall-clock time instead of CPU time
     #[arg(long)]

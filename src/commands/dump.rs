@@ -29,10 +29,9 @@ pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
     if let Err(e) = out
         .write_all(document.as_bytes())
         .and_then(|()| out.flush())
+        && e.kind() != std::io::ErrorKind::BrokenPipe
     {
-        if e.kind() != std::io::ErrorKind::BrokenPipe {
-            return Err(e.into());
-        }
+        return Err(e.into());
     }
     if dump.threads.iter().all(|t| t.error.is_some()) {
         bail!("no stack of process {pid} could be read");

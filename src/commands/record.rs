@@ -108,7 +108,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
     let status = leave(session.child.take(), &end, interrupted, &mut requests);
     written.and(stats_written)?;
     match end {
-        End::Lost(e) if profile.total() == 0 => Err(e.into()),
+        End::Lost(e) if profile.total() == 0 => Err((*e).into()),
         _ => Ok(status),
     }
 }
@@ -174,7 +174,7 @@ impl Watcher {
                 child.signal(request.signal);
             }
         }
-        if let Some(child) = child.as_deref_mut() {
+        if let Some(child) = child {
             // Reaps it, so that the sampler sees that it is gone.
             child.ended();
         }

@@ -216,11 +216,11 @@ impl<'a, 'd> Info<'a, 'd> {
                     gimli::DW_TAG_structure_type => self.note_structure(here, die, seen),
                     gimli::DW_TAG_enumeration_type => self.note_enumerators(&here, seen)?,
                     gimli::DW_TAG_imported_unit => {
-                        if let Some(value) = die.attr_value(gimli::DW_AT_import) {
-                            if let Some(target) = self.follow(&here, value)? {
-                                let start = target.unit.header.debug_info_offset().map(|o| o.0);
-                                queue.extend(start.map(|start| (target.side, start)));
-                            }
+                        if let Some(value) = die.attr_value(gimli::DW_AT_import)
+                            && let Some(target) = self.follow(&here, value)?
+                        {
+                            let start = target.unit.header.debug_info_offset().map(|o| o.0);
+                            queue.extend(start.map(|start| (target.side, start)));
                         }
                     }
                     _ => {}
@@ -248,13 +248,11 @@ impl<'a, 'd> Info<'a, 'd> {
             if let Some(known) = self
                 .name(here.side, &here.unit, child)
                 .and_then(|n| self.wanted_constants.get(n))
-            {
-                if let Some(value) = child
+                && let Some(value) = child
                     .attr(gimli::DW_AT_const_value)
                     .and_then(gimli::Attribute::udata_value)
-                {
-                    seen.constants.entry(known).or_insert(value);
-                }
+            {
+                seen.constants.entry(known).or_insert(value);
             }
             Ok(true)
         })

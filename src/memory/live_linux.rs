@@ -138,6 +138,7 @@ impl Memory for LiveMemory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Slot;
     use super::*;
 
     #[test]

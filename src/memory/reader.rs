@@ -167,7 +167,7 @@ mod tests {
             })
         );
         assert!(matches!(
-            reader.c_string(0x1010 + 650, 599),
+            reader.c_string(0x9000, 599),
             Err(ReadError::BadAddress { .. })
         ));
         let many = reader

@@ -51,10 +51,10 @@ pub fn control_blocks(
         };
         for offset in (0..bytes.len()).step_by(16) {
             let address = start + offset as u64;
-            if is_control_block(reader.abi(), &bytes, offset, address) {
-                if let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids) {
-                    found.entry(tid).or_insert(address);
-                }
+            if is_control_block(reader.abi(), &bytes, offset, address)
+                && let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids)
+            {
+                found.entry(tid).or_insert(address);
             }
         }
         if found.len() == tids.len() {

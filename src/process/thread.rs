@@ -36,7 +36,7 @@ impl ThreadWatch {
         let open = |name: &str, source| {
             let mut file = File::open(format!("/proc/{pid}/task/{tid}/{name}")).ok()?;
             // Permission is checked at the first read, not at open.
-            file.read(&mut [0; 16]).ok()?;
+            read_again(&mut file, &mut [0; 16])?;
             Some((file, source))
         };
         ThreadWatch {
@@ -95,11 +95,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_thread_that_asks_is_running() {
-        let pid = std::process::id() as i32;
-        // SAFETY: gettid has no preconditions.
-        let tid = unsafe { libc::gettid() };
-        assert_eq!(ThreadWatch::new(pid, tid).state(), ThreadState::Running);
+    fn a_thread_that_computes_is_running() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let watched = done.clone();
+        let thread = std::thread::spawn(move || {
+            // SAFETY: gettid has no preconditions.
+            tell.send(unsafe { libc::gettid() }).unwrap();
+            while !watched.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let mut watch = ThreadWatch::new(std::process::id() as i32, told.recv().unwrap());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while watch.state() != ThreadState::Running {
+            assert!(std::time::Instant::now() < deadline);
+        }
+        // SAFETY: sysconf has no preconditions.
+        let cpus = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) } as usize;
+        assert!(watch.cpu().unwrap() < cpus);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        thread.join().unwrap();
     }
 
     #[test]

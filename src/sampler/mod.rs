@@ -62,7 +62,7 @@ pub enum End {
     /// The target ended.
     TargetEnded,
     /// The target can no longer be read as a perl: it became another program.
-    Lost(AttachError),
+    Lost(Box<AttachError>),
 }
 
 /// New and ended threads are looked for this often.
@@ -217,10 +217,11 @@ impl<'r, S: Sink> Sampler<'r, S> {
             return true;
         }
         let mut together = !running;
-        if running && !watched.real_time {
-            if let Some(cpu) = watched.watch.cpu() {
-                together = self.schedule.follow(cpu);
-            }
+        if running
+            && !watched.real_time
+            && let Some(cpu) = watched.watch.cpu()
+        {
+            together = self.schedule.follow(cpu);
         }
         let mut recording = self
             .recording
@@ -231,10 +232,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
         let watch = &mut watched.watch;
         // The target runs elsewhere by now: go there.
         let mut again = || {
-            if together {
-                if let Some(cpu) = watch.cpu() {
-                    schedule.follow(cpu);
-                }
+            if together && let Some(cpu) = watch.cpu() {
+                schedule.follow(cpu);
             }
         };
         let taken = watched.sampler.take(
@@ -327,7 +326,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 }
                 Err(e) if Instant::now() >= deadline || !e.is_temporary() => {
                     return Err(if self.target.process.is_alive() {
-                        End::Lost(e)
+                        End::Lost(Box::new(e))
                     } else {
                         End::TargetEnded
                     });
