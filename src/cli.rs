@@ -138,11 +138,7 @@ struct DumpArgs {
 #[derive(Debug, Args)]
 struct LayoutDumpArgs {
     /// A perl, or a library or program that contains one
-    #[arg(
-        value_name = "FILE",
-        required_unless_present = "pid",
-        conflicts_with = "pid"
-    )]
+    #[arg(value_name = "FILE", conflicts_with = "pid")]
     file: Option<PathBuf>,
     /// A running process, whose perl is taken
     #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
@@ -328,7 +324,7 @@ impl Job {
                     (None, None) => {
                         return Err(mistake(
                             ErrorKind::MissingRequiredArgument,
-                            "give a perl, or --pid".into(),
+                            "of which perl? Give a file: p5-spy layout-dump /usr/bin/perl, or a process: p5-spy layout-dump --pid PID".into(),
                         ));
                     }
                 },

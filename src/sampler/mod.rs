@@ -169,9 +169,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             if deadline.is_some_and(|d| now >= d) {
                 return Some(End::Duration);
             }
-            let Some(rest) = due.checked_duration_since(now).filter(|r| !r.is_zero()) else {
-                return None;
-            };
+            let rest = due.checked_duration_since(now).filter(|r| !r.is_zero())?;
             let rest = deadline.map_or(rest, |d| rest.min(d.saturating_duration_since(now)));
             if rest > NAP && !self.target.process.is_alive() {
                 return Some(End::TargetEnded);
