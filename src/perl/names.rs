@@ -172,6 +172,7 @@ pub struct Names {
     slots: Vec<(u64, Slot, Option<Slot>)>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
+    merge_evals: bool,
 }
 
 /// What resolving needs to know of the target.
@@ -196,6 +197,24 @@ impl Names {
     /// Nothing cached yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Like [`Names::new`], but every string eval is in a file called `(eval)`: perl numbers
+    /// them, and a program that compiles one again and again would have no two stacks alike.
+    pub fn merging_evals() -> Self {
+        Names {
+            merge_evals: true,
+            ..Self::default()
+        }
+    }
+
+    fn file_string(&mut self, file: &str) -> StringId {
+        let merged = if self.merge_evals {
+            merged_file(file)
+        } else {
+            file
+        };
+        self.string(merged)
     }
 
     /// Compares what is cached of the subs and statements of a stack with the target, and learns
@@ -333,7 +352,7 @@ impl Names {
                 ));
             }
             let file = target.file_name(check.file)?;
-            let file = self.string(&file);
+            let file = self.file_string(&file);
             self.cops.insert(
                 *cop,
                 CopEntry {
@@ -441,7 +460,7 @@ impl Names {
         let check = target.cop_check(&bytes)?;
         if self.cops.get(&cop).is_none_or(|entry| entry.check != check) {
             let file = target.file_name(check.file)?;
-            let file = self.string(&file);
+            let file = self.file_string(&file);
             self.cops.insert(
                 cop,
                 CopEntry {
@@ -547,6 +566,22 @@ impl Names {
                 .unwrap_or(own)
         };
         Ok((file, u32::try_from(line).unwrap_or(u32::MAX)))
+    }
+}
+
+/// The name of a string eval's file without its number: `(eval 17)` (pp_entereval, pp_ctl.c) and
+/// before 5.18 `(re_eval 17)` (regcomp.c).
+fn merged_file(file: &str) -> &str {
+    let number = |kind: &str| file.strip_prefix(kind)?.strip_suffix(')');
+    let is_number = |text: Option<&str>| {
+        text.is_some_and(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if is_number(number("(eval ")) {
+        "(eval)"
+    } else if is_number(number("(re_eval ")) {
+        "(re_eval)"
+    } else {
+        file
     }
 }
 
@@ -1104,4 +1139,24 @@ fn flatten(
         }
     }
     StatementTree { ops }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merged_file;
+
+    #[test]
+    fn only_what_perl_numbers_is_merged() {
+        assert_eq!(merged_file("(eval 17)"), "(eval)");
+        assert_eq!(merged_file("(re_eval 3)"), "(re_eval)");
+        for other in [
+            "(eval )",
+            "(eval 1",
+            "(eval x)",
+            "lib/(eval 1).pm",
+            "(eval 1)[a.pl:3]",
+        ] {
+            assert_eq!(merged_file(other), other);
+        }
+    }
 }

@@ -1,29 +1,24 @@
-//! When to sample: at random moments, so that nothing periodic in the target can hide or stand out.
+//! When to sample: at random distances, so that nothing periodic in the target can hide or stand
+//! out.
 
 use std::time::{Duration, Instant};
 
-/// One moment per period, each drawn uniformly from its own period: the count is exact and the
-/// distances are random.
+/// Moments at random distances of half a period to one and a half, whose mean is the period.
+/// Being late once does not delay the moments after it.
 #[derive(Debug)]
 pub struct Clock {
-    start: Instant,
     period: Duration,
-    /// Number of the period that is due next.
-    next: u64,
     random: fastrand::Rng,
     due: Instant,
 }
 
 impl Clock {
-    /// A clock of `rate` samples per second that starts now.
-    pub fn new(rate: f64) -> Self {
-        let start = Instant::now();
+    /// A clock of `rate` samples per second that starts at `now`.
+    pub fn new(rate: f64, now: Instant) -> Self {
         let mut clock = Clock {
-            start,
             period: Duration::from_secs_f64(1.0 / rate),
-            next: 0,
             random: fastrand::Rng::new(),
-            due: start,
+            due: now,
         };
         clock.draw();
         clock
@@ -35,19 +30,26 @@ impl Clock {
     }
 
     /// Takes note that the due sample is being taken at `now`, and draws the next moment. Returns
-    /// how many whole periods were slept through.
+    /// how many further moments have gone by already: those samples are missed.
     pub fn advance(&mut self, now: Instant) -> u64 {
-        let elapsed = now.saturating_duration_since(self.start).as_nanos();
-        let current = u64::try_from(elapsed / self.period.as_nanos().max(1)).unwrap_or(u64::MAX);
-        let missed = current.saturating_sub(self.next);
-        self.next = self.next.max(current) + 1;
+        /// After a long stop (a suspended machine) counting one by one would take too long.
+        const MANY: u32 = 1_000_000;
+        let behind = now.saturating_duration_since(self.due);
+        let mut missed = 0;
+        if behind > self.period * MANY {
+            missed = u64::try_from(behind.as_nanos() / self.period.as_nanos().max(1)).unwrap_or(0);
+            self.due = now;
+        }
         self.draw();
+        while self.due <= now {
+            missed += 1;
+            self.draw();
+        }
         missed
     }
 
     fn draw(&mut self) {
-        let periods = self.next as f64 + self.random.f64();
-        self.due = self.start + self.period.mul_f64(periods);
+        self.due += self.period.mul_f64(0.5 + self.random.f64());
     }
 }
 
@@ -55,36 +57,60 @@ impl Clock {
 mod tests {
     use super::*;
 
+    const RATE: f64 = 1000.0;
+    const PERIOD: Duration = Duration::from_millis(1);
+
     #[test]
-    fn one_sample_in_every_period() {
-        let mut clock = Clock::new(1000.0);
-        for period in 0..1000u32 {
-            let low = clock.start + Duration::from_millis(1) * period;
+    fn the_rate_is_kept_and_no_two_distances_are_alike() {
+        let start = Instant::now();
+        let mut clock = Clock::new(RATE, start);
+        let mut last = start;
+        let mut distances = std::collections::HashSet::new();
+        for _ in 0..10_000 {
+            let distance = clock.due() - last;
             assert!(
-                clock.due() >= low && clock.due() <= low + Duration::from_millis(1),
-                "{period}"
+                distance >= PERIOD / 2 && distance <= PERIOD * 3 / 2,
+                "{distance:?}"
             );
-            assert_eq!(clock.advance(clock.due()), 0);
+            distances.insert(distance);
+            last = clock.due();
+            assert_eq!(clock.advance(last), 0);
         }
+        let mean = (last - start) / 10_000;
+        assert!(
+            mean > PERIOD * 98 / 100 && mean < PERIOD * 102 / 100,
+            "{mean:?}"
+        );
+        assert!(distances.len() > 9_000);
     }
 
     #[test]
-    fn the_moments_are_spread_evenly() {
-        let mut clock = Clock::new(1000.0);
+    fn moments_fall_evenly_on_a_period_of_the_same_length() {
+        let start = Instant::now();
+        let mut clock = Clock::new(RATE, start);
         let mut places = [0u32; 4];
-        for _ in 0..4000 {
-            let within = (clock.due() - clock.start).as_nanos() % 1_000_000;
+        for _ in 0..40_000 {
+            let within = (clock.due() - start).as_nanos() % 1_000_000;
             places[(within / 250_001) as usize] += 1;
             clock.advance(clock.due());
         }
-        assert!(places.iter().all(|p| (850..1150).contains(p)), "{places:?}");
+        assert!(
+            places.iter().all(|p| (9_000..11_000).contains(p)),
+            "{places:?}"
+        );
     }
 
     #[test]
-    fn what_was_slept_through_is_counted() {
-        let mut clock = Clock::new(100.0);
-        let late = clock.start + Duration::from_millis(57);
-        assert_eq!(clock.advance(late), 5);
-        assert!(clock.due() >= clock.start + Duration::from_millis(60));
+    fn a_little_late_is_not_missed_and_long_is() {
+        let start = Instant::now();
+        let mut clock = Clock::new(RATE, start);
+        for _ in 0..100 {
+            let late = clock.due() + PERIOD / 3;
+            assert_eq!(clock.advance(late), 0);
+        }
+        let missed = clock.advance(clock.due() + PERIOD * 100);
+        assert!((80..120).contains(&missed), "{missed}");
+        let missed = clock.advance(clock.due() + PERIOD * 5_000_000);
+        assert!((4_900_000..5_100_000).contains(&missed), "{missed}");
     }
 }

@@ -113,7 +113,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             settings,
             recording,
             stop,
-            names: Names::new(),
+            names: Names::merging_evals(),
             watched: Vec::new(),
             known_tids: Vec::new(),
             schedule: CoSchedule::new(),
@@ -127,7 +127,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
     pub fn run(mut self) -> End {
         let started = Instant::now();
         self.refresh_threads();
-        let mut clock = Clock::new(self.settings.rate);
+        let mut clock = Clock::new(self.settings.rate, started);
         let mut threads_due = started + THREADS_EVERY;
         loop {
             if let Some(end) = self.sleep_until(clock.due(), started) {
@@ -315,7 +315,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 Ok(target) => {
                     self.reads_before += self.target.remote_reads();
                     self.target = target;
-                    self.names = Names::new();
+                    self.names = Names::merging_evals();
                     self.watched.clear();
                     self.known_tids.clear();
                     self.refresh_threads();

@@ -45,7 +45,6 @@ fn share(part: u64, whole: u64) -> f64 {
 fn header<'a>(about: &'a About, s: &Snapshot) -> Vec<Line<'a>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let attempted = s.tally.attempted();
-    let lost = s.tally.failed() + s.tally.torn + s.tally.missed;
     let threads = if s.threads > 1 {
         format!("  {} threads", s.threads)
     } else {
@@ -56,13 +55,18 @@ fn header<'a>(about: &'a About, s: &Snapshot) -> Vec<Line<'a>> {
     } else {
         attempted as f64 / s.period.as_secs_f64() / s.threads.max(1) as f64
     };
-    let lost_style = if share(lost, attempted) > 5.0 {
-        coloured(bold, Color::Red)
-    } else {
-        Style::new()
+    // What costs more than a twentieth of the samples deserves attention.
+    let lost = |name: &str, count: u64| {
+        let part = share(count, attempted);
+        let style = if part > 5.0 {
+            coloured(bold, Color::Red)
+        } else {
+            Style::new()
+        };
+        Span::styled(format!("{name} {part:.1} %  "), style)
     };
     let approximate = if s.tally.approximate > 0 {
-        "  approximate"
+        "approximate  "
     } else {
         ""
     };
@@ -95,20 +99,14 @@ fn header<'a>(about: &'a About, s: &Snapshot) -> Vec<Line<'a>> {
                 share(s.tally.good, attempted),
                 share(s.tally.idle, attempted)
             )),
-            Span::styled(
-                format!(
-                    "errors {:.1} %  torn {:.1} %  missed {:.1} %",
-                    share(s.tally.failed(), attempted),
-                    share(s.tally.torn, attempted),
-                    share(s.tally.missed, attempted)
-                ),
-                lost_style,
-            ),
+            lost("errors", s.tally.failed()),
+            lost("torn", s.tally.torn),
+            lost("missed", s.tally.missed),
             Span::raw(approximate),
             Span::raw(if kinds.is_empty() {
                 String::new()
             } else {
-                format!("  ({})", kinds.join(", "))
+                format!("({})", kinds.join(", "))
             }),
         ]),
     ]

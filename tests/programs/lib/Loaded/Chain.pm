@@ -1,0 +1,4 @@
+package Loaded::Chain;
+use strict;
+require Loaded::ChainEnd;
+1;

@@ -1,0 +1,5 @@
+package Loaded::OtherEnd;
+
+sub import { Oracle::here('use in a used file') }
+
+1;

@@ -1,0 +1,6 @@
+package Loaded::UsesOther;
+
+use strict;
+use Loaded::OtherEnd 'x';
+
+1;

@@ -1,0 +1,3 @@
+my $value = 1;
+Oracle::here('do FILE');
+$value;
