@@ -1,7 +1,7 @@
-# needs perl 5.20
+# needs perl 5.24
 # stops: 4
 # __SUB__, postfix dereference, state, say.
-use v5.20;
+use v5.24;
 use feature 'current_sub';
 no warnings;
 use Oracle ();
