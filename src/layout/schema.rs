@@ -331,7 +331,7 @@ schema! {
         /// `CVf_NAMED` and others.
         xcv_flags: Int, Required;
         /// How many calls of it are active.
-        xcv_depth: Int, Required;
+        xcv_depth: Int, Required, "xcv_depth", "xivu_i32";
     }
     /// `struct xpvgv` (gv.h): the body of a glob.
     struct xpvgv as Xpvgv {

@@ -4,6 +4,7 @@ use crate::image::Image;
 use crate::memory::Abi;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -101,7 +102,7 @@ pub enum IdentityError {
     NotPerl,
     /// The symbols that tell are missing or unreadable.
     #[error(
-        "it is a perl, but one that does not tell its version (no PL_version, which perls have since 5.8.9)"
+        "it is a perl, but one that does not tell its version: it has neither PL_version, as perls since 5.8.9 do, nor the path of a library folder with the version in it"
     )]
     NoVersion,
 }
@@ -126,7 +127,9 @@ impl Identity {
                 subversion: byte("PL_subversion")?,
             })
         };
-        let version = version().ok_or(IdentityError::NoVersion)?;
+        let version = version()
+            .or_else(|| version_from_paths(image))
+            .ok_or(IdentityError::NoVersion)?;
         let options = image
             .symbol("PL_bincompat_options")
             .and_then(|s| image.c_string_at(s.address, 4096))
@@ -200,6 +203,35 @@ impl fmt::Display for Identity {
         }
         Ok(())
     }
+}
+
+/// The version in the paths of @INC that are compiled in, such as `/usr/lib/perl5/5.8.8`: the
+/// only place where perls before 5.8.9 have it as text. The most frequent wins, as older versions
+/// may be in @INC too.
+fn version_from_paths(image: &Image) -> Option<Version> {
+    use object::{Object, ObjectSection};
+    let file = image.object().ok()?;
+    let mut votes: BTreeMap<Version, u32> = BTreeMap::new();
+    for name in [".rodata", ".data"] {
+        let section = file.section_by_name(name);
+        let data = section.and_then(|s| s.data().ok()).unwrap_or_default();
+        for at in memchr::memmem::find_iter(data, b"/5.") {
+            let rest = data.get(at + 1..).unwrap_or_default();
+            let is_part = |b: &u8| b.is_ascii_digit() || *b == b'.';
+            let Some(end) = rest.iter().position(|b| !is_part(b)) else {
+                continue;
+            };
+            let (text, behind) = rest.split_at(end);
+            let whole = behind.first().is_some_and(|b| [b'/', 0].contains(b));
+            let parsed = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
+            if let Some(version) = parsed.filter(|_| whole) {
+                *votes.entry(version).or_default() += 1;
+            }
+        }
+    }
+    let most = votes.values().max().copied()?;
+    let mut winners = votes.into_iter().filter(|(_, n)| *n == most);
+    winners.next_back().map(|(version, _)| version)
 }
 
 /// The word behind "built for" in the text that `perl -v` prints (perl.c).

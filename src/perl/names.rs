@@ -7,7 +7,7 @@ use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Field, Memory, ReadError, Reader, Slot};
 use crate::text;
 use indexmap::IndexSet;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a frame is, for people and for `--json`.
@@ -169,7 +169,11 @@ pub struct Names {
     strings: IndexSet<Arc<str>>,
     frames: HashMap<FrameKey, FrameId>,
     batch: Batch,
-    slots: Vec<(u64, Slot, Option<Slot>)>,
+    /// CVs asked for in the batch: head, and where it was known the body's address and bytes.
+    subs: Vec<(u64, Slot, Option<(u64, Slot)>)>,
+    /// COPs asked for in the batch.
+    statements: Vec<(u64, Slot)>,
+    asked: HashSet<u64>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
     merge_evals: bool,
@@ -229,8 +233,10 @@ impl Names {
             self.cops.clear();
             self.cvs.clear();
         }
-        self.verify_subs(target, stack)?;
-        self.verify_statements(target, stack)
+        self.ask(target, stack);
+        target.memory.fill(&mut self.batch)?;
+        self.verify_subs(target)?;
+        self.verify_statements(target)
     }
 
     /// True when something was learned since [`Names::verify`] began: then the caller has to make
@@ -254,62 +260,69 @@ impl Names {
         self.cvs.get(&cv).map(|entry| entry.depth)
     }
 
-    fn verify_subs(&mut self, target: &NameContext<'_>, stack: &RawStack) -> Result<(), NameError> {
+    /// Asks for the words that tell whether the subs and statements of a stack are still what the
+    /// cache says: one batch for all.
+    fn ask(&mut self, target: &NameContext<'_>, stack: &RawStack) {
         let body = BodySpan::of_cv(target.layout);
+        let (head_size, cop_size) = (target.layout.sv.sizeof, target.layout.cop.sizeof);
         self.batch.clear();
-        self.slots.clear();
-        let mut last = 0;
-        for cv in stack.frames.iter().map(|f| f.cv).filter(|cv| *cv != 0) {
-            // Recursion puts the same CV on the stack again and again.
-            if cv == last || self.slots.iter().any(|(known, ..)| *known == cv) {
+        self.asked.clear();
+        self.subs.clear();
+        self.statements.clear();
+        // Recursion puts the same CV and the same COP on the stack again and again.
+        for cv in stack.frames.iter().map(|f| f.cv) {
+            if cv == 0 || !self.asked.insert(cv) {
                 continue;
             }
-            last = cv;
-            let head = self.batch.push(cv, target.layout.sv.sizeof.offset as usize);
+            let head = self.batch.push(cv, head_size.offset as usize);
             let known = self.cvs.get(&cv).map(|entry| entry.check.any);
             let rest = known.map(|any| {
-                self.batch
-                    .push(any.wrapping_add(body.start as u64), body.length)
+                let start = any.wrapping_add(body.start as u64);
+                (any, self.batch.push(start, body.length))
             });
-            self.slots.push((cv, head, rest));
+            self.subs.push((cv, head, rest));
         }
-        if self.slots.is_empty() {
-            return Ok(());
+        let positions = stack.frames.iter().map(|f| f.position);
+        for cop in positions.chain([stack.main]).map(|p| p.cop) {
+            if cop != 0 && self.asked.insert(cop) {
+                let slot = self.batch.push(cop, cop_size.offset as usize);
+                self.statements.push((cop, slot));
+            }
         }
-        target.memory.fill(&mut self.batch)?;
-        for (cv, head, rest) in std::mem::take(&mut self.slots) {
-            let head = self.batch.bytes(head)?.to_vec();
-            let any = target.get(target.layout.sv.sv_any, &head)?;
-            let cached = self.cvs.get(&cv).copied();
-            let bytes = match rest {
-                Some(slot) if cached.is_some_and(|entry| entry.check.any == any) => {
-                    self.batch.bytes(slot)?.to_vec()
+    }
+
+    fn verify_subs(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
+        let span = BodySpan::of_cv(target.layout);
+        for index in 0..self.subs.len() {
+            let Some((cv, head, rest)) = self.subs.get(index).copied() else {
+                break;
+            };
+            let head = self.batch.bytes(head)?;
+            let any = target.get(target.layout.sv.sv_any, head)?;
+            let fetched;
+            let body = match rest {
+                Some((known, slot)) if known == any => self.batch.bytes(slot)?,
+                _ => {
+                    let start = any.wrapping_add(span.start as u64);
+                    fetched = target.reader().bytes(start, span.length)?;
+                    &fetched
                 }
-                _ => target
-                    .reader()
-                    .bytes(any.wrapping_add(body.start as u64), body.length)?,
             };
-            let sub = Cv {
-                head: &head,
-                body: &bytes,
-                start: body.start,
-            };
+            let start = span.start;
+            let sub = Cv { head, body, start };
             let check = sub.check(target)?;
             let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
             match self.cvs.get_mut(&cv) {
                 Some(entry) if entry.check == check => entry.depth = depth,
                 _ => {
-                    let name = self.string(&sub.name(target, &check)?);
-                    let first_statement = None;
-                    self.cvs.insert(
-                        cv,
-                        CvEntry {
-                            check,
-                            name,
-                            first_statement,
-                            depth,
-                        },
-                    );
+                    let name = sub.name(target, &check)?;
+                    let entry = CvEntry {
+                        check,
+                        name: self.string(&name),
+                        first_statement: None,
+                        depth,
+                    };
+                    self.cvs.insert(cv, entry);
                     self.learned_cvs.push(cv);
                 }
             }
@@ -317,53 +330,37 @@ impl Names {
         Ok(())
     }
 
-    fn verify_statements(
+    fn verify_statements(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
+        for index in 0..self.statements.len() {
+            let Some((cop, slot)) = self.statements.get(index).copied() else {
+                break;
+            };
+            let check = target.cop_check(self.batch.bytes(slot)?)?;
+            self.verify_statement(target, cop, check)?;
+        }
+        Ok(())
+    }
+
+    fn verify_statement(
         &mut self,
         target: &NameContext<'_>,
-        stack: &RawStack,
+        cop: u64,
+        check: CopCheck,
     ) -> Result<(), NameError> {
-        self.batch.clear();
-        let mut slots = std::mem::take(&mut self.slots);
-        slots.clear();
-        let size = target.layout.cop.sizeof.offset as usize;
-        let cops = stack
-            .frames
-            .iter()
-            .map(|f| f.position.cop)
-            .chain([stack.main.cop]);
-        let mut last = 0;
-        for cop in cops.filter(|cop| *cop != 0) {
-            if cop == last || slots.iter().any(|(known, ..)| *known == cop) {
-                continue;
-            }
-            last = cop;
-            slots.push((cop, self.batch.push(cop, size), None));
+        // PL_compiling and its copies (type 0) change their file under the same address.
+        let cached = self.cops.get(&cop).is_some_and(|e| e.check == check);
+        if cached && check.op_type != 0 {
+            return Ok(());
         }
-        target.memory.fill(&mut self.batch)?;
-        for (cop, slot, _) in &slots {
-            let bytes = self.batch.bytes(*slot)?;
-            let check = target.cop_check(bytes)?;
-            if self.cops.get(cop).is_some_and(|entry| entry.check == check) {
-                continue;
-            }
-            if check.op_type != 0 && !target.ops.is_statement(check.op_type) {
-                return Err(NameError::Nonsense(
-                    "what should be a statement is another op",
-                ));
-            }
-            let file = target.file_name(check.file)?;
-            let file = self.file_string(&file);
-            self.cops.insert(
-                *cop,
-                CopEntry {
-                    check,
-                    file,
-                    tree: None,
-                },
-            );
-            self.learned_cops.push(*cop);
+        if check.op_type != 0 && !target.ops.is_statement(check.op_type) {
+            let what = "what should be a statement is another op";
+            return Err(NameError::Nonsense(what));
         }
-        self.slots = slots;
+        let file = target.file_name(check.file)?;
+        let file = self.file_string(&file);
+        let tree = None;
+        self.cops.insert(cop, CopEntry { check, file, tree });
+        self.learned_cops.push(cop);
         Ok(())
     }
 
@@ -454,24 +451,9 @@ impl Names {
     }
 
     fn learn_statement(&mut self, target: &NameContext<'_>, cop: u64) -> Result<(), NameError> {
-        let bytes = target
-            .reader()
-            .bytes(cop, target.layout.cop.sizeof.offset as usize)?;
-        let check = target.cop_check(&bytes)?;
-        if self.cops.get(&cop).is_none_or(|entry| entry.check != check) {
-            let file = target.file_name(check.file)?;
-            let file = self.file_string(&file);
-            self.cops.insert(
-                cop,
-                CopEntry {
-                    check,
-                    file,
-                    tree: None,
-                },
-            );
-            self.learned_cops.push(cop);
-        }
-        Ok(())
+        let size = target.layout.cop.sizeof.offset as usize;
+        let bytes = target.reader().bytes(cop, size)?;
+        self.verify_statement(target, cop, target.cop_check(&bytes)?)
     }
 
     fn frame(

@@ -10,7 +10,7 @@ pipe(GO_READ, GO_WRITE) or die;
 
 sub waits {
     my ($tell) = @_;
-    Oracle::say_frames(__FILE__, __LINE__ + 1);
+    Oracle::say_frames(__LINE__ + 1);
     my $byte; syswrite(READY_WRITE, 'x', 1); sysread(GO_READ, $byte, 1);
     return $tell;
 }
@@ -19,7 +19,7 @@ sub stops { my $n = shift; return $n ? stops($n - 1) : Oracle::here('thread') }
 my $byte;
 my $first = threads->create('waits', 1);
 sysread(READY_READ, $byte, 1);
-Oracle::say_frames(__FILE__, __LINE__ + 1);
+Oracle::say_frames(__LINE__ + 1);
 threads->create(\&stops, 3)->join;
 syswrite(GO_WRITE, 'x', 1);
 $first->join;

@@ -9,22 +9,33 @@ use vars qw($Byte $Format);
 # Prints every frame as `caller` sees it, then waits for one byte of standard input.
 sub here {
     my ($label) = @_;
-    say_frames(__FILE__, __LINE__ + 2);
-    put("stop\t$label\n");
+    put(frames(__FILE__, __LINE__ + 1, 1) . "stop\t$label\n");
     sysread(STDIN, $Byte, 1);
 }
 
-# Prints the frames from its caller on, who will be at line `$line` of `$file` when p5-spy looks.
+# The same, but its caller will wait by itself, on line `$line`.
+sub announce {
+    my ($label, $line) = @_;
+    put(frames((caller)[1], $line, 2) . "stop\t$label\n");
+}
+
+# Prints the frames of a thread that will wait on line `$line` while another thread stops.
 sub say_frames {
-    my ($file, $line) = @_;
-    my $level = 1;
+    my ($line) = @_;
+    put(frames((caller)[1], $line, 2));
+}
+
+# The frames from `$level` calls up on; that one will be at line `$line` of `$file` when p5-spy
+# looks.
+sub frames {
+    my ($file, $line, $level) = @_;
     my $text = "thread\t" . ($INC{'threads.pm'} ? threads->tid() : '') . "\n";
     while (my ($from, $called) = (caller($level))[1, 2]) {
         $text .= row($file, $line, what($level + 1));
         ($file, $line) = ($from, $called);
         $level++;
     }
-    put($text . row($file, $line, '(main)', 'main', ''));
+    return $text . row($file, $line, '(main)', 'main', '');
 }
 
 # The name of the frame `$level` calls up, its kind, and what there is to add, as p5-spy has it.

@@ -1,0 +1,293 @@
+//! The contract of the layout tables, and that debug information and table agree.
+
+use p5_spy::image::{DebugSearch, Image};
+use p5_spy::layout::{
+    Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
+};
+use p5_spy::perl::identity::Identity;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PERL: &str = "/usr/bin/perl";
+
+fn perl() -> (Image, Identity) {
+    let image = Image::open(Path::new(PERL), Path::new(PERL)).unwrap();
+    let identity = Identity::of(&image).unwrap();
+    (image, identity)
+}
+
+fn layout_of(
+    image: &Image,
+    identity: &Identity,
+    debug: Option<DebugSearch>,
+    tables: TableSet,
+) -> Resolved {
+    let sources = Sources {
+        tables,
+        named: false,
+        debug,
+    };
+    let mut warnings = Vec::new();
+    let resolved = resolve(image, identity, &sources, &mut |w| warnings.push(w)).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    with_block_types(&resolved, &image.string_array("PL_block_type").unwrap()).unwrap()
+}
+
+/// The file with the debug information of Debian's perl, if it is installed.
+fn debug_file(image: &Image) -> Option<PathBuf> {
+    let id = image.build_id_hex()?;
+    let path = PathBuf::from(format!(
+        "/usr/lib/debug/.build-id/{}/{}.debug",
+        &id[..2],
+        &id[2..]
+    ));
+    if !path.exists() {
+        eprintln!(
+            "SKIPPED: no debug symbols of {PERL} ({}): install perl-debug",
+            path.display()
+        );
+        return None;
+    }
+    Some(path)
+}
+
+fn flags_only() -> TableSet {
+    let empty = tempfile::tempdir().unwrap();
+    TableSet::from_folder(empty.path()).unwrap()
+}
+
+#[test]
+fn every_table_of_the_tree_keeps_its_contract() {
+    let set = TableSet::embedded().unwrap();
+    assert!(!set.tables().is_empty());
+    for table in set.tables() {
+        let bound = table.layout().bind().unwrap();
+        assert!(bound.context.sizeof.offset >= 64, "{}", table.name());
+        assert!(
+            table.made.from.len() > 20,
+            "{} does not say what it was made from",
+            table.name()
+        );
+        assert!(table.name().starts_with(&{
+            let v = table.version();
+            format!("{}.{}", v.revision, v.version)
+        }));
+    }
+}
+
+#[test]
+fn debug_information_and_table_are_the_same() {
+    let (image, identity) = perl();
+    if debug_file(&image).is_none() {
+        return;
+    }
+    let dwarf = layout_of(
+        &image,
+        &identity,
+        Some(DebugSearch::default()),
+        flags_only(),
+    );
+    let table = layout_of(&image, &identity, None, TableSet::embedded().unwrap());
+    assert!(matches!(dwarf.source, Origin::Dwarf(_)));
+    assert!(matches!(table.source, Origin::Table(_)));
+    assert_eq!(dwarf.bound, table.bound);
+    let named = |r: &Resolved| -> Vec<_> {
+        r.layout
+            .fields()
+            .map(|(spec, field)| (spec.structure, spec.name, field))
+            .collect()
+    };
+    assert_eq!(named(&dwarf), named(&table));
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    for original in TableSet::embedded().unwrap().tables() {
+        let (_, identity) = perl();
+        if !original.differences(&identity).is_empty() {
+            continue;
+        }
+        let text = table::write(&identity, original.layout(), "a test \"quoted\" \\ source");
+        let again = Table::parse(&text, Path::new("again.toml")).unwrap();
+        assert_eq!(again.layout().bind(), original.layout().bind());
+        assert_eq!(again.made.from, "a test \"quoted\" \\ source");
+        assert!(again.differences(&identity).is_empty());
+    }
+}
+
+#[test]
+fn mistakes_in_a_table_are_named_with_their_line() {
+    let good = include_str!("../layouts/5.36.toml");
+    let cases = [
+        ("format = 1", "format = 9", "format 9"),
+        (
+            "si_cxix = { offset = 32, size = 4 }",
+            "si_cxiy = { offset = 32, size = 4 }",
+            "si_cxiy",
+        ),
+        (
+            "si_cxix = { offset = 32, size = 4 }",
+            "si_cxix = 32",
+            "needs its size",
+        ),
+        (
+            "si_cxix = { offset = 32, size = 4 }",
+            "si_cxix = { offset = 32, size = 9 }",
+            "not 1 to 8",
+        ),
+        (
+            "si_cxix = { offset = 32, size = 4 }",
+            "si_cxix = { offset = 99999, size = 4 }",
+            "beyond",
+        ),
+        ("si_cxix = { offset = 32, size = 4 }", "", "si_cxix"),
+        (
+            "si_prev = 16",
+            "si_prev = { offset = 16, size = 8 }",
+            "offset alone",
+        ),
+        (
+            "op_type = { offset = 32, size = 2, shift = 0, bits = 9 }",
+            "op_type = { offset = 32, size = 1, shift = 0, bits = 9 }",
+            "bits do not fit",
+        ),
+        ("[struct.stackinfo]", "[struct.stackinfos]", "stackinfos"),
+        ("Icurcop = 208\n", "", "Icurcop"),
+        ("CXTYPEMASK = 0xf", "CXTYPEMUSK = 0xf", "CXTYPEMUSK"),
+        ("pointer_size = 8", "pointer_size = 5", "4 or 8"),
+        (
+            "version = \"5.36.0\"",
+            "version = \"5.36\"",
+            "no perl version",
+        ),
+        ("[made]", "[made", "5.36.toml:"),
+        ("by = ", "buy = ", "buy"),
+    ];
+    for (from, to, needle) in cases {
+        assert!(good.contains(from), "{from}");
+        let bad = good.replacen(from, to, 1);
+        let error = Table::parse(&bad, Path::new("x/5.36.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(needle), "{to}: {error}");
+        assert!(error.starts_with("x/5.36.toml:"), "{error}");
+    }
+    // The line is the one of the mistake.
+    let line = good.lines().position(|l| l.starts_with("si_cxix")).unwrap() + 1;
+    let bad = good.replacen("si_cxix = { offset = 32, size = 4 }", "si_cxix = 32", 1);
+    let error = Table::parse(&bad, Path::new("t.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with(&format!("t.toml:{line}: ")), "{error}");
+}
+
+#[test]
+fn the_arrays_of_the_file_tell_numbers() {
+    let (image, identity) = perl();
+    let types = image.string_array("PL_block_type").unwrap();
+    assert_eq!(types.first().unwrap().as_deref(), Some("NULL"));
+    assert!(types.iter().any(|t| t.as_deref() == Some("EVAL")));
+    let ops = image.string_array("PL_op_name").unwrap();
+    assert_eq!(ops[0].as_deref(), Some("null"));
+    assert!(ops.len() > 350, "{identity}");
+}
+
+/// A perl whose debug file is found by name and checksum, not by build-id.
+#[test]
+fn debug_links_are_followed() {
+    let (image, identity) = perl();
+    let Some(debug) = debug_file(&image) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("perl");
+    std::fs::create_dir(folder.path().join(".debug")).unwrap();
+    let beside = folder.path().join(".debug/linked.debug");
+    std::fs::copy(&debug, &beside).unwrap();
+    let objcopy = Command::new("objcopy")
+        .arg("--remove-section=.note.gnu.build-id")
+        .arg("--remove-section=.gnu_debuglink")
+        .arg(format!("--add-gnu-debuglink={}", beside.display()))
+        .arg(PERL)
+        .arg(&copy)
+        .status();
+    if !objcopy
+        .as_ref()
+        .is_ok_and(std::process::ExitStatus::success)
+    {
+        eprintln!("SKIPPED: objcopy (binutils) is needed to make a debug link: {objcopy:?}");
+        return;
+    }
+    let linked = Image::open(&copy, &copy).unwrap();
+    assert_eq!(linked.build_id(), None);
+    let found = layout_of(
+        &linked,
+        &identity,
+        Some(DebugSearch::default()),
+        flags_only(),
+    );
+    let direct = layout_of(
+        &image,
+        &identity,
+        Some(DebugSearch::default()),
+        flags_only(),
+    );
+    assert_eq!(found.bound, direct.bound);
+    assert!(
+        found.source.to_string().contains("linked.debug"),
+        "{}",
+        found.source
+    );
+
+    // Another file of that name is not believed.
+    let mut bytes = std::fs::read(&beside).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&beside, bytes).unwrap();
+    let sources = Sources {
+        tables: flags_only(),
+        named: false,
+        debug: Some(DebugSearch::default()),
+    };
+    let refused = resolve(&linked, &identity, &sources, &mut |_| {})
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("no debug information"), "{refused}");
+}
+
+#[test]
+fn a_damaged_debug_file_is_reported_and_the_table_used() {
+    let (image, identity) = perl();
+    let Some(debug) = debug_file(&image) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let id = image.build_id_hex().unwrap();
+    let place = folder.path().join(".build-id").join(&id[..2]);
+    std::fs::create_dir_all(&place).unwrap();
+    let bytes = std::fs::read(&debug).unwrap();
+    let file = place.join(format!("{}.debug", &id[2..]));
+    let mut rng = fastrand::Rng::with_seed(7);
+    for round in 0..12 {
+        let mut damaged = bytes.clone();
+        if round % 2 == 0 {
+            damaged.truncate(rng.usize(100..bytes.len()));
+        }
+        for _ in 0..50 {
+            let at = rng.usize(64..damaged.len());
+            damaged[at] = rng.u8(..);
+        }
+        std::fs::write(&file, &damaged).unwrap();
+        let search = DebugSearch {
+            folders: vec![folder.path().to_owned()],
+            root: "/".into(),
+        };
+        let sources = Sources {
+            tables: TableSet::embedded().unwrap(),
+            named: false,
+            debug: Some(search),
+        };
+        // Whatever the damage did, there is a layout, and no panic on the way.
+        resolve(&image, &identity, &sources, &mut |_| {}).unwrap();
+    }
+}

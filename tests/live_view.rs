@@ -1,0 +1,455 @@
+//! The live view in a pseudo-terminal: what it shows, and that it leaves the terminal as it was.
+
+mod support;
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::sync::{Arc, Mutex};
+use support::{PERL, SPLIT, Target, file, folder, is_gone, text, wait_for};
+
+/// What came out of the terminal.
+struct Seen {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+/// What starts p5-spy, and outlives it: the kernel resets a terminal whose first process ends.
+const SHELL: &str = r#""$@"; code=$?; echo; echo "p5-spy ended with $code."; read wait"#;
+
+/// p5-spy in a terminal of its own.
+struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    seen: Arc<Mutex<Seen>>,
+    before: String,
+}
+
+fn size(cols: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        ..PtySize::default()
+    }
+}
+
+fn some(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
+}
+
+/// The terminal's settings in words, to compare.
+fn settings(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios().unwrap())
+}
+
+impl Terminal {
+    fn open(words: &[&str], environment: &[(&str, &str)]) -> Self {
+        let pair = native_pty_system().openpty(size(100, 30)).unwrap();
+        let mut command = CommandBuilder::new("/bin/sh");
+        command.args(["-c", SHELL, "sh", env!("CARGO_BIN_EXE_p5-spy")]);
+        command.args(words);
+        command.cwd("/");
+        command.env("TERM", "xterm-256color");
+        command.env("HOME", "/nonexistent");
+        command.env_remove("XDG_CONFIG_HOME");
+        command.env_remove("NO_COLOR");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let before = settings(&*pair.master);
+        let child = pair.slave.spawn_command(command).unwrap();
+        let seen = Arc::new(Mutex::new(Seen {
+            parser: vt100::Parser::new(some(30), some(100), 1000),
+            raw: Vec::new(),
+        }));
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let into = seen.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // The end is an error: EIO once nobody has the terminal open.
+            while let Ok(got @ 1..) = output.read(&mut piece) {
+                let mut seen = into.lock().unwrap();
+                seen.parser.process(&piece[..got]);
+                seen.raw.extend_from_slice(&piece[..got]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Terminal {
+            master: pair.master,
+            keys,
+            child,
+            seen,
+            before,
+        }
+    }
+
+    /// Opens the view of a process and waits until it shows something.
+    fn watch(pid: i32, options: &[&str]) -> Self {
+        let pid = pid.to_string();
+        let words = [&["--no-debug-info", "--pid", &pid][..], options].concat();
+        let mut terminal = Self::open(&words, &[]);
+        terminal.until("%Own");
+        terminal
+    }
+
+    /// The process id of p5-spy: the only child of the shell.
+    fn pid(&self) -> i32 {
+        let shell = self.child.process_id().unwrap() as i32;
+        let children = support::children(shell);
+        assert_eq!(children.len(), 1, "{children:?}");
+        children[0]
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let (_, cols) = seen.parser.screen().size();
+        let rows = seen.parser.screen().rows(0, cols.get());
+        rows.map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    fn shows(&self, needle: &str) -> bool {
+        self.lines().iter().any(|line| line.contains(needle))
+    }
+
+    /// Waits until this is on the screen.
+    fn until(&mut self, needle: &str) {
+        let deadline = std::time::Instant::now() + support::PATIENCE;
+        while !self.shows(needle) {
+            let lines = self.lines().join("\n");
+            assert!(
+                std::time::Instant::now() < deadline,
+                "no {needle:?} in:\n{lines}"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.seen.lock().unwrap().raw).into_owned()
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn resize(&self, cols: u16, rows: u16) {
+        let mut seen = self.seen.lock().unwrap();
+        seen.parser.set_size(some(rows), some(cols));
+        self.master.resize(size(cols, rows)).unwrap();
+    }
+
+    /// The number of samples in the header.
+    fn samples(&self) -> Option<u64> {
+        let lines = self.lines();
+        let (before, _) = lines.get(1)?.split_once(" samples in ")?;
+        before.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Waits for the end, looks whether the terminal is as it was, and gives the exit status and
+    /// what is on the screen then.
+    fn closed(mut self) -> (u32, Vec<String>) {
+        self.until("p5-spy ended with ");
+        assert_eq!(settings(&*self.master), self.before);
+        let lines = self.lines();
+        let seen = self.seen.lock().unwrap();
+        let screen = seen.parser.screen();
+        assert!(!screen.alternate_screen(), "{lines:?}");
+        assert!(!screen.hide_cursor(), "{lines:?}");
+        assert!(!screen.bracketed_paste() && !screen.application_cursor());
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        // Text after it is plain.
+        assert!(!screen.bold() && !screen.inverse());
+        assert_eq!(screen.fgcolor(), vt100::Color::Default);
+        drop(seen);
+        let end = lines
+            .iter()
+            .find_map(|l| l.strip_prefix("p5-spy ended with "));
+        (end.unwrap().trim_end_matches('.').parse().unwrap(), lines)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let shell = self.child.process_id().unwrap_or(0) as i32;
+        for pid in support::children(shell) {
+            support::kill(pid, libc::SIGKILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const BUSY: &str =
+    "alarm 120; $| = 1; sub busy { 1 for 1 .. 1000 } print qq(ready\\n); busy() while 1";
+
+#[test]
+fn it_shows_which_subs_are_busy() {
+    let folder = folder();
+    let script = file(folder.path(), "split.pl", SPLIT);
+    let mut target = Target::with_words(&[text(&script)]);
+    let pid = target.pid().to_string();
+    let mut terminal = Terminal::watch(target.pid(), &["--rate", "400"]);
+    {
+        let seen = terminal.seen.lock().unwrap();
+        assert!(seen.parser.screen().alternate_screen());
+        assert!(seen.parser.screen().hide_cursor());
+    }
+    for sub in ["main::hot", "main::warm", "main::cool", "(main)"] {
+        terminal.until(sub);
+    }
+    wait_for("many samples", || {
+        (terminal.samples()? > 1800).then_some(())
+    });
+    let lines = terminal.lines();
+    target.signal(libc::SIGTERM);
+    let spent = target.line();
+
+    assert_eq!(lines[0], format!("{pid} {PERL} {}", text(&script)));
+    for needle in ["perl 5.36.0 (threaded)", "CPU time", " samples in "] {
+        assert!(lines[1].contains(needle), "{needle}: {lines:#?}");
+    }
+    for needle in [
+        "/s of 400",
+        "running ",
+        "idle 0 %",
+        "errors 0.0 %",
+        "torn ",
+        "missed ",
+    ] {
+        assert!(lines[2].contains(needle), "{needle}: {lines:#?}");
+    }
+    let heading: Vec<&str> = lines[3].split_whitespace().collect();
+    let columns = ["%Own", "%Total", "OwnTime", "TotalTime", "Function", "File"];
+    assert_eq!(heading, columns);
+    assert_eq!(lines.last().unwrap().trim(), "q  quit");
+
+    // Since the start, at 400 a second; the percentages are of the last second.
+    let row = |name: &str| -> Vec<String> {
+        let is_it = |l: &&String| l.split_whitespace().nth(4) == Some(name);
+        let line = lines[4..].iter().find(is_it).unwrap();
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    let number = |text: &str| -> f64 { text.trim_end_matches(['%', 's']).parse().unwrap() };
+    let own = |name: &str| (number(&row(name)[2]) * 400.0).round() as u64;
+    let sampled = ["main::hot", "main::warm", "main::cool"].map(own);
+    support::shares_agree(spent.strip_prefix("spent ").unwrap(), &sampled);
+    for name in ["main::hot", "main::warm", "main::cool"] {
+        let row = row(name);
+        assert_eq!(row[5], text(&script));
+        // They call nothing.
+        assert_eq!((&row[0], &row[2]), (&row[1], &row[3]), "{row:?}");
+    }
+    assert_eq!(number(&row("(main)")[1]), 100.0, "{lines:#?}");
+    // The busiest is on top.
+    let shares = lines[4..]
+        .iter()
+        .filter_map(|l| l.split('%').next()?.trim().parse().ok());
+    let shares: Vec<f64> = shares.collect();
+    assert!(shares.is_sorted_by(|a, b| a >= b), "{lines:#?}");
+}
+
+#[test]
+fn it_survives_every_size() {
+    let target = Target::start(BUSY);
+    let mut terminal = Terminal::watch(target.pid(), &[]);
+    let pid = target.pid().to_string();
+    for (cols, rows) in [(60, 12), (20, 5), (200, 60), (1, 1), (80, 24)] {
+        terminal.resize(cols, rows);
+        if cols == 1 {
+            continue;
+        }
+        wait_for("the new size", || {
+            let lines = terminal.lines();
+            let is_full =
+                lines[0].starts_with(&pid) && lines[usize::from(rows) - 1].trim() == "q  quit";
+            is_full.then_some(())
+        });
+        let lines = terminal.lines();
+        assert_eq!(lines.len(), usize::from(rows));
+        assert!(lines[3].contains("%O"), "{lines:#?}");
+        if rows > 5 {
+            terminal.until("main::busy");
+            assert_eq!(terminal.shows("File"), cols > 70, "{lines:#?}");
+        }
+        // It goes on.
+        if cols >= 60 {
+            let before = wait_for("a header", || terminal.samples());
+            wait_for("more samples", || {
+                (terminal.samples()? > before).then_some(())
+            });
+        }
+    }
+    terminal.press(b"q");
+    assert_eq!(terminal.closed().0, 0);
+}
+
+#[test]
+fn q_and_control_c_leave_the_terminal_as_it_was() {
+    let target = Target::start(BUSY);
+    for keys in [b"q", b"Q", b"\x03"] {
+        let mut terminal = Terminal::watch(target.pid(), &[]);
+        terminal.press(keys);
+        let (status, lines) = terminal.closed();
+        assert_eq!(status, 0, "{lines:?}");
+        // Nothing of the view is left either.
+        assert!(!lines.iter().any(|l| l.contains("%Own")), "{lines:?}");
+    }
+    // The target has not noticed.
+    assert!(matches!(support::state(target.pid()), Some('R' | 'S')));
+}
+
+#[test]
+fn signals_leave_the_terminal_as_it_was() {
+    let target = Target::start(BUSY);
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        let terminal = Terminal::watch(target.pid(), &[]);
+        support::kill(terminal.pid(), signal);
+        terminal.closed();
+    }
+    assert!(matches!(support::state(target.pid()), Some('R' | 'S')));
+}
+
+#[test]
+fn the_end_of_the_target_ends_the_view() {
+    let target = Target::start(BUSY);
+    let terminal = Terminal::watch(target.pid(), &[]);
+    target.signal(libc::SIGKILL);
+    let (status, lines) = terminal.closed();
+    assert_eq!(status, 0, "{lines:?}");
+    let told = lines
+        .iter()
+        .any(|l| l.starts_with("The program ended after "));
+    assert!(told, "{lines:?}");
+}
+
+/// A program that says something on both streams, works until a file is there, and ends with 7.
+fn talker(folder: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    let end = folder.join("end");
+    let script = file(
+        folder,
+        "talk.pl",
+        &format!(
+            "alarm 120; $| = 1; $SIG{{INT}} = sub {{ print qq(interrupted\\n); exit 5 }};\n\
+             sub work {{ 1 for 1 .. 1000 }}\n\
+             print qq(said aloud\\n); print STDERR qq(complained\\n);\n\
+             open my $note, '>', '{}/pid'; print $note $$; close $note;\n\
+             work() while !-e '{}'; print qq(last words\\n); exit 7;\n",
+            text(folder),
+            text(&end)
+        ),
+    );
+    (script, end)
+}
+
+fn pid_of_talker(folder: &std::path::Path) -> i32 {
+    wait_for("the program", || {
+        std::fs::read_to_string(folder.join("pid"))
+            .ok()?
+            .parse()
+            .ok()
+    })
+}
+
+#[test]
+fn what_the_program_says_comes_after_the_view() {
+    let folder = folder();
+    let (script, end) = talker(folder.path());
+    let words = ["--no-debug-info", "--", PERL, text(&script)];
+    let mut terminal = Terminal::open(&words, &[]);
+    terminal.until("main::work");
+    pid_of_talker(folder.path());
+    for needle in ["said aloud", "complained"] {
+        assert!(!terminal.raw().contains(needle), "{}", terminal.raw());
+    }
+    std::fs::write(&end, "").unwrap();
+    let (status, lines) = terminal.closed();
+    assert_eq!(status, 7, "{lines:?}");
+    for needle in ["said aloud", "complained", "last words"] {
+        assert!(lines.iter().any(|l| l == needle), "{needle}: {lines:?}");
+    }
+}
+
+#[test]
+fn quitting_ends_a_program_that_p5_spy_started() {
+    for (keys, status, words) in [(b"q", 0, "said aloud"), (b"\x03", 5, "interrupted")] {
+        let folder = folder();
+        let (script, _) = talker(folder.path());
+        let words_after = words;
+        let words = ["--no-debug-info", "--", PERL, text(&script)];
+        let mut terminal = Terminal::open(&words, &[]);
+        terminal.until("main::work");
+        let pid = pid_of_talker(folder.path());
+        terminal.press(keys);
+        let (code, lines) = terminal.closed();
+        assert_eq!(code, status, "{lines:?}");
+        assert!(lines.iter().any(|l| l == words_after), "{lines:?}");
+        is_gone(pid);
+    }
+}
+
+/// An error leaves nothing of a view behind that never was.
+#[test]
+fn errors_are_readable() {
+    let terminal = Terminal::open(&["--pid", "1073741822"], &[]);
+    let (status, lines) = terminal.closed();
+    assert_eq!(status, 1);
+    assert_eq!(lines[0], "p5-spy: there is no process 1073741822");
+    let terminal = Terminal::open(&["--", "sh", "-c", "echo words; exit 4"], &[]);
+    let (status, lines) = terminal.closed();
+    assert_eq!(status, 4, "{lines:?}");
+    assert!(lines.iter().any(|l| l == "words"), "{lines:?}");
+    assert!(lines.concat().contains("nothing was sampled"), "{lines:?}");
+}
+
+/// The numbers of every colour that was asked for; not the return to the usual one.
+fn colours(raw: &str) -> Vec<String> {
+    let sequences = raw.split("\x1b[").skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || ";:".contains(c)))?;
+        rest[end..].starts_with('m').then(|| rest[..end].to_owned())
+    });
+    let is_colour = |number: &str| {
+        let number: u32 = number.parse().unwrap_or(0);
+        matches!(number, 30..=38 | 40..=48 | 90..=97 | 100..=107)
+    };
+    sequences
+        .filter(|s| s.split([';', ':']).any(is_colour))
+        .collect()
+}
+
+#[test]
+fn colours_are_only_for_those_who_want_them() {
+    let target = Target::start(BUSY);
+    let pid = target.pid().to_string();
+    let words = ["--no-debug-info", "--pid", &pid];
+    for (environment, is_plain) in [
+        (&[("NO_COLOR", "1")][..], true),
+        (&[("NO_COLOR", "")], false),
+        (&[], false),
+    ] {
+        let mut terminal = Terminal::open(&words, environment);
+        terminal.until("main::busy");
+        let colours = colours(&terminal.raw());
+        assert_eq!(colours.is_empty(), is_plain, "{environment:?}: {colours:?}");
+        terminal.press(b"q");
+        terminal.closed();
+    }
+}
+
+/// Names of the target that would do something to the terminal.
+#[test]
+fn names_do_no_harm_to_the_terminal() {
+    let script = r#"use Sub::Util; alarm 120; $| = 1;
+my $code = Sub::Util::set_subname("main::a\e]0;owned\a\e[?1049l\e[31m\n", sub { 1 for 1 .. 1000 });
+print "ready\n"; $code->() while 1;"#;
+    let target = Target::start(script);
+    let mut terminal = Terminal::watch(target.pid(), &[]);
+    terminal.resize(200, 24);
+    terminal.until(r"main::a\x{1b}]0;owned\x{7}\x{1b}[?1049l");
+    for harm in ["\x1b]0;", "\x07", "\x1b[?1049l"] {
+        assert!(!terminal.raw().contains(harm), "{harm:?}");
+    }
+    terminal.press(b"q");
+    terminal.closed();
+}

@@ -1,0 +1,404 @@
+//! What the integration tests share: running p5-spy and perl with a bound on every wait.
+#![allow(dead_code)] // Every test program uses its own part of this.
+
+pub mod xml;
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes on a machine that is busy with something else.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The perl that the built-in tables know.
+pub const PERL: &str = "/usr/bin/perl";
+
+/// The program under test, without the settings of whoever runs the tests.
+pub fn spy() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_p5-spy"));
+    command
+        .env("HOME", "/nonexistent")
+        .env("COLUMNS", "100")
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs p5-spy with these words to its end.
+pub fn run(words: &[&str]) -> Finished {
+    let mut command = spy();
+    command.args(words);
+    Running::start(command).finish()
+}
+
+/// Runs a line that needs no quoting.
+pub fn run_line(line: &str) -> Finished {
+    run(&line.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Polls until something is there.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: ExitStatus,
+    pub out: String,
+    pub err: String,
+}
+
+impl Finished {
+    /// The exit code; a death by signal fails the test.
+    pub fn code(&self) -> i32 {
+        match self.status.code() {
+            Some(code) => code,
+            None => panic!("ended by a signal: {self:?}"),
+        }
+    }
+
+    /// Insists on an exit code and on something in the messages.
+    #[track_caller]
+    pub fn expect(&self, code: i32, needle: &str) -> &Self {
+        assert_eq!(self.code(), code, "{self:?}");
+        assert!(
+            self.err.contains(needle),
+            "{needle:?} is not in: {}",
+            self.err
+        );
+        self
+    }
+
+    /// Insists that standard output has no line that looks like a frame.
+    #[track_caller]
+    pub fn no_stack(&self) -> &Self {
+        let frames = self.out.lines().filter(|l| {
+            l.contains("main::") || l.contains("(main)") || (l.contains("(/") && l.contains(".pl"))
+        });
+        assert_eq!(frames.count(), 0, "{self:?}");
+        self
+    }
+}
+
+/// What a stream said so far, and the thread that listens.
+struct Heard {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    listener: JoinHandle<()>,
+}
+
+impl Heard {
+    fn listen(mut source: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let into = bytes.clone();
+        let listener = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(got @ 1..) = source.read(&mut piece) {
+                into.lock().unwrap().extend_from_slice(&piece[..got]);
+            }
+        });
+        Heard { bytes, listener }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// Everything, unless a program that was left behind keeps the stream open.
+    fn all(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !self.listener.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.text()
+    }
+}
+
+/// A program that runs; dropping it kills it.
+pub struct Running {
+    child: Child,
+    out: Heard,
+    err: Heard,
+}
+
+impl Running {
+    /// Starts it with both outputs caught.
+    pub fn start(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let out = Heard::listen(child.stdout.take().unwrap());
+        let err = Heard::listen(child.stderr.take().unwrap());
+        Running { child, out, err }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Its standard input, if that was made a pipe.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    pub fn signal(&self, signal: i32) {
+        kill(self.pid(), signal);
+    }
+
+    /// Waits until standard output has a whole line that starts this way, and gives the rest of it.
+    pub fn says(&self, start: &str) -> String {
+        wait_for(start, || {
+            let text = self.out.text();
+            let whole = text.get(..text.rfind('\n')? + 1)?;
+            let rest = whole.lines().find_map(|line| line.strip_prefix(start))?;
+            Some(rest.to_owned())
+        })
+    }
+
+    /// Waits until p5-spy samples: it does so on a thread of its own, its second one.
+    pub fn samples(&mut self) {
+        let tasks = format!("/proc/{}/task", self.pid());
+        let err = &self.err;
+        let child = &mut self.child;
+        wait_for("the sampling thread", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("p5-spy ended ({status}): {}", err.text());
+            }
+            (std::fs::read_dir(&tasks).ok()?.count() > 1).then_some(())
+        });
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Finished {
+        let child = &mut self.child;
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                let (out, err) = (self.out.text(), self.err.text());
+                panic!("still running after {PATIENCE:?}\n{out}\n{err}");
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        };
+        Finished {
+            status,
+            out: self.out.all(),
+            err: self.err.all(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already reaped by `finish` in most tests: then neither does anything.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A perl to look at, by its process id; dropping it kills it.
+pub struct Target {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Target {
+    /// Starts a script, which must print a line "ready" when it is where the test wants it.
+    pub fn start(script: &str) -> Self {
+        Self::with_words(&["-e", script])
+    }
+
+    /// The same with perl's whole command line.
+    pub fn with_words(words: &[&str]) -> Self {
+        let mut child = Command::new(PERL)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut target = Target { child, out };
+        assert_eq!(target.line(), "ready");
+        target
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    pub fn signal(&self, signal: i32) {
+        kill(self.pid(), signal);
+    }
+
+    /// Waits until it sleeps in the kernel.
+    pub fn blocks(&self) {
+        wait_for("the target to wait", || {
+            (state(self.pid())? == 'S').then_some(())
+        });
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal.
+pub fn kill(pid: i32, signal: i32) {
+    // SAFETY: kill has no memory effects in this process.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// The kernel's letter for what a process does; `None` when there is no such process.
+pub fn state(pid: i32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The processes that a process started.
+pub fn children(pid: i32) -> Vec<i32> {
+    let parent = |pid: i32| -> Option<i32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let mut all = processes();
+    all.retain(|one| parent(*one) == Some(pid));
+    all
+}
+
+fn processes() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Waits until a process that is not our child has ended; nobody may reap it in a container, so a
+/// zombie counts as gone.
+pub fn is_gone(pid: i32) {
+    wait_for("the end of a process", || {
+        matches!(state(pid), None | Some('Z' | 'X')).then_some(())
+    });
+}
+
+/// Processes whose command line has this word; the word must be unlikely.
+pub fn processes_with(word: &str) -> Vec<i32> {
+    processes()
+        .into_iter()
+        .filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.windows(word.len()).any(|w| w == word.as_bytes())
+                && !matches!(state(*pid), None | Some('Z' | 'X'))
+        })
+        .collect()
+}
+
+/// The names in a folder.
+pub fn listing(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The text of a path.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A new folder that goes away with its owner.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Writes a file into a folder.
+pub fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// Collapsed stacks as (frames from the outside in, count).
+pub fn stacks(collapsed: &str) -> Vec<(Vec<String>, u64)> {
+    let line = |line: &str| {
+        let (frames, count) = line.rsplit_once(' ').unwrap();
+        let frames = frames.split(';').map(str::to_owned).collect();
+        (frames, count.parse().unwrap())
+    };
+    collapsed.lines().map(line).collect()
+}
+
+/// A program that spends its CPU time 70/20/10 on three subs, measures that itself, and says
+/// what it was when it ends, after so many seconds of CPU time or at SIGTERM: the three, and what
+/// the main program took.
+pub const SPLIT: &str = r#"use strict; use warnings;
+use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID);
+alarm 120;
+$| = 1;
+my ($until, %spent, $stop) = shift // 100;
+$SIG{TERM} = sub { $stop = 1 };
+sub hot { my $x = 0; $x += $_ for 1 .. $_[0]; $x }
+sub warm { my $x = 0; $x += $_ for 1 .. $_[0]; $x }
+sub cool { my $x = 0; $x += $_ for 1 .. $_[0]; $x }
+my @parts = ([hot => \&hot, 7], [warm => \&warm, 2], [cool => \&cool, 1]);
+print "ready\n";
+my $all = clock_gettime(CLOCK_PROCESS_CPUTIME_ID);
+until ($stop || clock_gettime(CLOCK_PROCESS_CPUTIME_ID) > $until) {
+    for my $part (@parts) {
+        my ($name, $code, $units) = @$part;
+        # Lengths vary, so that no rhythm of the sampler can meet one of the program.
+        my $times = int $units * 1500 * (0.5 + rand);
+        my $from = clock_gettime(CLOCK_PROCESS_CPUTIME_ID);
+        $code->($times);
+        $spent{$name} += clock_gettime(CLOCK_PROCESS_CPUTIME_ID) - $from;
+    }
+}
+$all = clock_gettime(CLOCK_PROCESS_CPUTIME_ID) - $all;
+my @spent = map $spent{$_->[0]}, @parts;
+$all -= $_ for @spent;
+print "spent @spent $all\n";
+"#;
+
+/// Holds what was sampled of the three subs of [`SPLIT`], and of its main program when that is
+/// given, against what it said itself.
+#[track_caller]
+pub fn shares_agree(spent: &str, sampled: &[u64]) {
+    let spent: Vec<f64> = spent.split(' ').map(|s| s.parse().unwrap()).collect();
+    let spent = &spent[..sampled.len()];
+    let (all, samples) = (
+        spent.iter().sum::<f64>(),
+        sampled.iter().sum::<u64>() as f64,
+    );
+    assert!(samples > 300.0, "too few to tell anything: {sampled:?}");
+    for (time, count) in spent.iter().zip(sampled) {
+        let (truth, seen) = (time / all, *count as f64 / samples);
+        let allowed = 4.0 * (truth * (1.0 - truth) / samples).sqrt() + 0.02;
+        assert!(
+            (truth - seen).abs() <= allowed,
+            "spent {spent:?}, sampled {sampled:?}: {truth:.3} against {seen:.3}, allowed {allowed:.3}"
+        );
+    }
+}
