@@ -129,8 +129,8 @@ struct DumpArgs {
     #[arg(long)]
     json: bool,
     /// The process to look at
-    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
-    pid: i32,
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
+    pid: Option<i32>,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -141,7 +141,7 @@ struct LayoutDumpArgs {
     #[arg(value_name = "FILE", conflicts_with = "pid")]
     file: Option<PathBuf>,
     /// A running process, whose perl is taken
-    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Option<i32>,
     #[command(flatten)]
     layout: LayoutArgs,
@@ -150,7 +150,7 @@ struct LayoutDumpArgs {
 #[derive(Debug, Args)]
 struct TargetArgs {
     /// The process to look at
-    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Option<i32>,
     /// A program to start and look at, after --
     #[arg(last = true, value_name = "PROGRAM", num_args = 1..)]
@@ -304,16 +304,22 @@ impl Job {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        let cli = Cli::try_parse_from(words)?;
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let cli = Cli::try_parse_from(&words).map_err(|e| better_advice(e, &words))?;
         match cli.verb {
             Some(Verb::Top(args)) => Ok(Job::Top {
                 aim: args.target.aim("top")?,
                 sampling: args.sampling.settings(),
                 layout: args.layout.into(),
             }),
-            Some(Verb::Record(args)) => record(args),
+            Some(Verb::Record(args)) => record_as("record", args),
             Some(Verb::Dump(args)) => Ok(Job::Dump {
-                pid: args.pid,
+                pid: args.pid.ok_or_else(|| {
+                    mistake(
+                        ErrorKind::MissingRequiredArgument,
+                        "which process? p5-spy dump --pid PID".into(),
+                    )
+                })?,
                 json: args.json,
                 layout: args.layout.into(),
             }),
@@ -377,17 +383,20 @@ impl Short {
             };
         }
         match self.flame {
-            Some(file) => record(RecordArgs {
-                output: Some(file),
-                format: Some(Format::Flamegraph),
-                by: self.by.unwrap_or_default(),
-                stats: self.stats,
-                sampling: self.sampling,
-                target: self.target,
-                layout: self.layout,
-            }),
+            Some(file) => record_as(
+                "--flame FILE",
+                RecordArgs {
+                    output: Some(file),
+                    format: Some(Format::Flamegraph),
+                    by: self.by.unwrap_or_default(),
+                    stats: self.stats,
+                    sampling: self.sampling,
+                    target: self.target,
+                    layout: self.layout,
+                },
+            ),
             None => Ok(Job::Top {
-                aim: self.target.aim("p5-spy")?,
+                aim: self.target.aim("")?,
                 sampling: self.sampling.settings(),
                 layout: self.layout.into(),
             }),
@@ -395,7 +404,7 @@ impl Short {
     }
 }
 
-fn record(args: RecordArgs) -> Result<Job, clap::Error> {
+fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
     let format = match (args.format, &args.output) {
         (Some(format), _) => format,
         (None, None) => Format::Flamegraph,
@@ -411,7 +420,7 @@ fn record(args: RecordArgs) -> Result<Job, clap::Error> {
         })?,
     };
     Ok(Job::Record {
-        aim: args.target.aim("record")?,
+        aim: args.target.aim(words)?,
         sampling: args.sampling.settings(),
         layout: args.layout.into(),
         output: args.output,
@@ -446,12 +455,8 @@ impl TargetArgs {
                 format!("either --pid {pid} or a program after --, not both"),
             )),
             (None, None) => {
-                let words = if verb.starts_with('-') {
-                    format!("p5-spy {verb}")
-                } else {
-                    ["p5-spy", verb].join(" ")
-                };
-                let words = words.replace("p5-spy p5-spy", "p5-spy");
+                let words = ["p5-spy", verb].join(" ");
+                let words = words.trim_end();
                 let start = if verb == "--dump" {
                     String::new()
                 } else {
@@ -484,6 +489,74 @@ impl From<LayoutArgs> for LayoutChoice {
             use_debug_info: !args.no_debug_info,
         }
     }
+}
+
+/// Replaces clap's advice where it would lead a user of ours astray.
+fn better_advice(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let shown = |words: &[OsString]| {
+        let words: Vec<String> = words
+            .iter()
+            .map(|w| w.to_string_lossy().into_owned())
+            .collect();
+        crate::text::from_utf8(words.join(" ").as_bytes())
+    };
+    let given = words.get(1..).unwrap_or_default();
+    let first = given
+        .first()
+        .map(|w| w.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let verbs = ["top", "record", "dump", "layout-dump"];
+    let is_verb = verbs.contains(&first.as_str());
+    let number = |word: Option<&OsString>| word.and_then(|w| w.to_str()?.parse::<u32>().ok());
+    let stray = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+    );
+    if stray && !is_verb && !first.starts_with('-') {
+        if let Some(pid) = number(given.first()) {
+            return mistake(
+                error.kind(),
+                format!("a process is given with --pid: p5-spy --pid {pid}"),
+            );
+        }
+        let alike = verbs.into_iter().find(|v| strsim::jaro(v, &first) > 0.8);
+        let message = match alike {
+            Some(verb) => format!("{first} is no verb of p5-spy; did you mean '{verb}'?"),
+            None => format!(
+                "{first} is no verb of p5-spy (those are {}); to start a program: p5-spy -- {}",
+                verbs.join(", "),
+                shown(given)
+            ),
+        };
+        return mistake(error.kind(), message);
+    }
+    if stray
+        && is_verb
+        && let Some(pid) = number(given.get(1))
+    {
+        return mistake(
+            error.kind(),
+            format!("a process is given with --pid: p5-spy {first} --pid {pid}"),
+        );
+    }
+    if first == "dump" && given.iter().any(|w| w == "--") {
+        let message = "dump looks at a program that runs already: p5-spy dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM";
+        return mistake(ErrorKind::ArgumentConflict, message.into());
+    }
+    // "use '-- -x'" would start a program of that name.
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+        let kept: Vec<_> = tips
+            .iter()
+            .filter(|tip| !tip.to_string().contains("'-- "))
+            .cloned()
+            .collect();
+        error.remove(ContextKind::Suggested);
+        if !kept.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(kept));
+        }
+    }
+    error
 }
 
 fn mistake(kind: ErrorKind, message: String) -> clap::Error {

@@ -160,7 +160,7 @@ fn a_name_of_absurd_length_is_nonsense() {
 #[test]
 fn an_interpreter_without_a_stack_says_so() {
     each_table(|mut perl| {
-        perl.put(perl.interpreter, "interpreter", "Icurstackinfo", 0);
+        perl.put_variable("Icurstackinfo", 0);
         assert!(walk(&perl).unwrap_err().contains("no stack"));
     });
 }
@@ -214,7 +214,13 @@ fn lines_are_refined_within_the_statement() {
         let call = perl.plant_statement(2, 77);
         perl.set_retop(1, call.returns_to);
         let walked = walk(&perl).unwrap();
-        assert_eq!(walked[1], (top_name(&perl, 0), Model::file(2), 77));
+        // Before 5.10 perl keeps return ops elsewhere.
+        let line = if perl.has_retops() {
+            77
+        } else {
+            Model::line(2)
+        };
+        assert_eq!(walked[1], (top_name(&perl, 0), Model::file(2), line));
     });
 }
 

@@ -298,8 +298,24 @@ fn difference(caller: &[Frame], spied: &[Frame]) -> String {
     text
 }
 
+/// What `caller` says, where an old perl's own says less than p5-spy, as newer ones have it: before
+/// 5.20 it does not look for the line within the statement of a call (p5-spy does, on all
+/// versions), and before 5.16 it has no name for a sub whose package is gone.
+fn as_newer_perls_say(caller: &[Frame], spied: &[Frame], version: u64) -> Vec<Frame> {
+    let mut frames = caller.to_vec();
+    for (index, (frame, other)) in frames.iter_mut().zip(spied).enumerate() {
+        if version < 5_020_000 && index > 0 {
+            frame.line = other.line;
+        }
+        if version < 5_016_000 && frame.name.is_empty() && other.name.starts_with("__ANON__::") {
+            frame.name.clone_from(&other.name);
+        }
+    }
+    frames
+}
+
 /// What differs at one stop.
-fn compare(label: &str, threads: &[Thread], json: &Value) -> String {
+fn compare(label: &str, threads: &[Thread], json: &Value, version: u64) -> String {
     let mut text = String::new();
     let spied_threads = json["threads"].as_array().expect("threads");
     if spied_threads.len() != threads.len() {
@@ -324,7 +340,8 @@ fn compare(label: &str, threads: &[Thread], json: &Value) -> String {
         if found["state"] != "idle" {
             let _ = writeln!(text, "    the state is {}", found["state"]);
         }
-        let different = difference(&thread.frames, &spied(found));
+        let frames = as_newer_perls_say(&thread.frames, &spied(found), version);
+        let different = difference(&frames, &spied(found));
         if !different.is_empty() {
             let of = thread
                 .tid
@@ -356,7 +373,7 @@ fn differences(perl: &Perl, program: &str, stops: usize, layout: Layout) -> Resu
                         "no debug information was found, the layout is {source}"
                     ));
                 }
-                text += &compare(&label, &threads, &json);
+                text += &compare(&label, &threads, &json, perl.version);
             }
             Err(e) if e.contains("no layout") => return Err(e),
             Err(e) => {

@@ -4,7 +4,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use support::{Finished, PERL, Running, SPLIT, Target, file, folder, run, spy, stacks, text, xml};
+
+/// Held for writing by the test that wants the CPUs for itself: a program that has to wait for a
+/// CPU does so where it calls the system, and p5-spy says so.
+static OTHERS: RwLock<()> = RwLock::new(());
 
 /// Records a running process for a while, with more options.
 fn record(pid: i32, output: &Path, seconds: &str, options: &[&str]) -> Finished {
@@ -43,6 +48,7 @@ fn own(collapsed: &str) -> BTreeMap<String, u64> {
 
 #[test]
 fn shares_are_those_of_the_cpu_time() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let (content, spent) = record_split("out.folded", &[]);
     let own = own(&content);
     let of = |name: &str| own.get(name).copied().unwrap_or(0);
@@ -53,6 +59,7 @@ fn shares_are_those_of_the_cpu_time() {
 /// kernel look at the clock: if samples wait for such moments, it gets far too many.
 #[test]
 fn what_calls_the_system_gets_no_more_than_its_share() {
+    let _alone = OTHERS.write().unwrap_or_else(PoisonError::into_inner);
     let (content, spent) = record_split("out.folded", &[]);
     let own = own(&content);
     let subs = ["main::hot", "main::warm", "main::cool"];
@@ -63,6 +70,7 @@ fn what_calls_the_system_gets_no_more_than_its_share() {
 
 #[test]
 fn the_picture_shows_the_same_shares() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let (content, spent) = record_split("out.svg", &[]);
     let elements = xml::parse(&content).unwrap();
     let samples = |name: &str| {
@@ -84,6 +92,7 @@ fn the_picture_shows_the_same_shares() {
 /// Both lines of the loops are known: nothing else may show up in them.
 #[test]
 fn by_line_gives_file_and_line() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let folder = folder();
     let script = file(
         folder.path(),
@@ -119,6 +128,7 @@ const BUSY: &str =
 
 #[test]
 fn standard_output_has_the_stacks_and_nothing_else() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let target = Target::start(BUSY);
     let said = record(target.pid(), Path::new("-"), "0.5", &["-f", "collapsed"]);
     said.expect(0, "samples due in");
@@ -144,12 +154,14 @@ fn stats(file: &Path) -> serde_json::Value {
     assert_eq!(
         keys,
         [
+            "approximate",
             "attempted",
             "cpu_seconds",
             "duration_seconds",
             "errors",
             "good",
             "idle",
+            "late",
             "missed",
             "remote_reads",
             "torn"
@@ -168,6 +180,7 @@ fn stats(file: &Path) -> serde_json::Value {
 
 #[test]
 fn the_numbers_add_up() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let (target, folder) = (Target::start(BUSY), folder());
     let (output, numbers) = (folder.path().join("o.txt"), folder.path().join("s.json"));
     let options = ["-r", "500", "--stats", text(&numbers)];
@@ -190,6 +203,7 @@ fn the_numbers_add_up() {
 
 #[test]
 fn what_waits_is_idle() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let target = Target::start(
         "alarm 120; $| = 1; sub waits { sysread STDIN, my $x, 1 } print qq(ready\\n); waits()",
     );
@@ -224,6 +238,7 @@ fn what_waits_is_idle() {
 
 #[test]
 fn files_are_written_whole_or_not_at_all() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let (target, folder) = (Target::start(BUSY), folder());
     let output = file(folder.path(), "out.svg", "old");
     let numbers = file(folder.path(), "stats.json", "old");
@@ -248,6 +263,7 @@ fn files_are_written_whole_or_not_at_all() {
 /// The old file stays while the new one is made.
 #[test]
 fn the_old_file_stays_until_the_new_one_is_there() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let (target, folder) = (Target::start(BUSY), folder());
     let output = file(folder.path(), "out.svg", "old");
     let mut command = spy();
@@ -264,6 +280,7 @@ fn the_old_file_stays_until_the_new_one_is_there() {
 /// A folder that vanishes meanwhile costs the recording, but not the program its status.
 #[test]
 fn a_folder_that_vanishes() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let outer = folder();
     let inner = outer.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
@@ -287,6 +304,7 @@ fn a_folder_that_vanishes() {
 
 #[test]
 fn the_title_is_the_command_line_whatever_it_holds() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let script =
         "alarm 120; $| = 1; my $t = '<b>&amp;\"</b>'; print qq(ready\\n); 1 while q(x&y) le q(z>])";
     let target = Target::start(script);
@@ -311,6 +329,7 @@ fn the_title_is_the_command_line_whatever_it_holds() {
 /// Names that would do something to a terminal, a browser or a reader of collapsed stacks.
 #[test]
 fn names_do_no_harm() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
     let script = r##"use Sub::Util; alarm 120; $| = 1;
 my $evil = "a;b\n\e[31m\e]0;owned\a<script>&\x{202e}\x{7f}\x{9b}2J";
 my $code = Sub::Util::set_subname("main::$evil", sub { 1 for 1 .. 1000 });

@@ -191,17 +191,6 @@ fn what_cannot_be_started() {
 }
 
 #[test]
-fn a_script_without_a_first_line_is_not_run_by_a_shell() {
-    let folder = folder();
-    let script = file(folder.path(), "script", "echo I am sh\n");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, mode).unwrap();
-    let (finished, _) = Recorded::start(&[], &[text(&script)]).finish();
-    assert_eq!(finished.out, "");
-    finished.expect(1, "neither a binary nor a script with a #! line");
-}
-
-#[test]
 fn what_ends_before_its_perl_is_up() {
     for (program, status) in [
         (&["true"][..], 1),

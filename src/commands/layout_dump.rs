@@ -8,7 +8,6 @@ use crate::layout::{Resolved, resolve, table, with_block_types};
 use crate::perl::identity::Identity;
 use crate::process::Process;
 use anyhow::Context;
-use std::path::Path;
 
 pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let sources = sources(choice)?;
@@ -32,20 +31,20 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// The table. What it was made from is named by build-id: paths differ between machines.
 fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
-    let show = |path: &Path| crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
-    let build_id = image
-        .build_id_hex()
-        .map_or_else(String::new, |id| format!(", build-id {id}"));
     let archname = identity
         .archname
-        .as_ref()
-        .map_or_else(String::new, |a| format!(", {a}"));
+        .as_deref()
+        .unwrap_or("unknown architecture");
+    let build_id = image
+        .build_id_hex()
+        .map_or_else(|| "no build-id".to_owned(), |id| format!("build-id {id}"));
     let from = format!(
-        "{}, {} of {}{archname}{build_id}",
-        resolved.source,
+        "perl {} {}, {archname}, {build_id}; offsets from {}",
         identity.version,
-        show(image.path())
+        identity.build,
+        resolved.source.short()
     );
     table::write(identity, &resolved.layout, &from)
 }

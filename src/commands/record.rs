@@ -9,7 +9,7 @@ use crate::output::{render, viewer, write_whole};
 use crate::process::{Child, Streams};
 use crate::profile::{Profile, StackCounts, Tally};
 use crate::sampler::{self, End, Recording, Sampler};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +84,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         own_cpu_time().saturating_sub(cpu_before),
         recording.remote_reads,
     );
+    let failed = recording.tally.failed();
     let profile = Profile::new(&recording.table, recording.sink);
     let title = format!("perl profile of {}", session.title);
     let written = write_whole(&output, &mut |to| {
@@ -106,9 +107,17 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
     );
     // The program's status must not be lost to a full disk, nor the other way round.
     let status = leave(session.child.take(), &end, interrupted, &mut requests);
-    written.and(stats_written)?;
+    for problem in [written, stats_written].into_iter().filter_map(Result::err) {
+        if status == 0 {
+            return Err(problem);
+        }
+        warn(format!("{problem:#}"));
+    }
     match end {
         End::Lost(e) if profile.total() == 0 => Err((*e).into()),
+        _ if profile.total() == 0 && failed > 0 => bail!(
+            "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
+        ),
         _ => Ok(status),
     }
 }
@@ -118,20 +127,19 @@ fn check_writable(file: Option<&Path>) -> anyhow::Result<()> {
     let Some(file) = file.filter(|f| f.as_os_str() != "-") else {
         return Ok(());
     };
+    let problem = || format!("cannot write {}", file.display());
     if file.is_dir() {
-        bail!("cannot write {}: it is a folder", file.display());
+        bail!("{}: it is a folder", problem());
     }
-    let folder = file
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    if file.exists() && !file.is_file() {
+        return Ok(());
+    }
+    let parent = file.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        bail!(
-            "cannot write {}: there is no folder {}",
-            file.display(),
-            folder.display()
-        );
+        bail!("{}: there is no folder {}", problem(), folder.display());
     }
+    tempfile::tempfile_in(folder).with_context(problem)?;
     Ok(())
 }
 

@@ -86,14 +86,20 @@ pub fn block_type_numbers(names: &[Option<String>]) -> Vec<(&'static str, u64)> 
         let first = places.next()?;
         places.next().is_none().then_some(first.0 as u64)
     };
-    [
+    let wanted = [
         ("CXt_SUB", "SUB"),
         ("CXt_FORMAT", "FORMAT"),
         ("CXt_EVAL", "EVAL"),
-    ]
-    .into_iter()
-    .filter_map(|(constant, name)| Some((constant, number(name)?)))
-    .collect()
+    ];
+    let mut found: Vec<(&str, u64)> = wanted
+        .into_iter()
+        .filter_map(|(constant, name)| Some((constant, number(name)?)))
+        .collect();
+    // Some old perls leave types out at the end.
+    if found.len() == wanted.len() {
+        found.push(("CXt_LAST", names.len() as u64 - 1));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -152,7 +158,12 @@ mod tests {
             .collect();
         assert_eq!(
             block_type_numbers(&names),
-            [("CXt_SUB", 2), ("CXt_FORMAT", 3), ("CXt_EVAL", 4)]
+            [
+                ("CXt_SUB", 2),
+                ("CXt_FORMAT", 3),
+                ("CXt_EVAL", 4),
+                ("CXt_LAST", 4)
+            ]
         );
         let doubled = vec![Some("SUB".to_owned()), Some("SUB".to_owned()), None];
         assert_eq!(block_type_numbers(&doubled), []);

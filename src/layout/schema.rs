@@ -402,6 +402,8 @@ schema! {
         CXt_FORMAT: Required;
         /// An eval, `require` or `do FILE`.
         CXt_EVAL: Required;
+        /// The highest type.
+        CXt_LAST: Optional;
         /// Flag of an eval context: eval STRING.
         CXp_REAL: Required;
         /// Flag of an eval context: eval BLOCK, or C code that catches exceptions.

@@ -214,6 +214,10 @@ impl Table {
             }
         }
         layout.bind().map_err(|e| damaged(0, e.to_string()))?;
+        if let Some((one, other)) = overlap(&layout) {
+            let at = text.find(&format!("\n{other} =")).map_or(0, |at| at + 1);
+            return Err(damaged(at, format!("{one} and {other} overlap")));
+        }
         Ok(Table {
             name,
             target: file.perl,
@@ -288,9 +292,10 @@ impl Table {
             identity.iv_size().to_string(),
         );
         compare("nv", t.nv.clone(), identity.nv().to_owned());
-        if let (Some(ours), Some(theirs)) = (t.interpreter_size, identity.interpreter_size) {
-            compare("interpreter size", ours.to_string(), theirs.to_string());
-        }
+        // Perls before 5.8.9 do not tell theirs: then a table that has one is not for them.
+        let size = |s: Option<u32>| s.map_or_else(|| "unknown".to_owned(), |s| s.to_string());
+        let (ours, theirs) = (size(t.interpreter_size), size(identity.interpreter_size));
+        compare("interpreter size", ours, theirs);
         found
     }
 }
@@ -335,6 +340,29 @@ impl Entry {
         }
         Ok(field)
     }
+}
+
+/// Two members of one structure that lie on top of each other. In contexts that is as it should
+/// be (they hold unions), and bit-fields share their bytes.
+fn overlap(layout: &Layout) -> Option<(&'static str, &'static str)> {
+    let solid: Vec<_> = layout
+        .fields()
+        .filter(|(spec, field)| {
+            spec.structure != "context"
+                && field.size > 0
+                && u32::from(field.bits) == u32::from(field.size) * 8
+        })
+        .collect();
+    // A COP starts with the members of an op.
+    let together = |a: &str, b: &str| a == b || (a == "op" && b == "cop");
+    solid.iter().find_map(|(spec, field)| {
+        solid.iter().find_map(|(other, place)| {
+            let same = spec.name == other.name || !together(spec.structure, other.structure);
+            let apart =
+                field.end() <= place.offset as usize || place.end() <= field.offset as usize;
+            (!same && !apart).then_some((spec.name, other.name))
+        })
+    })
 }
 
 /// The tables and flags that a run may use.

@@ -21,6 +21,11 @@ pub struct Summary {
     pub missed: u64,
     /// Failures by kind.
     pub errors: BTreeMap<String, u64>,
+    /// Of `attempted`, those for which p5-spy was woken late: more than a few mean that lines
+    /// which make system calls have more than their share.
+    pub late: u64,
+    /// Of `good` and `idle`, stacks that were read while the target could run on.
+    pub approximate: u64,
     /// How long the recording took.
     pub duration_seconds: f64,
     /// CPU time that p5-spy itself used.
@@ -38,6 +43,8 @@ impl Summary {
             idle: tally.idle,
             torn: tally.torn,
             missed: tally.missed,
+            late: tally.late,
+            approximate: tally.approximate,
             errors: tally
                 .errors
                 .iter()
@@ -71,10 +78,17 @@ impl Summary {
             0.0
         };
         let _ = write!(text, "; p5-spy itself used {share:.1} % of a CPU");
-        if self.missed * 20 > self.attempted {
+        let disturbed = 20 * self.missed > self.attempted;
+        if disturbed && 10 * self.late < self.attempted {
             let _ = write!(
                 text,
-                "\np5-spy fell behind: this machine cannot give it {rate} samples a second now. Take a lower --rate"
+                "\np5-spy fell behind {rate} samples a second. Take a lower --rate"
+            );
+        } else if disturbed || 5 * self.late > self.attempted {
+            text.push_str(
+                "\np5-spy was often woken late, which favours lines that make system calls: \
+                 the CPUs are busy. Run it as root (it then takes the lowest real-time priority), \
+                 or take a lower --rate",
             );
         }
         text

@@ -161,6 +161,9 @@ struct FrameKey {
     line: u32,
 }
 
+/// A CV in the batch: its head, and where it was known its body's address and bytes.
+type AskedSub = (u64, Slot, Option<(u64, Slot)>);
+
 /// Names and lines of the frames of one process.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -169,8 +172,8 @@ pub struct Names {
     strings: IndexSet<Arc<str>>,
     frames: HashMap<FrameKey, FrameId>,
     batch: Batch,
-    /// CVs asked for in the batch: head, and where it was known the body's address and bytes.
-    subs: Vec<(u64, Slot, Option<(u64, Slot)>)>,
+    /// CVs asked for in the batch.
+    subs: Vec<AskedSub>,
     /// COPs asked for in the batch.
     statements: Vec<(u64, Slot)>,
     asked: HashSet<u64>,
@@ -832,6 +835,9 @@ impl<'a> NameContext<'a> {
         }
         let start = hek.wrapping_add(u64::from(layout.hek_key.offset));
         let bytes = self.reader().bytes(start, length as usize + 2)?;
+        if bytes.first().is_none_or(|first| *first == 0) {
+            return Err(NameError::Nonsense("a name is empty"));
+        }
         let (name, end) = bytes.split_at_checked(length as usize).ok_or(SHORT)?;
         match (end.first(), end.get(1), self.layout.constants.HVhek_UTF8) {
             (Some(0), Some(flags), Some(utf8)) => Ok(if u64::from(*flags) & utf8 != 0 {

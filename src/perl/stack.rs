@@ -70,6 +70,8 @@ pub struct Info {
     pub si_type: i64,
     /// Contexts in use.
     pub count: usize,
+    /// `si_cxsubix`, where perl has it and it is not -1.
+    pub cxsubix: Option<usize>,
     contexts: Slot,
 }
 
@@ -333,6 +335,7 @@ impl StackReader {
                 address,
                 si_type: parsed.si_type,
                 count: parsed.count,
+                cxsubix: parsed.cxsubix,
                 contexts,
             });
         }
@@ -395,6 +398,7 @@ struct Parsed {
     count: usize,
     room: usize,
     si_type: i64,
+    cxsubix: Option<usize>,
 }
 
 fn parse_info(bytes: &[u8], abi: Abi, layout: &BoundLayout) -> Result<Parsed, StackError> {
@@ -407,7 +411,17 @@ fn parse_info(bytes: &[u8], abi: Abi, layout: &BoundLayout) -> Result<Parsed, St
             "si_cxix is not between -1 and si_cxmax",
         ));
     }
+    let cxsubix = si
+        .si_cxsubix
+        .map(|field| field.get_signed(abi, bytes).ok_or(short));
+    let cxsubix = cxsubix.transpose()?.unwrap_or(-1);
+    if cxsubix < -1 || cxsubix > cxix {
+        return Err(StackError::Nonsense(
+            "si_cxsubix is not between -1 and si_cxix",
+        ));
+    }
     Ok(Parsed {
+        cxsubix: usize::try_from(cxsubix).ok(),
         cxstack: si.si_cxstack.get(abi, bytes).ok_or(short)?,
         prev: si.si_prev.get(abi, bytes).ok_or(short)?,
         count: usize::try_from(cxix + 1).unwrap_or(0),

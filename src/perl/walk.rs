@@ -99,6 +99,9 @@ impl WalkRules<'_> {
         let mut innermost = true;
         for info in stack.infos() {
             let bytes = stack.contexts(info);
+            if let Some(index) = info.cxsubix {
+                self.check_newest(bytes, index, size)?;
+            }
             for index in (0..info.count).rev() {
                 let context = index
                     .checked_mul(size)
@@ -145,6 +148,21 @@ impl WalkRules<'_> {
         Ok(())
     }
 
+    /// Since 5.32 a stack info knows the index of its newest sub, eval or format.
+    fn check_newest(&self, bytes: &[u8], index: usize, size: usize) -> Result<(), WalkError> {
+        let (cx, number) = (&self.layout.context, &self.layout.constants);
+        let start = index.checked_mul(size);
+        let context = start.and_then(|start| bytes.get(start..start + size));
+        let word = context.and_then(|bytes| cx.cx_type.get(self.abi, bytes));
+        let frames = [number.CXt_SUB, number.CXt_FORMAT, number.CXt_EVAL];
+        match word.map(|w| w & number.CXTYPEMASK) {
+            Some(cx_type) if frames.contains(&cx_type) => Ok(()),
+            _ => Err(WalkError(
+                "si_cxsubix leads to one that is no sub, format or eval",
+            )),
+        }
+    }
+
     /// One context, if `caller` would count it.
     fn context(&self, bytes: &[u8]) -> Result<Option<Found>, WalkError> {
         let (cx, number) = (&self.layout.context, &self.layout.constants);
@@ -154,6 +172,9 @@ impl WalkRules<'_> {
         let word = get(cx.cx_type)?;
         let has = |flag: u64| word & flag != 0;
         let cx_type = word & number.CXTYPEMASK;
+        if number.CXt_LAST.is_some_and(|last| cx_type > last) {
+            return Err(WalkError("its type is none that perl has"));
+        }
         let (kind, cv, retop, namesv) = if cx_type == number.CXt_SUB {
             if number.CXp_SUB_RE_FAKE.is_some_and(has) {
                 return Ok(None);
@@ -191,10 +212,14 @@ impl WalkRules<'_> {
         } else {
             return Ok(None);
         };
+        let oldcop = get(cx.blk_oldcop)?;
+        if oldcop == 0 {
+            return Err(WalkError("it was entered from no statement"));
+        }
         Ok(Some(Found {
             kind,
             cv,
-            oldcop: get(cx.blk_oldcop)?,
+            oldcop,
             retop,
             namesv,
         }))

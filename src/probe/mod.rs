@@ -74,6 +74,8 @@ struct File {
 struct RawCheck {
     path: String,
     why: String,
+    #[serde(default)]
+    optional: bool,
     pointer: Option<Access>,
     between: Option<[Bound; 2]>,
     chain: Option<RawChain>,
@@ -121,6 +123,7 @@ enum Limit {
 struct Check {
     path: Path,
     verb: Verb,
+    optional: bool,
     why: String,
 }
 
@@ -178,6 +181,7 @@ impl Probe {
             checks.push(Check {
                 path,
                 verb,
+                optional: raw.optional,
                 why: raw.why,
             });
         }
@@ -202,6 +206,9 @@ impl Probe {
 impl Check {
     /// `Err` says what was found instead.
     fn hold(&self, candidate: &Candidate<'_>) -> Result<(), String> {
+        if self.optional && !self.path.is_known(candidate) {
+            return Ok(());
+        }
         let value = self.path.value(candidate)?;
         match &self.verb {
             Verb::Pointer(access) => candidate.access(value.unsigned, *access),

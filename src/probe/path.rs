@@ -83,6 +83,12 @@ impl Path {
         })
     }
 
+    /// True when the layout has every member of the path.
+    pub fn is_known(&self, candidate: &Candidate<'_>) -> bool {
+        let known = |f: &FieldSpec| candidate.layout.field(f.structure, f.name).is_some();
+        self.steps.iter().all(|step| known(step.member))
+    }
+
     /// Follows the path in the target. `Err` says what stood in the way.
     pub fn value(&self, candidate: &Candidate<'_>) -> Result<Value, String> {
         let reader = &candidate.reader;

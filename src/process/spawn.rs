@@ -18,9 +18,8 @@ pub struct SpawnError {
 fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such program (is it in your PATH?)".into(),
-        io::ErrorKind::PermissionDenied => "it is not executable (to run a script: p5-spy -- perl script.pl)".into(),
-        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
-            "it is neither a binary nor a script with a #! line (to run it with perl: p5-spy -- perl FILE)".into()
+        io::ErrorKind::PermissionDenied => {
+            "it is not executable (to run a script: p5-spy -- perl script.pl)".into()
         }
         _ => error.to_string(),
     }
@@ -110,26 +109,70 @@ impl Child {
     /// Sends a signal, unless it has ended.
     pub fn signal(&mut self, signal: i32) {
         if self.ended().is_none() {
-            // SAFETY: kill has no memory effects here, and the id is ours until we reap it.
-            unsafe { libc::kill(self.pid(), signal) };
+            // The id is the program's until we reap it.
+            send(self.pid(), signal);
         }
     }
 
     /// Asks it to end (SIGTERM), waits, and insists (SIGKILL).
     pub fn end(&mut self) -> Option<ExitStatus> {
-        self.signal(libc::SIGTERM);
-        // A stopped program would not see the request.
-        self.signal(libc::SIGCONT);
+        if self.ended().is_some() {
+            return self.status;
+        }
+        // A shell does not pass the request on to what it runs.
+        let others = descendants(self.pid());
+        for signal in [libc::SIGTERM, libc::SIGCONT] {
+            // SIGCONT: a stopped program would not see the request.
+            others.iter().for_each(|pid| send(*pid, signal));
+            self.signal(signal);
+        }
         let deadline = Instant::now() + GRACE;
         while self.ended().is_none() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
         if self.ended().is_none() {
+            descendants(self.pid())
+                .iter()
+                .for_each(|pid| send(*pid, libc::SIGKILL));
             self.signal(libc::SIGKILL);
             self.status = self.inner.wait().ok();
         }
         self.status
     }
+}
+
+fn send(pid: i32, signal: i32) {
+    // SAFETY: kill has no memory effects; that the process is gone is no error here.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// The children of a process and theirs, found by the parents that all processes name.
+fn descendants(root: i32) -> Vec<i32> {
+    let parent = |pid: i32| -> Option<i32> {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // Behind the name in parentheses: the state and the parent.
+        let rest = stat.get(memchr::memrchr(b')', &stat)? + 2..)?;
+        let field = rest.split(|b| *b == b' ').nth(1)?;
+        std::str::from_utf8(field).ok()?.parse().ok()
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let pairs: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(at) = found.get(next).copied() {
+        let children = pairs
+            .iter()
+            .filter(|(pid, parent)| *parent == at && *pid != at);
+        let new: Vec<i32> = children
+            .map(|(pid, _)| *pid)
+            .filter(|pid| !found.contains(pid))
+            .collect();
+        found.extend(new);
+        next += 1;
+    }
+    found.remove(0);
+    found
 }
 
 impl Drop for Child {

@@ -19,6 +19,8 @@ pub struct Tally {
     pub missed: u64,
     /// Stacks (of `good` and `idle`) that were read while the target could run on.
     pub approximate: u64,
+    /// Attempts for which p5-spy woke up too late, as the target's turn had to end first.
+    pub late: u64,
     /// Failures, by kind.
     pub errors: BTreeMap<&'static str, u64>,
 }
@@ -38,6 +40,7 @@ impl Tally {
             torn: self.torn - before.torn,
             missed: self.missed - before.missed,
             approximate: self.approximate - before.approximate,
+            late: self.late - before.late,
             errors: self
                 .errors
                 .iter()

@@ -13,7 +13,7 @@ use crate::perl::sample::ThreadSampler;
 use crate::process::{Process, ThreadState, ThreadWatch};
 use crate::profile::{StackCounts, Tally};
 use clock::Clock;
-use coschedule::{CoSchedule, is_real_time};
+use coschedule::{CoSchedule, is_real_time, wake_at_once};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -69,8 +69,12 @@ pub enum End {
 const THREADS_EVERY: Duration = Duration::from_millis(100);
 /// The longest sleep, so that a request to stop is heard soon.
 const NAP: Duration = Duration::from_millis(50);
+/// A wake-up that comes later than this waited for the target's turn on the CPU to end.
+const LATE: Duration = Duration::from_millis(1);
 /// So many failures in a row mean that the target has become something else.
 const FAILURES: u32 = 20;
+/// So does a time without any success.
+const LOST_FOR: Duration = Duration::from_millis(100);
 /// How long a target that cannot be read is tried again: an exec takes that long at most.
 const EXEC_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -94,6 +98,7 @@ pub struct Sampler<'r, S> {
     known_tids: Vec<i32>,
     schedule: CoSchedule,
     failures: u32,
+    lost_since: Option<Instant>,
     reads_before: u64,
     stack: Vec<FrameId>,
 }
@@ -118,6 +123,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             known_tids: Vec::new(),
             schedule: CoSchedule::new(),
             failures: 0,
+            lost_since: None,
             reads_before: 0,
             stack: Vec::new(),
         }
@@ -126,6 +132,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
     /// Samples until the end. Must run on a thread of its own: it changes its CPU.
     pub fn run(mut self) -> End {
         let started = Instant::now();
+        wake_at_once();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, started);
         let mut threads_due = started + THREADS_EVERY;
@@ -134,10 +141,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 return end;
             }
             let now = Instant::now();
+            let late = now.saturating_duration_since(clock.due()) > LATE;
             let missed = clock.advance(now);
-            if missed > 0 {
-                let count = missed * self.watched.len().max(1) as u64;
-                self.recording().tally.missed += count;
+            if missed > 0 || late {
+                let threads = self.watched.len().max(1) as u64;
+                let mut recording = self.recording();
+                recording.tally.missed += missed * threads;
+                recording.tally.late += u64::from(late) * threads;
             }
             if let Err(end) = self.tick() {
                 return end;
@@ -195,8 +205,14 @@ impl<'r, S: Sink> Sampler<'r, S> {
         if some_ended {
             self.known_tids.clear();
         }
-        if lost && self.failures >= FAILURES {
+        if !lost {
+            self.lost_since = None;
+            return Ok(());
+        }
+        let since = *self.lost_since.get_or_insert_with(Instant::now);
+        if self.failures >= FAILURES || since.elapsed() >= LOST_FOR {
             self.failures = 0;
+            self.lost_since = None;
             return self.attach_again();
         }
         Ok(())

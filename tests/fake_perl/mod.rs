@@ -100,7 +100,19 @@ pub struct FakePerl {
     pub subs: Vec<Sub>,
     cops: Vec<u64>,
     cxstacks: Vec<u64>,
+    /// Where an unthreaded perl has its variables: each a global of its own.
+    globals: Vec<(&'static str, u64)>,
 }
+
+const VARIABLES: [&str; 7] = [
+    "Iop",
+    "Icurcop",
+    "Icurstackinfo",
+    "Istack_sp",
+    "Imarkstack_ptr",
+    "Isavestack_ix",
+    "Itmps_ix",
+];
 
 const OP_NAMES: [&str; 9] = [
     "null",
@@ -130,8 +142,13 @@ impl FakePerl {
             subs: Vec::new(),
             cops: Vec::new(),
             cxstacks: Vec::new(),
+            globals: Vec::new(),
         };
         perl.interpreter = perl.structure("interpreter");
+        let bss = perl.allocate(VARIABLES.len() * 40);
+        for (place, name) in VARIABLES.into_iter().enumerate() {
+            perl.globals.push((name, bss + 40 * place as u64));
+        }
         for cop in 0..Model::COPS {
             let made = perl.statement(&Model::file(cop), Model::line(cop), cop);
             perl.cops.push(made);
@@ -354,6 +371,13 @@ impl FakePerl {
                 (contexts.len() as u64).wrapping_sub(1),
             );
             self.put(info, "stackinfo", "si_cxmax", room as u64 - 1);
+            let newest = contexts.iter().rposition(|c| match c {
+                Context::FakeRegexSub { .. } => self.layout.constant("CXp_SUB_RE_FAKE").is_some(),
+                Context::Try | Context::Block(_) => false,
+                _ => true,
+            });
+            let newest = newest.map_or(u64::MAX, |index| index as u64);
+            self.put(info, "stackinfo", "si_cxsubix", newest);
             let main = self.constant("PERLSI_MAIN");
             self.put(
                 info,
@@ -380,7 +404,7 @@ impl FakePerl {
         }
         let curcop = self.cops[stack.curcop];
         for (name, value) in [("Icurstackinfo", below), ("Icurcop", curcop), ("Iop", 0)] {
-            self.put(self.interpreter, "interpreter", name, value);
+            self.put_variable(name, value);
         }
     }
 
@@ -388,7 +412,7 @@ impl FakePerl {
         let number = |name: &str| self.constant(name);
         let reserved = ["CXt_SUB", "CXt_FORMAT", "CXt_EVAL"].map(number);
         let block = |wanted: u8| {
-            let types = number("CXTYPEMASK").min(13);
+            let types = self.layout.constant("CXt_LAST").unwrap_or(13).min(13);
             (0..=types)
                 .cycle()
                 .skip(usize::from(wanted))
@@ -476,7 +500,12 @@ impl FakePerl {
     /// Makes the interpreter execute an op of that name.
     pub fn set_op(&mut self, name: &str) {
         let op = self.op(name);
-        self.put(self.interpreter, "interpreter", "Iop", op);
+        self.put_variable("Iop", op);
+    }
+
+    /// Whether contexts say where their sub returns to.
+    pub fn has_retops(&self) -> bool {
+        self.field("context", "blk_sub_retop").is_some()
     }
 
     /// Sets where the sub in a context of the main stack info returns to.
@@ -528,14 +557,27 @@ impl FakePerl {
         self.put_pointer(at, value);
     }
 
-    pub fn variables(&self) -> Variables {
-        let variable = |name: &str| {
-            let field = self.field("interpreter", name).unwrap();
-            Variable {
+    fn variable(&self, name: &str) -> Variable {
+        if let Some(field) = self.field("interpreter", name) {
+            return Variable {
                 address: self.interpreter + u64::from(field.offset),
                 size: field.size,
-            }
-        };
+            };
+        }
+        let (_, address) = self.globals.iter().find(|(n, _)| *n == name).unwrap();
+        Variable {
+            address: *address,
+            size: self.abi.pointer_size,
+        }
+    }
+
+    pub fn put_variable(&mut self, name: &str, value: u64) {
+        let address = self.variable(name).address;
+        self.put_pointer(address, value);
+    }
+
+    pub fn variables(&self) -> Variables {
+        let variable = |name: &str| self.variable(name);
         Variables {
             op: variable("Iop"),
             curcop: variable("Icurcop"),
