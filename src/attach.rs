@@ -14,6 +14,7 @@ use crate::perl::threads::{KeyLayout, control_blocks, perl_thread_ids, specific_
 use crate::probe::{Candidate, Probe, ProbeError, Refusal};
 use crate::process::{MappedFile, Mapping, Process, ProcessError, explain_denied};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Why a process cannot be profiled.
 #[derive(Debug, thiserror::Error)]
@@ -72,12 +73,12 @@ pub enum AttachError {
     )]
     Starting(i32),
     /// The memory of the process may not be read, or it ended.
-    #[error("{}", read_message(*.pid, .source))]
+    #[error("{}", read_message(*.pid, .cause))]
     Read {
         /// The process.
         pid: i32,
         /// What happened.
-        source: ReadError,
+        cause: ReadError,
     },
     /// What was found is no interpreter: the layout is wrong.
     #[error(
@@ -114,7 +115,7 @@ impl AttachError {
             | AttachError::NotPerl { .. }
             | AttachError::LoadBias { .. } => true,
             // Between fork and exec, and at exec, the old memory is already gone.
-            AttachError::Read { source, .. } => !matches!(source, ReadError::NoPermission),
+            AttachError::Read { cause, .. } => !matches!(cause, ReadError::NoPermission),
             AttachError::Image(_) => true,
             AttachError::Process(e) => {
                 matches!(e, ProcessError::Io { .. } | ProcessError::NoSuchProcess(_))
@@ -123,6 +124,9 @@ impl AttachError {
         }
     }
 }
+
+/// How long a perl may take to get ready that was there before us.
+const START_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// One thread that runs an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +190,7 @@ impl Target {
                 path: image.path().to_owned(),
                 pid,
             })?;
-        let read = |source| AttachError::Read { pid, source };
+        let read = |cause| AttachError::Read { pid, cause };
         let reader = Reader::new(&memory, identity.abi);
         // Before anything costly: may we read, and is perl up?
         let sign_of_life = match identity.build {
@@ -238,14 +242,43 @@ impl Target {
         Ok(target)
     }
 
+    /// Like [`Target::attach`], but gives a perl that is still starting a moment to get ready, as
+    /// long as `go_on` says so.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_patiently(
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, AttachError> {
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            match Self::attach(process, sources, warn) {
+                Err(AttachError::Starting(_))
+                    if Instant::now() < deadline && process.is_alive() && go_on() =>
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                // What looks like a perl without an interpreter may be one that has just ended.
+                Err(AttachError::Starting(pid)) if !process.is_alive() => {
+                    let cause = ReadError::NoSuchProcess;
+                    return Err(AttachError::Read { pid, cause });
+                }
+                other => return other,
+            }
+        }
+    }
+
     fn reader(&self) -> Reader<'_> {
         Reader::new(&self.memory, self.identity.abi)
     }
 
-    fn read_error(&self, source: ReadError) -> AttachError {
+    fn read_error(&self, cause: ReadError) -> AttachError {
         AttachError::Read {
             pid: self.process.pid(),
-            source,
+            cause,
         }
     }
 
@@ -322,7 +355,7 @@ impl Target {
                 Ok(()) => return Ok(()),
                 Err(found) => refusal = Some(found),
             }
-            std::thread::sleep(std::time::Duration::from_micros(200 << attempt.min(5)));
+            std::thread::sleep(Duration::from_micros(200 << attempt.min(5)));
             if !self.process.is_alive() {
                 return Err(self.read_error(ReadError::NoSuchProcess));
             }

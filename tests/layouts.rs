@@ -2,7 +2,7 @@
 
 use p5_spy::image::{DebugSearch, Image};
 use p5_spy::layout::{
-    Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
+    Known, Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
 };
 use p5_spy::perl::identity::Identity;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ fn layout_of(
         tables,
         named: false,
         debug,
+        known: Known::default(),
     };
     let mut warnings = Vec::new();
     let resolved = resolve(image, identity, &sources, &mut |w| warnings.push(w)).unwrap();
@@ -248,6 +249,7 @@ fn debug_links_are_followed() {
         tables: flags_only(),
         named: false,
         debug: Some(DebugSearch::default()),
+        known: Known::default(),
     };
     let refused = resolve(&linked, &identity, &sources, &mut |_| {})
         .unwrap_err()
@@ -286,6 +288,7 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
             tables: TableSet::embedded().unwrap(),
             named: false,
             debug: Some(search),
+            known: Known::default(),
         };
         // Whatever the damage did, there is a layout, and no panic on the way.
         resolve(&image, &identity, &sources, &mut |_| {}).unwrap();

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
-    let target = Target::attach(process, &sources(layout)?, &mut warn)?;
+    let target = Target::attach_patiently(process, &sources(layout)?, &mut warn, &mut || true)?;
     let dump = take(&target)?;
     let document = if json {
         serde_json::to_string_pretty(&dump)? + "\n"

@@ -9,7 +9,7 @@ mod top;
 
 use crate::cli::{Job, LayoutChoice};
 use crate::image::DebugSearch;
-use crate::layout::{Sources, TableSet};
+use crate::layout::{Known, Sources, TableSet};
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -82,5 +82,6 @@ fn sources(choice: &LayoutChoice) -> anyhow::Result<Sources> {
         tables,
         named: choice.layouts.is_some(),
         debug,
+        known: Known::default(),
     })
 }

@@ -5,16 +5,18 @@ use super::signals::Requests;
 use super::warn;
 use crate::attach::{AttachError, Target};
 use crate::cli::Aim;
-use crate::layout::Sources;
+use crate::image::Image;
+use crate::layout::{Sources, resolve};
+use crate::perl::identity::Identity;
 use crate::process::{Child, Process, Streams, exit_code};
 use anyhow::{Context, anyhow, bail};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a program that we started may take to become a perl. A shell that prepares something
 /// first is common; one that never becomes perl should not be waited for in silence.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a process that is already there may take to finish starting its perl.
-const ATTACH_PATIENCE: Duration = Duration::from_millis(1500);
 /// Between two looks at a program that is starting.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -50,6 +52,7 @@ impl Session {
         match aim {
             Aim::Pid(pid) => Self::attach(*pid, sources, requests),
             Aim::Start { program, arguments } => {
+                prepare(program, sources);
                 let child = Child::start(program, arguments, streams)?;
                 Self::await_perl(child, sources, requests)
             }
@@ -58,21 +61,14 @@ impl Session {
 
     fn attach(pid: i32, sources: &Sources, requests: &mut Requests) -> anyhow::Result<Opening> {
         let process = Process::open(pid)?;
-        let deadline = Instant::now() + ATTACH_PATIENCE;
-        loop {
-            match Target::attach(process, sources, &mut warn) {
-                Ok(target) => return Ok(Opening::Ready(Box::new(Self::ready(target, None)))),
-                Err(e @ AttachError::Starting(_))
-                    if Instant::now() < deadline && process.is_alive() =>
-                {
-                    drop(e);
-                    if let Some(request) = requests.take().first() {
-                        return Ok(Opening::Over(status_of_signal(request.signal)));
-                    }
-                    std::thread::sleep(LOOK_EVERY);
-                }
-                Err(e) => return Err(e.into()),
-            }
+        let mut asked = None;
+        let attached = Target::attach_patiently(process, sources, &mut warn, &mut || {
+            asked = requests.take().first().copied();
+            asked.is_none()
+        });
+        match (attached, asked) {
+            (Err(_), Some(request)) => Ok(Opening::Over(status_of_signal(request.signal))),
+            (attached, _) => Ok(Opening::Ready(Box::new(Self::ready(attached?, None)))),
         }
     }
 
@@ -141,6 +137,28 @@ impl Session {
             child,
             title,
         }
+    }
+}
+
+/// Looks up the layout of a program that will be started, so that it is known when perl is up: a
+/// short program would end while debug information is parsed. Whatever goes wrong here will be
+/// met and reported when attaching.
+fn prepare(program: &OsStr, sources: &Sources) {
+    let found = if program.as_encoded_bytes().contains(&b'/') {
+        Some(PathBuf::from(program))
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(program))
+            .find(|p| p.is_file())
+    };
+    let image = found
+        .and_then(|p| p.canonicalize().ok())
+        .and_then(|p| Image::open(&p, &p).ok());
+    if let Some(image) = image
+        && let Ok(identity) = Identity::of(&image)
+    {
+        let _ = resolve(&image, &identity, sources, &mut |_| {});
     }
 }
 

@@ -11,7 +11,7 @@ pub mod table;
 
 pub use constants::{block_type_numbers, embedded_flag_sets};
 pub use dwarf::{DwarfError, from_dwarf};
-pub use resolve::{ResolveError, Resolved, Sources, resolve, with_block_types};
+pub use resolve::{Known, ResolveError, Resolved, Sources, resolve, with_block_types};
 pub use schema::BoundLayout;
 pub use table::{Table, TableError, TableSet};
 

@@ -5,7 +5,9 @@ use super::dwarf::{DwarfError, from_dwarf};
 use super::{BindError, BoundLayout, Layout, Origin, TableSet};
 use crate::image::{DebugFile, DebugFileError, DebugSearch, Image};
 use crate::perl::identity::Identity;
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a layout may come from.
 #[derive(Debug, Clone)]
@@ -16,6 +18,27 @@ pub struct Sources {
     pub named: bool,
     /// Where separate debug files are; `None` to use no debug information at all.
     pub debug: Option<DebugSearch>,
+    /// What was found already, by build-id: attaching again after an exec, or to a program whose
+    /// layout was looked up before it was started, costs nothing.
+    pub known: Known,
+}
+
+/// Layouts found during this run.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Arc<Mutex<HashMap<Vec<u8>, Resolved>>>);
+
+impl Known {
+    fn get(&self, image: &Image) -> Option<Resolved> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(image.build_id()?).cloned()
+    }
+
+    fn insert(&self, image: &Image, resolved: &Resolved) {
+        if let Some(id) = image.build_id() {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(id.to_vec(), resolved.clone());
+        }
+    }
 }
 
 /// A layout that was found.
@@ -71,6 +94,20 @@ pub enum ResolveError {
 /// # Errors
 /// [`ResolveError`].
 pub fn resolve(
+    image: &Image,
+    identity: &Identity,
+    sources: &Sources,
+    warn: &mut dyn FnMut(String),
+) -> Result<Resolved, ResolveError> {
+    if let Some(resolved) = sources.known.get(image) {
+        return Ok(resolved);
+    }
+    let resolved = search(image, identity, sources, warn)?;
+    sources.known.insert(image, &resolved);
+    Ok(resolved)
+}
+
+fn search(
     image: &Image,
     identity: &Identity,
     sources: &Sources,

@@ -8,9 +8,11 @@ pub use permission::explain_denied;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use thread::{ThreadState, ThreadWatch};
 
+use indexmap::IndexMap;
 use proc_maps::{MapRange, get_process_maps};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Why the operating system would not tell.
@@ -57,6 +59,8 @@ pub struct MappedFile {
     pub maps: Vec<Mapping>,
     /// True when the file was deleted or replaced since it was mapped.
     pub deleted: bool,
+    /// Its number in its file system.
+    pub inode: u64,
 }
 
 /// One mapping of the process.
@@ -149,8 +153,10 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
     pub fn executable(self) -> Result<PathBuf, ProcessError> {
-        fs::read_link(format!("/proc/{}/exe", self.pid))
-            .map_err(|e| self.error("the program's path", e))
+        let link = fs::read_link(format!("/proc/{}/exe", self.pid));
+        let path = link.map_err(|e| self.error("the program's path", e))?;
+        let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED));
+        Ok(kept.map(PathBuf::from).unwrap_or(path))
     }
 
     /// The words of its command line; empty for a process that erased them.
@@ -184,11 +190,11 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
     pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        let mut files: indexmap::IndexMap<PathBuf, Vec<Mapping>> = indexmap::IndexMap::new();
+        let mut files: IndexMap<(PathBuf, u64), Vec<Mapping>> = IndexMap::new();
         for map in self.raw_maps()? {
             if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
                 files
-                    .entry(path.to_owned())
+                    .entry((path.to_owned(), map.inode as u64))
                     .or_default()
                     .push(mapping(&map));
             }
@@ -196,7 +202,7 @@ impl Process {
         Ok(files
             .into_iter()
             .filter(|(_, maps)| maps.iter().any(|m| m.executable))
-            .map(|(path, maps)| {
+            .map(|((path, inode), maps)| {
                 let kept = path
                     .to_str()
                     .and_then(|p| p.strip_suffix(DELETED))
@@ -205,6 +211,7 @@ impl Process {
                     deleted: kept.is_some(),
                     path: kept.unwrap_or(path),
                     maps,
+                    inode,
                 }
             })
             .collect())
@@ -221,16 +228,19 @@ impl Process {
         inside
     }
 
-    /// Where we can open a mapped file: through the mapping itself when the file was deleted or
-    /// replaced, else through the process's root.
+    /// Where we can open a mapped file. Its path counts from the root of the process when that is
+    /// in a mount namespace of its own (a container), and from ours when it is in a chroot; a
+    /// deleted or replaced file has none any more. So the places are tried until one is that file.
     pub fn open_path(self, file: &MappedFile) -> PathBuf {
-        match file.maps.first() {
-            Some(map) if file.deleted => PathBuf::from(format!(
-                "/proc/{}/map_files/{:x}-{:x}",
-                self.pid, map.start, map.end
-            )),
-            _ => self.through_root(&file.path),
+        let inside = self.through_root(&file.path);
+        let mut places = vec![inside.clone(), file.path.clone()];
+        if let Some(map) = file.maps.first() {
+            let range = format!("{:x}-{:x}", map.start, map.end);
+            places.push(format!("/proc/{}/map_files/{range}", self.pid).into());
         }
+        places.push(format!("/proc/{}/exe", self.pid).into());
+        let is_it = |path: &PathBuf| path.metadata().is_ok_and(|m| m.ino() == file.inode);
+        places.into_iter().find(is_it).unwrap_or(inside)
     }
 
     /// The kernel's ids of its threads, the main thread first.
