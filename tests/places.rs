@@ -1,0 +1,147 @@
+//! Perls in unusual places: renamed, deleted while they run, in a chroot.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+const PROGRAM: &str = "sub waits { print qq(ready\\n); sysread STDIN, my $x, 1 } $| = 1; waits();";
+
+/// A perl that has reached its point.
+struct Waiting(Child);
+
+impl Waiting {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .env("LC_ALL", "C")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, "ready\n");
+        Waiting(child)
+    }
+
+    fn dump(&self) -> String {
+        let done = Command::new(env!("CARGO_BIN_EXE_p5-spy"))
+            .args(["dump", "--pid", &self.0.id().to_string()])
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{error}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn copy_of_perl(folder: &Path) -> PathBuf {
+    let copy = folder.join("not-called-pearl");
+    std::fs::copy("/usr/bin/perl", &copy).unwrap();
+    copy
+}
+
+#[test]
+fn a_perl_of_another_name_also_after_its_file_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = copy_of_perl(folder.path());
+    let waiting = Waiting::start(Command::new(&copy).args(["-e", PROGRAM]));
+    assert!(waiting.dump().contains("main::waits (-e:1)"));
+    // An upgrade replaces the file under the running program.
+    std::fs::remove_file(&copy).unwrap();
+    std::fs::write(&copy, "something else").unwrap();
+    assert!(waiting.dump().contains("main::waits (-e:1)"));
+}
+
+#[test]
+fn a_perl_in_a_chroot() {
+    let root = tempfile::tempdir().unwrap();
+    let copy = copy_of_perl(root.path());
+    let listed = Command::new("ldd").arg(&copy).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for library in listed
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'))
+    {
+        let inside = root.path().join(library.trim_start_matches('/'));
+        std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
+        std::fs::copy(library, inside).unwrap();
+    }
+    let mut command = Command::new("chroot");
+    // Not -e: for that perl opens /dev/null, which is not there.
+    std::fs::write(root.path().join("waits.pl"), PROGRAM).unwrap();
+    command
+        .arg(root.path())
+        .args(["/not-called-pearl", "/waits.pl"]);
+    let allowed = Command::new("chroot").arg("/").arg("true").status();
+    if !allowed
+        .as_ref()
+        .is_ok_and(std::process::ExitStatus::success)
+    {
+        eprintln!("SKIPPED: chroot needs root ({allowed:?})");
+        return;
+    }
+    let waiting = Waiting::start(&mut command);
+    let dump = waiting.dump();
+    assert!(dump.contains("main::waits (/waits.pl:1)"), "{dump}");
+}
+
+/// What must never happen to a process in production.
+#[test]
+fn the_target_is_neither_stopped_nor_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let traced = Command::new("strace").arg("-V").output();
+    if traced.is_err() {
+        eprintln!("SKIPPED: strace is not installed");
+        return;
+    }
+    let mut busy = Command::new("/usr/bin/perl")
+        .args(["-e", "alarm 60; 1 while 1"])
+        .spawn()
+        .unwrap();
+    let pid = busy.id().to_string();
+    let done = Command::new("strace")
+        .args(["-f", "-o"])
+        .arg(&trace)
+        .arg(env!("CARGO_BIN_EXE_p5-spy"))
+        .args(["record", "--no-debug-info", "-f", "collapsed", "-o", "-"])
+        .args(["--duration", "1", "--pid", &pid])
+        .output()
+        .unwrap();
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    assert!(String::from_utf8_lossy(&done.stdout).contains("(main) (-e)"));
+    let calls = std::fs::read_to_string(&trace).unwrap();
+    let count = |name: &str| calls.lines().filter(|l| l.contains(name)).count();
+    assert!(count("process_vm_readv(") > 50);
+    for forbidden in [
+        "ptrace(",
+        "kill(",
+        "tgkill(",
+        "pidfd_send_signal(",
+        "process_vm_writev(",
+        "setpriority(",
+    ] {
+        assert_eq!(count(forbidden), 0, "{forbidden}");
+    }
+    // Its own scheduling is p5-spy's business; that of another thread is not.
+    for line in calls.lines().filter(|l| l.contains("sched_set")) {
+        let (_, arguments) = line.split_once('(').unwrap();
+        assert!(arguments.starts_with("0, "), "{line}");
+    }
+    assert!(count("sched_setaffinity(0, ") > 0);
+}
