@@ -307,7 +307,10 @@ fn as_newer_perls_say(caller: &[Frame], spied: &[Frame], version: u64) -> Vec<Fr
         if version < 5_020_000 && index > 0 {
             frame.line = other.line;
         }
-        if version < 5_016_000 && frame.name.is_empty() && other.name.starts_with("__ANON__::") {
+        if version < 5_016_000
+            && ["", "::run"].contains(&&*frame.name)
+            && other.name.starts_with("__ANON__::")
+        {
             frame.name.clone_from(&other.name);
         }
     }

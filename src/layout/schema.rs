@@ -440,5 +440,7 @@ schema! {
         HVhek_UTF8: Optional;
         /// `si_type` of the outermost stack info (cop.h).
         PERLSI_MAIN: Required;
+        /// `si_type` of a stack info for comparators.
+        PERLSI_SORT: Optional;
     }
 }

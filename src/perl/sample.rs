@@ -156,7 +156,8 @@ impl ThreadSampler {
                     .op_type(header.op)
                     .is_ok_and(|t| target.ops.leaving.contains(&t))
             };
-            drop_unfinished(&mut self.raw, &header, depth, leaving);
+            let sort_type = target.layout.constants.PERLSI_SORT;
+            drop_unfinished(&mut self.raw, &header, sort_type, depth, leaving);
         }
         names.frames(target, &self.raw, table, out)
     }

@@ -44,6 +44,8 @@ pub struct RawFrame {
     pub position: Position,
     /// The statement that called it.
     pub call_site: u64,
+    /// `si_type` of the stack info that it is on.
+    pub si_type: i64,
 }
 
 /// The frames of one copy of a stack.
@@ -140,6 +142,7 @@ impl WalkRules<'_> {
                     namesv: found.namesv,
                     position,
                     call_site: found.oldcop,
+                    si_type: info.si_type,
                 });
                 position = call_site;
             }
@@ -228,10 +231,13 @@ impl WalkRules<'_> {
 
 /// Removes a top frame that is only half there: perl exposes a context before it fills it, and
 /// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
-/// frame's CV; `leaving` tells whether the current op ends a sub.
+/// frame's CV; `leaving` tells whether the current op ends a sub. Comparators are taken as they
+/// are (`sort_type` is their `si_type`): perl 5.6 does not count their depth, and they are entered
+/// once per sort, not once per call.
 pub fn drop_unfinished(
     stack: &mut RawStack,
     header: &Header,
+    sort_type: Option<u64>,
     depth: u64,
     leaving: impl FnOnce() -> bool,
 ) {
@@ -239,7 +245,8 @@ pub fn drop_unfinished(
         return;
     };
     let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
-    if top.kind != ContextKind::Sub || frames <= depth {
+    let is_comparator = u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
+    if top.kind != ContextKind::Sub || frames <= depth || is_comparator {
         return;
     }
     // While perl leaves the sub, the statement that called it is the current one already.
