@@ -126,44 +126,93 @@ fn clock(time: Duration) -> String {
     }
 }
 
-fn functions(frame: &mut Frame<'_>, area: Rect, about: &About, s: &Snapshot) {
-    let narrow = area.width < 70;
-    let heading = Style::new().add_modifier(Modifier::REVERSED);
-    let titles = ["%Own", "%Total", "OwnTime", "TotalTime", "Function", "File"];
-    let columns = if narrow { 5 } else { 6 };
-    let titles = titles
-        .into_iter()
-        .take(columns)
-        .enumerate()
-        .map(|(i, title)| {
-            Cell::from(if i < 4 {
-                right(title, [6, 6, 9, 9].get(i).copied().unwrap_or(0))
-            } else {
-                title.to_owned()
-            })
-        });
-    let visible = usize::from(area.height.saturating_sub(1));
-    // A sample stands for one period of the clock.
-    let rows = s
-        .rows
-        .iter()
-        .take(visible)
-        .map(|row| cells(row, s.recent, 1.0 / about.rate, narrow));
-    let widths = [
-        Constraint::Length(6),
-        Constraint::Length(6),
-        Constraint::Length(9),
-        Constraint::Length(9),
-        Constraint::Fill(3),
-        Constraint::Fill(2),
-    ];
-    let table =
-        Table::new(rows, widths.into_iter().take(columns)).header(Row::new(titles).style(heading));
-    frame.render_widget(table, area);
+/// One column: its title, its width, and whether numbers stand in it.
+struct Column {
+    title: &'static str,
+    width: Constraint,
+    numeric: bool,
+    cell: fn(&FunctionRow, &Scale) -> String,
 }
 
-fn right(text: &str, width: usize) -> String {
-    format!("{text:>width$}")
+/// What turns counts into shares and seconds.
+struct Scale {
+    recent: u64,
+    period: f64,
+}
+
+/// The columns that there is room for: names matter more than times, times more than files.
+fn columns(width: u16) -> Vec<Column> {
+    let number = |title, width, cell| Column {
+        title,
+        width: Constraint::Length(width),
+        numeric: true,
+        cell,
+    };
+    let text = |title, weight, cell| Column {
+        title,
+        width: Constraint::Fill(weight),
+        numeric: false,
+        cell,
+    };
+    let mut columns = vec![
+        number("%Own", 6, |r, s| percent(r.recent.own, s.recent)),
+        number("%Total", 6, |r, s| percent(r.recent.total, s.recent)),
+    ];
+    if width >= 45 {
+        columns.push(number("OwnTime", 9, |r, s| seconds(r.all.own, s.period)));
+        columns.push(number("TotalTime", 9, |r, s| {
+            seconds(r.all.total, s.period)
+        }));
+    }
+    columns.push(text("Function", 3, |r, _| r.key.name.to_string()));
+    if width >= 70 {
+        columns.push(text("File", 2, |r, _| r.key.file.to_string()));
+    }
+    columns
+}
+
+fn functions(frame: &mut Frame<'_>, area: Rect, about: &About, s: &Snapshot) {
+    let columns = columns(area.width);
+    let visible = usize::from(area.height.saturating_sub(1));
+    let scale = Scale {
+        recent: s.recent,
+        // A sample stands for one period of the clock.
+        period: 1.0 / about.rate,
+    };
+    let titles = columns.iter().map(|column| {
+        let title = Line::from(column.title);
+        Cell::from(if column.numeric {
+            title.right_aligned()
+        } else {
+            title
+        })
+    });
+    let heading = Row::new(titles).style(Style::new().add_modifier(Modifier::REVERSED));
+    let rows = s.rows.iter().take(visible).map(|row| {
+        let cells = columns
+            .iter()
+            .map(|column| Cell::from((column.cell)(row, &scale)));
+        let mut cells: Vec<Cell<'_>> = cells.collect();
+        if let Some(own) = cells.first_mut() {
+            *own = std::mem::take(own).style(heat(share(row.recent.own, s.recent)));
+        }
+        Row::new(cells)
+    });
+    let widths = columns.iter().map(|column| column.width);
+    frame.render_widget(Table::new(rows, widths).header(heading), area);
+}
+
+/// The style of a share of own time.
+fn heat(own: f64) -> Style {
+    match own {
+        hot if hot >= 20.0 => coloured(Style::new().add_modifier(Modifier::BOLD), Color::Red),
+        warm if warm >= 5.0 => coloured(Style::new(), Color::Yellow),
+        _ => Style::new(),
+    }
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:5.1}%", share(part, whole))
 }
 
 fn seconds(samples: u64, period: f64) -> String {
@@ -173,24 +222,4 @@ fn seconds(samples: u64, period: f64) -> String {
     } else {
         format!("{time:8.0}s")
     }
-}
-
-fn cells<'a>(row: &'a FunctionRow, recent: u64, period: f64, narrow: bool) -> Row<'a> {
-    let own = share(row.recent.own, recent);
-    let style = match own {
-        hot if hot >= 20.0 => coloured(Style::new().add_modifier(Modifier::BOLD), Color::Red),
-        warm if warm >= 5.0 => coloured(Style::new(), Color::Yellow),
-        _ => Style::new(),
-    };
-    let mut cells = vec![
-        Cell::from(format!("{own:5.1}%")).style(style),
-        Cell::from(format!("{:5.1}%", share(row.recent.total, recent))),
-        Cell::from(seconds(row.all.own, period)),
-        Cell::from(seconds(row.all.total, period)),
-        Cell::from(&*row.key.name),
-    ];
-    if !narrow {
-        cells.push(Cell::from(&*row.key.file));
-    }
-    Row::new(cells)
 }
