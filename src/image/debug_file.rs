@@ -15,10 +15,13 @@ pub struct DebugSearch {
     pub root: PathBuf,
 }
 
+/// Where distributions install separate debug files.
+const INSTALLED: &str = "/usr/lib/debug";
+
 impl Default for DebugSearch {
     fn default() -> Self {
         DebugSearch {
-            folders: vec![PathBuf::from("/usr/lib/debug")],
+            folders: vec![PathBuf::from(INSTALLED)],
             root: PathBuf::from("/"),
         }
     }
@@ -26,7 +29,7 @@ impl Default for DebugSearch {
 
 /// Debug information that is there but cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the debug file {path} is damaged: {reason}")]
+#[error("the debug file {path} cannot be used: {reason}")]
 pub struct DebugFileError {
     path: PathBuf,
     reason: String,
@@ -243,6 +246,11 @@ fn supplement(
     places.extend(real.map(|dir| dir.join(&name)));
     places.push(under(&search.root, &name));
     for folder in &search.folders {
+        // The name says where it is once installed; it may have been unpacked elsewhere.
+        if let Ok(rest) = name.strip_prefix(INSTALLED) {
+            places.push(under(&search.root, &folder.join(rest)));
+            places.push(folder.join(rest));
+        }
         places.extend(by_build_id(&under(&search.root, folder), build_id));
         places.extend(by_build_id(folder, build_id));
     }

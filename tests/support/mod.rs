@@ -379,7 +379,9 @@ until ($stop || clock_gettime(CLOCK_PROCESS_CPUTIME_ID) > $until) {
 $all = clock_gettime(CLOCK_PROCESS_CPUTIME_ID) - $all;
 my @spent = map $spent{$_->[0]}, @parts;
 $all -= $_ for @spent;
-print "spent @spent $all\n";
+# Time spent ready to run while others had the CPU, in nanoseconds.
+open my $stat, '<', '/proc/self/schedstat' or die; my $waited = (split ' ', <$stat>)[1] / 1e9;
+print "spent @spent $all $waited\n";
 "#;
 
 /// Holds what was sampled of the three subs of [`SPLIT`], and of its main program when that is
@@ -387,6 +389,7 @@ print "spent @spent $all\n";
 #[track_caller]
 pub fn shares_agree(spent: &str, sampled: &[u64]) {
     let spent: Vec<f64> = spent.split(' ').map(|s| s.parse().unwrap()).collect();
+    let waited = spent.last().copied().unwrap_or(0.0);
     let spent = &spent[..sampled.len()];
     let (all, samples) = (
         spent.iter().sum::<f64>(),
@@ -395,10 +398,13 @@ pub fn shares_agree(spent: &str, sampled: &[u64]) {
     assert!(samples > 300.0, "too few to tell anything: {sampled:?}");
     for (time, count) in spent.iter().zip(sampled) {
         let (truth, seen) = (time / all, *count as f64 / samples);
-        let allowed = 4.0 * (truth * (1.0 - truth) / samples).sqrt() + 0.02;
+        // On a busy machine the program waits for a CPU, and mostly where it calls the system. To
+        // wait for a CPU is to run, as p5-spy counts it.
+        let elsewhere = waited / (all + waited);
+        let allowed = 4.0 * (truth * (1.0 - truth) / samples).sqrt() + 0.02 + elsewhere;
         assert!(
             (truth - seen).abs() <= allowed,
-            "spent {spent:?}, sampled {sampled:?}: {truth:.3} against {seen:.3}, allowed {allowed:.3}"
+            "spent {spent:?} and waited {waited}, sampled {sampled:?}: {truth:.3} against {seen:.3}, allowed {allowed:.3}"
         );
     }
 }
