@@ -1,10 +1,13 @@
 //! Perl itself: which one it is, where its interpreters are, what is on their stacks.
 
+mod frame;
 pub mod identity;
 pub mod locate;
 pub mod names;
+mod objects;
 pub mod ops;
 pub mod sample;
 pub mod stack;
+mod statement;
 pub mod threads;
 pub mod walk;

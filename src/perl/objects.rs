@@ -1,0 +1,457 @@
+//! Perl's values in the target's memory: subs, globs, packages, names, strings. Everything is
+//! read anew at every call; what may be remembered is for `names.rs` to know.
+
+use super::frame::UNKNOWN;
+use super::ops::OpNumbers;
+use crate::layout::BoundLayout;
+use crate::memory::{Abi, Field, Memory, ReadError, Reader};
+use crate::text;
+
+/// Longest name of a sub or package that is believed.
+const MAX_NAME: u64 = 4096;
+
+/// Longest file name that is believed.
+const MAX_FILE: usize = 4096;
+
+/// What a name could not be had from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// An object is not what it should be: freed, or not yet made.
+    #[error("{0}")]
+    Nonsense(&'static str),
+    /// The target cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// The parts of a COP that tell whether it is still the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CopCheck {
+    pub(super) op_type: u64,
+    pub(super) line: u64,
+    pub(super) file: u64,
+    pub(super) seq: u64,
+}
+
+/// The parts of a CV that tell whether it is still the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CvCheck {
+    pub(super) any: u64,
+    pub(super) flags: u64,
+    pub(super) gv: u64,
+    pub(super) cv_flags: u64,
+    pub(super) root: u64,
+}
+
+/// What resolving needs to know of the target.
+#[derive(Clone, Copy)]
+pub struct NameContext<'a> {
+    /// Its memory.
+    pub memory: &'a dyn Memory,
+    /// Pointer size and byte order.
+    pub abi: Abi,
+    /// Offsets and constants.
+    pub layout: &'a BoundLayout,
+    /// Op numbers.
+    pub ops: &'a OpNumbers,
+    /// The address of `PL_compiling`, whose contents change all the time; 0 where unknown.
+    pub compiling: u64,
+}
+
+/// Which bytes of a body are read: no more than the members, as perl allocates some bodies
+/// without their unused ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodySpan {
+    pub(super) start: usize,
+    pub(super) length: usize,
+}
+
+impl BodySpan {
+    pub(super) fn of(fields: &[Field]) -> Self {
+        let start = fields.iter().map(|f| f.offset as usize).min().unwrap_or(0);
+        let end = fields.iter().map(|f| f.end()).max().unwrap_or(start);
+        BodySpan {
+            start,
+            length: end - start,
+        }
+    }
+
+    pub(super) fn of_cv(layout: &BoundLayout) -> Self {
+        let cv = &layout.xpvcv;
+        Self::of(&[
+            cv.xcv_stash,
+            cv.xcv_start,
+            cv.xcv_root,
+            cv.xcv_gv,
+            cv.xcv_flags,
+            cv.xcv_depth,
+        ])
+    }
+}
+
+/// The copied bytes of a sub.
+pub(super) struct Cv<'b> {
+    pub(super) head: &'b [u8],
+    pub(super) body: &'b [u8],
+    /// Where in the body the copy starts.
+    pub(super) start: usize,
+}
+
+impl Cv<'_> {
+    pub(super) fn get(&self, target: &NameContext<'_>, field: Field) -> Result<u64, NameError> {
+        let offset = (field.offset as usize)
+            .checked_sub(self.start)
+            .and_then(|o| u32::try_from(o).ok());
+        let moved = Field {
+            offset: offset.ok_or(SHORT)?,
+            ..field
+        };
+        target.get(moved, self.body)
+    }
+
+    pub(super) fn check(&self, target: &NameContext<'_>) -> Result<CvCheck, NameError> {
+        let (sv, cv, number) = (
+            &target.layout.sv,
+            &target.layout.xpvcv,
+            &target.layout.constants,
+        );
+        let flags = target.get(sv.sv_flags, self.head)?;
+        let sv_type = flags & number.SVTYPEMASK;
+        if sv_type != number.SVt_PVCV && sv_type != number.SVt_PVFM {
+            return Err(NameError::Nonsense(
+                "what should be a sub is another kind of value",
+            ));
+        }
+        Ok(CvCheck {
+            any: target.get(sv.sv_any, self.head)?,
+            flags: sv_type,
+            gv: self.get(target, cv.xcv_gv)?,
+            cv_flags: self.get(target, cv.xcv_flags)?,
+            root: self.get(target, cv.xcv_root)?,
+        })
+    }
+
+    /// As cv_name (pad.c, since 5.22) and before that pp_caller have it.
+    pub(super) fn name(
+        &self,
+        target: &NameContext<'_>,
+        check: &CvCheck,
+    ) -> Result<String, NameError> {
+        let number = &target.layout.constants;
+        let has = |flag: Option<u64>| flag.is_some_and(|flag| check.cv_flags & flag != 0);
+        if check.gv == 0 {
+            return Ok(UNKNOWN.into());
+        }
+        if has(number.CVf_NAMED) {
+            let name = target.hek(check.gv)?;
+            if has(number.CVf_LEXICAL) {
+                return Ok(name);
+            }
+            let stash = self.get(target, target.layout.xpvcv.xcv_stash)?;
+            return Ok(format!("{}::{name}", target.package(stash)?));
+        }
+        target.glob_name(check.gv)
+    }
+}
+
+pub(super) const SHORT: NameError = NameError::Nonsense("a structure is shorter than its members");
+
+impl<'a> NameContext<'a> {
+    pub(super) fn reader(&self) -> Reader<'a> {
+        Reader::new(self.memory, self.abi)
+    }
+
+    pub(super) fn get(&self, field: Field, bytes: &[u8]) -> Result<u64, NameError> {
+        field.get(self.abi, bytes).ok_or(SHORT)
+    }
+
+    /// One member of the structure at `base`.
+    pub(super) fn member(&self, base: u64, field: Field) -> Result<u64, NameError> {
+        let bytes = self.reader().bytes(
+            base.wrapping_add(u64::from(field.offset)),
+            usize::from(field.size),
+        )?;
+        self.get(Field { offset: 0, ..field }, &bytes)
+    }
+
+    pub(super) fn pointer_at(&self, address: u64) -> Result<u64, NameError> {
+        Ok(self.reader().pointer(address)?)
+    }
+
+    pub(super) fn cop_check(&self, bytes: &[u8]) -> Result<CopCheck, NameError> {
+        let cop = &self.layout.cop;
+        let file = cop.cop_file.or(cop.cop_filegv).ok_or(SHORT)?;
+        Ok(CopCheck {
+            op_type: self.get(self.layout.op.op_type, bytes)?,
+            line: self.get(cop.cop_line, bytes)?,
+            file: self.get(file, bytes)?,
+            seq: self.get(cop.cop_seq, bytes)?,
+        })
+    }
+
+    /// The type of the op at an address.
+    ///
+    /// # Errors
+    /// [`NameError::Read`].
+    pub fn op_type(&self, op: u64) -> Result<u64, NameError> {
+        self.member(op, self.layout.op.op_type)
+    }
+
+    /// What `cop_file` or `cop_filegv` names (CopFILE, cop.h).
+    pub(super) fn file_name(&self, pointer: u64) -> Result<String, NameError> {
+        if pointer == 0 {
+            return Ok(UNKNOWN.into());
+        }
+        if self.layout.cop.cop_file.is_some() {
+            return Ok(text::from_utf8(&self.reader().c_string(pointer, MAX_FILE)?));
+        }
+        let name = self.glob_own_name(pointer)?;
+        Ok(name
+            .strip_prefix("_<")
+            .map_or_else(|| name.clone(), str::to_owned))
+    }
+
+    /// The type and flags of a value's head, and its body.
+    pub(super) fn head(&self, sv: u64) -> Result<(u64, u64), NameError> {
+        let bytes = self
+            .reader()
+            .bytes(sv, self.layout.sv.sizeof.offset as usize)?;
+        Ok((
+            self.get(self.layout.sv.sv_flags, &bytes)?,
+            self.get(self.layout.sv.sv_any, &bytes)?,
+        ))
+    }
+
+    pub(super) fn sv_u(&self, sv: u64) -> Result<u64, NameError> {
+        let place = self.layout.sv.sv_u.ok_or(SHORT)?;
+        self.pointer_at(sv.wrapping_add(u64::from(place.offset)))
+    }
+
+    /// The body of a glob, once it is sure that it is one (isGV_with_GP, sv.h).
+    pub(super) fn glob_body(&self, gv: u64) -> Result<u64, NameError> {
+        let number = &self.layout.constants;
+        let (flags, any) = self.head(gv)?;
+        let sv_type = flags & number.SVTYPEMASK;
+        let is_glob = (sv_type == number.SVt_PVGV || sv_type == number.SVt_PVLV)
+            && number.SVpgv_GP.is_none_or(|flag| flags & flag != 0);
+        if is_glob {
+            Ok(any)
+        } else {
+            Err(NameError::Nonsense(
+                "what should be a glob is another kind of value",
+            ))
+        }
+    }
+
+    /// The address of a glob's GP; 0 while it has none.
+    pub(super) fn gp(&self, gv: u64, body: u64) -> Result<u64, NameError> {
+        match self.layout.xpvgv.xgv_gp {
+            Some(field) => self.member(body, field),
+            None => self.sv_u(gv),
+        }
+    }
+
+    /// The CV of the glob at `gv`; 0 when it has none.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is no glob.
+    pub fn glob_cv(&self, gv: u64) -> Result<u64, NameError> {
+        let gp = self.gp(gv, self.glob_body(gv)?)?;
+        if gp == 0 {
+            Ok(0)
+        } else {
+            self.member(gp, self.layout.gp.gp_cv)
+        }
+    }
+
+    /// `Package::name` of a glob, aliases undone (gv_efullname, gv.c).
+    pub(super) fn glob_name(&self, gv: u64) -> Result<String, NameError> {
+        let body = self.glob_body(gv)?;
+        let gp = self.gp(gv, body)?;
+        let egv = if gp == 0 {
+            0
+        } else {
+            self.member(gp, self.layout.gp.gp_egv)?
+        };
+        let (gv, body) = match self.glob_body(egv) {
+            Ok(own) if egv != 0 => (egv, own),
+            _ => (gv, body),
+        };
+        let stash = self.member(body, self.layout.xpvgv.xgv_stash)?;
+        Ok(format!(
+            "{}::{}",
+            self.package(stash)?,
+            self.glob_own_name(gv)?
+        ))
+    }
+
+    /// The name of a glob without its package.
+    pub(super) fn glob_own_name(&self, gv: u64) -> Result<String, NameError> {
+        let body = self.glob_body(gv)?;
+        let xpvgv = &self.layout.xpvgv;
+        match (xpvgv.xgv_namehek, xpvgv.xgv_name, xpvgv.xgv_namelen) {
+            (Some(field), ..) => self.hek(self.member(body, field)?),
+            (None, Some(name), Some(len)) => {
+                let length = self.member(body, len)?.min(MAX_NAME);
+                let start = self.member(body, name)?;
+                Ok(text::from_utf8(
+                    &self.reader().bytes(start, length as usize)?,
+                ))
+            }
+            _ => Err(SHORT),
+        }
+    }
+
+    /// A hash key's text (hv.h): Latin-1 unless its flags say UTF-8.
+    pub(super) fn hek(&self, hek: u64) -> Result<String, NameError> {
+        if hek == 0 {
+            return Err(NameError::Nonsense("a name is NULL"));
+        }
+        let layout = &self.layout.hek;
+        let length = self.member(hek, layout.hek_len)?;
+        if length > MAX_NAME {
+            return Err(NameError::Nonsense("the length of a name is absurd"));
+        }
+        let start = hek.wrapping_add(u64::from(layout.hek_key.offset));
+        let bytes = self.reader().bytes(start, length as usize + 2)?;
+        if bytes.first().is_none_or(|first| *first == 0) {
+            return Err(NameError::Nonsense("a name is empty"));
+        }
+        let (name, end) = bytes.split_at_checked(length as usize).ok_or(SHORT)?;
+        match (end.first(), end.get(1), self.layout.constants.HVhek_UTF8) {
+            (Some(0), Some(flags), Some(utf8)) => Ok(if u64::from(*flags) & utf8 != 0 {
+                text::from_utf8(name)
+            } else {
+                text::from_latin1(name)
+            }),
+            // 5.6 has no flags.
+            (Some(0), _, None) => Ok(text::from_utf8(name)),
+            _ => Err(NameError::Nonsense(
+                "a name does not end where its length says",
+            )),
+        }
+    }
+
+    /// The name of a package, `__ANON__` for one that has lost it (HvNAME, hv.h).
+    pub(super) fn package(&self, stash: u64) -> Result<String, NameError> {
+        let name = if stash == 0 {
+            None
+        } else {
+            self.package_name(stash)?
+        };
+        Ok(name.unwrap_or_else(|| "__ANON__".into()))
+    }
+
+    pub(super) fn package_name(&self, stash: u64) -> Result<Option<String>, NameError> {
+        let (layout, number) = (self.layout, &self.layout.constants);
+        let (flags, body) = self.head(stash)?;
+        if flags & number.SVTYPEMASK != number.SVt_PVHV {
+            return Err(NameError::Nonsense(
+                "what should be a package is another kind of value",
+            ));
+        }
+        if let Some(field) = layout.xpvhv.xhv_name {
+            let name = self.member(body, field)?;
+            return match name {
+                0 => Ok(None),
+                _ => Ok(Some(text::from_utf8(
+                    &self.reader().c_string(name, MAX_NAME as usize)?,
+                ))),
+            };
+        }
+        if number.SVf_OOK.is_some_and(|flag| flags & flag == 0) {
+            return Ok(None);
+        }
+        let aux = match layout.xpvhv_with_aux.xhv_aux {
+            Some(place) => body.wrapping_add(u64::from(place.offset)),
+            None => {
+                let buckets = self.member(body, layout.xpvhv.xhv_max)?.wrapping_add(1);
+                let width = u64::from(self.abi.pointer_size);
+                self.sv_u(stash)?.wrapping_add(buckets.wrapping_mul(width))
+            }
+        };
+        let field = layout.xpvhv_aux.xhv_name_u.ok_or(SHORT)?;
+        let mut name = self.member(aux, field)?;
+        let several = match layout.xpvhv_aux.xhv_name_count {
+            Some(count) => self.member(aux, count)? != 0,
+            None => false,
+        };
+        if several && name != 0 {
+            name = self.pointer_at(name)?;
+        }
+        if name == 0 {
+            Ok(None)
+        } else {
+            self.hek(name).map(Some)
+        }
+    }
+
+    /// The text of a string value, cut at a sane length; `None` where there is none.
+    pub(super) fn string_value(&self, sv: u64) -> Result<Option<String>, NameError> {
+        if sv == 0 {
+            return Ok(None);
+        }
+        let (flags, body) = self.head(sv)?;
+        let start = match self.layout.xpv.xpv_pv {
+            Some(field) => self.member(body, field)?,
+            None => self.sv_u(sv)?,
+        };
+        let length = self.member(body, self.layout.xpv.xpv_cur)?;
+        if start == 0 || length > MAX_FILE as u64 {
+            return Ok(None);
+        }
+        let bytes = self.reader().bytes(start, length as usize)?;
+        let utf8 = flags & self.layout.constants.SVf_UTF8 != 0;
+        Ok(Some(if utf8 || std::str::from_utf8(&bytes).is_ok() {
+            text::from_utf8(&bytes)
+        } else {
+            text::from_latin1(&bytes)
+        }))
+    }
+
+    /// The integer in a value of type IV or above.
+    ///
+    /// # Errors
+    /// [`NameError::Read`].
+    pub fn integer_value(&self, sv: u64) -> Result<u64, NameError> {
+        let (_, body) = self.head(sv)?;
+        self.member(body, self.layout.xpviv.xiv_iv)
+    }
+
+    /// The value of the first key of a hash that starts with `prefix`.
+    pub fn hash_value(&self, hv: u64, prefix: &[u8]) -> Option<u64> {
+        const MAX_BUCKETS: u64 = 1 << 16;
+        const MAX_CHAIN: usize = 64;
+        let (_, body) = self.head(hv).ok()?;
+        let array = match self.layout.sv.sv_u {
+            Some(_) => self.sv_u(hv).ok()?,
+            None => self.pointer_at(body).ok()?,
+        };
+        let buckets = self
+            .member(body, self.layout.xpvhv.xhv_max)
+            .ok()?
+            .checked_add(1)?;
+        if array == 0 || buckets > MAX_BUCKETS {
+            return None;
+        }
+        let he = &self.layout.he;
+        for mut entry in self.reader().pointers(array, buckets as usize).ok()? {
+            for _ in 0..MAX_CHAIN {
+                if entry == 0 {
+                    break;
+                }
+                let key = self.member(entry, he.hent_hek).ok()?;
+                let start = key.wrapping_add(u64::from(self.layout.hek.hek_key.offset));
+                if self
+                    .reader()
+                    .bytes(start, prefix.len())
+                    .is_ok_and(|bytes| bytes == prefix)
+                {
+                    return self.member(entry, he.hent_val).ok();
+                }
+                entry = self.member(entry, he.hent_next).ok()?;
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,194 @@
+//! The ops of a statement: on which of its lines an op is (closest_cop, util.c), and where a sub's
+//! first statement is.
+
+use super::objects::{BodySpan, NameContext, NameError};
+use crate::memory::{Batch, Slot};
+use std::collections::HashMap;
+
+/// Ops of one statement that are looked at; the largest seen in CPAN modules have some thousand.
+const MAX_OPS: usize = 8192;
+
+/// Ops from a sub's entry to its first statement: signatures and `my` come in between.
+const MAX_STEPS: usize = 512;
+
+/// The ops of a statement, in the order in which perl's closest_cop (util.c) meets them.
+/// Empty when no inner statement was optimised away: then there is nothing to refine.
+#[derive(Debug, Default)]
+pub(super) struct StatementTree {
+    ops: Vec<TreeOp>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TreeOp {
+    address: u64,
+    next: u64,
+    is_scope: bool,
+    line: u64,
+}
+
+impl StatementTree {
+    pub(super) fn line_of(&self, op: u64, is_next: bool) -> Option<u64> {
+        let found = self.ops.iter().find(|o| {
+            if is_next {
+                o.next == op && !o.is_scope
+            } else {
+                o.address == op
+            }
+        });
+        found.map(|o| o.line)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    next: u64,
+    sibling: u64,
+    first: u64,
+    is_scope: bool,
+    was_statement: bool,
+}
+
+/// Lists the tree below `root` in the order of perl's own search, each op with the line of the
+/// statement that closest_cop would name for it.
+fn flatten(
+    nodes: &HashMap<u64, Node>,
+    lines: &HashMap<u64, u64>,
+    cop: u64,
+    root: u64,
+) -> StatementTree {
+    let mut ops = Vec::new();
+    let own = lines.get(&cop).copied().unwrap_or(0);
+    // (op, line inherited from the left, whether its siblings follow)
+    let mut stack = vec![(root, own, false)];
+    while let Some((at, inherited, with_siblings)) = stack.pop() {
+        let Some(node) = nodes.get(&at).filter(|_| ops.len() < MAX_OPS) else {
+            continue;
+        };
+        let line = match lines.get(&at) {
+            Some(line) if with_siblings && node.was_statement => *line,
+            _ => inherited,
+        };
+        ops.push(TreeOp {
+            address: at,
+            next: node.next,
+            is_scope: node.is_scope,
+            line,
+        });
+        if with_siblings && node.sibling != 0 {
+            stack.push((node.sibling, line, true));
+        }
+        if node.first != 0 {
+            stack.push((node.first, line, true));
+        }
+    }
+    StatementTree { ops }
+}
+
+impl NameContext<'_> {
+    /// The first statement of the sub with this body: `CvSTART` and on from there.
+    pub(super) fn first_statement(&self, body: u64) -> Result<Option<u64>, NameError> {
+        let op = &self.layout.op;
+        let mut at = self.member(body, self.layout.xpvcv.xcv_start)?;
+        for _ in 0..MAX_STEPS {
+            if at == 0 {
+                return Ok(None);
+            }
+            if self.ops.is_statement(self.member(at, op.op_type)?) {
+                return Ok(Some(at));
+            }
+            at = self.member(at, op.op_next)?;
+        }
+        Ok(None)
+    }
+
+    /// The ops that follow a statement, for finding out on which line of it an op is.
+    pub(super) fn statement_tree(&self, cop: u64) -> Result<StatementTree, NameError> {
+        let (op, unop) = (&self.layout.op, &self.layout.unop);
+        let mut fields = vec![
+            op.op_next,
+            op.op_sibling,
+            op.op_targ,
+            op.op_type,
+            op.op_flags,
+            unop.op_first,
+        ];
+        fields.extend(op.op_moresib);
+        let length =
+            BodySpan::of(&fields).start + fields.iter().map(|f| f.end()).max().unwrap_or(0);
+        let mut nodes: HashMap<u64, Node> = HashMap::new();
+        let mut wanted = vec![cop];
+        let mut batch = Batch::new();
+        while !wanted.is_empty() && nodes.len() < MAX_OPS {
+            batch.clear();
+            let slots: Vec<(u64, Slot)> = wanted
+                .drain(..)
+                .map(|at| (at, batch.push(at, length)))
+                .collect();
+            self.memory.fill(&mut batch)?;
+            for (at, slot) in slots {
+                // An op at the very end of a mapping has no op_first behind it, and needs none.
+                let Ok(bytes) = batch.bytes(slot) else {
+                    continue;
+                };
+                let node = self.node(bytes, at == cop)?;
+                // Of the statement itself only the op behind it counts.
+                let first = if at == cop { 0 } else { node.first };
+                let sibling = if at == cop || nodes.get(&cop).is_none_or(|c| c.sibling != at) {
+                    node.sibling
+                } else {
+                    0
+                };
+                nodes.insert(at, node);
+                wanted.extend(
+                    [first, sibling]
+                        .into_iter()
+                        .filter(|a| *a != 0 && !nodes.contains_key(a)),
+                );
+            }
+        }
+        let optimised: Vec<u64> = nodes
+            .iter()
+            .filter(|(at, n)| n.was_statement && **at != cop)
+            .map(|(at, _)| *at)
+            .collect();
+        let Some(root) = nodes
+            .get(&cop)
+            .map(|c| c.sibling)
+            .filter(|root| *root != 0 && !optimised.is_empty())
+        else {
+            return Ok(StatementTree::default());
+        };
+        let mut lines = HashMap::from([(cop, self.member(cop, self.layout.cop.cop_line)?)]);
+        for at in optimised {
+            lines.insert(at, self.member(at, self.layout.cop.cop_line)?);
+        }
+        Ok(flatten(&nodes, &lines, cop, root))
+    }
+
+    fn node(&self, bytes: &[u8], is_cop: bool) -> Result<Node, NameError> {
+        let op = &self.layout.op;
+        let op_type = self.get(op.op_type, bytes)?;
+        let has_sibling = match op.op_moresib {
+            Some(flag) => self.get(flag, bytes)? != 0,
+            None => true,
+        };
+        let has_kids =
+            !is_cop && self.get(op.op_flags, bytes)? & self.layout.constants.OPf_KIDS != 0;
+        Ok(Node {
+            next: self.get(op.op_next, bytes)?,
+            sibling: if has_sibling {
+                self.get(op.op_sibling, bytes)?
+            } else {
+                0
+            },
+            first: if has_kids {
+                self.get(self.layout.unop.op_first, bytes)?
+            } else {
+                0
+            },
+            is_scope: Some(op_type) == self.ops.scope,
+            was_statement: op_type == self.ops.null
+                && self.get(op.op_targ, bytes)? == self.ops.nextstate,
+        })
+    }
+}
