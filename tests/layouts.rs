@@ -1,5 +1,8 @@
 //! The contract of the layout tables, and that debug information and table agree.
 
+mod loudly;
+
+use loudly::loudly;
 use p5_spy::image::{DebugSearch, Image};
 use p5_spy::layout::{
     Known, Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
@@ -43,7 +46,7 @@ fn debug_file(image: &Image) -> Option<PathBuf> {
         &id[2..]
     ));
     if !path.exists() {
-        eprintln!(
+        loudly!(
             "SKIPPED: no debug symbols of {PERL} ({}): install perl-debug",
             path.display()
         );
@@ -216,7 +219,7 @@ fn debug_links_are_followed() {
         .as_ref()
         .is_ok_and(std::process::ExitStatus::success)
     {
-        eprintln!("SKIPPED: objcopy (binutils) is needed to make a debug link: {objcopy:?}");
+        loudly!("SKIPPED: objcopy (binutils) is needed to make a debug link: {objcopy:?}");
         return;
     }
     let linked = Image::open(&copy, &copy).unwrap();

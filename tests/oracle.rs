@@ -8,6 +8,9 @@
 //! in comments what it needs (`# needs perl 5.26`, `# needs threads`, `# needs module List::Util`)
 //! and how often it stops (`# stops: 3`).
 
+mod loudly;
+
+use loudly::loudly;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -396,7 +399,7 @@ fn check(program: &str) {
     let perl = Perl::get();
     let header = Header::read(&programs().join(format!("{program}.pl")));
     if let Some(missing) = header.missing(perl) {
-        eprintln!("SKIPPED {program} with {}: {missing}", perl.path.display());
+        loudly!("SKIPPED {program} with {}: {missing}", perl.path.display());
         return;
     }
     let mut failures = String::new();
@@ -406,7 +409,7 @@ fn check(program: &str) {
             Ok(text) => {
                 let _ = writeln!(failures, "layout from {layout:?}:\n{text}");
             }
-            Err(why) => eprintln!(
+            Err(why) => loudly!(
                 "SKIPPED {program} with {}, layout from {layout:?}: {why}",
                 perl.path.display()
             ),

@@ -1,5 +1,8 @@
 //! Perls in unusual places: renamed, deleted while they run, in a chroot.
 
+mod loudly;
+
+use loudly::loudly;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -88,7 +91,7 @@ fn a_perl_in_a_chroot() {
         .as_ref()
         .is_ok_and(std::process::ExitStatus::success)
     {
-        eprintln!("SKIPPED: chroot needs root ({allowed:?})");
+        loudly!("SKIPPED: chroot needs root ({allowed:?})");
         return;
     }
     let waiting = Waiting::start(&mut command);
@@ -103,7 +106,7 @@ fn the_target_is_neither_stopped_nor_touched() {
     let trace = folder.path().join("trace");
     let traced = Command::new("strace").arg("-V").output();
     if traced.is_err() {
-        eprintln!("SKIPPED: strace is not installed");
+        loudly!("SKIPPED: strace is not installed");
         return;
     }
     let mut busy = Command::new("/usr/bin/perl")
