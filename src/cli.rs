@@ -339,11 +339,6 @@ impl Job {
             None => cli.short.job(),
         }
     }
-
-    /// The parser itself, for completions and the like.
-    pub fn command() -> clap::Command {
-        Cli::command()
-    }
 }
 
 impl Short {

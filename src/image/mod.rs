@@ -69,8 +69,6 @@ pub struct Image {
     abi: Abi,
     build_id: Option<Vec<u8>>,
     symbols: HashMap<String, Symbol>,
-    machine: object::Architecture,
-    format: object::BinaryFormat,
 }
 
 impl Image {
@@ -91,14 +89,11 @@ impl Image {
         };
         let build_id = file.build_id().ok().flatten().map(<[u8]>::to_vec);
         let symbols = perl_symbols(&file);
-        let (machine, format) = (file.architecture(), file.format());
         Ok(Image {
             path: path.to_owned(),
             abi,
             build_id,
             symbols,
-            machine,
-            format,
             data,
         })
     }
@@ -111,16 +106,6 @@ impl Image {
     /// Pointer size and byte order of its code.
     pub fn abi(&self) -> Abi {
         self.abi
-    }
-
-    /// The instruction set it is for, such as `X86_64`.
-    pub fn machine(&self) -> String {
-        format!("{:?}", self.machine)
-    }
-
-    /// The kind of file, such as `Elf`.
-    pub fn format(&self) -> String {
-        format!("{:?}", self.format)
     }
 
     /// The linker's fingerprint of the file.

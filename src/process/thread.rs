@@ -17,7 +17,6 @@ pub enum ThreadState {
 /// One thread with its /proc file kept open: opening costs more than reading.
 #[derive(Debug)]
 pub struct ThreadWatch {
-    tid: i32,
     source: Option<(File, Source)>,
     stat: Option<File>,
 }
@@ -40,15 +39,9 @@ impl ThreadWatch {
             Some((file, source))
         };
         ThreadWatch {
-            tid,
             source: open("syscall", Source::Syscall).or_else(|| open("stat", Source::Stat)),
             stat: File::open(format!("/proc/{pid}/task/{tid}/stat")).ok(),
         }
-    }
-
-    /// The kernel's id of the thread.
-    pub fn tid(&self) -> i32 {
-        self.tid
     }
 
     /// The CPU that the thread runs on, or ran on last.

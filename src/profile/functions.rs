@@ -67,11 +67,6 @@ impl FunctionCounts {
         (rows, std::mem::take(&mut self.recent_samples))
     }
 
-    /// Samples since the start.
-    pub fn samples(&self) -> u64 {
-        self.samples
-    }
-
     fn function(&mut self, table: &FrameTable, id: FrameId) -> Option<usize> {
         if self.of_frame.len() <= id.index() {
             self.of_frame.resize(id.index() + 1, None);

@@ -48,8 +48,6 @@ pub struct Recording<S> {
     pub threads: usize,
     /// System calls that read the target.
     pub remote_reads: u64,
-    /// Which perl it is, once more than one was seen: after an exec.
-    pub attached: u32,
 }
 
 /// Why a recording ended.
@@ -335,7 +333,6 @@ impl<'r, S: Sink> Sampler<'r, S> {
                     self.watched.clear();
                     self.known_tids.clear();
                     self.refresh_threads();
-                    self.recording().attached += 1;
                     return Ok(());
                 }
                 Err(e) if Instant::now() >= deadline || !e.is_temporary() => {

@@ -481,7 +481,7 @@ impl FakePerl {
         let mut expected = Vec::new();
         for (index, (sub, name, oldcop)) in frames.iter().enumerate() {
             if let (0, Some(sub)) = (index, sub) {
-                let caller = stack_cv(&frames, index + 1, stack);
+                let caller = stack_cv(&frames, index + 1);
                 if stack.curcop == *oldcop && caller != Some(*sub) {
                     position = ("first.pm".to_owned(), Model::first_line(*sub));
                 }
@@ -605,11 +605,7 @@ fn number(op_name: &str) -> u64 {
 }
 
 /// The sub or format of a reported frame.
-fn stack_cv(
-    frames: &[(Option<usize>, String, usize)],
-    index: usize,
-    _stack: &StackModel,
-) -> Option<usize> {
+fn stack_cv(frames: &[(Option<usize>, String, usize)], index: usize) -> Option<usize> {
     let (_, name, _) = frames.get(index)?;
     Model::NAMES.iter().position(|n| n == name)
 }
