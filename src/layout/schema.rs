@@ -154,6 +154,12 @@ macro_rules! schema {
             }
 
             impl $bound {
+                /// Bytes from the structure's start to the end of the last member that is used.
+                pub fn span(&self) -> usize {
+                    let members: &[Option<Field>] = &[$( self.$name.into(), )*];
+                    members.iter().flatten().map(|f| f.end()).max().unwrap_or(0)
+                }
+
                 /// A member by its name.
                 pub fn by_name(&self, name: &str) -> Option<Field> {
                     match name {
@@ -247,8 +253,6 @@ schema! {
         si_cxsubix: Int, Optional;
         /// What it was made for: PERLSI_MAIN and so on.
         si_type: Int, Required;
-        /// Bytes in the structure.
-        sizeof: Size, Required;
     }
     /// `struct context` (PERL_CONTEXT, cop.h).
     struct context as Context {
@@ -297,8 +301,6 @@ schema! {
         cop_filegv: Pointer, Optional;
         /// Grows with every statement compiled: tells two COPs at one address apart.
         cop_seq: Int, Required;
-        /// Bytes in the structure.
-        sizeof: Size, Required;
     }
     /// `struct sv` (sv.h): the head of every value.
     struct sv as Sv {
@@ -308,8 +310,6 @@ schema! {
         sv_flags: Int, Required;
         /// String, array, reference or GP, by type (since 5.10; before, in the body).
         sv_u: Embedded, Optional;
-        /// Bytes in the structure.
-        sizeof: Size, Required;
     }
     /// `struct xpv` (sv.h): the body of a string.
     struct xpv as Xpv {

@@ -132,7 +132,9 @@ impl Names {
     /// cache says: one batch for all.
     fn ask(&mut self, target: &NameContext<'_>, stack: &RawStack) {
         let body = BodySpan::of_cv(target.layout);
-        let (head_size, cop_size) = (target.layout.sv.sizeof, target.layout.cop.sizeof);
+        let head_size = target.layout.sv.span();
+        // A COP starts with the members of an op.
+        let cop_size = target.layout.cop.span().max(target.layout.op.span());
         self.batch.clear();
         self.asked.clear();
         self.subs.clear();
@@ -142,7 +144,7 @@ impl Names {
             if cv == 0 || !self.asked.insert(cv) {
                 continue;
             }
-            let head = self.batch.push(cv, head_size.offset as usize);
+            let head = self.batch.push(cv, head_size);
             let known = self.cvs.get(&cv).map(|entry| entry.check.any);
             let rest = known.map(|any| {
                 let start = any.wrapping_add(body.start as u64);
@@ -153,7 +155,7 @@ impl Names {
         let positions = stack.frames.iter().map(|f| f.position);
         for cop in positions.chain([stack.main]).map(|p| p.cop) {
             if cop != 0 && self.asked.insert(cop) {
-                let slot = self.batch.push(cop, cop_size.offset as usize);
+                let slot = self.batch.push(cop, cop_size);
                 self.statements.push((cop, slot));
             }
         }
@@ -319,7 +321,7 @@ impl Names {
     }
 
     fn learn_statement(&mut self, target: &NameContext<'_>, cop: u64) -> Result<(), NameError> {
-        let size = target.layout.cop.sizeof.offset as usize;
+        let size = target.layout.cop.span().max(target.layout.op.span());
         let bytes = target.reader().bytes(cop, size)?;
         self.verify_statement(target, cop, target.cop_check(&bytes)?)
     }

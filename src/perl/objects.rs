@@ -215,7 +215,7 @@ impl<'a> NameContext<'a> {
     pub(super) fn head(&self, sv: u64) -> Result<(u64, u64), NameError> {
         let bytes = self
             .reader()
-            .bytes(sv, self.layout.sv.sizeof.offset as usize)?;
+            .bytes(sv, self.layout.sv.span())?;
         Ok((
             self.get(self.layout.sv.sv_flags, &bytes)?,
             self.get(self.layout.sv.sv_any, &bytes)?,

@@ -226,7 +226,7 @@ impl StackReader {
         abi: Abi,
         layout: &BoundLayout,
     ) -> Result<Round, StackError> {
-        let si_size = layout.stackinfo.sizeof.offset as usize;
+        let si_size = layout.stackinfo.span();
         let cx_size = layout.context.sizeof.offset as usize;
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
@@ -367,7 +367,7 @@ impl StackReader {
         abi: Abi,
         layout: &BoundLayout,
     ) -> Result<(), StackError> {
-        let size = layout.stackinfo.sizeof.offset as usize;
+        let size = layout.stackinfo.span();
         let reader = crate::memory::Reader::new(memory, abi);
         let mut at = address;
         while at != 0 && self.known.len() < MAX_INFOS && self.known.iter().all(|k| k.address != at)

@@ -236,7 +236,7 @@ impl FakePerl {
 
     /// A value's head with a body of its own.
     fn value(&mut self, flags: u64, body: &str) -> (u64, u64) {
-        let head = self.allocate(self.field("sv", "sizeof").unwrap().offset as usize);
+        let head = self.allocate(32);
         let body = self.structure(body);
         self.put(head, "sv", "sv_any", body);
         self.put(head, "sv", "sv_flags", flags);
@@ -332,8 +332,7 @@ impl FakePerl {
     }
 
     fn op(&mut self, op_type: &str) -> u64 {
-        let size = self.field("cop", "sizeof").unwrap().offset as usize;
-        let op = self.allocate(size.max(96));
+        let op = self.allocate(128);
         self.put(op, "op", "op_type", number(op_type));
         self.put(op, "op", "op_flags", 0);
         self.put(op, "op", "op_sibling", 0);
