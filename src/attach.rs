@@ -498,20 +498,33 @@ impl Target {
 }
 
 /// The mapped file that defines an interpreter: the program itself, else whichever library does.
-fn find_perl(process: Process, files: &[MappedFile]) -> Result<(Image, MappedFile), AttachError> {
+///
+/// # Errors
+/// [`AttachError::NotPerl`], or what kept the files from being read.
+pub fn find_perl(
+    process: Process,
+    files: &[MappedFile],
+) -> Result<(Image, MappedFile), AttachError> {
     let program = process.executable()?;
     let mut ordered: Vec<&MappedFile> = files.iter().collect();
     // The program is the likeliest; the order decides nothing but the speed.
     ordered.sort_by_key(|f| f.path != program);
     let mut first_error = None;
+    let mut without_symbols = None;
     for file in &ordered {
         match Image::open(&file.path, &process.open_path(file)) {
             Ok(image) if image.defines_interpreter() => return Ok((image, (*file).clone())),
+            Ok(image) if image.mentions_perl() => {
+                without_symbols.get_or_insert((image, (*file).clone()));
+            }
             Ok(_) => {}
             Err(e) => {
                 first_error.get_or_insert(e);
             }
         }
+    }
+    if let Some(found) = without_symbols {
+        return Ok(found);
     }
     match first_error {
         Some(e) => Err(e.into()),

@@ -29,7 +29,7 @@ of a debugger: your own processes where the system allows it, or root.";
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy top|record|dump|layout-dump [OPTIONS]"
+    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy top|record|dump|layout-dump|layout-learn [OPTIONS]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -64,6 +64,14 @@ What it prints can be put into layouts/, or into a folder of your own for --layo
 
 Example: p5-spy layout-dump /usr/bin/perl > tables/my-perl.toml")]
     LayoutDump(LayoutDumpArgs),
+    /// Find out where things are in a perl's memory by running it on a small script
+    #[command(after_help = "\
+The perl needs no debug symbols. It runs for a fraction of a second and loads nothing of yours.
+When a process is looked at whose layout is unknown, p5-spy does the same by itself if the program
+belongs to root or to you.
+
+Example: p5-spy layout-learn /usr/bin/perl -o tables/my-perl.toml")]
+    LayoutLearn(LayoutLearnArgs),
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +151,18 @@ struct LayoutDumpArgs {
     /// A running process, whose perl is taken
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Option<i32>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct LayoutLearnArgs {
+    /// The perl to run
+    #[arg(value_name = "PERL")]
+    program: PathBuf,
+    /// The file to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -283,6 +303,15 @@ pub enum Job {
         /// Where layouts come from.
         layout: LayoutChoice,
     },
+    /// A layout table of a perl that is run for it.
+    LayoutLearn {
+        /// The perl.
+        program: PathBuf,
+        /// Where to; `None` for standard output.
+        output: Option<PathBuf>,
+        /// Where the flags of perl's headers come from.
+        layout: LayoutChoice,
+    },
 }
 
 /// What a layout is taken from.
@@ -334,6 +363,11 @@ impl Job {
                         ));
                     }
                 },
+                layout: args.layout.into(),
+            }),
+            Some(Verb::LayoutLearn(args)) => Ok(Job::LayoutLearn {
+                program: args.program,
+                output: args.output,
                 layout: args.layout.into(),
             }),
             None => cli.short.job(),

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod commands;
 pub mod image;
 pub mod layout;
+pub mod learn;
 pub mod memory;
 pub mod output;
 pub mod perl;

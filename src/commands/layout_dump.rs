@@ -32,8 +32,16 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The table. What it was made from is named by build-id: paths differ between machines.
 fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
+    table::write(
+        identity,
+        &resolved.layout,
+        &made_from(identity, resolved, image),
+    )
+}
+
+/// What a layout was made from, by build-id: paths differ between machines.
+pub fn made_from(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
     let archname = identity
         .archname
         .as_deref()
@@ -41,11 +49,10 @@ fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
     let build_id = image
         .build_id_hex()
         .map_or_else(|| "no build-id".to_owned(), |id| format!("build-id {id}"));
-    let from = format!(
+    format!(
         "perl {} {}, {archname}, {build_id}; offsets from {}",
         identity.version,
         identity.build,
         resolved.source.short()
-    );
-    table::write(identity, &resolved.layout, &from)
+    )
 }

@@ -2,6 +2,7 @@
 
 mod dump;
 mod layout_dump;
+mod layout_learn;
 mod record;
 mod session;
 mod signals;
@@ -20,6 +21,11 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
     match job {
         Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
+        Job::LayoutLearn {
+            program,
+            output,
+            layout,
+        } => layout_learn::run(&program, output.as_deref(), &layout),
         Job::Record {
             aim,
             sampling,

@@ -123,6 +123,18 @@ impl Image {
         self.symbols.get(name).copied()
     }
 
+    /// Adds a symbol that the file does not have any more, found in memory.
+    pub fn add_symbol(&mut self, name: &str, symbol: Symbol) {
+        self.symbols.entry(name.to_owned()).or_insert(symbol);
+    }
+
+    /// True when the file has strings that only a perl has: one without symbols may be in it.
+    pub fn mentions_perl(&self) -> bool {
+        [&b"PERL5LIB\0"[..], b"pushmark\0", b"nextstate\0"]
+            .iter()
+            .all(|text| memchr::memmem::find(&self.data, text).is_some())
+    }
+
     /// True when this file defines a perl interpreter, whatever it is called.
     pub fn defines_interpreter(&self) -> bool {
         self.symbol("PL_curinterp").is_some() && self.symbol("PL_op_name").is_some()

@@ -32,6 +32,8 @@ pub enum Origin {
     Flags(Arc<str>),
     /// An array in the target itself, such as `PL_block_type`.
     Target(&'static str),
+    /// Observed in a run of the same perl on the calibration script.
+    Learned,
 }
 
 impl fmt::Display for Origin {
@@ -41,6 +43,7 @@ impl fmt::Display for Origin {
             Origin::Table(name) => write!(f, "layout table {name}"),
             Origin::Flags(name) => write!(f, "flags.toml: {name}"),
             Origin::Target(name) => write!(f, "{name} of the target"),
+            Origin::Learned => f.write_str("what was learned from this perl"),
         }
     }
 }
@@ -51,6 +54,7 @@ impl Origin {
         match self {
             Origin::Dwarf(_) => "DWARF".into(),
             Origin::Table(_) => "a table".into(),
+            Origin::Learned => "learned".into(),
             other => other.to_string(),
         }
     }
@@ -101,6 +105,13 @@ impl Layout {
             self.constants
                 .entry(spec.name)
                 .or_insert_with(|| (value, origin.clone()));
+        }
+    }
+
+    /// Sets a constant, whatever was known before: what is observed wins.
+    pub fn set_constant(&mut self, name: &str, value: u64, origin: &Origin) {
+        if let Some(spec) = schema::constant(name) {
+            self.constants.insert(spec.name, (value, origin.clone()));
         }
     }
 

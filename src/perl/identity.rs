@@ -160,6 +160,18 @@ impl Identity {
         })
     }
 
+    /// A perl whose symbols are gone: what was found out otherwise, and what its texts say.
+    pub fn without_symbols(image: &Image, version: Version, build: Build, iv_size: u8) -> Self {
+        Identity {
+            version,
+            build,
+            abi: image.abi(),
+            options: (iv_size < 8).then(Vec::new),
+            interpreter_size: None,
+            archname: archname(image),
+        }
+    }
+
     fn has_option(&self, name: &str) -> bool {
         self.options.iter().flatten().any(|o| o == name)
     }

@@ -1,5 +1,6 @@
 //! Perl itself: which one it is, where its interpreters are, what is on their stacks.
 
+pub mod arrays;
 mod frame;
 pub mod identity;
 pub mod locate;

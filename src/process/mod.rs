@@ -78,6 +78,8 @@ pub struct Mapping {
     pub executable: bool,
     /// Backed by no file.
     pub anonymous: bool,
+    /// What `brk` made: it may touch a program's data without belonging to it.
+    pub heap: bool,
 }
 
 /// A process of this machine, by its id.
@@ -275,6 +277,7 @@ fn mapping(map: &MapRange) -> Mapping {
         writable: map.is_write(),
         executable: map.is_exec(),
         anonymous: map.inode == 0,
+        heap: map.filename() == Some(Path::new("[heap]")),
     }
 }
 

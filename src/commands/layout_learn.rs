@@ -1,0 +1,23 @@
+//! `p5-spy layout-learn`: the layout of a perl, found by running it.
+
+use super::layout_dump::made_from;
+use super::sources;
+use crate::cli::LayoutChoice;
+use crate::layout::table;
+use crate::learn::learn;
+use crate::output::write_whole;
+use anyhow::Context;
+use std::path::Path;
+
+pub fn run(program: &Path, output: Option<&Path>, choice: &LayoutChoice) -> anyhow::Result<u8> {
+    let sources = sources(choice)?;
+    let program = program
+        .canonicalize()
+        .with_context(|| format!("cannot read {}", program.display()))?;
+    let learned = learn(&program, &sources.tables)?;
+    let from = made_from(&learned.identity, &learned.resolved, &learned.image);
+    let text = table::write(&learned.identity, &learned.resolved.layout, &from);
+    let path = output.unwrap_or(Path::new("-"));
+    write_whole(path, &mut |out| out.write_all(text.as_bytes()))?;
+    Ok(0)
+}

@@ -1,0 +1,163 @@
+//! Running a perl on the calibration script and looking at it at every stop.
+
+use super::LearnError;
+use super::facts::{Facts, SCRIPT};
+use super::snapshot::Snapshot;
+use crate::memory::{Abi, LiveMemory};
+use crate::process::Process;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long the whole script may take on a very busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A perl that is being calibrated; dropped, it is ended.
+pub struct Calibration {
+    child: Child,
+    stdin: ChildStdin,
+    /// What the script told.
+    pub facts: Facts,
+    /// Its memory at each stop, by the stop's name.
+    pub stops: HashMap<String, Snapshot>,
+    /// The process, which stays at the last stop.
+    pub process: Process,
+}
+
+impl Drop for Calibration {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The variables of the environment that change what a perl does.
+const UNWANTED: [&str; 6] = [
+    "PERL5OPT",
+    "PERL5DB",
+    "PERLIO",
+    "PERL_UNICODE",
+    "PERL5SHELL",
+    "PERL_SIGNALS",
+];
+
+impl Calibration {
+    /// Runs the script up to its last stop.
+    ///
+    /// # Errors
+    /// [`LearnError`] when it does not get there.
+    pub fn run(program: &Path, abi: Abi) -> Result<Self, LearnError> {
+        let failed = |reason: String| LearnError::Run {
+            program: program.to_owned(),
+            reason,
+        };
+        let mut command = Command::new(program);
+        command
+            .args(["-e", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        for name in UNWANTED {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .spawn()
+            .map_err(|e| failed(format!("it does not start: {e}")))?;
+        let streams = child.stdin.take().zip(child.stdout.take());
+        let (stdin, stdout) = streams.ok_or_else(|| failed("it has no streams".into()))?;
+        let pid = i32::try_from(child.id()).map_err(|e| failed(e.to_string()))?;
+        let process = Process::open(pid).map_err(|e| failed(e.to_string()))?;
+        let mut run = Calibration {
+            child,
+            stdin,
+            facts: Facts::default(),
+            stops: HashMap::new(),
+            process,
+        };
+        let memory = LiveMemory::new(pid);
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = BufReader::new(stdout);
+        loop {
+            let line = read_line(&mut lines, deadline).map_err(&failed)?;
+            let Some(stop) = line.strip_prefix("stop ") else {
+                if !run.facts.note(&line) {
+                    return Err(failed(format!("it answered {line:?}")));
+                }
+                continue;
+            };
+            wait_for_read(pid, deadline).map_err(&failed)?;
+            let maps = process.mappings().map_err(|e| failed(e.to_string()))?;
+            let snapshot =
+                Snapshot::take(&memory, abi, &maps).map_err(|e| failed(e.to_string()))?;
+            run.stops.insert(stop.to_owned(), snapshot);
+            let go_on: &[u8] = match stop {
+                "last" => return Ok(run),
+                // What `do FILE` reads.
+                "parse" => b"1;\n__END__\n",
+                _ => b"\n",
+            };
+            run.stdin
+                .write_all(go_on)
+                .map_err(|e| failed(format!("it ended at stop {stop}: {e}")))?;
+        }
+    }
+}
+
+fn read_line(
+    lines: &mut BufReader<std::process::ChildStdout>,
+    deadline: Instant,
+) -> Result<String, String> {
+    let mut line = Vec::new();
+    loop {
+        if lines.buffer().is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut poll = libc::pollfd {
+                fd: lines.get_ref().as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            let milliseconds = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+            // SAFETY: one pollfd, alive during the call.
+            let ready = unsafe { libc::poll(&mut poll, 1, milliseconds) };
+            if ready == 0 {
+                return Err("it did not answer in time".into());
+            }
+        }
+        let more = lines.fill_buf().map_err(|e| e.to_string())?;
+        if more.is_empty() {
+            return Err("it ended before the script did".into());
+        }
+        let end = memchr::memchr(b'\n', more);
+        let take = end.map_or(more.len(), |at| at + 1);
+        line.extend(more.iter().take(take));
+        lines.consume(take);
+        if end.is_some() {
+            line.pop();
+            return String::from_utf8(line).map_err(|_| "it answered with binary data".into());
+        }
+        if line.len() > 4096 {
+            return Err("it answered with a line without end".into());
+        }
+    }
+}
+
+/// Waits until the process sleeps, which after a "stop" line it does in reading its input.
+fn wait_for_read(pid: i32, deadline: Instant) -> Result<(), String> {
+    let path = format!("/proc/{pid}/stat");
+    loop {
+        let stat = std::fs::read(&path).map_err(|e| e.to_string())?;
+        let stat = String::from_utf8_lossy(&stat);
+        match stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
+            Some('S') => return Ok(()),
+            Some('Z' | 'X') | None => return Err("it ended before the script did".into()),
+            _ if Instant::now() >= deadline => return Err("it did not stop in time".into()),
+            _ => std::thread::sleep(Duration::from_micros(50)),
+        }
+    }
+}
+

@@ -1,0 +1,179 @@
+//! What the calibration script printed, and what it is known to contain.
+
+use super::snapshot::Snapshot;
+use crate::perl::identity::Version;
+use std::collections::HashMap;
+
+/// The script that the perl is run on.
+pub const SCRIPT: &str = include_str!("calibration.pl");
+
+/// The twelve subs that call each other, outermost first: name, planted file, planted line.
+pub const NEST: [(&str, &str, u64); 12] = [
+    ("P5spyA::n01", "p5spy-alpha.pl", 31017),
+    ("P5spyB::n02", "p5spy-beta.pl", 9221),
+    ("P5spyB::n03", "p5spy-gamma.pl", 40503),
+    ("P5spyA::n04", "p5spy-delta.pl", 12011),
+    ("P5spyB::n05", "p5spy-epsilon.pl", 39119),
+    ("P5spyA::n06", "p5spy-zeta.pl", 21013),
+    ("P5spyA::n07", "p5spy-eta.pl", 34123),
+    ("P5spyB::n08", "p5spy-theta.pl", 8221),
+    ("P5spyB::n09", "p5spy-iota.pl", 52021),
+    ("P5spyA::n10", "p5spy-kappa.pl", 17389),
+    ("P5spyB::n11", "p5spy-lambda.pl", 45127),
+    ("P5spyA::n12", "p5spy-mu.pl", 28631),
+];
+
+/// One more sub, whose line does not fit 16 bits.
+pub const FAR: (&str, &str, u64) = ("P5spyA::far", "p5spy-nu.pl", 70001);
+
+/// The line of a statement that perl makes a null op.
+pub const NULLED_LINE: u64 = 36007;
+
+/// No body that is looked at has more bytes.
+pub const MAX_BODY: u64 = 192;
+
+/// The first words of the three strings.
+pub const STRINGS: [(&str, &str); 3] = [
+    ("s1", "p5spy first string"),
+    ("s2", "p5spy second string"),
+    ("s3", "p5spy third string"),
+];
+
+/// What `do FILE` was given.
+pub const DONE_FILE: &str = "/proc/self/fd/0";
+
+/// A sub of the script.
+#[derive(Debug, Clone)]
+pub struct Sub {
+    /// `Package::name`.
+    pub name: String,
+    /// Address of its CV.
+    pub cv: u64,
+    /// Address of its GV.
+    pub gv: u64,
+    /// Address of its package.
+    pub stash: u64,
+}
+
+impl Sub {
+    /// The name without the package.
+    pub fn own_name(&self) -> &str {
+        self.name.rsplit("::").next().unwrap_or(&self.name)
+    }
+}
+
+/// Addresses by name.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// `$^V`.
+    pub version: Option<Version>,
+    /// `$Config{useithreads}`; false where there is no Config.pm.
+    pub threads: bool,
+    /// All subs.
+    pub subs: Vec<Sub>,
+    /// The sub without a name.
+    pub anon: u64,
+    /// Packages.
+    pub stashes: HashMap<String, u64>,
+    /// Scalars: address, and the length or number in it.
+    pub scalars: HashMap<String, (u64, i64)>,
+    /// Hashes.
+    pub hashes: HashMap<String, u64>,
+    /// The one value of hashes of that name.
+    pub values: HashMap<String, u64>,
+    /// Globs.
+    pub globs: HashMap<String, u64>,
+}
+
+impl Facts {
+    /// Takes note of one line of output; `false` when it is none of ours.
+    pub fn note(&mut self, line: &str) -> bool {
+        self.try_note(line).is_some()
+    }
+
+    fn try_note(&mut self, line: &str) -> Option<()> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |at: usize| words.get(at)?.parse::<u64>().ok();
+        let word = |at: usize| words.get(at).map(|w| (*w).to_owned());
+        match *words.first()? {
+            "version" => self.version = Some(words.get(1)?.parse().ok()?),
+            "threads" => self.threads = number(1)? != 0,
+            "cv" => self.subs.push(Sub {
+                name: word(1)?,
+                cv: number(2)?,
+                gv: number(3)?,
+                stash: number(4)?,
+            }),
+            "anon" => self.anon = number(1)?,
+            "stash" => drop(self.stashes.insert(word(1)?, number(2)?)),
+            "sv" => {
+                let value = words.get(3)?.parse().ok()?;
+                self.scalars.insert(word(1)?, (number(2)?, value));
+            }
+            "hv" => drop(self.hashes.insert(word(1)?, number(2)?)),
+            "value" => drop(self.values.insert(word(1)?, number(2)?)),
+            "glob" => drop(self.globs.insert(word(1)?, number(2)?)),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A sub by its full name.
+    pub fn sub(&self, name: &str) -> Option<&Sub> {
+        self.subs.iter().find(|s| s.name == name)
+    }
+
+    /// Bytes from one sub's body to the next one in memory: a body is no larger.
+    pub fn body_room(&self, s: &Snapshot, pick: fn(&Sub) -> u64) -> u64 {
+        let mut bodies: Vec<u64> = self.subs.iter().filter_map(|f| s.word(pick(f))).collect();
+        bodies.sort_unstable();
+        let gaps = bodies.windows(2).filter_map(|pair| match pair {
+            [a, b] => Some(b - a),
+            _ => None,
+        });
+        let smallest = gaps.filter(|gap| *gap > 0).min();
+        // Since 5.10 bodies lack the front that their type does not use, and pointers to them
+        // lead that much before them.
+        smallest.map_or(MAX_BODY, |gap| (gap + 3 * s.width()).min(MAX_BODY))
+    }
+
+    /// The subs of the nest, outermost first.
+    pub fn nest(&self) -> Vec<&Sub> {
+        NEST.iter().filter_map(|(name, ..)| self.sub(name)).collect()
+    }
+
+    /// The address of a scalar.
+    pub fn scalar(&self, name: &str) -> Option<u64> {
+        self.scalars.get(name).map(|(address, _)| *address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_plants_what_is_looked_for() {
+        for (name, file, line) in NEST.iter().chain([&FAR]) {
+            let planted = format!("# line {line} \"{file}\"\nsub {name} ");
+            assert!(SCRIPT.contains(&planted), "{name}");
+        }
+        assert!(SCRIPT.contains(&format!("# line {NULLED_LINE} ")));
+        for (name, text) in STRINGS {
+            assert!(SCRIPT.contains(&format!("${name} = '{text}'")), "{name}");
+        }
+        assert!(SCRIPT.contains(&format!("do '{DONE_FILE}'")));
+    }
+
+    #[test]
+    fn lines_become_facts() {
+        let mut facts = Facts::default();
+        assert!(facts.note("version 5.36.0"));
+        assert!(facts.note("cv P5spyA::n01 4096 8192 12288"));
+        assert!(facts.note("sv i3 77 -77"));
+        assert!(!facts.note("stop deep"));
+        assert!(!facts.note("cv P5spyA::n02 x y z"));
+        assert_eq!(facts.sub("P5spyA::n01").unwrap().own_name(), "n01");
+        assert_eq!(facts.scalars["i3"], (77, -77));
+    }
+}

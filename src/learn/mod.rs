@@ -1,0 +1,348 @@
+//! Learning the layout of a perl of which nothing is known: run it on a script whose subs,
+//! statements and values are known, stop it at known places, and solve for the offsets.
+//!
+//! Everything that has two answers is an error: p5-spy does not guess.
+
+mod calibrate;
+mod contexts;
+mod facts;
+mod ops;
+mod snapshot;
+mod solution;
+mod values;
+mod variables;
+
+use crate::attach::{AttachError, find_perl};
+use crate::image::{Image, ImageError, Symbol, live_string_array};
+use crate::layout::{BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers};
+use crate::memory::{Abi, LiveMemory, ReadError, Reader};
+use crate::perl::arrays::add_array_symbols;
+use crate::perl::identity::{Build, Identity};
+use crate::perl::locate::{Interpreter, NoVariable, VariableMap};
+use crate::perl::names::{FrameTable, NameContext, Names};
+use crate::perl::ops::{NoSuchOp, OpNumbers};
+use crate::perl::sample::{SampleError, ThreadSampler};
+use crate::process::{Mapping, ProcessError};
+use calibrate::Calibration;
+use solution::{Solution, Unsolved};
+use std::path::{Path, PathBuf};
+use variables::Cells;
+
+/// Why a layout cannot be learned.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// The program did not do what a perl does.
+    #[error("cannot learn from {program}: {reason}")]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+    /// A member has no place that fits, or several.
+    #[error(
+        "cannot learn from {program}: {source}. p5-spy does not guess; please report this perl with the output of perl -V"
+    )]
+    Unsolved {
+        /// The program.
+        program: PathBuf,
+        /// The member.
+        source: Unsolved,
+    },
+    /// The layout was found, but with it the known stack does not come out.
+    #[error("cannot learn from {program}: with what was found the stack reads {found}")]
+    Wrong {
+        /// The program.
+        program: PathBuf,
+        /// What came out instead.
+        found: String,
+    },
+    /// The program's file cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// It cannot be looked at.
+    #[error(transparent)]
+    Attach(#[from] Box<AttachError>),
+    /// The system would not tell.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// It ended, or may not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its op names are not what they should be.
+    #[error(transparent)]
+    Ops(#[from] NoSuchOp),
+    /// Something that no perl lacks was not found.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A variable was not found.
+    #[error(transparent)]
+    Variable(#[from] NoVariable),
+}
+
+/// A layout that was learned.
+pub struct Learned {
+    /// Which perl it is.
+    pub identity: Identity,
+    /// The file that defines it.
+    pub image: Image,
+    /// The layout.
+    pub resolved: Resolved,
+    /// Symbols that the file itself does not have.
+    pub symbols: Vec<(String, Symbol)>,
+}
+
+/// Learns the layout of the perl at `program` by running it. `flags` has the numbers that perl's
+/// headers define as macros.
+///
+/// # Errors
+/// [`LearnError`].
+pub fn learn(program: &Path, flags: &TableSet) -> Result<Learned, LearnError> {
+    let abi = Image::open(program, program)?.abi();
+    let run = Calibration::run(program, abi)?;
+    let mut lab = Lab::new(program, &run, abi)?;
+    let mut solution = lab.constants(flags)?;
+    let unsolved = |source| LearnError::Unsolved {
+        program: program.to_owned(),
+        source,
+    };
+    let cells = lab.solve(&mut solution).map_err(unsolved)?;
+    lab.place(&mut solution, &cells).map_err(unsolved)?;
+    let bound = solution.layout.bind()?;
+    lab.prove(&bound)?;
+    Ok(Learned {
+        identity: lab.identity(&solution)?,
+        resolved: Resolved {
+            layout: solution.layout,
+            bound,
+            source: Origin::Learned,
+        },
+        symbols: lab.added,
+        image: lab.image,
+    })
+}
+
+/// The calibrated process with everything known about its file.
+struct Lab<'a> {
+    program: &'a Path,
+    run: &'a Calibration,
+    abi: Abi,
+    memory: LiveMemory,
+    image: Image,
+    bias: u64,
+    maps: Vec<Mapping>,
+    names: Vec<Option<String>>,
+    interpreter: Interpreter,
+    added: Vec<(String, Symbol)>,
+}
+
+impl<'a> Lab<'a> {
+    fn new(program: &'a Path, run: &'a Calibration, abi: Abi) -> Result<Self, LearnError> {
+        let process = run.process;
+        let memory = LiveMemory::new(process.pid());
+        let files = process.mapped_programs()?;
+        let (mut image, file) = find_perl(process, &files).map_err(Box::new)?;
+        let bias = image
+            .load_bias(&file.maps)
+            .ok_or_else(|| LearnError::Run {
+                program: program.to_owned(),
+                reason: "its mappings do not fit its file".into(),
+            })?;
+        let reader = Reader::new(&memory, abi);
+        let had = |image: &Image, name: &str| image.symbol(name).is_some();
+        let before = ["PL_op_name", "PL_block_type"].map(|name| had(&image, name));
+        add_array_symbols(&mut image, &reader, &file.maps, bias)?;
+        let mut added = Vec::new();
+        for (name, was) in ["PL_op_name", "PL_block_type"].iter().zip(before) {
+            if let (false, Some(symbol)) = (was, image.symbol(name)) {
+                added.push(((*name).to_owned(), symbol));
+            }
+        }
+        let names = image.symbol("PL_op_name").map_or_else(Vec::new, |s| {
+            live_string_array(&reader, bias.wrapping_add(s.address), s.size)
+        });
+        Ok(Lab {
+            program,
+            run,
+            abi,
+            image,
+            bias,
+            maps: process.mappings()?,
+            names,
+            interpreter: Interpreter::Globals,
+            added,
+            memory,
+        })
+    }
+
+    /// The numbers that cannot be observed: those of the version, and what the target tells.
+    fn constants(&self, flags: &TableSet) -> Result<Solution, LearnError> {
+        let version = self.run.facts.version.ok_or_else(|| LearnError::Run {
+            program: self.program.to_owned(),
+            reason: "it does not tell its version".into(),
+        })?;
+        let mut layout = Layout::default();
+        let reader = Reader::new(&self.memory, self.abi);
+        let blocks = self.image.symbol("PL_block_type");
+        let blocks = blocks.map_or_else(Vec::new, |s| {
+            live_string_array(&reader, self.bias.wrapping_add(s.address), s.size)
+        });
+        for (name, value) in block_type_numbers(&blocks) {
+            layout.add_constant(name, value, &Origin::Target("PL_block_type"));
+        }
+        flags.add_flags(&mut layout, version);
+        Ok(Solution::new(layout, self.abi))
+    }
+
+    fn solve(&self, out: &mut Solution) -> Result<Cells, Unsolved> {
+        let numbers = ops::Numbers(&self.names);
+        let last = self.run.stops.get("last").ok_or(Unsolved::new("last", 0))?;
+        values::solve(last, &self.run.facts, out)?;
+        ops::solve(last, &self.run.facts, &numbers, out)?;
+        let infos = contexts::solve(self.run, &numbers, out)?;
+        variables::solve(self.run, &numbers, infos, &self.maps, out)
+    }
+
+    /// Turns the cells into members of the interpreter, or where they are in the file's data into
+    /// symbols.
+    fn place(&mut self, out: &mut Solution, cells: &Cells) -> Result<(), Unsolved> {
+        let lowest = cells.cells.values().min().copied().unwrap_or(0);
+        let data = variables::data_ranges(&self.maps);
+        if data.iter().any(|(start, end)| (*start..*end).contains(&lowest)) {
+            for (name, address) in &cells.cells {
+                let Some(plain) = name.strip_prefix('I') else {
+                    continue;
+                };
+                let size = cells.sizes.get(name).copied().unwrap_or(self.abi.pointer_size);
+                let symbol = Symbol {
+                    address: address.wrapping_sub(self.bias),
+                    size: u64::from(size),
+                };
+                self.add_symbol(&format!("PL_{plain}"), symbol)?;
+            }
+            return Ok(());
+        }
+        let base = self.interpreter_base(lowest)?;
+        self.interpreter = Interpreter::At(base);
+        for (name, address) in &cells.cells {
+            let offset = address.wrapping_sub(base);
+            match cells.sizes.get(name) {
+                Some(size) => out.int("interpreter", name, offset, *size),
+                None if *name == "Icompiling" => out.embedded("interpreter", name, offset),
+                None => out.pointer("interpreter", name, offset),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a symbol that was found; one that the file has already must agree.
+    fn add_symbol(&mut self, name: &str, symbol: Symbol) -> Result<(), Unsolved> {
+        match self.image.symbol(name) {
+            Some(known) if known.address == symbol.address => Ok(()),
+            Some(_) => Err(Unsolved::new(
+                "a variable that is not where its symbol is",
+                2,
+            )),
+            None => {
+                self.image.add_symbol(name, symbol);
+                self.added.push((name.to_owned(), symbol));
+                Ok(())
+            }
+        }
+    }
+
+    /// The address of the interpreter: `PL_curinterp`, or the word of the file's data that points
+    /// to the lowest variable (`PL_stack_sp` comes first in all versions) or a little below.
+    fn interpreter_base(&mut self, lowest: u64) -> Result<u64, Unsolved> {
+        let reader = Reader::new(&self.memory, self.abi);
+        if let Some(symbol) = self.image.symbol("PL_curinterp") {
+            let place = self.bias.wrapping_add(symbol.address);
+            return reader
+                .pointer(place)
+                .map_err(|_| Unsolved::new("PL_curinterp", 0));
+        }
+        let Some(last) = self.run.stops.get("last") else {
+            return Err(Unsolved::new("PL_curinterp", 0));
+        };
+        let ranges = variables::data_ranges(&self.maps);
+        let mut found = Vec::new();
+        last.each_word(|address, word| {
+            let near = word <= lowest && lowest - word <= 64;
+            if near && ranges.iter().any(|(a, b)| (*a..*b).contains(&address)) {
+                found.push((address, word));
+            }
+        });
+        let (address, base) = solution::only("PL_curinterp", found)?;
+        let symbol = Symbol {
+            address: address.wrapping_sub(self.bias),
+            size: u64::from(self.abi.pointer_size),
+        };
+        self.add_symbol("PL_curinterp", symbol)?;
+        Ok(base)
+    }
+
+    fn identity(&self, solution: &Solution) -> Result<Identity, LearnError> {
+        if let Ok(identity) = Identity::of(&self.image) {
+            return Ok(identity);
+        }
+        let version = self.run.facts.version.ok_or_else(|| LearnError::Run {
+            program: self.program.to_owned(),
+            reason: "it does not tell its version".into(),
+        })?;
+        let build = match self.interpreter {
+            Interpreter::Globals => Build::Unthreaded,
+            Interpreter::At(_) if self.run.facts.threads => Build::Threaded,
+            Interpreter::At(_) => Build::Multiplicity,
+        };
+        Ok(Identity::without_symbols(
+            &self.image,
+            version,
+            build,
+            solution.iv_size,
+        ))
+    }
+
+    /// Reads the stack of the last stop as any other, and compares it with what it must be.
+    fn prove(&self, bound: &BoundLayout) -> Result<(), LearnError> {
+        let wrong = |found: String| LearnError::Wrong {
+            program: self.program.to_owned(),
+            found,
+        };
+        let map = VariableMap {
+            image: &self.image,
+            bias: self.bias,
+            layout: bound,
+            interpreter: self.interpreter,
+        };
+        let ops = OpNumbers::from_names(&self.names)?;
+        let context = NameContext {
+            memory: &self.memory,
+            abi: self.abi,
+            layout: bound,
+            ops: &ops,
+            compiling: 0,
+        };
+        let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
+        let mut sampler = ThreadSampler::new(&map.moving()?, compiling);
+        let (mut names, mut table, mut ids) = (Names::new(), FrameTable::default(), Vec::new());
+        sampler
+            .take(context, 0, &mut names, &mut table, &mut ids, &mut || {})
+            .map_err(|e: SampleError| wrong(e.to_string()))?;
+        let found: Vec<String> = ids
+            .iter()
+            .filter_map(|id| table.get(*id))
+            .map(|f| format!("{} ({}:{})", f.name, f.file, f.line))
+            .collect();
+        let expected: Vec<String> = facts::NEST
+            .iter()
+            .rev()
+            .map(|(name, file, line)| format!("{name} ({file}:{line})"))
+            .collect();
+        let (main, subs) = found.split_last().ok_or_else(|| wrong("empty".into()))?;
+        if subs == expected && main.starts_with("(main)") {
+            Ok(())
+        } else {
+            Err(wrong(found.join(" < ")))
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The writable memory of the calibrated perl at one of its stops.
+
+use crate::memory::{Abi, Batch, Memory, ReadError};
+use crate::process::Mapping;
+use std::collections::{HashMap, HashSet};
+
+/// A perl that runs our small script has a few megabytes; more is not looked at.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// A copy of memory, searched and followed without touching the process again.
+pub struct Snapshot {
+    abi: Abi,
+    /// Start addresses and bytes, lowest first.
+    ranges: Vec<(u64, Vec<u8>)>,
+}
+
+impl Snapshot {
+    /// Copies every mapping that can be written, as far as it is readable.
+    ///
+    /// # Errors
+    /// Only those that concern the process as a whole.
+    pub fn take(memory: &dyn Memory, abi: Abi, maps: &[Mapping]) -> Result<Self, ReadError> {
+        let mut batch = Batch::new();
+        let mut total = 0;
+        let mut slots = Vec::new();
+        for map in maps.iter().filter(|m| m.writable) {
+            let length = map.end.saturating_sub(map.start);
+            total += length;
+            if total > MAX_BYTES {
+                break;
+            }
+            slots.push((map.start, batch.push(map.start, length as usize)));
+        }
+        memory.fill(&mut batch)?;
+        let ranges = slots
+            .into_iter()
+            .filter_map(|(start, slot)| Some((start, batch.bytes(slot).ok()?.to_vec())))
+            .collect();
+        Ok(Snapshot { abi, ranges })
+    }
+
+    /// Pointer size in bytes.
+    pub fn width(&self) -> u64 {
+        u64::from(self.abi.pointer_size)
+    }
+
+    /// `length` bytes, if all of them were copied.
+    pub fn bytes(&self, address: u64, length: usize) -> Option<&[u8]> {
+        let index = self.ranges.partition_point(|(start, _)| *start <= address);
+        let (start, bytes) = self.ranges.get(index.checked_sub(1)?)?;
+        let skip = usize::try_from(address - start).ok()?;
+        bytes.get(skip..skip.checked_add(length)?)
+    }
+
+    /// The first address of the mapping that `address` is in.
+    pub fn start_of(&self, address: u64) -> Option<u64> {
+        let index = self.ranges.partition_point(|(start, _)| *start <= address);
+        let (start, _) = self.ranges.get(index.checked_sub(1)?)?;
+        self.contains(address).then_some(*start)
+    }
+
+    /// An unsigned integer.
+    pub fn uint(&self, address: u64, size: usize) -> Option<u64> {
+        self.abi.uint(self.bytes(address, size)?, 0, size)
+    }
+
+    /// A 32-bit two's complement integer.
+    pub fn int(&self, address: u64) -> Option<i64> {
+        let raw = u32::try_from(self.uint(address, 4)?).ok()?;
+        Some(i64::from(raw.cast_signed()))
+    }
+
+    /// A pointer.
+    pub fn word(&self, address: u64) -> Option<u64> {
+        self.uint(address, usize::from(self.abi.pointer_size))
+    }
+
+    /// True when `text` and a NUL stand there.
+    pub fn has_text(&self, address: u64, text: &str) -> bool {
+        self.bytes(address, text.len() + 1)
+            .is_some_and(|b| b.split_last() == Some((&0, text.as_bytes())))
+    }
+
+    /// Where each of the wanted words stands, aligned.
+    pub fn places(&self, wanted: &HashSet<u64>) -> HashMap<u64, Vec<u64>> {
+        let mut found: HashMap<u64, Vec<u64>> = HashMap::new();
+        self.each_word(|address, word| {
+            if wanted.contains(&word) {
+                found.entry(word).or_default().push(address);
+            }
+        });
+        found
+    }
+
+    /// Calls `visit(address, word)` for every aligned word.
+    pub fn each_word(&self, mut visit: impl FnMut(u64, u64)) {
+        let width = usize::from(self.abi.pointer_size);
+        for (start, bytes) in &self.ranges {
+            for (index, chunk) in bytes.chunks_exact(width).enumerate() {
+                if let Some(word) = self.abi.uint(chunk, 0, width) {
+                    visit(start + (index * width) as u64, word);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(address, value)` for every aligned 32-bit integer.
+    pub fn each_int(&self, mut visit: impl FnMut(u64, u64)) {
+        for (start, bytes) in &self.ranges {
+            for (index, chunk) in bytes.chunks_exact(4).enumerate() {
+                if let Some(value) = self.abi.uint(chunk, 0, 4) {
+                    visit(start + (index * 4) as u64, value);
+                }
+            }
+        }
+    }
+
+    /// True when the address was copied, which means that it can be written.
+    pub fn contains(&self, address: u64) -> bool {
+        self.bytes(address, 1).is_some()
+    }
+}

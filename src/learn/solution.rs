@@ -1,0 +1,148 @@
+//! The layout as far as it is solved.
+
+use super::snapshot::Snapshot;
+use crate::layout::{Layout, Origin};
+use crate::memory::{Abi, Field};
+
+/// Something that has no answer, or more than one: then p5-spy does not guess.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {}", match .answers { 0 => "no place fits".to_owned(), n => format!("{n} places fit") })]
+pub struct Unsolved {
+    /// The member or constant.
+    pub what: &'static str,
+    /// How many answers there are.
+    pub answers: usize,
+}
+
+impl Unsolved {
+    /// For `what` there are so many answers.
+    pub fn new(what: &'static str, answers: usize) -> Self {
+        Unsolved { what, answers }
+    }
+}
+
+/// The only candidate.
+///
+/// # Errors
+/// [`Unsolved`] when there is none, or more than one.
+pub fn only<T>(what: &'static str, candidates: Vec<T>) -> Result<T, Unsolved> {
+    let answers = candidates.len();
+    let mut candidates = candidates.into_iter();
+    match (candidates.next(), answers) {
+        (Some(answer), 1) => Ok(answer),
+        _ => Err(Unsolved { what, answers }),
+    }
+}
+
+/// Members and constants found so far.
+#[derive(Debug, Clone)]
+pub struct Solution {
+    /// The layout itself.
+    pub layout: Layout,
+    /// Bytes in an IV.
+    pub iv_size: u8,
+    abi: Abi,
+}
+
+impl Solution {
+    /// Starts from what is known without looking: constants of the version.
+    pub fn new(layout: Layout, abi: Abi) -> Self {
+        Solution {
+            layout,
+            abi,
+            iv_size: 8,
+        }
+    }
+
+    fn add(&mut self, structure: &str, name: &str, field: Field) {
+        self.layout
+            .add_field(structure, name, field, &Origin::Learned);
+    }
+
+    fn offset(offset: u64) -> u32 {
+        u32::try_from(offset).unwrap_or(u32::MAX)
+    }
+
+    /// A member that is a pointer.
+    pub fn pointer(&mut self, structure: &str, name: &str, offset: u64) {
+        let field = Field::whole(Self::offset(offset), self.abi.pointer_size);
+        self.add(structure, name, field);
+    }
+
+    /// A member that is an integer of the pointer's size.
+    pub fn word(&mut self, s: &Snapshot, structure: &str, name: &str, offset: u64) {
+        self.int(structure, name, offset, s.width() as u8);
+    }
+
+    /// A member that is an integer.
+    pub fn int(&mut self, structure: &str, name: &str, offset: u64, size: u8) {
+        self.add(structure, name, Field::whole(Self::offset(offset), size));
+    }
+
+    /// A member that is a bit-field.
+    pub fn bits(&mut self, structure: &str, name: &str, field: Field) {
+        self.add(structure, name, field);
+    }
+
+    /// A member of which only the place counts, or a size.
+    pub fn embedded(&mut self, structure: &str, name: &str, offset: u64) {
+        self.add(structure, name, Field::whole(Self::offset(offset), 0));
+    }
+
+    /// A constant that was observed.
+    pub fn constant(&mut self, name: &str, value: u64) {
+        self.layout.set_constant(name, value, &Origin::Learned);
+    }
+
+    /// A constant that is known.
+    pub fn get_constant(&self, name: &str) -> Option<u64> {
+        self.layout.constant(name)
+    }
+
+    /// A member's offset.
+    pub fn get(&self, structure: &str, name: &str) -> Option<u64> {
+        self.layout
+            .field(structure, name)
+            .map(|f| u64::from(f.offset))
+    }
+
+    /// A member.
+    pub fn field(&self, structure: &str, name: &str) -> Option<Field> {
+        self.layout.field(structure, name)
+    }
+
+    /// The value of an integer member of the structure at `base`.
+    pub fn read(&self, s: &Snapshot, base: u64, structure: &str, name: &str) -> Option<u64> {
+        let field = self.field(structure, name)?;
+        let bytes = s.bytes(base + u64::from(field.offset), usize::from(field.size))?;
+        Field { offset: 0, ..field }.get(self.abi, bytes)
+    }
+
+    /// The type of a value.
+    pub fn sv_type(&self, s: &Snapshot, sv: u64) -> Option<u64> {
+        let mask = self.get_constant("SVTYPEMASK").unwrap_or(0xff);
+        Some(self.read(s, sv, "sv", "sv_flags")? & mask)
+    }
+
+    /// The array of an AV or HV: in the head since 5.10, before that first in the body.
+    pub fn array_of(&self, s: &Snapshot, sv: u64) -> Option<u64> {
+        match self.get("sv", "sv_u") {
+            Some(place) => s.word(sv + place),
+            None => s.word(s.word(sv)?),
+        }
+    }
+
+    /// `xhv_max` of a hash.
+    pub fn hash_max(&self, s: &Snapshot, hv: u64) -> Option<u64> {
+        self.read(s, s.word(hv)?, "xpvhv", "xhv_max")
+    }
+
+    /// True when the SV at that address is the string `text`.
+    pub fn is_string(&self, s: &Snapshot, sv: u64, text: &str) -> bool {
+        let start = match self.get("xpv", "xpv_pv") {
+            Some(place) => s.word(sv).and_then(|body| s.word(body.checked_add(place)?)),
+            None => self.get("sv", "sv_u").and_then(|o| s.word(sv.checked_add(o)?)),
+        };
+        start.is_some_and(|at| s.has_text(at, text))
+    }
+}
