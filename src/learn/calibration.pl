@@ -117,7 +117,7 @@ P5spyA::say('sv', 's3', 0 + \$s3, length $s3); P5spyA::say('sv', 'u', 0 + \$u, 9
 P5spyA::say('sv', 'i1', 0 + \$i1, $i1); P5spyA::say('sv', 'i2', 0 + \$i2, $i2);
 P5spyA::say('sv', 'i3', 0 + \$i3, $i3);
 P5spyA::say('sv', 'm1', 0 + \$m1, 1); P5spyA::say('sv', 'm2', 0 + \$m2, 2);
-P5spyA::say('sv', 'lvalue', 0 + \substr($s1, 0, 1), 0);
+$lvalue = \substr($s1, 0, 1); P5spyA::say('sv', 'lvalue', 0 + $lvalue, 0);
 $x = eval q[0 + *P5spyFORM{FORMAT}]; P5spyA::say('sv', 'format', $x || 0, 0);
 P5spyA::say('hv', 'h1', 0 + \%h1); P5spyA::say('hv', 'h2', 0 + \%h2); P5spyA::say('hv', 'h3', 0 + \%h3);
 P5spyA::say('value', 'h1', 0 + \$h1{p5spyone}); P5spyA::say('value', 'h2', 0 + \$h2{p5spytwotwo});

@@ -386,8 +386,15 @@ fn returns(
         .collect();
     let eval = members(&evals);
     let loader = indexes(run, parse, room, out, &["P5spyA::loader"]);
+    // Other evals have none; without that, something left over in the context might fit too.
+    let unnamed = |o: u64| {
+        frames
+            .iter()
+            .all(|index| kinds.word(room.start + (index + 1) * size + o) == Some(0))
+    };
     let names: Vec<u64> = (0..size)
         .step_by(width as usize)
+        .filter(|o| unnamed(*o))
         .filter(|o| {
             loader.first().is_some_and(|index| {
                 let sv = parse.word(room.start + (index + 1) * size + o);

@@ -9,7 +9,7 @@ use crate::process::Mapping;
 use std::collections::BTreeMap;
 
 /// No perl's `struct interpreter` is larger.
-const MAX_INTERPRETER: u64 = 16 << 10;
+const MAX_INTERPRETER: u64 = 8 << 10;
 
 /// The script has some dozen temporaries at a time; other things that perl counts along with them,
 /// such as all values, are many.
@@ -296,20 +296,29 @@ fn optional(
     let debugger = words(last, near, last.width(), |a| {
         glob.is_some() && last.word(a) == glob
     });
-    if let Ok(cell) = only("PL_DBsub", debugger) {
+    if let Some(cell) = nearest(curcop, debugger) {
         found.pointer("IDBsub", cell);
     }
+    let deep = at(run, "deep")?;
     let hashes = words(last, near, last.width(), |a| {
         last.word(a).is_some_and(|hv| {
             hv != 0
+                && deep.word(a) == Some(hv)
                 && out.sv_type(last, hv) == out.get_constant("SVt_PVHV")
                 && has_key(last, out, hv, &["Time::NVtime", "threads::_pool"])
+                // PL_strtab has every key of every hash.
+                && !has_key(last, out, hv, &["p5spyone"])
         })
     });
-    if let Ok(cell) = only("PL_modglobal", hashes) {
+    if let Some(cell) = nearest(curcop, hashes) {
         found.pointer("Imodglobal", cell);
     }
     Ok(())
+}
+
+/// What lies behind the interpreter may point to the same things; the variable is the nearest.
+fn nearest(curcop: u64, cells: Vec<u64>) -> Option<u64> {
+    cells.into_iter().min_by_key(|cell| cell.abs_diff(curcop))
 }
 
 fn has_key(s: &Snapshot, out: &Solution, hv: u64, prefixes: &[&str]) -> bool {
@@ -321,7 +330,7 @@ fn has_key(s: &Snapshot, out: &Solution, hv: u64, prefixes: &[&str]) -> bool {
         place("hent_hek"),
         out.get("hek", "hek_key").unwrap_or(0),
     );
-    (0..=max.min(256)).any(|i| {
+    (0..=max.min(1 << 14)).any(|i| {
         let first = s.word(array.wrapping_add(i * s.width())).unwrap_or(0);
         std::iter::successors(Some(first), |e| s.word(e.wrapping_add(next)))
             .take_while(|e| *e != 0)
