@@ -3,8 +3,10 @@
 use super::LearnError;
 use super::facts::{Facts, SCRIPT};
 use super::snapshot::Snapshot;
-use crate::memory::{Abi, LiveMemory};
-use crate::process::Process;
+use crate::attach::find_perl;
+use crate::image::Image;
+use crate::memory::{Abi, LiveMemory, ReadError};
+use crate::process::{MappedFile, Process};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -26,6 +28,9 @@ pub struct Calibration {
     pub stops: HashMap<String, Snapshot>,
     /// The process, which stays at the last stop.
     pub process: Process,
+    /// The file that defines its perl, known from the first stop on: the program that was started
+    /// may be a script that starts it.
+    pub perl: Option<(Image, MappedFile)>,
 }
 
 impl Drop for Calibration {
@@ -50,7 +55,7 @@ impl Calibration {
     ///
     /// # Errors
     /// [`LearnError`] when it does not get there.
-    pub fn run(program: &Path, abi: Abi) -> Result<Self, LearnError> {
+    pub fn run(program: &Path) -> Result<Self, LearnError> {
         let failed = |reason: String| LearnError::Run {
             program: program.to_owned(),
             reason,
@@ -78,6 +83,7 @@ impl Calibration {
             facts: Facts::default(),
             stops: HashMap::new(),
             process,
+            perl: None,
         };
         let memory = LiveMemory::new(pid);
         let deadline = Instant::now() + PATIENCE;
@@ -91,9 +97,9 @@ impl Calibration {
                 continue;
             };
             wait_for_read(pid, deadline).map_err(&failed)?;
-            let maps = process.mappings().map_err(|e| failed(e.to_string()))?;
-            let snapshot =
-                Snapshot::take(&memory, abi, &maps).map_err(|e| failed(e.to_string()))?;
+            let abi = run.abi()?;
+            let maps = process.mappings()?;
+            let snapshot = Snapshot::take(&memory, abi, &maps)?;
             run.stops.insert(stop.to_owned(), snapshot);
             let go_on: &[u8] = match stop {
                 "last" => return Ok(run),
@@ -105,6 +111,18 @@ impl Calibration {
                 .write_all(go_on)
                 .map_err(|e| failed(format!("it ended at stop {stop}: {e}")))?;
         }
+    }
+}
+
+impl Calibration {
+    /// Finds the file that defines the perl at the first stop.
+    fn abi(&mut self) -> Result<Abi, LearnError> {
+        if self.perl.is_none() {
+            let files = self.process.mapped_programs()?;
+            self.perl = Some(find_perl(self.process, &files).map_err(Box::new)?);
+        }
+        let found = self.perl.as_ref().map(|(image, _)| image.abi());
+        found.ok_or(LearnError::Read(ReadError::NoSuchProcess))
     }
 }
 

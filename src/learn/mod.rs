@@ -12,7 +12,7 @@ mod solution;
 mod values;
 mod variables;
 
-use crate::attach::{AttachError, find_perl};
+use crate::attach::AttachError;
 use crate::image::{Image, ImageError, Symbol, live_string_array};
 use crate::layout::{BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers};
 use crate::memory::{Abi, LiveMemory, ReadError, Reader};
@@ -22,7 +22,7 @@ use crate::perl::locate::{Interpreter, NoVariable, VariableMap};
 use crate::perl::names::{FrameTable, NameContext, Names};
 use crate::perl::ops::{NoSuchOp, OpNumbers};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Mapping, ProcessError};
+use crate::process::{MappedFile, Mapping, ProcessError};
 use calibrate::Calibration;
 use solution::{Solution, Unsolved};
 use std::path::{Path, PathBuf};
@@ -98,9 +98,9 @@ pub struct Learned {
 /// # Errors
 /// [`LearnError`].
 pub fn learn(program: &Path, flags: &TableSet) -> Result<Learned, LearnError> {
-    let abi = Image::open(program, program)?.abi();
-    let run = Calibration::run(program, abi)?;
-    let mut lab = Lab::new(program, &run, abi)?;
+    let mut run = Calibration::run(program)?;
+    let perl = run.perl.take();
+    let mut lab = Lab::new(program, &run, perl)?;
     let mut solution = lab.constants(flags)?;
     let unsolved = |source| LearnError::Unsolved {
         program: program.to_owned(),
@@ -137,11 +137,16 @@ struct Lab<'a> {
 }
 
 impl<'a> Lab<'a> {
-    fn new(program: &'a Path, run: &'a Calibration, abi: Abi) -> Result<Self, LearnError> {
+    fn new(
+        program: &'a Path,
+        run: &'a Calibration,
+        perl: Option<(Image, MappedFile)>,
+    ) -> Result<Self, LearnError> {
         let process = run.process;
         let memory = LiveMemory::new(process.pid());
-        let files = process.mapped_programs()?;
-        let (mut image, file) = find_perl(process, &files).map_err(Box::new)?;
+        let no_perl = LearnError::Read(ReadError::NoSuchProcess);
+        let (mut image, file) = perl.ok_or(no_perl)?;
+        let abi = image.abi();
         let bias = image
             .load_bias(&file.maps)
             .ok_or_else(|| LearnError::Run {
@@ -272,6 +277,8 @@ impl<'a> Lab<'a> {
                 found.push((address, word));
             }
         });
+        // perlmain.c has a variable of its own, my_perl, with the same pointer.
+        found.dedup_by_key(|(_, base)| *base);
         let (address, base) = solution::only("PL_curinterp", found)?;
         let symbol = Symbol {
             address: address.wrapping_sub(self.bias),

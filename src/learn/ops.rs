@@ -413,7 +413,7 @@ fn flags(
     let bit = |op: &u64, o: u64| s.uint(op + o, 1).map(|v| v & kids != 0);
     // Right behind the type in all versions; elsewhere are pointers, whose bytes may be anything.
     let types = out.get("op", "op_type").unwrap_or(0);
-    let found = (types + 2..types + 8)
+    let found = (types + 2..(types + 8).min(first.max(types + 3)))
         .filter(|o| {
             parents.iter().all(|op| bit(op, *o) == Some(true))
                 && leaves.iter().all(|op| bit(op, *o) == Some(false))
