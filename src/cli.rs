@@ -201,6 +201,12 @@ struct LayoutArgs {
     /// Use no debug information, only layout tables
     #[arg(long, conflicts_with = "debug_dir")]
     no_debug_info: bool,
+    /// Never run a perl to learn its layout
+    #[arg(long)]
+    no_learn: bool,
+    /// Neither use nor keep what was found about a perl
+    #[arg(long)]
+    no_cache: bool,
 }
 
 /// What a frame of a recording stands for.
@@ -256,6 +262,10 @@ pub struct LayoutChoice {
     pub debug_dirs: Vec<PathBuf>,
     /// Whether debug information counts.
     pub use_debug_info: bool,
+    /// Whether a perl may be run to learn its layout.
+    pub learn: bool,
+    /// Whether what was found is kept and used again.
+    pub use_cache: bool,
 }
 
 /// What the user wants: the one thing that the rest of the program sees.
@@ -516,6 +526,8 @@ impl From<LayoutArgs> for LayoutChoice {
             layouts: args.layouts,
             debug_dirs: args.debug_dir,
             use_debug_info: !args.no_debug_info,
+            learn: !args.no_learn,
+            use_cache: !args.no_cache,
         }
     }
 }

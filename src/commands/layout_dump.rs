@@ -25,7 +25,7 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
         LayoutSource::Pid(pid) => {
             let target =
                 Target::attach_patiently(Process::open(*pid)?, &sources, &mut warn, &mut || true)?;
-            write(&target.identity, &target.resolved, &target.image)
+            write(&target.perl.identity, &target.perl.resolved, &target.perl.image)
         }
     };
     print!("{text}");
@@ -36,23 +36,6 @@ fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
     table::write(
         identity,
         &resolved.layout,
-        &made_from(identity, resolved, image),
-    )
-}
-
-/// What a layout was made from, by build-id: paths differ between machines.
-pub fn made_from(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
-    let archname = identity
-        .archname
-        .as_deref()
-        .unwrap_or("unknown architecture");
-    let build_id = image
-        .build_id_hex()
-        .map_or_else(|| "no build-id".to_owned(), |id| format!("build-id {id}"));
-    format!(
-        "perl {} {}, {archname}, {build_id}; offsets from {}",
-        identity.version,
-        identity.build,
-        resolved.source.short()
+        &table::made_from(identity, resolved, image),
     )
 }

@@ -1,6 +1,5 @@
 //! `p5-spy layout-learn`: the layout of a perl, found by running it.
 
-use super::layout_dump::made_from;
 use super::sources;
 use crate::cli::LayoutChoice;
 use crate::layout::table;
@@ -15,7 +14,7 @@ pub fn run(program: &Path, output: Option<&Path>, choice: &LayoutChoice) -> anyh
         .canonicalize()
         .with_context(|| format!("cannot read {}", program.display()))?;
     let learned = learn(&program, &sources.tables)?;
-    let from = made_from(&learned.identity, &learned.resolved, &learned.image);
+    let from = table::made_from(&learned.identity, &learned.resolved, &learned.image);
     let text = table::write(&learned.identity, &learned.resolved.layout, &from);
     let path = output.unwrap_or(Path::new("-"));
     write_whole(path, &mut |out| out.write_all(text.as_bytes()))?;

@@ -10,7 +10,7 @@ mod top;
 
 use crate::cli::{Job, LayoutChoice};
 use crate::image::DebugSearch;
-use crate::layout::{Known, Sources, TableSet};
+use crate::layout::{Cache, Known, Sources, TableSet};
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -89,5 +89,7 @@ fn sources(choice: &LayoutChoice) -> anyhow::Result<Sources> {
         named: choice.layouts.is_some(),
         debug,
         known: Known::default(),
+        cache: choice.use_cache.then(Cache::of_user).flatten(),
+        learn: choice.learn,
     })
 }

@@ -98,7 +98,7 @@ fn watch(
         title,
         perl: format!(
             "perl {} ({})",
-            target.identity.version, target.identity.build
+            target.perl.identity.version, target.perl.identity.build
         ),
         rate: sampling.rate,
         idle: sampling.idle,

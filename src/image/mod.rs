@@ -12,6 +12,7 @@ use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// No perl and no program that embeds one is larger.
 const MAX_FILE: u64 = 1 << 30;
@@ -63,9 +64,10 @@ pub struct Symbol {
 }
 
 /// An object file, read whole and parsed once.
+#[derive(Clone)]
 pub struct Image {
     path: PathBuf,
-    data: Vec<u8>,
+    data: Arc<[u8]>,
     abi: Abi,
     build_id: Option<Vec<u8>>,
     symbols: HashMap<String, Symbol>,
@@ -94,7 +96,7 @@ impl Image {
             abi,
             build_id,
             symbols,
-            data,
+            data: data.into(),
         })
     }
 
@@ -138,6 +140,11 @@ impl Image {
     /// True when this file defines a perl interpreter, whatever it is called.
     pub fn defines_interpreter(&self) -> bool {
         self.symbol("PL_curinterp").is_some() && self.symbol("PL_op_name").is_some()
+    }
+
+    /// Its bytes.
+    pub fn data(&self) -> &[u8] {
+        &self.data
     }
 
     /// The parsed file, for those who need more than symbols.

@@ -3,12 +3,14 @@
 //! A [`Layout`] is sparse and named, and every value knows where it came from. A [`BoundLayout`]
 //! is complete and checked.
 
+mod cache;
 mod constants;
 mod dwarf;
 mod resolve;
 pub mod schema;
 pub mod table;
 
+pub use cache::{Cache, Cached};
 pub use constants::{block_type_numbers, embedded_flag_sets};
 pub use dwarf::{DwarfError, from_dwarf};
 pub use resolve::{Known, ResolveError, Resolved, Sources, resolve, with_block_types};
@@ -34,6 +36,8 @@ pub enum Origin {
     Target(&'static str),
     /// Observed in a run of the same perl on the calibration script.
     Learned,
+    /// What an earlier run of p5-spy found, and how.
+    Cache(Arc<str>),
 }
 
 impl fmt::Display for Origin {
@@ -44,6 +48,7 @@ impl fmt::Display for Origin {
             Origin::Flags(name) => write!(f, "flags.toml: {name}"),
             Origin::Target(name) => write!(f, "{name} of the target"),
             Origin::Learned => f.write_str("what was learned from this perl"),
+            Origin::Cache(made) => write!(f, "what an earlier run found: {made}"),
         }
     }
 }
@@ -55,6 +60,7 @@ impl Origin {
             Origin::Dwarf(_) => "DWARF".into(),
             Origin::Table(_) => "a table".into(),
             Origin::Learned => "learned".into(),
+            Origin::Cache(_) => "the cache".into(),
             other => other.to_string(),
         }
     }

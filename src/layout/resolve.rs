@@ -2,7 +2,7 @@
 
 use super::constants::block_type_numbers;
 use super::dwarf::{DwarfError, from_dwarf};
-use super::{BindError, BoundLayout, Layout, Origin, TableSet};
+use super::{BindError, BoundLayout, Cache, Cached, Layout, Origin, TableSet};
 use crate::image::{DebugFile, DebugFileError, DebugSearch, Image};
 use crate::perl::identity::Identity;
 use std::collections::HashMap;
@@ -21,6 +21,20 @@ pub struct Sources {
     /// What was found already, by build-id: attaching again after an exec, or to a program whose
     /// layout was looked up before it was started, costs nothing.
     pub known: Known,
+    /// What earlier runs found; `None` to neither read nor write it.
+    pub cache: Option<Cache>,
+    /// Whether a perl may be run to learn its layout.
+    pub learn: bool,
+}
+
+impl Sources {
+    /// What an earlier run found about the perl in `image`, unless it came from debug information
+    /// that is not to be used.
+    pub fn cached(&self, image: &Image) -> Option<Cached> {
+        let found = self.cache.as_ref()?.get(image)?;
+        let from_debug = matches!(&found.resolved.source, Origin::Cache(made) if made.ends_with("DWARF"));
+        (self.debug.is_some() || !from_debug).then_some(found)
+    }
 }
 
 /// Layouts found during this run.
@@ -33,7 +47,8 @@ impl Known {
         known.get(image.build_id()?).cloned()
     }
 
-    fn insert(&self, image: &Image, resolved: &Resolved) {
+    /// Remembers a layout for the rest of this run.
+    pub fn insert(&self, image: &Image, resolved: &Resolved) {
         if let Some(id) = image.build_id() {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(id.to_vec(), resolved.clone());
@@ -116,6 +131,9 @@ fn search(
     if sources.named && !sources.tables.matching(identity).is_empty() {
         return from_tables(image, identity, sources);
     }
+    if let Some(found) = sources.cached(image) {
+        return Ok(found.resolved);
+    }
     if let Some(search) = &sources.debug {
         match layout_from_debug(image, search) {
             Ok(Some(mut layout)) => {
@@ -123,11 +141,15 @@ fn search(
                 let file = first_origin(&layout);
                 match layout.bind() {
                     Ok(bound) => {
-                        return Ok(Resolved {
+                        let resolved = Resolved {
                             layout,
                             bound,
                             source: file,
-                        });
+                        };
+                        // Not to be able to keep it costs only time, the next time.
+                        let cache = sources.cache.as_ref();
+                        let _ = cache.map(|c| c.put(image, identity, &resolved, &[]));
+                        return Ok(resolved);
                     }
                     Err(e) => warn(format!("{file} was not used: {e}")),
                 }

@@ -2,7 +2,8 @@
 
 use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::schema::{self, Kind, Need};
-use super::{Layout, Origin};
+use super::{Layout, Origin, Resolved};
+use crate::image::{Image, Symbol};
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
 use include_dir::{Dir, include_dir};
@@ -87,6 +88,16 @@ struct File {
     constants: BTreeMap<String, Spanned<u64>>,
     #[serde(rename = "struct")]
     structures: BTreeMap<String, BTreeMap<String, Spanned<Entry>>>,
+    #[serde(default)]
+    symbols: BTreeMap<String, Place>,
+}
+
+/// A symbol that the perl's file does not have: only in what p5-spy keeps for itself.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    address: u64,
+    size: u64,
 }
 
 /// What a table is for. A member that is absent here is not compared.
@@ -141,6 +152,8 @@ pub struct Table {
     target: Match,
     /// What it was made from.
     pub made: Made,
+    /// Symbols of the one file that the table was made from, where that does not have them.
+    pub symbols: Vec<(String, Symbol)>,
     layout: Layout,
 }
 
@@ -222,6 +235,14 @@ impl Table {
             name,
             target: file.perl,
             made: file.made,
+            symbols: file
+                .symbols
+                .into_iter()
+                .map(|(name, p)| {
+                    let (address, size) = (p.address, p.size);
+                    (name, Symbol { address, size })
+                })
+                .collect(),
             layout,
         })
     }
@@ -236,11 +257,39 @@ impl Table {
         self.target.version
     }
 
+    /// How the variables are kept.
+    pub fn build(&self) -> Build {
+        self.target.build
+    }
+
     /// Pointer size and byte order that it is for.
     pub fn abi(&self) -> Abi {
         Abi {
             pointer_size: self.target.pointer_size,
             big_endian: self.target.big_endian,
+        }
+    }
+
+    /// The perl that it was made from, as far as the table tells.
+    pub fn identity(&self) -> Identity {
+        let t = &self.target;
+        let mut options = Vec::new();
+        let floats = match t.nv.as_str() {
+            "__float128" => Some("USE_QUADMATH"),
+            "long double" => Some("USE_LONG_DOUBLE"),
+            _ => None,
+        };
+        options.extend(floats.map(str::to_owned));
+        if t.iv_size == 8 {
+            options.push("USE_64_BIT_INT".into());
+        }
+        Identity {
+            version: t.version,
+            build: t.build,
+            abi: self.abi(),
+            options: Some(options),
+            interpreter_size: t.interpreter_size,
+            archname: None,
         }
     }
 
@@ -461,6 +510,51 @@ impl TableSet {
             .collect()
     }
 
+    /// Tables of other builds or of the versions next to this one, the likeliest first. Pointer
+    /// size and byte order must be the same, and the kind of build, as it decides where the
+    /// variables are.
+    pub fn neighbours(&self, identity: &Identity) -> Vec<&Table> {
+        let far = |t: &Table| {
+            let away = t.version().version.abs_diff(identity.version.version);
+            let size = |s: Option<u32>| s.unwrap_or(0);
+            let sizes = size(t.target.interpreter_size).abs_diff(size(identity.interpreter_size));
+            (away, sizes)
+        };
+        let mut found: Vec<&Table> = self
+            .tables
+            .iter()
+            .filter(|t| {
+                t.abi() == identity.abi
+                    && t.target.build == identity.build
+                    && t.target.nv == identity.nv()
+                    && t.target.iv_size == identity.iv_size()
+                    // Stable and development versions take turns.
+                    && far(t).0 <= 2
+                    && !t.differences(identity).is_empty()
+            })
+            .collect();
+        found.sort_by_key(|t| far(t));
+        found
+    }
+
+    /// Tables that a perl without symbols may fit, of which only the pointer size, the byte order
+    /// and perhaps the version are known: the likeliest first.
+    pub fn possible(&self, abi: Abi, version: Option<Version>) -> Vec<&Table> {
+        let same_series = |t: &Table| {
+            version.is_none_or(|v| {
+                (t.version().revision, t.version().version) == (v.revision, v.version)
+            })
+        };
+        let mut found: Vec<&Table> = self
+            .tables
+            .iter()
+            .filter(|t| t.abi() == abi && same_series(t))
+            .collect();
+        let of = |v: Option<Version>| v.map_or(0, |v| v.subversion);
+        found.sort_by_key(|t| t.version().subversion.abs_diff(of(version)));
+        found
+    }
+
     /// The table that is least unlike a perl, and in what it differs.
     pub fn nearest(&self, identity: &Identity) -> Option<(&Table, Vec<String>)> {
         let far = |t: &Table| {
@@ -479,6 +573,39 @@ impl TableSet {
 fn is_table(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "toml")
         && path.file_name().is_some_and(|n| n != FLAGS_FILE)
+}
+
+/// What a layout was made from, by build-id: paths differ between machines.
+pub fn made_from(identity: &Identity, resolved: &Resolved, image: &Image) -> String {
+    let archname = identity
+        .archname
+        .as_deref()
+        .unwrap_or("unknown architecture");
+    let build_id = image
+        .build_id_hex()
+        .map_or_else(|| "no build-id".to_owned(), |id| format!("build-id {id}"));
+    format!(
+        "perl {} {}, {archname}, {build_id}; offsets from {}",
+        identity.version,
+        identity.build,
+        resolved.source.short()
+    )
+}
+
+/// The symbols of one file, to go behind its table.
+pub fn write_symbols(symbols: &[(String, Symbol)]) -> String {
+    if symbols.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("\n[symbols]\n");
+    for (name, symbol) in symbols {
+        let _ = writeln!(
+            out,
+            "{name} = {{ address = {:#x}, size = {} }}",
+            symbol.address, symbol.size
+        );
+    }
+    out
 }
 
 /// Writes a table that [`Table::parse`] reads back: what `layout-dump` prints.

@@ -22,7 +22,7 @@ use crate::perl::locate::{Interpreter, NoVariable, VariableMap};
 use crate::perl::names::{FrameTable, NameContext, Names};
 use crate::perl::ops::{NoSuchOp, OpNumbers};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{MappedFile, Mapping, ProcessError};
+use crate::process::{MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
 use solution::{Solution, Unsolved};
 use std::path::{Path, PathBuf};
@@ -212,7 +212,7 @@ impl<'a> Lab<'a> {
     /// symbols.
     fn place(&mut self, out: &mut Solution, cells: &Cells) -> Result<(), Unsolved> {
         let lowest = cells.cells.values().min().copied().unwrap_or(0);
-        let data = variables::data_ranges(&self.maps);
+        let data = data_ranges(&self.maps);
         if data.iter().any(|(start, end)| (*start..*end).contains(&lowest)) {
             for (name, address) in &cells.cells {
                 let Some(plain) = name.strip_prefix('I') else {
@@ -269,7 +269,7 @@ impl<'a> Lab<'a> {
         let Some(last) = self.run.stops.get("last") else {
             return Err(Unsolved::new("PL_curinterp", 0));
         };
-        let ranges = variables::data_ranges(&self.maps);
+        let ranges = data_ranges(&self.maps);
         let mut found = Vec::new();
         last.each_word(|address, word| {
             let near = word <= lowest && lowest - word <= 64;
@@ -289,7 +289,9 @@ impl<'a> Lab<'a> {
     }
 
     fn identity(&self, solution: &Solution) -> Result<Identity, LearnError> {
-        if let Ok(identity) = Identity::of(&self.image) {
+        if self.added.is_empty()
+            && let Ok(identity) = Identity::of(&self.image)
+        {
             return Ok(identity);
         }
         let version = self.run.facts.version.ok_or_else(|| LearnError::Run {

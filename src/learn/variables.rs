@@ -5,7 +5,7 @@ use super::contexts::Infos;
 use super::ops::{Numbers, execution};
 use super::snapshot::Snapshot;
 use super::solution::{Solution, Unsolved, only};
-use crate::process::Mapping;
+use crate::process::{Mapping, data_ranges};
 use std::collections::BTreeMap;
 
 /// No perl's `struct interpreter` is larger.
@@ -142,20 +142,6 @@ fn neighbourhood(
     let start = s.start_of(cell).unwrap_or(cell);
     let first = cell.saturating_sub(MAX_INTERPRETER).max(start);
     Ok(vec![(first, cell + MAX_INTERPRETER)])
-}
-
-/// The data of files: what is mapped writable from a file, and the anonymous rest right behind.
-pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for map in maps.iter().filter(|m| m.writable) {
-        let touches = ranges.last().is_some_and(|(_, end)| *end == map.start);
-        if !map.anonymous {
-            ranges.push((map.start, map.end));
-        } else if touches && !map.heap {
-            ranges.push((map.start, map.end));
-        }
-    }
-    ranges
 }
 
 /// Words of a neighbourhood for which `holds` says yes.

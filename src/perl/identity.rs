@@ -246,8 +246,29 @@ fn version_from_paths(image: &Image) -> Option<Version> {
     winners.next_back().map(|(version, _)| version)
 }
 
+/// The version of a perl without symbols: in the text that `perl -v` prints (perl.c, since 5.14),
+/// else in the paths of @INC.
+pub fn version_from_text(image: &Image) -> Option<Version> {
+    from_perl_v(image.data()).or_else(|| version_from_paths(image))
+}
+
+/// `This is perl 5, version 36, subversion 0`.
+fn from_perl_v(data: &[u8]) -> Option<Version> {
+    let at = memchr::memmem::find(data, b"This is perl ")?;
+    let line = data.get(at..data.len().min(at + 80))?;
+    let mut numbers = line
+        .split(|b| !b.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    Some(Version {
+        revision: numbers.next()??,
+        version: numbers.next()??,
+        subversion: numbers.next()??,
+    })
+}
+
 /// The word behind "built for" in the text that `perl -v` prints (perl.c).
-fn archname(image: &Image) -> Option<String> {
+pub fn archname(image: &Image) -> Option<String> {
     use object::{Object, ObjectSection};
     let file = image.object().ok()?;
     let section = file
@@ -266,6 +287,14 @@ fn archname(image: &Image) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_perl_v_prints() {
+        let text = |t: &str| from_perl_v(t.as_bytes()).map(|v| v.to_string());
+        let new = "\nThis is perl 5, version 36, subversion 3 (%-p) built for x86_64-linux";
+        assert_eq!(text(new).as_deref(), Some("5.36.3"));
+        assert_eq!(text("This is perl, v%vd built for %s"), None);
+    }
 
     #[test]
     fn versions_parse_and_compare() {

@@ -71,14 +71,17 @@ impl VariableMap<'_> {
             };
             self.by_name(name).ok_or(NoVariable(name, why))
         };
+        let curcop = need("Icurcop")?;
+        // These only tell that the target moved; where symbols were stripped, fewer are known.
+        let witness = |name: &'static str| self.by_name(name).unwrap_or(curcop);
         Ok(Variables {
-            op: need("Iop")?,
-            curcop: need("Icurcop")?,
+            op: self.by_name("Iop"),
+            curcop,
             curstackinfo: need("Icurstackinfo")?,
-            stack_sp: need("Istack_sp")?,
-            markstack_ptr: need("Imarkstack_ptr")?,
-            savestack_ix: need("Isavestack_ix")?,
-            tmps_ix: need("Itmps_ix")?,
+            stack_sp: witness("Istack_sp"),
+            markstack_ptr: witness("Imarkstack_ptr"),
+            savestack_ix: witness("Isavestack_ix"),
+            tmps_ix: witness("Itmps_ix"),
         })
     }
 }

@@ -16,8 +16,8 @@ pub struct Variable {
 /// The variables that tell what an interpreter is doing. All of them move while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variables {
-    /// `PL_op`.
-    pub op: Variable,
+    /// `PL_op`; `None` where it could not be found.
+    pub op: Option<Variable>,
     /// `PL_curcop`.
     pub curcop: Variable,
     /// `PL_curstackinfo`.
@@ -100,6 +100,7 @@ struct Known {
 pub struct StackReader {
     spans: Vec<(u64, usize)>,
     places: [(usize, usize, u8); 7],
+    has_op: bool,
     known: Vec<Known>,
     batch: Batch,
     header: Header,
@@ -110,7 +111,7 @@ impl StackReader {
     /// A reader for the interpreter with these variables.
     pub fn new(variables: &Variables) -> Self {
         let all = [
-            variables.op,
+            variables.op.unwrap_or(variables.curcop),
             variables.curcop,
             variables.curstackinfo,
             variables.stack_sp,
@@ -130,6 +131,7 @@ impl StackReader {
         StackReader {
             spans,
             places,
+            has_op: variables.op.is_some(),
             known: Vec::new(),
             batch: Batch::new(),
             header: Header::default(),
@@ -213,7 +215,7 @@ impl StackReader {
         }
         let [op, curcop, curstackinfo, a, b, c, d] = values;
         Ok(Header {
-            op,
+            op: if self.has_op { op } else { 0 },
             curcop,
             curstackinfo,
             others: [a, b, c, d],

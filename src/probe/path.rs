@@ -83,10 +83,14 @@ impl Path {
         })
     }
 
-    /// True when the layout has every member of the path.
+    /// True when the layout has every member of the path, and the place of its variable is known.
     pub fn is_known(&self, candidate: &Candidate<'_>) -> bool {
         let known = |f: &FieldSpec| candidate.layout.field(f.structure, f.name).is_some();
-        self.steps.iter().all(|step| known(step.member))
+        let start = match self.start {
+            Start::Variable(variable) => candidate.variables.by_name(variable.name).is_some(),
+            Start::Address(_) => true,
+        };
+        start && self.steps.iter().all(|step| known(step.member))
     }
 
     /// Follows the path in the target. `Err` says what stood in the way.

@@ -3,6 +3,7 @@
 mod permission;
 mod spawn;
 mod thread;
+mod trust;
 
 pub use permission::explain_denied;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
@@ -267,6 +268,20 @@ impl Process {
                 .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
         })
     }
+}
+
+/// The data of files: what is mapped writable from a file, and the anonymous rest right behind.
+pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for map in maps.iter().filter(|m| m.writable) {
+        let touches = ranges.last().is_some_and(|(_, end)| *end == map.start);
+        if !map.anonymous {
+            ranges.push((map.start, map.end));
+        } else if touches && !map.heap {
+            ranges.push((map.start, map.end));
+        }
+    }
+    ranges
 }
 
 fn mapping(map: &MapRange) -> Mapping {

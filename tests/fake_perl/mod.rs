@@ -578,7 +578,7 @@ impl FakePerl {
     pub fn variables(&self) -> Variables {
         let variable = |name: &str| self.variable(name);
         Variables {
-            op: variable("Iop"),
+            op: Some(variable("Iop")),
             curcop: variable("Icurcop"),
             curstackinfo: variable("Icurstackinfo"),
             stack_sp: variable("Istack_sp"),

@@ -1,0 +1,339 @@
+//! Finding an interpreter without a single symbol: words of the file's data that could be what we
+//! look for, each table's word for where things are, and the probes as judge.
+
+use super::{AttachError, Loaded, Perl};
+use crate::image::{Image, Symbol};
+use crate::layout::{BoundLayout, Origin, Resolved, Table, TableSet};
+use crate::memory::{Abi, Batch, Field, Memory, ReadError, Reader};
+use crate::perl::identity::{Build, Identity, Version, archname, version_from_text};
+use crate::process::{Mapping, data_ranges};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// More candidates than this are no candidates.
+const MAX_CANDIDATES: usize = 1 << 16;
+/// No file's data is larger.
+const MAX_DATA: u64 = 64 << 20;
+/// Statements have fewer ops; a longer way from a statement to the current op is not followed.
+const MAX_STEPS: usize = 256;
+
+/// Tries every table that may fit. `own_maps` are the mappings of the file itself.
+///
+/// # Errors
+/// The file back, with what to say when nothing else helps.
+pub fn discover(
+    pid: i32,
+    memory: &Arc<dyn Memory>,
+    mut loaded: Loaded,
+    own_maps: &[Mapping],
+    maps: &[Mapping],
+    tables: &TableSet,
+) -> Result<Perl, (Loaded, AttachError)> {
+    let version = version_from_text(&loaded.image);
+    let abi = loaded.image.abi();
+    let first = own_maps.iter().map(|m| m.start).min().unwrap_or(0);
+    let last = own_maps.iter().map(|m| m.end).max().unwrap_or(0);
+    let ranges = data_ranges(maps)
+        .into_iter()
+        // What follows the file's last mapping directly is its .bss.
+        .filter(|(a, b)| *a >= first && (*b <= last || *a <= last));
+    let data = Data::read(memory, abi, ranges);
+    let scan = Scan {
+        memory,
+        abi,
+        maps,
+        data: &data,
+    };
+    let mut tried = Vec::new();
+    for table in tables.possible(abi, version) {
+        for places in scan.candidates(table, &loaded) {
+            let image = loaded.image.clone();
+            let bias = loaded.bias;
+            match adopt(pid, memory, loaded, table, version, &places) {
+                Ok(perl) => {
+                    let main = perl.main_interpreter(memory).ok().flatten();
+                    if main.is_some_and(|main| perl.prove(memory, maps, main).is_ok()) {
+                        return Ok(perl);
+                    }
+                    loaded = Loaded { image, bias };
+                }
+                Err(_) => loaded = Loaded { image, bias },
+            }
+        }
+        tried.push(table.name().to_owned());
+    }
+    let version = version.map_or_else(|| "unknown version".into(), |v| v.to_string());
+    let error = AttachError::NothingFound {
+        path: loaded.image.path().to_owned(),
+        version,
+        tried: if tried.is_empty() {
+            "there is no table for it".into()
+        } else {
+            format!("nothing in its data is an interpreter by {}", tried.join(", "))
+        },
+    };
+    Err((loaded, error))
+}
+
+fn adopt(
+    pid: i32,
+    memory: &Arc<dyn Memory>,
+    mut loaded: Loaded,
+    table: &Table,
+    version: Option<Version>,
+    places: &[(String, Symbol)],
+) -> Result<Perl, AttachError> {
+    for (name, symbol) in places {
+        loaded.image.add_symbol(name, *symbol);
+    }
+    let layout = table.layout().clone();
+    let bound = layout.bind()?;
+    let resolved = Resolved {
+        layout,
+        bound,
+        source: Origin::Table(table.name().into()),
+    };
+    let identity = Identity {
+        version: version.unwrap_or(table.version()),
+        archname: archname(&loaded.image),
+        ..table.identity()
+    };
+    Perl::assemble(pid, memory, loaded, identity, &resolved)
+}
+
+/// The words of a file's data, by address.
+struct Data(Vec<(u64, u64)>);
+
+impl Data {
+    fn read(
+        memory: &Arc<dyn Memory>,
+        abi: Abi,
+        ranges: impl Iterator<Item = (u64, u64)>,
+    ) -> Self {
+        let width = usize::from(abi.pointer_size);
+        let mut words = Vec::new();
+        let mut total = 0;
+        for (start, end) in ranges {
+            total += end - start;
+            if total > MAX_DATA {
+                break;
+            }
+            let Ok(bytes) = Reader::new(memory, abi).bytes(start, (end - start) as usize) else {
+                continue;
+            };
+            for (index, chunk) in bytes.chunks_exact(width).enumerate() {
+                if let Some(word) = abi.uint(chunk, 0, width).filter(|w| *w != 0) {
+                    words.push((start + (index * width) as u64, word));
+                }
+            }
+        }
+        Data(words)
+    }
+}
+
+struct Scan<'a> {
+    memory: &'a Arc<dyn Memory>,
+    abi: Abi,
+    maps: &'a [Mapping],
+    data: &'a Data,
+}
+
+impl Scan<'_> {
+    fn is_writable(&self, address: u64) -> bool {
+        let index = self.maps.partition_point(|m| m.end <= address);
+        self.maps
+            .get(index)
+            .is_some_and(|m| m.writable && m.start <= address)
+    }
+
+    /// Sets of symbols to try with this table.
+    fn candidates(&self, table: &Table, loaded: &Loaded) -> Vec<Vec<(String, Symbol)>> {
+        let Ok(bound) = table.layout().bind() else {
+            return Vec::new();
+        };
+        match table.build() {
+            Build::Unthreaded => self.globals(&bound, loaded),
+            _ => self.interpreters(&bound, loaded.bias),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Values of one member for many structures, in one batch.
+    fn members(&self, bases: &[u64], field: Field) -> Result<Vec<Option<u64>>, ReadError> {
+        let mut batch = Batch::new();
+        let slots: Vec<_> = bases
+            .iter()
+            .map(|base| {
+                let at = base.wrapping_add(u64::from(field.offset));
+                batch.push(at, usize::from(field.size))
+            })
+            .collect();
+        self.memory.fill(&mut batch)?;
+        let plain = Field { offset: 0, ..field };
+        Ok(slots
+            .into_iter()
+            .map(|slot| plain.get(self.abi, batch.bytes(slot).ok()?))
+            .collect())
+    }
+
+    /// Of these addresses those at which a stack info could be.
+    fn stack_infos(
+        &self,
+        bound: &BoundLayout,
+        mut infos: Vec<u64>,
+    ) -> Result<Vec<u64>, ReadError> {
+        let si = &bound.stackinfo;
+        let stacks = self.members(&infos, si.si_cxstack)?;
+        let indexes = self.members(&infos, si.si_cxix)?;
+        let maxima = self.members(&infos, si.si_cxmax)?;
+        let types = self.members(&infos, si.si_type)?;
+        let mut sane = stacks.into_iter().zip(indexes).zip(maxima).zip(types).map(
+            |(((stack, index), max), si_type)| {
+                let signed = |v: Option<u64>| Some(i64::from(u32::try_from(v?).ok()?.cast_signed()));
+                let inside = signed(index)
+                    .zip(signed(max))
+                    .is_some_and(|(i, m)| (-1..=m).contains(&i) && m < 1 << 24);
+                stack.is_some_and(|s| self.is_writable(s))
+                    && inside
+                    && signed(si_type).is_some_and(|t| (-1..=32).contains(&t))
+            },
+        );
+        infos.retain(|_| sane.next() == Some(true));
+        Ok(infos)
+    }
+
+    /// Words that point to what could be `struct interpreter`.
+    fn interpreters(
+        &self,
+        bound: &BoundLayout,
+        bias: u64,
+    ) -> Result<Vec<Vec<(String, Symbol)>>, ReadError> {
+        let Some(info_place) = bound.interpreter.Icurstackinfo else {
+            return Ok(Vec::new());
+        };
+        // The same interpreter may be pointed to from several places.
+        let mut by_value: BTreeMap<u64, u64> = BTreeMap::new();
+        for (address, word) in &self.data.0 {
+            if self.is_writable(*word) && word.is_multiple_of(u64::from(self.abi.pointer_size)) {
+                by_value.entry(*word).or_insert(*address);
+            }
+        }
+        let bases: Vec<u64> = by_value.keys().copied().take(MAX_CANDIDATES).collect();
+        let infos = self.members(&bases, info_place)?;
+        let pairs: Vec<(u64, u64)> = bases
+            .into_iter()
+            .zip(infos)
+            .filter_map(|(base, info)| Some((base, info.filter(|i| self.is_writable(*i))?)))
+            .collect();
+        let sane: BTreeSet<u64> = self
+            .stack_infos(bound, pairs.iter().map(|(_, info)| *info).collect())?
+            .into_iter()
+            .collect();
+        Ok(pairs
+            .into_iter()
+            .filter(|(_, info)| sane.contains(info))
+            .filter_map(|(base, _)| Some(*by_value.get(&base)?))
+            .map(|address| vec![self.symbol("PL_curinterp", address, bias)])
+            .collect())
+    }
+
+    fn symbol(&self, name: &str, address: u64, bias: u64) -> (String, Symbol) {
+        let symbol = Symbol {
+            address: address.wrapping_sub(bias),
+            size: u64::from(self.abi.pointer_size),
+        };
+        (name.to_owned(), symbol)
+    }
+
+    /// The variables of a perl that has each of them as a global: the stack info first, then
+    /// statements, then the current op, which must belong to the current statement.
+    fn globals(
+        &self,
+        bound: &BoundLayout,
+        loaded: &Loaded,
+    ) -> Result<Vec<Vec<(String, Symbol)>>, ReadError> {
+        let words: Vec<(u64, u64)> = self
+            .data
+            .0
+            .iter()
+            .filter(|(_, word)| self.is_writable(*word))
+            .take(MAX_CANDIDATES)
+            .copied()
+            .collect();
+        let mut values: Vec<u64> = words.iter().map(|(_, word)| *word).collect();
+        values.sort_unstable();
+        values.dedup();
+        let infos: BTreeSet<u64> = self.stack_infos(bound, values.clone())?.into_iter().collect();
+        let types = self.members(&values, bound.op.op_type)?;
+        let ops: BTreeMap<u64, u64> = values
+            .iter()
+            .zip(types)
+            .filter_map(|(op, op_type)| Some((*op, op_type?)))
+            .collect();
+        let names = op_names(self.memory, loaded);
+        let number = |name: &str| names.iter().position(|n| n == name).map(|n| n as u64);
+        let statements = [number("nextstate"), number("dbstate")];
+        let is_statement = |op: u64| ops.get(&op).is_some_and(|t| statements.contains(&Some(*t)));
+        let cells = |wanted: &dyn Fn(u64) -> bool| -> Vec<(u64, u64)> {
+            words.iter().filter(|(_, word)| wanted(*word)).copied().collect()
+        };
+        let mut found = Vec::new();
+        for (info_cell, _) in cells(&|word| infos.contains(&word)) {
+            for (cop_cell, cop) in cells(&is_statement) {
+                let mut places = vec![
+                    self.symbol("PL_curstackinfo", info_cell, loaded.bias),
+                    self.symbol("PL_curcop", cop_cell, loaded.bias),
+                ];
+                let statement = self.statement(bound, cop, &statements)?;
+                let current = cells(&|word| word != cop && statement.contains(&word));
+                let current: BTreeSet<u64> = current.into_iter().map(|(cell, _)| cell).collect();
+                // Which op runs only refines a line: where two could be it, none is taken.
+                if let (1, Some(op)) = (current.len(), current.first()) {
+                    places.push(self.symbol("PL_op", *op, loaded.bias));
+                }
+                found.push(places);
+            }
+        }
+        // The more is explained, the likelier: a statement with its op comes first.
+        found.sort_by_key(|places| std::cmp::Reverse(places.len()));
+        Ok(found)
+    }
+
+    /// The ops that run from a statement up to the next one.
+    fn statement(
+        &self,
+        bound: &BoundLayout,
+        cop: u64,
+        statements: &[Option<u64>],
+    ) -> Result<BTreeSet<u64>, ReadError> {
+        let mut found = BTreeSet::new();
+        let mut at = cop;
+        for _ in 0..MAX_STEPS {
+            let next = self.members(&[at], bound.op.op_next)?.into_iter().next();
+            let Some(Some(next)) = next.filter(|n| *n != Some(0)) else {
+                break;
+            };
+            let op_type = self.members(&[next], bound.op.op_type)?.into_iter().next();
+            let is_next = op_type.flatten().is_none_or(|t| statements.contains(&Some(t)));
+            if is_next || !found.insert(next) {
+                break;
+            }
+            at = next;
+        }
+        Ok(found)
+    }
+}
+
+fn op_names(memory: &Arc<dyn Memory>, loaded: &Loaded) -> Vec<String> {
+    let reader = Reader::new(memory, loaded.image.abi());
+    let strings = |image: &Image| {
+        let symbol = image.symbol("PL_op_name")?;
+        let place = loaded.bias.wrapping_add(symbol.address);
+        Some(crate::image::live_string_array(&reader, place, symbol.size))
+    };
+    strings(&loaded.image)
+        .unwrap_or_default()
+        .into_iter()
+        .map(Option::unwrap_or_default)
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! Why a process cannot be profiled: every failure with what to do next.
+
+use crate::image::ImageError;
+use crate::layout::{BindError, ResolveError};
+use crate::memory::ReadError;
+use crate::perl::identity::IdentityError;
+use crate::perl::locate::NoVariable;
+use crate::perl::ops::NoSuchOp;
+use crate::probe::{ProbeError, Refusal};
+use crate::process::{ProcessError, explain_denied};
+use std::path::PathBuf;
+
+/// Why a process cannot be profiled.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The operating system would not tell.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// No mapped file defines a perl.
+    #[error(
+        "process {pid} ({program}) is not perl: of the {searched} files it runs, none defines PL_curinterp, which every perl and libperl does"
+    )]
+    NotPerl {
+        /// The process.
+        pid: i32,
+        /// Its program.
+        program: String,
+        /// How many files were looked at.
+        searched: usize,
+    },
+    /// A file of the process cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// It is perl, but does not say which.
+    #[error("{path}: {source}")]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What it does not say.
+        source: IdentityError,
+    },
+    /// No layout, or two.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The layout lacks something.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Where the file lies in memory cannot be made out.
+    #[error(
+        "{path}: the mappings of process {pid} do not fit the file; was perl upgraded while it runs?"
+    )]
+    LoadBias {
+        /// The file.
+        path: PathBuf,
+        /// The process.
+        pid: i32,
+    },
+    /// A variable of perl's is not to be found.
+    #[error(transparent)]
+    Variable(#[from] NoVariable),
+    /// The target's op names are not what they should be.
+    #[error(transparent)]
+    Ops(#[from] NoSuchOp),
+    /// Perl has no interpreter yet, or one that is still being built.
+    #[error(
+        "perl in process {0} is still starting: it has no interpreter yet. Try again in a moment"
+    )]
+    Starting(i32),
+    /// The memory of the process may not be read, or it ended.
+    #[error("{}", read_message(*.pid, .cause))]
+    Read {
+        /// The process.
+        pid: i32,
+        /// What happened.
+        cause: ReadError,
+    },
+    /// What was found is no interpreter: the layout is wrong.
+    #[error(
+        "process {pid}: the layout from {layout} does not fit this perl ({identity}): {refusal}. Nothing was sampled. Install the debug symbols of this very perl, or give another layout with --layouts FOLDER"
+    )]
+    Refused {
+        /// The process.
+        pid: i32,
+        /// Where the layout came from.
+        layout: String,
+        /// The perl.
+        identity: String,
+        /// The check that failed.
+        refusal: Refusal,
+    },
+    /// A perl without symbols in which nothing was found.
+    #[error(
+        "{path} is a perl ({version}) without symbols, and {tried}. Learn its layout with: p5-spy layout-learn {path} -o FOLDER/NAME.toml, and give it with --layouts FOLDER; or run the same program unstripped"
+    )]
+    NothingFound {
+        /// The file.
+        path: PathBuf,
+        /// Its version, as far as it is known.
+        version: String,
+        /// What was tried.
+        tried: String,
+    },
+    /// The built-in probe is damaged.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+}
+
+fn read_message(pid: i32, source: &ReadError) -> String {
+    match source {
+        ReadError::NoPermission => explain_denied(pid),
+        ReadError::NoSuchProcess => format!("process {pid} has ended"),
+        other => format!("process {pid}: {other}"),
+    }
+}
+
+impl AttachError {
+    /// True for what may pass by itself: the program is not perl yet, or perl is still starting.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            AttachError::Starting(_)
+            | AttachError::NotPerl { .. }
+            | AttachError::LoadBias { .. } => true,
+            // Between fork and exec, and at exec, the old memory is already gone.
+            AttachError::Read { cause, .. } => !matches!(cause, ReadError::NoPermission),
+            AttachError::Image(_) => true,
+            AttachError::Process(e) => {
+                matches!(e, ProcessError::Io { .. } | ProcessError::NoSuchProcess(_))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Which perl a process runs and how it is laid out: every source in its order.
+
+use super::{AttachError, Loaded, Perl, discover};
+use crate::image::Image;
+use crate::layout::{Origin, Resolved, ResolveError, Sources, TableSet, resolve};
+use crate::learn::{Learned, learn};
+use crate::memory::{Memory, ReadError, Reader};
+use crate::perl::arrays::add_array_symbols;
+use crate::perl::identity::{Build, Identity};
+use crate::process::{MappedFile, Process};
+use std::sync::Arc;
+
+/// The mapped file that defines an interpreter: the program itself, else whichever library does.
+///
+/// # Errors
+/// [`AttachError::NotPerl`], or what kept the files from being read.
+pub fn find_perl(
+    process: Process,
+    files: &[MappedFile],
+) -> Result<(Image, MappedFile), AttachError> {
+    let program = process.executable()?;
+    let mut ordered: Vec<&MappedFile> = files.iter().collect();
+    // The program is the likeliest; the order decides nothing but the speed.
+    ordered.sort_by_key(|f| f.path != program);
+    let mut first_error = None;
+    let mut without_symbols = None;
+    for file in &ordered {
+        match Image::open(&file.path, &process.open_path(file)) {
+            Ok(image) if image.defines_interpreter() => return Ok((image, (*file).clone())),
+            Ok(image) if image.mentions_perl() => {
+                without_symbols.get_or_insert((image, (*file).clone()));
+            }
+            Ok(_) => {}
+            Err(e) => {
+                first_error.get_or_insert(e);
+            }
+        }
+    }
+    if let Some(found) = without_symbols {
+        return Ok(found);
+    }
+    match first_error {
+        Some(e) => Err(e.into()),
+        None => Err(AttachError::NotPerl {
+            pid: process.pid(),
+            program: crate::text::from_utf8(program.as_os_str().as_encoded_bytes()),
+            searched: ordered.len(),
+        }),
+    }
+}
+
+/// The perl of a process.
+///
+/// # Errors
+/// [`AttachError`].
+pub fn perl(
+    process: Process,
+    memory: &Arc<dyn Memory>,
+    files: &[MappedFile],
+    sources: &Sources,
+    warn: &mut dyn FnMut(String),
+) -> Result<Perl, AttachError> {
+    let (image, file) = find_perl(process, files)?;
+    let pid = process.pid();
+    let bias = image
+        .load_bias(&file.maps)
+        .ok_or_else(|| AttachError::LoadBias {
+            path: image.path().to_owned(),
+            pid,
+        })?;
+    let trusted = process.trusts(&file);
+    let mut sources = sources.clone();
+    if let Some(debug) = &mut sources.debug {
+        debug.root = process.through_root(std::path::Path::new("/"));
+    }
+    if !trusted {
+        // What another user could have written is neither run nor remembered.
+        sources.cache = None;
+    }
+    let search = Search {
+        process,
+        memory,
+        file: &file,
+        trusted,
+        sources: &sources,
+    };
+    let loaded = Loaded { image, bias };
+    if loaded.image.defines_interpreter() {
+        search.with_symbols(loaded, warn)
+    } else {
+        search.without_symbols(loaded, warn)
+    }
+}
+
+/// What the search for a layout needs.
+struct Search<'a> {
+    process: Process,
+    memory: &'a Arc<dyn Memory>,
+    file: &'a MappedFile,
+    /// The file can only have been written by root or by the user that runs p5-spy.
+    trusted: bool,
+    sources: &'a Sources,
+}
+
+impl Search<'_> {
+    fn with_symbols(
+        &self,
+        loaded: Loaded,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Perl, AttachError> {
+        let pid = self.process.pid();
+        let identity = Identity::of(&loaded.image).map_err(|source| AttachError::Identity {
+            path: loaded.image.path().to_owned(),
+            source,
+        })?;
+        self.await_sign_of_life(&loaded, &identity)?;
+        let refused = match resolve(&loaded.image, &identity, self.sources, warn) {
+            Ok(resolved) => {
+                return Perl::assemble(pid, self.memory, loaded, identity, &resolved);
+            }
+            Err(e @ (ResolveError::NoLayout { .. } | ResolveError::Ambiguous { .. })) => e,
+            Err(e) => return Err(e.into()),
+        };
+        let loaded = match self.neighbour(loaded, &identity, warn) {
+            Ok(perl) => return Ok(perl),
+            Err(loaded) => loaded,
+        };
+        match self.learned(&loaded, warn) {
+            Some(learned) => {
+                let resolved = learned.resolved;
+                self.sources
+                    .known
+                    .insert(&loaded.image, &resolved);
+                Perl::assemble(pid, self.memory, loaded, identity, &resolved)
+            }
+            None => Err(refused.into()),
+        }
+    }
+
+    /// Before anything costly: may we read, and is perl up?
+    fn await_sign_of_life(&self, loaded: &Loaded, identity: &Identity) -> Result<(), AttachError> {
+        let pid = self.process.pid();
+        let name = match identity.build {
+            Build::Unthreaded => "PL_curstackinfo",
+            _ => "PL_curinterp",
+        };
+        let reader = Reader::new(self.memory, identity.abi);
+        match loaded.image.symbol(name) {
+            Some(symbol) => {
+                let place = loaded.bias.wrapping_add(symbol.address);
+                match reader.pointer(place) {
+                    Ok(0) => Err(AttachError::Starting(pid)),
+                    Ok(_) => Ok(()),
+                    Err(cause) => Err(AttachError::Read { pid, cause }),
+                }
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A table of a neighbouring version or build under which the live stack makes sense. Of
+    /// those that do, the nearest is taken.
+    fn neighbour(
+        &self,
+        mut loaded: Loaded,
+        identity: &Identity,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Perl, Loaded> {
+        let pid = self.process.pid();
+        let Ok(maps) = self.process.mappings() else {
+            return Err(loaded);
+        };
+        for table in self.sources.tables.neighbours(identity) {
+            let mut layout = table.layout().clone();
+            self.sources.tables.add_flags(&mut layout, identity.version);
+            let Ok(bound) = layout.bind() else { continue };
+            let resolved = Resolved {
+                layout,
+                bound,
+                source: Origin::Table(format!("{} (a neighbour)", table.name()).into()),
+            };
+            let image = loaded.image.clone();
+            let bias = loaded.bias;
+            let perl = Perl::assemble(pid, self.memory, loaded, identity.clone(), &resolved);
+            let Ok(perl) = perl else {
+                loaded = Loaded { image, bias };
+                continue;
+            };
+            let proved = perl.main_interpreter(self.memory).ok().flatten();
+            let proved = proved.map(|main| perl.prove(self.memory, &maps, main));
+            if let Some(Ok(())) = proved {
+                warn(format!(
+                    "no layout table is made for this perl ({identity}). Using that of {}, under which its stacks make sense. To be sure: p5-spy layout-learn PERL -o FOLDER/NAME.toml, and --layouts FOLDER",
+                    table.describe()
+                ));
+                return Ok(perl);
+            }
+            loaded = perl.into_loaded();
+        }
+        Err(loaded)
+    }
+
+    /// The layout, found by running the same program; remembered for the next time.
+    fn learned(&self, loaded: &Loaded, warn: &mut dyn FnMut(String)) -> Option<Learned> {
+        let path = loaded.image.path();
+        if !self.sources.learn {
+            return None;
+        }
+        let program = self.process.executable().ok()?;
+        let named_perl = |p: &std::path::Path| {
+            p.file_name()
+                .is_some_and(|n| memchr::memmem::find(n.as_encoded_bytes(), b"perl").is_some())
+        };
+        // Another program that has a perl in it does not take perl's arguments.
+        let program = if named_perl(path) && self.file.path == path && !is_library(path) {
+            path.to_owned()
+        } else if named_perl(&program) {
+            program
+        } else {
+            return None;
+        };
+        if !self.trusted || !self.process.trusts_path(&program) {
+            warn(format!(
+                "its layout was not learned, as that means to run {}, which is not root's or yours, or is in another container. If you trust it: p5-spy layout-learn {} -o FOLDER/NAME.toml, then --layouts FOLDER",
+                program.display(),
+                program.display()
+            ));
+            return None;
+        }
+        let started = std::time::Instant::now();
+        match learn(&program, &self.sources.tables) {
+            Ok(learned) => {
+                warn(format!(
+                    "learned the layout of {} by running it for {} ms",
+                    program.display(),
+                    started.elapsed().as_millis()
+                ));
+                // A program that loads its perl from a library may have loaded another one.
+                if learned.image.build_id() != loaded.image.build_id() {
+                    warn(format!(
+                        "but it now runs another perl ({}) than the process does: not used",
+                        learned.image.path().display()
+                    ));
+                    return None;
+                }
+                if let Some(cache) = &self.sources.cache
+                    && let Err(e) = cache.put(
+                        &learned.image,
+                        &learned.identity,
+                        &learned.resolved,
+                        &learned.symbols,
+                    )
+                {
+                    warn(format!("what was learned could not be kept: {e}"));
+                }
+                Some(learned)
+            }
+            Err(e) => {
+                warn(e.to_string());
+                None
+            }
+        }
+    }
+
+    /// A perl without a single symbol: what an earlier run found, else the tables of its series
+    /// with the probes as judge, else learning.
+    fn without_symbols(
+        &self,
+        mut loaded: Loaded,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Perl, AttachError> {
+        let pid = self.process.pid();
+        let read = |cause: ReadError| AttachError::Read { pid, cause };
+        let abi = loaded.image.abi();
+        let reader = Reader::new(self.memory, abi);
+        if let Some(found) = self.sources.cached(&loaded.image) {
+            for (name, symbol) in &found.symbols {
+                loaded.image.add_symbol(name, *symbol);
+            }
+            return Perl::assemble(pid, self.memory, loaded, found.identity, &found.resolved);
+        }
+        add_array_symbols(&mut loaded.image, &reader, &self.file.maps, loaded.bias)
+            .map_err(read)?;
+        if loaded.image.symbol("PL_op_name").is_none() {
+            return Err(AttachError::NotPerl {
+                pid,
+                program: loaded.image.path().display().to_string(),
+                searched: 1,
+            });
+        }
+        let maps = self.process.mappings()?;
+        let tables: &TableSet = &self.sources.tables;
+        let found = discover::discover(pid, self.memory, loaded, &self.file.maps, &maps, tables);
+        let (loaded, refusal) = match found {
+            Ok(perl) => return Ok(perl),
+            Err(failed) => failed,
+        };
+        if let AttachError::Starting(_) = refusal {
+            return Err(refusal);
+        }
+        let Some(learned) = self.learned(&loaded, warn) else {
+            return Err(refusal);
+        };
+        let mut loaded = loaded;
+        for (name, symbol) in &learned.symbols {
+            loaded.image.add_symbol(name, *symbol);
+        }
+        Perl::assemble(
+            pid,
+            self.memory,
+            loaded,
+            learned.identity,
+            &learned.resolved,
+        )
+    }
+}
+
+fn is_library(path: &std::path::Path) -> bool {
+    path.file_name()
+        .is_some_and(|n| n.as_encoded_bytes().starts_with(b"lib"))
+}

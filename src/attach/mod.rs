@@ -1,0 +1,183 @@
+//! From a process id to a perl whose stacks can be read: find the file that defines perl, learn
+//! which perl it is and how it is laid out, find its interpreters, and check all of it against
+//! the live process before the first sample.
+
+mod discover;
+mod error;
+mod find;
+mod perl;
+mod threads;
+
+pub use error::AttachError;
+pub use find::find_perl;
+pub use perl::{Loaded, Perl};
+pub use threads::PerlThread;
+
+use crate::layout::{Origin, Sources};
+use crate::memory::{LiveMemory, Memory, ReadError};
+use crate::perl::locate::Interpreter;
+use crate::perl::names::NameContext;
+use crate::perl::threads::KeyLayout;
+use crate::process::Process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a perl may take to get ready that was there before us.
+const START_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// A perl that was found and checked.
+pub struct Target {
+    /// The process.
+    pub process: Process,
+    /// Its memory.
+    pub memory: Arc<dyn Memory>,
+    /// The perl in it.
+    pub perl: Perl,
+    /// The CV of `&DB::sub`, 0 where there is none.
+    pub db_sub: u64,
+    /// libc's description of thread-specific data, where it has one.
+    keys: Option<KeyLayout>,
+}
+
+impl Target {
+    /// Attaches. Nothing in the process changes, and it is not stopped.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach(
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Self, AttachError> {
+        let memory = Arc::new(LiveMemory::new(process.pid()));
+        Self::attach_through(process, memory, sources, warn)
+    }
+
+    /// Like [`Target::attach`], reading through a memory of the caller's.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_through(
+        process: Process,
+        memory: Arc<dyn Memory>,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Self, AttachError> {
+        let files = process.mapped_programs()?;
+        let perl = find::perl(process, &memory, &files, sources, warn)?;
+        let keys = threads::key_layout(process, &files, &perl.image);
+        let mut target = Target {
+            process,
+            memory,
+            perl,
+            db_sub: 0,
+            keys,
+        };
+        let main = target.main_interpreter()?;
+        match target.check(main) {
+            // What an earlier run found does not fit any more: find it anew.
+            Err(AttachError::Refused { .. })
+                if matches!(target.perl.resolved.source, Origin::Cache(_)) =>
+            {
+                let sources = Sources {
+                    cache: None,
+                    ..sources.clone()
+                };
+                return Self::attach_through(process, target.memory, &sources, warn);
+            }
+            other => other?,
+        }
+        target.db_sub = target.perl.debugger_sub(&target.memory, main);
+        Ok(target)
+    }
+
+    /// Like [`Target::attach`], but gives a perl that is still starting a moment to get ready, as
+    /// long as `go_on` says so.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_patiently(
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, AttachError> {
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            match Self::attach(process, sources, warn) {
+                Err(AttachError::Starting(_))
+                    if Instant::now() < deadline && process.is_alive() && go_on() =>
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                // What looks like a perl without an interpreter may be one that has just ended.
+                Err(AttachError::Starting(pid)) if !process.is_alive() => {
+                    let cause = ReadError::NoSuchProcess;
+                    return Err(AttachError::Read { pid, cause });
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn read_error(&self, cause: ReadError) -> AttachError {
+        AttachError::Read {
+            pid: self.process.pid(),
+            cause,
+        }
+    }
+
+    /// What resolving names needs.
+    pub fn name_context(&self, compiling: u64) -> NameContext<'_> {
+        self.perl.name_context(&self.memory, compiling)
+    }
+
+    /// The main thread's interpreter.
+    fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
+        self.perl
+            .main_interpreter(&self.memory)
+            .map_err(|e| self.read_error(e))?
+            .ok_or_else(|| AttachError::Starting(self.process.pid()))
+    }
+
+    /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must
+    /// stand several times.
+    fn check(&self, interpreter: Interpreter) -> Result<(), AttachError> {
+        let pid = self.process.pid();
+        let mut refusal = None;
+        for attempt in 0..20 {
+            if let Some(info) = self.perl.variables(interpreter).by_name("Icurstackinfo")
+                && self.reader().pointer(info.address) == Ok(0)
+            {
+                return Err(AttachError::Starting(pid));
+            }
+            let maps = self.process.mappings()?;
+            match self.perl.examine(&self.memory, &maps, interpreter) {
+                Ok(()) => return Ok(()),
+                Err(found) => refusal = Some(found),
+            }
+            std::thread::sleep(Duration::from_micros(200 << attempt.min(5)));
+            if !self.process.is_alive() {
+                return Err(self.read_error(ReadError::NoSuchProcess));
+            }
+        }
+        match refusal {
+            Some(refusal) => Err(AttachError::Refused {
+                pid,
+                layout: self.perl.resolved.source.to_string(),
+                identity: self.perl.identity.to_string(),
+                refusal,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn reader(&self) -> crate::memory::Reader<'_> {
+        crate::memory::Reader::new(&self.memory, self.perl.identity.abi)
+    }
+
+    /// How often the target was read.
+    pub fn remote_reads(&self) -> u64 {
+        self.memory.remote_reads()
+    }
+}

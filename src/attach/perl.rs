@@ -1,0 +1,207 @@
+//! A perl in memory: its file, which one it is, how it is laid out. What a live target, a capture
+//! and a candidate that is only being tried have in common.
+
+use super::AttachError;
+use crate::image::{Image, live_string_array};
+use crate::layout::{Resolved, with_block_types};
+use crate::memory::{Memory, ReadError, Reader};
+use crate::perl::identity::{Build, Identity};
+use crate::perl::locate::{Interpreter, VariableMap};
+use crate::perl::names::{FrameTable, NameContext, Names};
+use crate::perl::ops::OpNumbers;
+use crate::perl::sample::ThreadSampler;
+use crate::probe::{Candidate, Probe, Refusal};
+use crate::process::Mapping;
+use std::time::Duration;
+
+/// A perl with everything that reading its stacks needs but the memory itself.
+pub struct Perl {
+    /// The file that defines perl.
+    pub image: Image,
+    /// How far it was moved when loaded.
+    pub bias: u64,
+    /// Which perl it is.
+    pub identity: Identity,
+    /// Its layout.
+    pub resolved: Resolved,
+    /// Its op numbers.
+    pub ops: OpNumbers,
+    probe: Probe,
+}
+
+/// Where a file lies in memory, and the file itself.
+pub struct Loaded {
+    /// The file.
+    pub image: Image,
+    /// How far it was moved.
+    pub bias: u64,
+}
+
+/// Stacks that a layout must give before it is believed.
+const PROOFS: usize = 3;
+
+impl Perl {
+    /// Puts a layout and what the target's own arrays tell together.
+    ///
+    /// # Errors
+    /// [`AttachError::Starting`] while the dynamic linker has not filled the arrays.
+    pub fn assemble(
+        pid: i32,
+        memory: &dyn Memory,
+        loaded: Loaded,
+        identity: Identity,
+        resolved: &Resolved,
+    ) -> Result<Self, AttachError> {
+        let Loaded { image, bias } = loaded;
+        let reader = Reader::new(memory, identity.abi);
+        let strings = |name: &str| {
+            let symbol = image.symbol(name);
+            symbol.map_or_else(Vec::new, |s| {
+                live_string_array(&reader, bias.wrapping_add(s.address), s.size)
+            })
+        };
+        let resolved = with_block_types(resolved, &strings("PL_block_type"))?;
+        let names = strings("PL_op_name");
+        if names.iter().all(Option::is_none) {
+            return Err(AttachError::Starting(pid));
+        }
+        let ops = OpNumbers::from_names(&names)?;
+        Ok(Perl {
+            image,
+            bias,
+            identity,
+            resolved,
+            ops,
+            probe: Probe::interpreter()?,
+        })
+    }
+
+    /// Gives the file back, for another layout to be tried.
+    pub fn into_loaded(self) -> Loaded {
+        Loaded {
+            image: self.image,
+            bias: self.bias,
+        }
+    }
+
+    /// The variables of one interpreter, by name.
+    pub fn variables(&self, interpreter: Interpreter) -> VariableMap<'_> {
+        VariableMap {
+            image: &self.image,
+            bias: self.bias,
+            layout: &self.resolved.bound,
+            interpreter,
+        }
+    }
+
+    /// What resolving names needs.
+    pub fn name_context<'a>(&'a self, memory: &'a dyn Memory, compiling: u64) -> NameContext<'a> {
+        NameContext {
+            memory,
+            abi: self.identity.abi,
+            layout: &self.resolved.bound,
+            ops: &self.ops,
+            compiling,
+        }
+    }
+
+    /// The main thread's interpreter: `PL_curinterp`, or the globals. `None` while perl has not
+    /// made it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn main_interpreter(&self, memory: &dyn Memory) -> Result<Option<Interpreter>, ReadError> {
+        let reader = Reader::new(memory, self.identity.abi);
+        if self.identity.build == Build::Unthreaded {
+            let info = self
+                .variables(Interpreter::Globals)
+                .by_name("Icurstackinfo");
+            let info = info.map(|v| reader.pointer(v.address)).transpose()?;
+            return Ok((info != Some(0)).then_some(Interpreter::Globals));
+        }
+        let Some(symbol) = self.image.symbol("PL_curinterp") else {
+            return Ok(None);
+        };
+        let address = reader.pointer(self.bias.wrapping_add(symbol.address))?;
+        Ok((address != 0).then_some(Interpreter::At(address)))
+    }
+
+    /// Holds the probe against an interpreter, once.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn examine(
+        &self,
+        memory: &dyn Memory,
+        maps: &[Mapping],
+        interpreter: Interpreter,
+    ) -> Result<(), Refusal> {
+        self.probe.examine(&Candidate {
+            reader: Reader::new(memory, self.identity.abi),
+            layout: &self.resolved.layout,
+            variables: &self.variables(interpreter),
+            maps,
+        })
+    }
+
+    /// `&DB::sub`, which wraps every call under a debugger; 0 where there is none.
+    pub fn debugger_sub(&self, memory: &dyn Memory, main: Interpreter) -> u64 {
+        let reader = Reader::new(memory, self.identity.abi);
+        let glob = self
+            .variables(main)
+            .by_name("IDBsub")
+            .and_then(|v| reader.pointer(v.address).ok());
+        glob.filter(|gv| *gv != 0)
+            .and_then(|gv| self.name_context(memory, 0).glob_cv(gv).ok())
+            .unwrap_or(0)
+    }
+
+    /// Reads whole stacks, for a layout that is only a guess: every context must make sense, every
+    /// CV be one, and every name and file be text. The target moves, so each gets several tries.
+    ///
+    /// # Errors
+    /// What was wrong with a stack.
+    pub fn prove(
+        &self,
+        memory: &dyn Memory,
+        maps: &[Mapping],
+        interpreter: Interpreter,
+    ) -> Result<(), String> {
+        let map = self.variables(interpreter);
+        let variables = map.moving().map_err(|e| e.to_string())?;
+        let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
+        let mut sampler = ThreadSampler::new(&variables, compiling);
+        let (mut names, mut table, mut ids) = (Names::new(), FrameTable::default(), Vec::new());
+        let mut proofs = 0;
+        let mut problem = String::new();
+        for _ in 0..10 * PROOFS {
+            let taken = self
+                .examine(memory, maps, interpreter)
+                .map_err(|e| e.to_string())
+                .and_then(|()| {
+                    let context = self.name_context(memory, 0);
+                    sampler
+                        .take(context, 0, &mut names, &mut table, &mut ids, &mut || {})
+                        .map_err(|e| e.to_string())
+                });
+            match taken {
+                Ok(()) => proofs += 1,
+                Err(e) => {
+                    problem = e;
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            }
+            if proofs == PROOFS {
+                let frames = ids.iter().filter_map(|id| table.get(*id));
+                let strange = frames
+                    .map(|f| &f.file)
+                    .find(|file| file.is_empty() || file.chars().any(char::is_control));
+                return match strange {
+                    Some(file) => Err(format!("a file is called {file:?}")),
+                    None => Ok(()),
+                };
+            }
+        }
+        Err(problem)
+    }
+}

@@ -1,0 +1,162 @@
+//! What was found about a perl, kept for the next time: by build-id, in the user's cache folder.
+//!
+//! An entry is a layout table with the symbols that the file lacks. It is believed only when
+//! nobody else could have written it, and it is left aside when it is damaged or was written for
+//! another schema.
+
+use super::schema::{CONSTANTS, FIELDS};
+use super::table::{self, Table};
+use super::{Origin, Resolved};
+use crate::image::{Image, Symbol};
+use crate::perl::identity::Identity;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// No entry is larger.
+const MAX_ENTRY: u64 = 1 << 20;
+
+/// A folder of entries.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// An entry.
+#[derive(Debug, Clone)]
+pub struct Cached {
+    /// Which perl it is.
+    pub identity: Identity,
+    /// Its layout.
+    pub resolved: Resolved,
+    /// The symbols that its file does not have.
+    pub symbols: Vec<(String, Symbol)>,
+}
+
+impl Cache {
+    /// The user's cache: `$XDG_CACHE_HOME/p5-spy` or `~/.cache/p5-spy`. `None` where there is no
+    /// home.
+    pub fn of_user() -> Option<Self> {
+        let base = std::env::var_os("XDG_CACHE_HOME")
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+        base.is_absolute().then(|| Cache::at(&base.join("p5-spy")))
+    }
+
+    /// A cache in this folder.
+    pub fn at(folder: &Path) -> Self {
+        // Another schema has other entries: they live in a folder of their own.
+        Cache {
+            folder: folder.join(format!("layouts-{}", schema_fingerprint())),
+        }
+    }
+
+    /// What is known of the perl in `image`.
+    pub fn get(&self, image: &Image) -> Option<Cached> {
+        if !is_private(&self.folder) {
+            return None;
+        }
+        let path = self.folder.join(file_name(image));
+        let text = read_private(&path)?;
+        let table = Table::parse(&text, &path).ok()?;
+        if table.abi() != image.abi() {
+            return None;
+        }
+        let layout = table.layout().clone();
+        let bound = layout.bind().ok()?;
+        Some(Cached {
+            identity: table.identity(),
+            resolved: Resolved {
+                layout,
+                bound,
+                source: Origin::Cache(table.made.from.as_str().into()),
+            },
+            symbols: table.symbols,
+        })
+    }
+
+    /// Keeps what was found. Written whole under another name first, so that nobody ever reads
+    /// half an entry.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written, or is not private.
+    pub fn put(
+        &self,
+        image: &Image,
+        identity: &Identity,
+        resolved: &Resolved,
+        symbols: &[(String, Symbol)],
+    ) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&self.folder)?;
+        if !is_private(&self.folder) {
+            let folder = self.folder.display();
+            return Err(io::Error::other(format!(
+                "{folder} is not a folder that only you can write"
+            )));
+        }
+        let from = table::made_from(identity, resolved, image);
+        let mut text = table::write(identity, &resolved.layout, &from);
+        text.push_str(&table::write_symbols(symbols));
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(self.folder.join(file_name(image)))?;
+        Ok(())
+    }
+}
+
+/// The build-id, or where the linker made none a hash of the file.
+fn file_name(image: &Image) -> String {
+    let key = image
+        .build_id_hex()
+        .unwrap_or_else(|| format!("sha256-{:x}", Sha256::digest(image.data())));
+    format!("{key}.toml")
+}
+
+/// Changes with everything that an entry's meaning depends on.
+fn schema_fingerprint() -> String {
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update(table::FORMAT.to_le_bytes());
+    for field in FIELDS {
+        hash.update(format!("{field:?}"));
+    }
+    for constant in CONSTANTS {
+        hash.update(format!("{constant:?}"));
+    }
+    let digest = format!("{:x}", hash.finalize());
+    digest.chars().take(16).collect()
+}
+
+/// True for a folder that belongs to us and that only we (and root) can write.
+fn is_private(folder: &Path) -> bool {
+    let ours = |path: &Path| {
+        fs::symlink_metadata(path).is_ok_and(|m| m.is_dir() && is_ours(m.uid(), m.mode()))
+    };
+    ours(folder) && folder.parent().is_some_and(ours)
+}
+
+fn is_ours(uid: u32, mode: u32) -> bool {
+    // SAFETY: geteuid has no preconditions.
+    let me = unsafe { libc::geteuid() };
+    uid == me && mode & 0o022 == 0
+}
+
+fn read_private(path: &Path) -> Option<String> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .ok()?;
+    let metadata = file.metadata().ok()?;
+    if !metadata.is_file() || !is_ours(metadata.uid(), metadata.mode()) {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(MAX_ENTRY).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
