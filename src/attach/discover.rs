@@ -47,18 +47,18 @@ pub fn discover(
     let mut tried = Vec::new();
     for table in tables.possible(abi, version) {
         for places in scan.candidates(table, &loaded) {
-            let image = loaded.image.clone();
-            let bias = loaded.bias;
-            match adopt(pid, memory, loaded, table, version, &places) {
+            loaded.image.add_symbols(&places);
+            loaded = match adopt(pid, memory, loaded, table, version) {
                 Ok(perl) => {
                     let main = perl.main_interpreter(memory).ok().flatten();
                     if main.is_some_and(|main| perl.prove(memory, maps, main).is_ok()) {
                         return Ok(perl);
                     }
-                    loaded = Loaded { image, bias };
+                    perl.into_loaded()
                 }
-                Err(_) => loaded = Loaded { image, bias },
-            }
+                Err(back) => back,
+            };
+            loaded.image.remove_symbols(&places);
         }
         tried.push(table.name().to_owned());
     }
@@ -78,16 +78,14 @@ pub fn discover(
 fn adopt(
     pid: i32,
     memory: &Arc<dyn Memory>,
-    mut loaded: Loaded,
+    loaded: Loaded,
     table: &Table,
     version: Option<Version>,
-    places: &[(String, Symbol)],
-) -> Result<Perl, AttachError> {
-    for (name, symbol) in places {
-        loaded.image.add_symbol(name, *symbol);
-    }
+) -> Result<Perl, Loaded> {
     let layout = table.layout().clone();
-    let bound = layout.bind()?;
+    let Ok(bound) = layout.bind() else {
+        return Err(loaded);
+    };
     let resolved = Resolved {
         layout,
         bound,
@@ -98,7 +96,7 @@ fn adopt(
         archname: archname(&loaded.image),
         ..table.identity()
     };
-    Perl::assemble(pid, memory, loaded, identity, &resolved)
+    Perl::try_on(pid, memory, loaded, identity, &resolved).map_err(|(back, _)| back)
 }
 
 /// The words of a file's data, by address.

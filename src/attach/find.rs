@@ -179,12 +179,13 @@ impl Search<'_> {
                 bound,
                 source: Origin::Table(format!("{} (a neighbour)", table.name()).into()),
             };
-            let image = loaded.image.clone();
-            let bias = loaded.bias;
-            let perl = Perl::assemble(pid, self.memory, loaded, identity.clone(), &resolved);
-            let Ok(perl) = perl else {
-                loaded = Loaded { image, bias };
-                continue;
+            let perl = Perl::try_on(pid, self.memory, loaded, identity.clone(), &resolved);
+            let perl = match perl {
+                Ok(perl) => perl,
+                Err((back, _)) => {
+                    loaded = back;
+                    continue;
+                }
             };
             let proved = perl.main_interpreter(self.memory).ok().flatten();
             let proved = proved.map(|main| perl.prove(self.memory, &maps, main));
@@ -274,9 +275,7 @@ impl Search<'_> {
         let abi = loaded.image.abi();
         let reader = Reader::new(self.memory, abi);
         if let Some(found) = self.sources.cached(&loaded.image) {
-            for (name, symbol) in &found.symbols {
-                loaded.image.add_symbol(name, *symbol);
-            }
+            loaded.image.add_symbols(&found.symbols);
             return Perl::assemble(pid, self.memory, loaded, found.identity, &found.resolved);
         }
         add_array_symbols(&mut loaded.image, &reader, &self.file.maps, loaded.bias)
@@ -302,9 +301,7 @@ impl Search<'_> {
             return Err(refusal);
         };
         let mut loaded = loaded;
-        for (name, symbol) in &learned.symbols {
-            loaded.image.add_symbol(name, *symbol);
-        }
+        loaded.image.add_symbols(&learned.symbols);
         Perl::assemble(
             pid,
             self.memory,

@@ -19,7 +19,7 @@ use crate::perl::locate::Interpreter;
 use crate::perl::names::NameContext;
 use crate::perl::threads::KeyLayout;
 use crate::process::Process;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long a perl may take to get ready that was there before us.
@@ -36,7 +36,7 @@ pub struct Target {
     /// The CV of `&DB::sub`, 0 where there is none.
     pub db_sub: u64,
     /// libc's description of thread-specific data, where it has one.
-    keys: Option<KeyLayout>,
+    keys: OnceLock<Option<KeyLayout>>,
 }
 
 impl Target {
@@ -65,13 +65,12 @@ impl Target {
     ) -> Result<Self, AttachError> {
         let files = process.mapped_programs()?;
         let perl = find::perl(process, &memory, &files, sources, warn)?;
-        let keys = threads::key_layout(process, &files, &perl.image);
         let mut target = Target {
             process,
             memory,
             perl,
             db_sub: 0,
-            keys,
+            keys: OnceLock::new(),
         };
         let main = target.main_interpreter()?;
         match target.check(main) {

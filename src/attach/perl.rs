@@ -52,28 +52,34 @@ impl Perl {
         identity: Identity,
         resolved: &Resolved,
     ) -> Result<Self, AttachError> {
-        let Loaded { image, bias } = loaded;
-        let reader = Reader::new(memory, identity.abi);
-        let strings = |name: &str| {
-            let symbol = image.symbol(name);
-            symbol.map_or_else(Vec::new, |s| {
-                live_string_array(&reader, bias.wrapping_add(s.address), s.size)
-            })
-        };
-        let resolved = with_block_types(resolved, &strings("PL_block_type"))?;
-        let names = strings("PL_op_name");
-        if names.iter().all(Option::is_none) {
-            return Err(AttachError::Starting(pid));
+        match Self::try_on(pid, memory, loaded, identity, resolved) {
+            Ok(perl) => Ok(perl),
+            Err((_, error)) => Err(*error),
         }
-        let ops = OpNumbers::from_names(&names)?;
-        Ok(Perl {
-            image,
-            bias,
-            identity,
-            resolved,
-            ops,
-            probe: Probe::interpreter()?,
-        })
+    }
+
+    /// Like [`Perl::assemble`], for a layout that is one of several to try: gives the file back.
+    ///
+    /// # Errors
+    /// The file, and what [`Perl::assemble`] would say.
+    pub fn try_on(
+        pid: i32,
+        memory: &dyn Memory,
+        loaded: Loaded,
+        identity: Identity,
+        resolved: &Resolved,
+    ) -> Result<Self, (Loaded, Box<AttachError>)> {
+        match parts(pid, memory, &loaded, &identity, resolved) {
+            Ok((resolved, ops, probe)) => Ok(Perl {
+                image: loaded.image,
+                bias: loaded.bias,
+                identity,
+                resolved,
+                ops,
+                probe,
+            }),
+            Err(error) => Err((loaded, Box::new(error))),
+        }
     }
 
     /// Gives the file back, for another layout to be tried.
@@ -204,4 +210,27 @@ impl Perl {
         }
         Err(problem)
     }
+}
+
+fn parts(
+    pid: i32,
+    memory: &dyn Memory,
+    loaded: &Loaded,
+    identity: &Identity,
+    resolved: &Resolved,
+) -> Result<(Resolved, OpNumbers, Probe), AttachError> {
+    let reader = Reader::new(memory, identity.abi);
+    let strings = |name: &str| {
+        let symbol = loaded.image.symbol(name);
+        symbol.map_or_else(Vec::new, |s| {
+            live_string_array(&reader, loaded.bias.wrapping_add(s.address), s.size)
+        })
+    };
+    let resolved = with_block_types(resolved, &strings("PL_block_type"))?;
+    let names = strings("PL_op_name");
+    if names.iter().all(Option::is_none) {
+        return Err(AttachError::Starting(pid));
+    }
+    let ops = OpNumbers::from_names(&names)?;
+    Ok((resolved, ops, Probe::interpreter()?))
 }

@@ -70,6 +70,10 @@ impl Target {
         let Some(key) = key.transpose().map_err(read)? else {
             return Ok(Vec::new());
         };
+        let keys = *self.keys.get_or_init(|| {
+            let files = self.process.mapped_programs().ok()?;
+            key_layout(self.process, &files, &self.perl.image)
+        });
         let is_interpreter = |address: u64| {
             (0..3).any(|_| {
                 let interpreter = Interpreter::At(address);
@@ -84,7 +88,7 @@ impl Target {
                 continue;
             };
             if let Ok(Some(address)) =
-                specific_value(&reader, *block, key, self.keys, &is_interpreter)
+                specific_value(&reader, *block, key, keys, &is_interpreter)
             {
                 found.push((*tid, Interpreter::At(address)));
             }
@@ -125,11 +129,7 @@ impl Target {
 
 /// The offsets that glibc exports for debuggers (nptl_db/structs.def): each is an array of three
 /// 32-bit words, bits, count and offset.
-pub(super) fn key_layout(
-    process: Process,
-    files: &[MappedFile],
-    perl: &Image,
-) -> Option<KeyLayout> {
+fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<KeyLayout> {
     let libc = |f: &&MappedFile| {
         let name = f
             .path

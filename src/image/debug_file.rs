@@ -3,6 +3,7 @@
 use super::{Image, hex, read_bounded};
 use gimli::{EndianSlice, RunTimeEndian, SectionId};
 use object::{Object, ObjectSection};
+use object::read::ReadRef;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -123,7 +124,7 @@ impl DebugFile {
 }
 
 impl Sections {
-    fn load(file: &object::File<'_>) -> Result<Self, String> {
+    fn load<'data, R: ReadRef<'data>>(file: &object::File<'data, R>) -> Result<Self, String> {
         let endian = if file.is_little_endian() {
             RunTimeEndian::Little
         } else {
@@ -183,9 +184,9 @@ fn by_build_id(folder: &Path, id: &[u8]) -> Option<PathBuf> {
 }
 
 /// Every place where the image's debug file may be: the target's own root first, then ours.
-fn candidates(
+fn candidates<'data, R: ReadRef<'data>>(
     image: &Image,
-    own: &object::File<'_>,
+    own: &object::File<'data, R>,
     search: &DebugSearch,
 ) -> Vec<(PathBuf, Check)> {
     let mut found = Vec::new();
@@ -227,8 +228,8 @@ fn candidates(
 }
 
 /// The file named by .gnu_debugaltlink, where dwz keeps what several debug files share.
-fn supplement(
-    file: &object::File<'_>,
+fn supplement<'data, R: ReadRef<'data>>(
+    file: &object::File<'data, R>,
     path: &Path,
     search: &DebugSearch,
 ) -> Result<Option<Sections>, DebugFileError> {

@@ -1,18 +1,20 @@
 //! The perl executable or libperl as a file: symbols, sections, build-id, debug file.
 
+mod bytes;
 mod debug_file;
 
+pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;
-use object::{Object, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget};
+use object::read::ReadRef;
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget};
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// No perl and no program that embeds one is larger.
 const MAX_FILE: u64 = 1 << 30;
@@ -63,11 +65,10 @@ pub struct Symbol {
     pub size: u64,
 }
 
-/// An object file, read whole and parsed once.
-#[derive(Clone)]
+/// An object file, of which as much is read as is needed.
 pub struct Image {
     path: PathBuf,
-    data: Arc<[u8]>,
+    data: FileBytes,
     abi: Abi,
     build_id: Option<Vec<u8>>,
     symbols: HashMap<String, Symbol>,
@@ -79,12 +80,16 @@ impl Image {
     /// # Errors
     /// Every case of [`ImageError`].
     pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
-        let data = read_bounded(path, open_path)?;
+        let (file, length) = open_bounded(path, open_path)?;
+        let data = FileBytes::new(file, length).map_err(|source| ImageError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
             source,
         };
-        let file = object::File::parse(&*data).map_err(format_error)?;
+        let file = object::File::parse(&data).map_err(format_error)?;
         let abi = Abi {
             pointer_size: if file.is_64() { 8 } else { 4 },
             big_endian: !file.is_little_endian(),
@@ -96,7 +101,7 @@ impl Image {
             abi,
             build_id,
             symbols,
-            data: data.into(),
+            data,
         })
     }
 
@@ -130,11 +135,27 @@ impl Image {
         self.symbols.entry(name.to_owned()).or_insert(symbol);
     }
 
+    /// Adds several symbols.
+    pub fn add_symbols(&mut self, symbols: &[(String, Symbol)]) {
+        for (name, symbol) in symbols {
+            self.add_symbol(name, *symbol);
+        }
+    }
+
+    /// Takes symbols away again that were only tried.
+    pub fn remove_symbols(&mut self, symbols: &[(String, Symbol)]) {
+        for (name, symbol) in symbols {
+            if self.symbol(name) == Some(*symbol) {
+                self.symbols.remove(name);
+            }
+        }
+    }
+
     /// True when the file has strings that only a perl has: one without symbols may be in it.
     pub fn mentions_perl(&self) -> bool {
         [&b"PERL5LIB\0"[..], b"pushmark\0", b"nextstate\0"]
             .iter()
-            .all(|text| memchr::memmem::find(&self.data, text).is_some())
+            .all(|text| self.data.find(0..u64::MAX, text).is_some())
     }
 
     /// True when this file defines a perl interpreter, whatever it is called.
@@ -144,37 +165,50 @@ impl Image {
 
     /// Its bytes.
     pub fn data(&self) -> &[u8] {
-        &self.data
+        self.data.all()
     }
 
     /// The parsed file, for those who need more than symbols.
     ///
     /// # Errors
     /// [`object::Error`]: none in practice, as the same bytes were parsed before.
-    pub fn object(&self) -> Result<object::File<'_>, object::Error> {
-        object::File::parse(&*self.data)
+    pub fn object(&self) -> Result<object::File<'_, &FileBytes>, object::Error> {
+        object::File::parse(&self.data)
+    }
+
+    /// Where in the file the byte at `address` is, and how many follow it in its segment.
+    fn place(&self, address: u64) -> Option<(u64, u64)> {
+        let file = self.object().ok()?;
+        file.segments().find_map(|segment| {
+            let skip = address.checked_sub(segment.address())?;
+            let (offset, size) = segment.file_range();
+            let left = size.checked_sub(skip).filter(|left| *left > 0)?;
+            Some((offset.checked_add(skip)?, left))
+        })
     }
 
     /// Initialised bytes at `address` as the file counts.
     pub fn bytes_at(&self, address: u64, length: usize) -> Option<&[u8]> {
-        let file = self.object().ok()?;
-        let length_u64 = u64::try_from(length).ok()?;
-        file.segments()
-            .find_map(|segment| segment.data_range(address, length_u64).ok().flatten())
-            .map(|bytes| bytes.get(..length).unwrap_or(bytes))
+        let length = u64::try_from(length).ok()?;
+        let (offset, left) = self.place(address)?;
+        (length <= left).then(|| (&self.data).read_bytes_at(offset, length).ok())?
     }
 
     /// The NUL-terminated string at `address` as the file counts, of at most `limit` bytes.
     pub fn c_string_at(&self, address: u64, limit: usize) -> Option<&[u8]> {
+        let (offset, left) = self.place(address)?;
+        let end = offset.checked_add(left.min(limit as u64))?;
+        (&self.data).read_bytes_at_until(offset..end, 0).ok()
+    }
+
+    /// What stands behind the first `marker` in a section: at most `limit` bytes.
+    pub fn text_behind(&self, section: &str, marker: &[u8], limit: u64) -> Option<&[u8]> {
         let file = self.object().ok()?;
-        file.segments().find_map(|segment| {
-            let skip = usize::try_from(address.checked_sub(segment.address())?).ok()?;
-            let data = segment.data().ok()?;
-            let rest = data.get(skip..)?;
-            let bounded = rest.get(..limit.min(rest.len()))?;
-            let end = memchr::memchr(0, bounded)?;
-            bounded.get(..end)
-        })
+        let (offset, size) = file.section_by_name(section)?.file_range()?;
+        let end = offset.checked_add(size)?;
+        let start = self.data.find(offset..end, marker)?.checked_add(marker.len() as u64)?;
+        let length = limit.min(end.checked_sub(start)?);
+        (&self.data).read_bytes_at(start, length).ok()
     }
 
     /// The pointers of the array that `name` is, as the dynamic linker would fill them in.
@@ -271,7 +305,8 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
+/// Opens a regular file of a sane size; the second value is its length.
+fn open_bounded(path: &Path, open_path: &Path) -> Result<(File, u64), ImageError> {
     let io_error = |source| ImageError::Io {
         path: path.to_owned(),
         source,
@@ -291,17 +326,37 @@ fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
             path: path.to_owned(),
         });
     }
-    let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    Ok((file, metadata.len()))
+}
+
+fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
+    let (file, length) = open_bounded(path, open_path)?;
+    let mut data = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(MAX_FILE)
         .read_to_end(&mut data)
-        .map_err(io_error)?;
+        .map_err(|source| ImageError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
     Ok(data)
 }
 
 /// Every defined symbol whose name is perl's; the others would only cost memory.
-fn perl_symbols(file: &object::File<'_>) -> HashMap<String, Symbol> {
+fn perl_symbols<'a>(file: &object::File<'a, &'a FileBytes>) -> HashMap<String, Symbol> {
     let mut found = HashMap::new();
-    for symbol in file.dynamic_symbols().chain(file.symbols()) {
+    add_symbols(file.dynamic_symbols(), &mut found);
+    // What a perl exports is all that is needed of it; the other table is many times as long.
+    if !(found.contains_key("PL_curinterp") && found.contains_key("PL_op_name")) {
+        add_symbols(file.symbols(), &mut found);
+    }
+    found
+}
+
+fn add_symbols<'a>(
+    symbols: impl Iterator<Item = impl ObjectSymbol<'a>>,
+    found: &mut HashMap<String, Symbol>,
+) {
+    for symbol in symbols {
         if symbol.is_undefined() {
             continue;
         }
@@ -319,5 +374,4 @@ fn perl_symbols(file: &object::File<'_>) -> HashMap<String, Symbol> {
             });
         }
     }
-    found
 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use toml::Spanned;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/layouts");
@@ -87,7 +88,7 @@ struct File {
     #[serde(default)]
     constants: BTreeMap<String, Spanned<u64>>,
     #[serde(rename = "struct")]
-    structures: BTreeMap<String, BTreeMap<String, Spanned<Entry>>>,
+    structures: BTreeMap<String, BTreeMap<String, Spanned<Value>>>,
     #[serde(default)]
     symbols: BTreeMap<String, Place>,
 }
@@ -128,7 +129,7 @@ pub struct Made {
     untagged,
     expecting = "expected an offset, or { offset = …, size = … } with shift and bits for a bit-field"
 )]
-enum Entry {
+enum Value {
     Offset(u32),
     Member(Member),
 }
@@ -349,7 +350,7 @@ impl Table {
     }
 }
 
-impl Entry {
+impl Value {
     fn field(self, spec: &schema::FieldSpec, pointer_size: u8) -> Result<Field, String> {
         let plain = |offset: u32| match spec.kind {
             Kind::Pointer => Ok(Field::whole(offset, pointer_size)),
@@ -359,8 +360,8 @@ impl Entry {
             }
         };
         let field = match self {
-            Entry::Offset(offset) => plain(offset)?,
-            Entry::Member(m) if spec.kind == Kind::Int => {
+            Value::Offset(offset) => plain(offset)?,
+            Value::Member(m) if spec.kind == Kind::Int => {
                 let bits = m.bits.unwrap_or(m.size.saturating_mul(8));
                 Field {
                     offset: m.offset,
@@ -369,7 +370,7 @@ impl Entry {
                     bits,
                 }
             }
-            Entry::Member(_) => return Err("is no integer: give its offset alone".to_owned()),
+            Value::Member(_) => return Err("is no integer: give its offset alone".to_owned()),
         };
         if field.offset > MAX_OFFSET {
             return Err(format!(
@@ -414,10 +415,44 @@ fn overlap(layout: &Layout) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// A table of a set. Those that are built in are parsed only when one of their series is asked
+/// for: there are many, and an attach must be quick.
+#[derive(Debug, Clone)]
+enum Entry {
+    Loaded(Box<Table>),
+    BuiltIn {
+        path: &'static Path,
+        text: &'static str,
+        parsed: OnceLock<Option<Box<Table>>>,
+    },
+}
+
+impl Entry {
+    fn table(&self) -> Option<&Table> {
+        match self {
+            Entry::Loaded(table) => Some(table),
+            Entry::BuiltIn { path, text, parsed } => parsed
+                .get_or_init(|| Some(Box::new(Table::parse(text, path).ok()?)))
+                .as_deref(),
+        }
+    }
+
+    /// False only when it is certain that the table is for another series.
+    fn may_be_of(&self, version: Version) -> bool {
+        match self {
+            Entry::Loaded(_) => true,
+            Entry::BuiltIn { text, .. } => {
+                let series = format!("version = \"{}.{}.", version.revision, version.version);
+                memchr::memmem::find(text.as_bytes(), series.as_bytes()).is_some()
+            }
+        }
+    }
+}
+
 /// The tables and flags that a run may use.
 #[derive(Debug, Clone, Default)]
 pub struct TableSet {
-    tables: Vec<Table>,
+    tables: Vec<Entry>,
     flags: Vec<FlagSet>,
     /// Where they came from, for messages.
     pub source: String,
@@ -439,7 +474,11 @@ impl TableSet {
                 continue;
             };
             if is_table(path) {
-                set.tables.push(Table::parse(text, path)?);
+                set.tables.push(Entry::BuiltIn {
+                    path,
+                    text,
+                    parsed: OnceLock::new(),
+                });
             }
         }
         Ok(set)
@@ -469,7 +508,8 @@ impl TableSet {
             }
             let text = std::fs::read_to_string(&path).map_err(io_error(&path))?;
             if is_table(&path) {
-                set.tables.push(Table::parse(&text, &path)?);
+                let table = Table::parse(&text, &path)?;
+                set.tables.push(Entry::Loaded(Box::new(table)));
             } else {
                 set.flags = parse_flags(&text, &path)?;
             }
@@ -484,8 +524,26 @@ impl TableSet {
     }
 
     /// Every table.
-    pub fn tables(&self) -> &[Table] {
-        &self.tables
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter_map(Entry::table)
+    }
+
+    /// The tables of one series, such as 5.36.
+    fn of_series(&self, version: Version) -> impl Iterator<Item = &Table> {
+        self.tables
+            .iter()
+            .filter(move |entry| entry.may_be_of(version))
+            .filter_map(Entry::table)
+    }
+
+    /// How many files of tables there are, damaged ones included.
+    pub fn len(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
     }
 
     /// Adds the flags of that version to a layout.
@@ -499,8 +557,7 @@ impl TableSet {
     pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
         let distance = |t: &Table| t.version().subversion.abs_diff(identity.version.subversion);
         let fitting: Vec<&Table> = self
-            .tables
-            .iter()
+            .of_series(identity.version)
             .filter(|t| t.differences(identity).is_empty())
             .collect();
         let nearest = fitting.iter().map(|t| distance(t)).min();
@@ -521,8 +578,7 @@ impl TableSet {
             (away, sizes)
         };
         let mut found: Vec<&Table> = self
-            .tables
-            .iter()
+            .tables()
             .filter(|t| {
                 t.abi() == identity.abi
                     && t.target.build == identity.build
@@ -545,11 +601,11 @@ impl TableSet {
                 (t.version().revision, t.version().version) == (v.revision, v.version)
             })
         };
-        let mut found: Vec<&Table> = self
-            .tables
-            .iter()
-            .filter(|t| t.abi() == abi && same_series(t))
-            .collect();
+        let all: Box<dyn Iterator<Item = &Table>> = match version {
+            Some(version) => Box::new(self.of_series(version)),
+            None => Box::new(self.tables()),
+        };
+        let mut found: Vec<&Table> = all.filter(|t| t.abi() == abi && same_series(t)).collect();
         let of = |v: Option<Version>| v.map_or(0, |v| v.subversion);
         found.sort_by_key(|t| t.version().subversion.abs_diff(of(version)));
         found
@@ -565,7 +621,7 @@ impl TableSet {
                 v.0.subversion.abs_diff(v.1.subversion),
             )
         };
-        let table = self.tables.iter().min_by_key(|t| far(t))?;
+        let table = self.tables().min_by_key(|t| far(t))?;
         Some((table, table.differences(identity)))
     }
 }

@@ -269,15 +269,10 @@ fn from_perl_v(data: &[u8]) -> Option<Version> {
 
 /// The word behind "built for" in the text that `perl -v` prints (perl.c).
 pub fn archname(image: &Image) -> Option<String> {
-    use object::{Object, ObjectSection};
-    let file = image.object().ok()?;
-    let section = file
-        .section_by_name(".rodata")
-        .or_else(|| file.section_by_name(".data"))?;
-    let data = section.data().ok()?;
     let marker = b" built for ";
-    let at = memchr::memmem::find(data, marker)? + marker.len();
-    let rest = data.get(at..data.len().min(at + 100))?;
+    let rest = [".rodata", ".data"]
+        .iter()
+        .find_map(|section| image.text_behind(section, marker, 100))?;
     let end = rest.iter().position(|b| !(b.is_ascii_graphic()))?;
     let name = rest.get(..end).filter(|name| !name.is_empty())?;
     // Old perls print it with a format, and then it is not here.
