@@ -234,7 +234,15 @@ fn the_right_stack_to_compare_with() {
 /// Both ways of looking at a process, with the tables of a folder and nothing else.
 fn with_tables(folder: &Path, pid: i32) -> [support::Finished; 2] {
     let (folder, pid) = (text(folder), pid.to_string());
-    let tables = ["--no-debug-info", "--layouts", folder, "--pid", &pid];
+    let tables = [
+        "--no-debug-info",
+        "--no-learn",
+        "--no-cache",
+        "--layouts",
+        folder,
+        "--pid",
+        &pid,
+    ];
     let dump = ["dump", "--json"];
     let record = "record -o - -f collapsed --idle --duration 0.3";
     let record: Vec<&str> = record.split(' ').collect();

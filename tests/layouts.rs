@@ -30,6 +30,8 @@ fn layout_of(
         named: false,
         debug,
         known: Known::default(),
+        cache: None,
+        learn: false,
     };
     let mut warnings = Vec::new();
     let resolved = resolve(image, identity, &sources, &mut |w| warnings.push(w)).unwrap();
@@ -255,6 +257,8 @@ fn debug_links_are_followed() {
         named: false,
         debug: Some(DebugSearch::default()),
         known: Known::default(),
+        cache: None,
+        learn: false,
     };
     let refused = resolve(&linked, &identity, &sources, &mut |_| {})
         .unwrap_err()
@@ -294,6 +298,8 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
             named: false,
             debug: Some(search),
             known: Known::default(),
+            cache: None,
+            learn: false,
         };
         // Whatever the damage did, there is a layout, and no panic on the way.
         resolve(&image, &identity, &sources, &mut |_| {}).unwrap();

@@ -9,6 +9,7 @@
 //! and how often it stops (`# stops: 3`).
 
 mod loudly;
+mod support;
 
 use loudly::loudly;
 use serde_json::Value;
@@ -250,7 +251,7 @@ fn programs() -> PathBuf {
 
 /// `p5-spy dump --json`; the message when it fails.
 fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p5-spy"));
+    let mut command = support::spy();
     command.args(["dump", "--json", "--pid", &pid.to_string()]);
     if layout == Layout::Table {
         command.arg("--no-debug-info");

@@ -1,6 +1,7 @@
 //! Perls in unusual places: renamed, deleted while they run, in a chroot.
 
 mod loudly;
+mod support;
 
 use loudly::loudly;
 use std::io::{BufRead, BufReader};
@@ -29,7 +30,7 @@ impl Waiting {
     }
 
     fn dump(&self) -> String {
-        let done = Command::new(env!("CARGO_BIN_EXE_p5-spy"))
+        let done = support::spy()
             .args(["dump", "--pid", &self.0.id().to_string()])
             .output()
             .unwrap();

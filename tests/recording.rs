@@ -252,7 +252,11 @@ fn files_are_written_whole_or_not_at_all() {
     };
     refused(record(0x3fff_fffe, &output, "1", &options), "no process");
     let empty = support::folder();
-    let no_tables = [&options[..], &["--layouts", text(empty.path())]].concat();
+    let no_tables = [
+        &options[..],
+        &["--no-learn", "--no-cache", "--layouts", text(empty.path())],
+    ]
+    .concat();
     refused(record(target.pid(), &output, "1", &no_tables), "no layout");
 
     record(target.pid(), &output, "0.4", &options).expect(0, "Wrote ");

@@ -28,7 +28,7 @@ pub fn discover(
     own_maps: &[Mapping],
     maps: &[Mapping],
     tables: &TableSet,
-) -> Result<Perl, (Loaded, AttachError)> {
+) -> Result<Perl, (Loaded, Box<AttachError>)> {
     let version = version_from_text(&loaded.image);
     let abi = loaded.image.abi();
     let first = own_maps.iter().map(|m| m.start).min().unwrap_or(0);
@@ -69,10 +69,13 @@ pub fn discover(
         tried: if tried.is_empty() {
             "there is no table for it".into()
         } else {
-            format!("nothing in its data is an interpreter by {}", tried.join(", "))
+            format!(
+                "nothing in its data is an interpreter by {}",
+                tried.join(", ")
+            )
         },
     };
-    Err((loaded, error))
+    Err((loaded, Box::new(error)))
 }
 
 fn adopt(
@@ -103,11 +106,7 @@ fn adopt(
 struct Data(Vec<(u64, u64)>);
 
 impl Data {
-    fn read(
-        memory: &Arc<dyn Memory>,
-        abi: Abi,
-        ranges: impl Iterator<Item = (u64, u64)>,
-    ) -> Self {
+    fn read(memory: &Arc<dyn Memory>, abi: Abi, ranges: impl Iterator<Item = (u64, u64)>) -> Self {
         let width = usize::from(abi.pointer_size);
         let mut words = Vec::new();
         let mut total = 0;
@@ -175,11 +174,7 @@ impl Scan<'_> {
     }
 
     /// Of these addresses those at which a stack info could be.
-    fn stack_infos(
-        &self,
-        bound: &BoundLayout,
-        mut infos: Vec<u64>,
-    ) -> Result<Vec<u64>, ReadError> {
+    fn stack_infos(&self, bound: &BoundLayout, mut infos: Vec<u64>) -> Result<Vec<u64>, ReadError> {
         let si = &bound.stackinfo;
         let stacks = self.members(&infos, si.si_cxstack)?;
         let indexes = self.members(&infos, si.si_cxix)?;
@@ -187,7 +182,8 @@ impl Scan<'_> {
         let types = self.members(&infos, si.si_type)?;
         let mut sane = stacks.into_iter().zip(indexes).zip(maxima).zip(types).map(
             |(((stack, index), max), si_type)| {
-                let signed = |v: Option<u64>| Some(i64::from(u32::try_from(v?).ok()?.cast_signed()));
+                let signed =
+                    |v: Option<u64>| Some(i64::from(u32::try_from(v?).ok()?.cast_signed()));
                 let inside = signed(index)
                     .zip(signed(max))
                     .is_some_and(|(i, m)| (-1..=m).contains(&i) && m < 1 << 24);
@@ -261,7 +257,10 @@ impl Scan<'_> {
         let mut values: Vec<u64> = words.iter().map(|(_, word)| *word).collect();
         values.sort_unstable();
         values.dedup();
-        let infos: BTreeSet<u64> = self.stack_infos(bound, values.clone())?.into_iter().collect();
+        let infos: BTreeSet<u64> = self
+            .stack_infos(bound, values.clone())?
+            .into_iter()
+            .collect();
         let types = self.members(&values, bound.op.op_type)?;
         let ops: BTreeMap<u64, u64> = values
             .iter()
@@ -273,7 +272,11 @@ impl Scan<'_> {
         let statements = [number("nextstate"), number("dbstate")];
         let is_statement = |op: u64| ops.get(&op).is_some_and(|t| statements.contains(&Some(*t)));
         let cells = |wanted: &dyn Fn(u64) -> bool| -> Vec<(u64, u64)> {
-            words.iter().filter(|(_, word)| wanted(*word)).copied().collect()
+            words
+                .iter()
+                .filter(|(_, word)| wanted(*word))
+                .copied()
+                .collect()
         };
         let mut found = Vec::new();
         for (info_cell, _) in cells(&|word| infos.contains(&word)) {
@@ -312,7 +315,9 @@ impl Scan<'_> {
                 break;
             };
             let op_type = self.members(&[next], bound.op.op_type)?.into_iter().next();
-            let is_next = op_type.flatten().is_none_or(|t| statements.contains(&Some(t)));
+            let is_next = op_type
+                .flatten()
+                .is_none_or(|t| statements.contains(&Some(t)));
             if is_next || !found.insert(next) {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use super::{AttachError, Loaded, Perl, discover};
 use crate::image::Image;
-use crate::layout::{Origin, Resolved, ResolveError, Sources, TableSet, resolve};
+use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
 use crate::learn::{Learned, learn};
 use crate::memory::{Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
@@ -84,6 +84,7 @@ pub fn perl(
         trusted,
         sources: &sources,
     };
+    let image = Box::new(image);
     let loaded = Loaded { image, bias };
     if loaded.image.defines_interpreter() {
         search.with_symbols(loaded, warn)
@@ -128,9 +129,7 @@ impl Search<'_> {
         match self.learned(&loaded, warn) {
             Some(learned) => {
                 let resolved = learned.resolved;
-                self.sources
-                    .known
-                    .insert(&loaded.image, &resolved);
+                self.sources.known.insert(&loaded.image, &resolved);
                 Perl::assemble(pid, self.memory, loaded, identity, &resolved)
             }
             None => Err(refused.into()),
@@ -294,11 +293,8 @@ impl Search<'_> {
             Ok(perl) => return Ok(perl),
             Err(failed) => failed,
         };
-        if let AttachError::Starting(_) = refusal {
-            return Err(refusal);
-        }
         let Some(learned) = self.learned(&loaded, warn) else {
-            return Err(refusal);
+            return Err(*refusal);
         };
         let mut loaded = loaded;
         loaded.image.add_symbols(&learned.symbols);

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// A perl with everything that reading its stacks needs but the memory itself.
 pub struct Perl {
     /// The file that defines perl.
-    pub image: Image,
+    pub image: Box<Image>,
     /// How far it was moved when loaded.
     pub bias: u64,
     /// Which perl it is.
@@ -32,7 +32,7 @@ pub struct Perl {
 /// Where a file lies in memory, and the file itself.
 pub struct Loaded {
     /// The file.
-    pub image: Image,
+    pub image: Box<Image>,
     /// How far it was moved.
     pub bias: u64,
 }

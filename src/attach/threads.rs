@@ -77,9 +77,7 @@ impl Target {
         let is_interpreter = |address: u64| {
             (0..3).any(|_| {
                 let interpreter = Interpreter::At(address);
-                self.perl
-                    .examine(&self.memory, &maps, interpreter)
-                    .is_ok()
+                self.perl.examine(&self.memory, &maps, interpreter).is_ok()
             })
         };
         let mut found = Vec::new();
@@ -87,9 +85,7 @@ impl Target {
             let Some(block) = blocks.get(tid) else {
                 continue;
             };
-            if let Ok(Some(address)) =
-                specific_value(&reader, *block, key, keys, &is_interpreter)
-            {
+            if let Ok(Some(address)) = specific_value(&reader, *block, key, keys, &is_interpreter) {
                 found.push((*tid, Interpreter::At(address)));
             }
         }

@@ -25,7 +25,11 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
         LayoutSource::Pid(pid) => {
             let target =
                 Target::attach_patiently(Process::open(*pid)?, &sources, &mut warn, &mut || true)?;
-            write(&target.perl.identity, &target.perl.resolved, &target.perl.image)
+            write(
+                &target.perl.identity,
+                &target.perl.resolved,
+                &target.perl.image,
+            )
         }
     };
     print!("{text}");

@@ -2,8 +2,8 @@
 
 use super::{Image, hex, read_bounded};
 use gimli::{EndianSlice, RunTimeEndian, SectionId};
-use object::{Object, ObjectSection};
 use object::read::ReadRef;
+use object::{Object, ObjectSection};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 

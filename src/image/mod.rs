@@ -9,7 +9,9 @@ pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;
 use object::read::ReadRef;
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget};
+use object::{
+    Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget,
+};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -206,7 +208,10 @@ impl Image {
         let file = self.object().ok()?;
         let (offset, size) = file.section_by_name(section)?.file_range()?;
         let end = offset.checked_add(size)?;
-        let start = self.data.find(offset..end, marker)?.checked_add(marker.len() as u64)?;
+        let start = self
+            .data
+            .find(offset..end, marker)?
+            .checked_add(marker.len() as u64)?;
         let length = limit.min(end.checked_sub(start)?);
         (&self.data).read_bytes_at(start, length).ok()
     }

@@ -159,4 +159,3 @@ fn read_private(path: &Path) -> Option<String> {
     file.take(MAX_ENTRY).read_to_string(&mut text).ok()?;
     Some(text)
 }
-

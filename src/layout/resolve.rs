@@ -32,7 +32,8 @@ impl Sources {
     /// that is not to be used.
     pub fn cached(&self, image: &Image) -> Option<Cached> {
         let found = self.cache.as_ref()?.get(image)?;
-        let from_debug = matches!(&found.resolved.source, Origin::Cache(made) if made.ends_with("DWARF"));
+        let from_debug =
+            matches!(&found.resolved.source, Origin::Cache(made) if made.ends_with("DWARF"));
         (self.debug.is_some() || !from_debug).then_some(found)
     }
 }

@@ -170,7 +170,10 @@ fn wait_for_read(pid: i32, deadline: Instant) -> Result<(), String> {
     loop {
         let stat = std::fs::read(&path).map_err(|e| e.to_string())?;
         let stat = String::from_utf8_lossy(&stat);
-        match stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
+        match stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next())
+        {
             Some('S') => return Ok(()),
             Some('Z' | 'X') | None => return Err("it ended before the script did".into()),
             _ if Instant::now() >= deadline => return Err("it did not stop in time".into()),
@@ -178,4 +181,3 @@ fn wait_for_read(pid: i32, deadline: Instant) -> Result<(), String> {
         }
     }
 }
-

@@ -200,7 +200,11 @@ fn infos(
             for prev in links(sort, main) {
                 if s.word(main + prev) == Some(0) {
                     let nexts = links(main, sort);
-                    found.extend(nexts.into_iter().map(|next| (cxstack, main, sort, prev, next)));
+                    found.extend(
+                        nexts
+                            .into_iter()
+                            .map(|next| (cxstack, main, sort, prev, next)),
+                    );
                 }
             }
         }
@@ -239,16 +243,15 @@ fn infos(
     let types = (0..end.min(MAX_INFO))
         .step_by(4)
         .filter(rest)
-        .filter(|o| {
-            value(s, main, *o) == Some(main_type) && value(s, sort, *o) == Some(sort_type)
-        })
+        .filter(|o| value(s, main, *o) == Some(main_type) && value(s, sort, *o) == Some(sort_type))
         .collect();
     let si_type = only("stackinfo.si_type", types)?;
     out.int("stackinfo", "si_type", si_type, 4);
     // The main stack info has room for 8 KiB of contexts, others for 2 KiB (perl.c, cop.h).
     let fitting = |bytes: u64| (bytes / nest.stride) as i64 - 1;
     let room_for = |info: u64, bytes: u64, o: u64| {
-        value(s, info, o).is_some_and(|max| (fitting(bytes) - 1..=fitting(bytes) + 1).contains(&max))
+        value(s, info, o)
+            .is_some_and(|max| (fitting(bytes) - 1..=fitting(bytes) + 1).contains(&max))
     };
     let maxima = (0..end.min(MAX_INFO))
         .step_by(4)
@@ -265,7 +268,13 @@ fn infos(
 }
 
 /// Indexes of the contexts that hold the CVs of these subs.
-fn indexes(run: &Calibration, s: &Snapshot, room: Room, out: &Solution, names: &[&str]) -> Vec<u64> {
+fn indexes(
+    run: &Calibration,
+    s: &Snapshot,
+    room: Room,
+    out: &Solution,
+    names: &[&str],
+) -> Vec<u64> {
     let size = out.get("context", "sizeof").unwrap_or(1);
     let cv_place = out.get("context", "blk_sub_cv").unwrap_or(0);
     let top = s.int(shift(room.cell, room.cxix)).unwrap_or(-1);
@@ -299,18 +308,18 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
     let (real, tryblock) = (constant("CXp_REAL")?, constant("CXp_TRYBLOCK")?);
     let size = out.get("context", "sizeof").unwrap_or(1);
     let bytes = if real > 0xff { 2u8 } else { 1 };
-    let word = |index: u64, o: u64, bytes: u8| {
-        s.uint(room.start + index * size + o, usize::from(bytes))
-    };
+    let word =
+        |index: u64, o: u64, bytes: u8| s.uint(room.start + index * size + o, usize::from(bytes));
     let is_sub = |index: u64, o: u64| word(index, o, bytes).map(|w| w & mask) == Some(sub);
     let is_eval = |index: u64, o: u64, has: u64, has_not: u64| {
-        word(index, o, bytes)
-            .is_some_and(|w| w & mask == eval && w & has != 0 && w & has_not == 0)
+        word(index, o, bytes).is_some_and(|w| w & mask == eval && w & has != 0 && w & has_not == 0)
     };
     let places = (0..16u64)
         .step_by(usize::from(bytes))
         .filter(|o| {
-            [block, string, bare, noargs].iter().all(|i| is_sub(**i, *o))
+            [block, string, bare, noargs]
+                .iter()
+                .all(|i| is_sub(**i, *o))
                 && is_eval(block + 1, *o, tryblock, real)
                 && is_eval(string + 1, *o, real, tryblock)
         })
@@ -318,10 +327,7 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
     let place = only("context.cx_type", places)?;
     // In 5.6 and 5.8 it has 32 bits; in 5.10 the number of the op stands behind it.
     let evals = [block + 1, string + 1];
-    let wide = bytes == 2
-        && evals
-            .iter()
-            .all(|i| word(*i, place + 2, 2) == Some(0));
+    let wide = bytes == 2 && evals.iter().all(|i| word(*i, place + 2, 2) == Some(0));
     let bytes = if wide { 4 } else { bytes };
     out.int("context", "cx_type", place, bytes);
     Ok(())
@@ -378,7 +384,10 @@ fn returns(
     let frames = indexes(run, kinds, room, out, &["P5spyB::block", "P5spyA::string"]);
     let evals: Vec<(&Snapshot, u64, Option<u64>)> = frames
         .iter()
-        .zip([("P5spyB::block", "leavetry"), ("P5spyA::string", "entereval")])
+        .zip([
+            ("P5spyB::block", "leavetry"),
+            ("P5spyA::string", "entereval"),
+        ])
         .map(|(index, (name, op))| {
             let cv = run.facts.sub(name).map_or(0, |f| f.cv);
             (kinds, index + 1, behind(kinds, cv, op))

@@ -139,7 +139,9 @@ impl Facts {
 
     /// The subs of the nest, outermost first.
     pub fn nest(&self) -> Vec<&Sub> {
-        NEST.iter().filter_map(|(name, ..)| self.sub(name)).collect()
+        NEST.iter()
+            .filter_map(|(name, ..)| self.sub(name))
+            .collect()
     }
 
     /// The address of a scalar.

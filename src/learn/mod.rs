@@ -14,7 +14,9 @@ mod variables;
 
 use crate::attach::AttachError;
 use crate::image::{Image, ImageError, Symbol, live_string_array};
-use crate::layout::{BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers};
+use crate::layout::{
+    BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers,
+};
 use crate::memory::{Abi, LiveMemory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity};
@@ -147,12 +149,10 @@ impl<'a> Lab<'a> {
         let no_perl = LearnError::Read(ReadError::NoSuchProcess);
         let (mut image, file) = perl.ok_or(no_perl)?;
         let abi = image.abi();
-        let bias = image
-            .load_bias(&file.maps)
-            .ok_or_else(|| LearnError::Run {
-                program: program.to_owned(),
-                reason: "its mappings do not fit its file".into(),
-            })?;
+        let bias = image.load_bias(&file.maps).ok_or_else(|| LearnError::Run {
+            program: program.to_owned(),
+            reason: "its mappings do not fit its file".into(),
+        })?;
         let reader = Reader::new(&memory, abi);
         let had = |image: &Image, name: &str| image.symbol(name).is_some();
         let before = ["PL_op_name", "PL_block_type"].map(|name| had(&image, name));
@@ -213,12 +213,19 @@ impl<'a> Lab<'a> {
     fn place(&mut self, out: &mut Solution, cells: &Cells) -> Result<(), Unsolved> {
         let lowest = cells.cells.values().min().copied().unwrap_or(0);
         let data = data_ranges(&self.maps);
-        if data.iter().any(|(start, end)| (*start..*end).contains(&lowest)) {
+        if data
+            .iter()
+            .any(|(start, end)| (*start..*end).contains(&lowest))
+        {
             for (name, address) in &cells.cells {
                 let Some(plain) = name.strip_prefix('I') else {
                     continue;
                 };
-                let size = cells.sizes.get(name).copied().unwrap_or(self.abi.pointer_size);
+                let size = cells
+                    .sizes
+                    .get(name)
+                    .copied()
+                    .unwrap_or(self.abi.pointer_size);
                 let symbol = Symbol {
                     address: address.wrapping_sub(self.bias),
                     size: u64::from(size),

@@ -48,11 +48,7 @@ pub fn solve(
 }
 
 /// `xcv_start`, and in the statement that it leads to `cop_line`, `cop_file` and `cop_seq`.
-fn statements(
-    s: &Snapshot,
-    facts: &Facts,
-    out: &mut Solution,
-) -> Result<Vec<Planted>, Unsolved> {
+fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Planted>, Unsolved> {
     let subs: Vec<(u64, &'static str, u64)> = NEST
         .iter()
         .chain([&FAR])
@@ -111,10 +107,7 @@ fn statements(
     }
     let grows = |o: &u64| {
         // DEBUGGING perls start counting a little below 0.
-        let values: Vec<i64> = planted
-            .iter()
-            .filter_map(|p| s.int(p.start + o))
-            .collect();
+        let values: Vec<i64> = planted.iter().filter_map(|p| s.int(p.start + o)).collect();
         values.len() == planted.len()
             && values.windows(2).all(|pair| match pair {
                 [a, b] => b > a && b - a < 64,
@@ -189,7 +182,9 @@ fn chain(
 /// The addresses along a member, the first included.
 fn follow(s: &Snapshot, first: u64, member: u64) -> Vec<u64> {
     let step = |op: &u64| s.word(op.checked_add(member)?).filter(|n| s.contains(*n));
-    std::iter::successors(Some(first), step).take(CHAIN).collect()
+    std::iter::successors(Some(first), step)
+        .take(CHAIN)
+        .collect()
 }
 
 fn types(

@@ -141,7 +141,9 @@ impl Solution {
     pub fn is_string(&self, s: &Snapshot, sv: u64, text: &str) -> bool {
         let start = match self.get("xpv", "xpv_pv") {
             Some(place) => s.word(sv).and_then(|body| s.word(body.checked_add(place)?)),
-            None => self.get("sv", "sv_u").and_then(|o| s.word(sv.checked_add(o)?)),
+            None => self
+                .get("sv", "sv_u")
+                .and_then(|o| s.word(sv.checked_add(o)?)),
         };
         start.is_some_and(|at| s.has_text(at, text))
     }

@@ -75,9 +75,8 @@ fn strings(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolv
             Some((*address, u64::try_from(*length).ok()?, *text))
         })
         .collect();
-    let starts = |at: Option<u64>, text: &str| {
-        Some(s.bytes(s.word(at?)?, text.len())? == text.as_bytes())
-    };
+    let starts =
+        |at: Option<u64>, text: &str| Some(s.bytes(s.word(at?)?, text.len())? == text.as_bytes());
     let in_head: Vec<u64> = everywhere(&known, s.width() * 4, 4, |(sv, _, text), o| {
         starts(Some(sv + o), text)
     });
@@ -216,7 +215,11 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
         GpPlace::Head(o) => s.word(sub.gv + o),
         GpPlace::Body(o) => s.word(body(s, sub.gv)? + o),
     };
-    let mut places: Vec<GpPlace> = out.get("sv", "sv_u").map(GpPlace::Head).into_iter().collect();
+    let mut places: Vec<GpPlace> = out
+        .get("sv", "sv_u")
+        .map(GpPlace::Head)
+        .into_iter()
+        .collect();
     if places.is_empty() {
         places.extend((0..room).step_by(s.width() as usize).map(GpPlace::Body));
     }

@@ -64,7 +64,11 @@ pub fn solve(
 ) -> Result<Cells, Unsolved> {
     let mut found = Cells::default();
     let info = cells(run, &[], |stop| {
-        Some(if stop == "sort" { infos.sort } else { infos.main })
+        Some(if stop == "sort" {
+            infos.sort
+        } else {
+            infos.main
+        })
     })?;
     found.pointer("Icurstackinfo", only("PL_curstackinfo", info)?);
     let near = neighbourhood(run, &found, maps)?;
@@ -84,9 +88,8 @@ pub fn solve(
         });
         leaves.insert(stop, leaf.ok_or(Unsolved::new("PL_op", 0))?);
     }
-    let of_leaf = |pick: fn((u64, u64)) -> u64| {
-        cells(run, &near, |stop| leaves.get(stop).copied().map(pick))
-    };
+    let of_leaf =
+        |pick: fn((u64, u64)) -> u64| cells(run, &near, |stop| leaves.get(stop).copied().map(pick));
     found.pointer("Icurcop", only("PL_curcop", of_leaf(|(cop, _)| cop)?)?);
     found.pointer("Iop", only("PL_op", of_leaf(|(_, op)| op)?)?);
     stacks(run, &near, &mut found)?;
@@ -160,9 +163,8 @@ fn stacks(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(
     let width = deep.width();
     let scalar = |name: &str| run.facts.scalar(name).unwrap_or(0);
     let (m1, m2) = (scalar("m1"), scalar("m2"));
-    let pair_at = |address: u64| {
-        deep.word(address) == Some(m1) && deep.word(address + width) == Some(m2)
-    };
+    let pair_at =
+        |address: u64| deep.word(address) == Some(m1) && deep.word(address + width) == Some(m2);
     let mut pairs = Vec::new();
     deep.each_word(|address, word| {
         if word == m1 && pair_at(address) {
@@ -252,13 +254,15 @@ fn names_a_temporary(s: &Snapshot, near: &[(u64, u64)], cell: u64) -> bool {
     let is_value = |sv: u64| {
         sv != 0
             && s.word(sv).is_some()
-            && s.uint(sv + s.width(), 4).is_some_and(|count| (1..1 << 20).contains(&count))
+            && s.uint(sv + s.width(), 4)
+                .is_some_and(|count| (1..1 << 20).contains(&count))
     };
     let stack = |a: u64| {
         s.word(a).is_some_and(|base| {
             s.contains(base)
                 && (0..=index).rev().take(4).all(|i| {
-                    s.word(base.wrapping_add(i * s.width())).is_some_and(is_value)
+                    s.word(base.wrapping_add(i * s.width()))
+                        .is_some_and(is_value)
                 })
         })
     };

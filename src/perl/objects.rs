@@ -213,9 +213,7 @@ impl<'a> NameContext<'a> {
 
     /// The type and flags of a value's head, and its body.
     pub(super) fn head(&self, sv: u64) -> Result<(u64, u64), NameError> {
-        let bytes = self
-            .reader()
-            .bytes(sv, self.layout.sv.span())?;
+        let bytes = self.reader().bytes(sv, self.layout.sv.span())?;
         Ok((
             self.get(self.layout.sv.sv_flags, &bytes)?,
             self.get(self.layout.sv.sv_any, &bytes)?,

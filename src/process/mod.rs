@@ -275,9 +275,7 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for map in maps.iter().filter(|m| m.writable) {
         let touches = ranges.last().is_some_and(|(_, end)| *end == map.start);
-        if !map.anonymous {
-            ranges.push((map.start, map.end));
-        } else if touches && !map.heap {
+        if !map.anonymous || (touches && !map.heap) {
             ranges.push((map.start, map.end));
         }
     }

@@ -6,7 +6,7 @@ pub mod xml;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,17 @@ pub fn spy() -> Command {
     command
         .env("HOME", "/nonexistent")
         .env("COLUMNS", "100")
+        .env("XDG_CACHE_HOME", cache_home())
         .env_remove("XDG_CONFIG_HOME")
         .env_remove("NO_COLOR")
         .stdin(Stdio::null());
     command
+}
+
+/// A cache of this run's own, empty at its start.
+pub fn cache_home() -> &'static Path {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path()
 }
 
 /// Runs p5-spy with these words to its end.
