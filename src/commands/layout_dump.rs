@@ -10,7 +10,10 @@ use crate::process::Process;
 use anyhow::Context;
 
 pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
-    let sources = sources(choice)?;
+    let mut sources = sources(choice)?;
+    // What is asked for is what the file says, not what was found earlier.
+    sources.cache = None;
+    sources.learn = false;
     let text = match source {
         LayoutSource::File(path) => {
             let path = path

@@ -32,6 +32,8 @@ pub enum Need {
     Optional,
     /// Unthreaded perls have it as a global instead.
     Variable,
+    /// The same, for one that is only of use in some programs and may not be found.
+    Extra,
 }
 
 /// One member of the schema.
@@ -87,6 +89,7 @@ macro_rules! bound_type {
     (Required) => { Field };
     (Optional) => { Option<Field> };
     (Variable) => { Option<Field> };
+    (Extra) => { Option<Field> };
 }
 
 macro_rules! bind_field {
@@ -231,9 +234,9 @@ schema! {
         /// The innermost stack info.
         Icurstackinfo: Pointer, Variable, "Icurstackinfo", "Tcurstackinfo";
         /// `*DB::sub`, whose CV wraps every call under the debugger.
-        IDBsub: Pointer, Variable, "IDBsub";
+        IDBsub: Pointer, Extra;
         /// Where extensions keep what is global to an interpreter; threads.pm keeps its list there.
-        Imodglobal: Pointer, Variable;
+        Imodglobal: Pointer, Extra;
         /// The statement that stands for the code being compiled.
         Icompiling: Embedded, Variable;
     }

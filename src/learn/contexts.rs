@@ -3,7 +3,7 @@
 use super::calibrate::Calibration;
 use super::facts::{DONE_FILE, NEST};
 use super::ops::{Numbers, execution};
-use super::snapshot::Snapshot;
+use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 use std::collections::HashSet;
 
@@ -103,7 +103,7 @@ fn nests(run: &Calibration, out: &Solution) -> Result<Vec<Nest>, Unsolved> {
             let stride = second - first;
             let all = |k: u64| {
                 let cv = cvs.get(k as usize).copied();
-                s.word(first + k * stride) == cv
+                s.word(first.at(k * stride)) == cv
             };
             if stride > MAX_CONTEXT || !(2..12).all(all) {
                 continue;
@@ -194,11 +194,11 @@ fn infos(
             let links = |from: u64, to: u64| -> Vec<u64> {
                 (0..MAX_INFO)
                     .step_by(width as usize)
-                    .filter(|o| s.word(from + o) == Some(to))
+                    .filter(|o| s.word(from.at(o)) == Some(to))
                     .collect()
             };
             for prev in links(sort, main) {
-                if s.word(main + prev) == Some(0) {
+                if s.word(main.at(prev)) == Some(0) {
                     let nexts = links(main, sort);
                     found.extend(
                         nexts
@@ -217,7 +217,7 @@ fn infos(
     out.int("stackinfo", "si_cxix", cxix, 4);
     let pointers = [cxstack, prev, next];
     let free = |o: &u64| *o != cxix && !pointers.iter().any(|p| (*p..p + width).contains(o));
-    let value = |s: &Snapshot, info: u64, o: u64| s.int(info + o);
+    let value = |s: &Snapshot, info: u64, o: u64| s.int(info.at(o));
     // The index of the newest sub follows the depth, but not the loop.
     let (five, eight, looped) = (at(run, "five")?, at(run, "eight")?, at(run, "looped")?);
     let index = value(deep, main, cxix).unwrap_or(0);
@@ -284,7 +284,7 @@ fn indexes(
             let cv = run.facts.sub(name)?.cv;
             (0..=u64::try_from(top).ok()?.min(64))
                 .rev()
-                .find(|i| s.word(room.start + i * size + cv_place) == Some(cv))
+                .find(|i| s.word(room.start.at(i * size + cv_place)) == Some(cv))
         })
         .collect()
 }
@@ -309,7 +309,7 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
     let size = out.get("context", "sizeof").unwrap_or(1);
     let bytes = if real > 0xff { 2u8 } else { 1 };
     let word =
-        |index: u64, o: u64, bytes: u8| s.uint(room.start + index * size + o, usize::from(bytes));
+        |index: u64, o: u64, bytes: u8| s.uint(room.start.at(index * size + o), usize::from(bytes));
     let is_sub = |index: u64, o: u64| word(index, o, bytes).map(|w| w & mask) == Some(sub);
     let is_eval = |index: u64, o: u64, has: u64, has_not: u64| {
         word(index, o, bytes).is_some_and(|w| w & mask == eval && w & has != 0 && w & has_not == 0)
@@ -337,7 +337,7 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
 fn depth(run: &Calibration, out: &mut Solution) -> Result<(), Unsolved> {
     let (six, two, done) = (at(run, "save1-6")?, at(run, "save1-2")?, at(run, "last")?);
     let body = |s: &Snapshot| s.word(run.facts.sub("P5spyA::save1")?.cv);
-    let is = |s: &Snapshot, o: u64, depth: i64| body(s).and_then(|b| s.int(b + o)) == Some(depth);
+    let is = |s: &Snapshot, o: u64, depth: i64| body(s).and_then(|b| s.int(b.at(o))) == Some(depth);
     let places = (0..run.facts.body_room(done, |f| f.cv))
         .step_by(4)
         .filter(|o| is(six, *o, 7) && is(two, *o, 3) && is(done, *o, 0))
@@ -367,7 +367,7 @@ fn returns(
             .step_by(width as usize)
             .filter(|o| {
                 pairs.iter().all(|(s, index, wanted)| {
-                    wanted.is_some() && s.word(room.start + index * size + o) == *wanted
+                    wanted.is_some() && s.word(room.start.at(index * size + o)) == *wanted
                 })
             })
             .collect()
@@ -399,14 +399,14 @@ fn returns(
     let unnamed = |o: u64| {
         frames
             .iter()
-            .all(|index| kinds.word(room.start + (index + 1) * size + o) == Some(0))
+            .all(|index| kinds.word(room.start.at((index + 1) * size + o)) == Some(0))
     };
     let names: Vec<u64> = (0..size)
         .step_by(width as usize)
         .filter(|o| unnamed(*o))
         .filter(|o| {
             loader.first().is_some_and(|index| {
-                let sv = parse.word(room.start + (index + 1) * size + o);
+                let sv = parse.word(room.start.at((index + 1) * size + o));
                 sv.is_some_and(|sv| sv != 0 && out.is_string(parse, sv, DONE_FILE))
             })
         })

@@ -1,7 +1,7 @@
 //! Solving for ops and statements, with the names that the perl itself has for its ops.
 
 use super::facts::{FAR, Facts, NEST, NULLED_LINE};
-use super::snapshot::Snapshot;
+use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 use crate::memory::Field;
 
@@ -61,7 +61,7 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
     for start in (0..facts.body_room(s, |f| f.cv)).step_by(s.width() as usize) {
         for line in (0..OP).step_by(2) {
             let planted = subs.iter().all(|(body, _, wanted)| {
-                let cop = s.word(body + start);
+                let cop = s.word(body.at(start));
                 cop.and_then(|c| s.uint(c.checked_add(line)?, 2)) == Some(wanted & 0xffff)
             });
             if planted {
@@ -73,7 +73,7 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
     let planted: Vec<Planted> = subs
         .into_iter()
         .filter_map(|(body, file, line)| {
-            let start = s.word(body + start)?;
+            let start = s.word(body.at(start))?;
             Some(Planted {
                 body,
                 start,
@@ -85,7 +85,7 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
     // 5.6 and 5.8.0 keep 16 bits of it.
     let whole = planted
         .iter()
-        .all(|p| s.uint(p.start + line, 4) == Some(p.line));
+        .all(|p| s.uint(p.start.at(line), 4) == Some(p.line));
     out.pointer("xpvcv", "xcv_start", start);
     out.int("cop", "cop_line", line, if whole { 4 } else { 2 });
     let named = |pick: &dyn Fn(u64, &str) -> bool| -> Vec<u64> {
@@ -94,7 +94,7 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
             .filter(|o| {
                 planted
                     .iter()
-                    .all(|p| s.word(p.start + o).is_some_and(|at| pick(at, p.file)))
+                    .all(|p| s.word(p.start.at(o)).is_some_and(|at| pick(at, p.file)))
             })
             .collect()
     };
@@ -107,7 +107,7 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
     }
     let grows = |o: &u64| {
         // DEBUGGING perls start counting a little below 0.
-        let values: Vec<i64> = planted.iter().filter_map(|p| s.int(p.start + o)).collect();
+        let values: Vec<i64> = planted.iter().filter_map(|p| s.int(p.start.at(o))).collect();
         values.len() == planted.len()
             && values.windows(2).all(|pair| match pair {
                 [a, b] => b > a && b - a < 64,
@@ -131,7 +131,7 @@ fn is_file_glob(s: &Snapshot, out: &Solution, gv: u64, file: &str) -> bool {
         s.word(s.word(gv)?.checked_add(place)?)
     };
     match (at("xpvgv", "xgv_namehek"), out.get("hek", "hek_key")) {
-        (Some(hek), Some(key)) => s.has_text(hek + key, &name),
+        (Some(hek), Some(key)) => s.has_text(hek.at(key), &name),
         _ => at("xpvgv", "xgv_name").is_some_and(|text| s.has_text(text, &name)),
     }
 }
@@ -160,7 +160,7 @@ fn chain(
                 .iter()
                 .zip(&chains)
                 .map(|(p, chain)| {
-                    let root = s.word(p.body + root)?;
+                    let root = s.word(p.body.at(root))?;
                     chain.iter().position(|op| *op == root)
                 })
                 .collect();
@@ -198,9 +198,9 @@ fn types(
     let leavesub = numbers.get("leavesub").ok_or_else(missing)?;
     let root = out.get("xpvcv", "xcv_root").unwrap_or(0);
     let fits = |o: u64, mask: u64| {
-        let is = |op: u64, number: u64| s.uint(op + o, 2).map(|v| v & mask) == Some(number);
+        let is = |op: u64, number: u64| s.uint(op.at(o), 2).map(|v| v & mask) == Some(number);
         planted.iter().all(|p| {
-            is(p.start, nextstate) && s.word(p.body + root).is_some_and(|r| is(r, leavesub))
+            is(p.start, nextstate) && s.word(p.body.at(root)).is_some_and(|r| is(r, leavesub))
         })
     };
     for (mask, bits) in [(0xffff, 16), (0x1ff, 9)] {
@@ -251,7 +251,7 @@ fn tree(
     let nextstate = numbers.get("nextstate");
     let (nest, _) = planted.split_at(NEST.len().min(planted.len()));
     let list = |p: &Planted, first: u64| {
-        let root = s.word(p.body + root_place)?;
+        let root = s.word(p.body.at(root_place))?;
         s.word(root.checked_add(first)?)
     };
     let firsts: Vec<u64> = (0..OP)
@@ -259,7 +259,7 @@ fn tree(
         .filter(|o| {
             nest.iter().all(|p| {
                 let list = list(p, *o);
-                list.is_some_and(|l| l != p.start && s.word(l + o) == Some(p.start))
+                list.is_some_and(|l| l != p.start && s.word(l.at(o)) == Some(p.start))
             })
         })
         .collect();
@@ -275,7 +275,7 @@ fn tree(
         .filter(|o| *o != next)
         .filter(|o| {
             nest.iter().all(|p| {
-                let two = s.word(p.start + o).and_then(|x| s.word(x.checked_add(*o)?));
+                let two = s.word(p.start.at(o)).and_then(|x| s.word(x.checked_add(*o)?));
                 two.is_some() && two == second(p)
             })
         })
@@ -301,13 +301,13 @@ fn more_siblings(
     for sub in &facts.subs {
         let list = s
             .word(sub.cv)
-            .and_then(|body| s.word(body + root))
-            .and_then(|root| s.word(root + first));
+            .and_then(|body| s.word(body.at(root)))
+            .and_then(|root| s.word(root.at(first)));
         let Some(list) = list else { continue };
-        let mut child = s.word(list + first);
+        let mut child = s.word(list.at(first));
         for _ in 0..CHAIN {
             let Some(op) = child else { break };
-            let after = s.word(op + sibling).filter(|a| *a != 0 && *a != list);
+            let after = s.word(op.at(sibling)).filter(|a| *a != 0 && *a != list);
             if after.is_some() {
                 inner.push(op);
             } else {
@@ -316,7 +316,7 @@ fn more_siblings(
             child = after;
         }
     }
-    let word = |op: &u64| s.uint(*op + u64::from(types.offset), 2).unwrap_or(0);
+    let word = |op: &u64| s.uint(op.at(u64::from(types.offset)), 2).unwrap_or(0);
     let found: Vec<u8> = (types.bits..16)
         .filter(|b| {
             inner.iter().all(|op| word(op) >> b & 1 == 1)
@@ -355,7 +355,7 @@ fn nulled(s: &Snapshot, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(),
         {
             let found = (0..64).step_by(4).filter(|o| {
                 types.is_none_or(|t| u64::from(t.offset) & !3 != *o)
-                    && s.uint(cop + o, 4) == nextstate
+                    && s.uint(cop.at(o), 4) == nextstate
             });
             places.extend(found.map(|o| (cop, o)));
         }
@@ -364,7 +364,7 @@ fn nulled(s: &Snapshot, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(),
     let (cop, offset) = only("op.op_targ", places)?;
     // 5.6 has 32 bits, and the type right behind them.
     let room = types.is_none_or(|t| u64::from(t.offset) >= offset + s.width());
-    let whole = room && offset.is_multiple_of(s.width()) && s.word(cop + offset) == nextstate;
+    let whole = room && offset.is_multiple_of(s.width()) && s.word(cop.at(offset)) == nextstate;
     let size = if whole { s.width() } else { 4 };
     out.int("op", "op_targ", offset, size as u8);
     Ok(())
@@ -393,7 +393,7 @@ fn flags(
         .map(|n| numbers.get(n))
         .collect();
     for p in planted {
-        if let Some(list) = s.word(p.body + root).and_then(|r| s.word(r + first)) {
+        if let Some(list) = s.word(p.body.at(root)).and_then(|r| s.word(r.at(first))) {
             parents.push(list);
         }
         for op in follow(s, p.start, next) {
@@ -405,7 +405,7 @@ fn flags(
             }
         }
     }
-    let bit = |op: &u64, o: u64| s.uint(op + o, 1).map(|v| v & kids != 0);
+    let bit = |op: &u64, o: u64| s.uint(op.at(o), 1).map(|v| v & kids != 0);
     // Right behind the type in all versions; elsewhere are pointers, whose bytes may be anything.
     let types = out.get("op", "op_type").unwrap_or(0);
     let found = (types + 2..(types + 8).min(first.max(types + 3)))

@@ -2,7 +2,20 @@
 
 use crate::memory::{Abi, Batch, Memory, ReadError};
 use crate::process::Mapping;
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+
+/// Addresses from the target may be anything: going on from one never overflows.
+pub trait Offset {
+    /// The address so many bytes further on.
+    fn at(self, by: impl Borrow<u64>) -> u64;
+}
+
+impl Offset for u64 {
+    fn at(self, by: impl Borrow<u64>) -> u64 {
+        self.wrapping_add(*by.borrow())
+    }
+}
 
 /// A perl that runs our small script has a few megabytes; more is not looked at.
 const MAX_BYTES: u64 = 256 << 20;

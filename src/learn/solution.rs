@@ -1,6 +1,6 @@
 //! The layout as far as it is solved.
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Offset, Snapshot};
 use crate::layout::{Layout, Origin};
 use crate::memory::{Abi, Field};
 
@@ -114,7 +114,7 @@ impl Solution {
     /// The value of an integer member of the structure at `base`.
     pub fn read(&self, s: &Snapshot, base: u64, structure: &str, name: &str) -> Option<u64> {
         let field = self.field(structure, name)?;
-        let bytes = s.bytes(base + u64::from(field.offset), usize::from(field.size))?;
+        let bytes = s.bytes(base.at(u64::from(field.offset)), usize::from(field.size))?;
         Field { offset: 0, ..field }.get(self.abi, bytes)
     }
 
@@ -127,7 +127,7 @@ impl Solution {
     /// The array of an AV or HV: in the head since 5.10, before that first in the body.
     pub fn array_of(&self, s: &Snapshot, sv: u64) -> Option<u64> {
         match self.get("sv", "sv_u") {
-            Some(place) => s.word(sv + place),
+            Some(place) => s.word(sv.at(place)),
             None => s.word(s.word(sv)?),
         }
     }

@@ -1,7 +1,7 @@
 //! Solving for values: heads, strings, integers, subs, globs, hashes and packages.
 
 use super::facts::{Facts, MAX_BODY as BODY, STRINGS, Sub};
-use super::snapshot::Snapshot;
+use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 
 /// Solves for everything that needs no op and no stack.
@@ -81,7 +81,7 @@ fn strings(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolv
         starts(Some(sv + o), text)
     });
     let in_body = everywhere(&known, BODY, s.width(), |(sv, _, text), o| {
-        starts(body(s, *sv).map(|b| b + o), text)
+        starts(body(s, *sv).map(|b| b.at(o)), text)
     });
     match (in_head.as_slice(), in_body.as_slice()) {
         ([place], _) => out.embedded("sv", "sv_u", *place),
@@ -94,7 +94,7 @@ fn strings(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolv
         }
     }
     let cur = everywhere(&known, BODY, s.width(), |(sv, length, _), o| {
-        Some(s.word(body(s, *sv)? + o)? == *length)
+        Some(s.word(body(s, *sv)?.at(o))? == *length)
     });
     out.word(s, "xpv", "xpv_cur", only("xpv.xpv_cur", cur)?);
     Ok(())
@@ -126,7 +126,7 @@ fn subs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved>
     let room = facts.body_room(s, |f| f.cv);
     let equals = |pick: fn(&Sub) -> u64| {
         everywhere(&nest, room, s.width(), |sub, o| {
-            Some(s.word(body(s, sub.cv)? + o)? == pick(sub))
+            Some(s.word(body(s, sub.cv)?.at(o))? == pick(sub))
         })
     };
     out.pointer(
@@ -137,11 +137,11 @@ fn subs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved>
     out.pointer("xpvcv", "xcv_gv", only("xpvcv.xcv_gv", equals(|f| f.gv))?);
     // An lvalue sub has one more flag than the subs of the nest, which are all alike, and a sub
     // without a name has other flags.
-    let flags = |cv: u64, o: u64| s.uint(body(s, cv)? + o, 2);
+    let flags = |cv: u64, o: u64| s.uint(body(s, cv)?.at(o), 2);
     let in_pointer = |o: &u64| {
         let at = nest
             .first()
-            .and_then(|f| Some(body(s, f.cv)? + (o & !(s.width() - 1))));
+            .and_then(|f| Some(body(s, f.cv)?.at(o & !(s.width() - 1))));
         at.and_then(|at| s.word(at)).is_some_and(|p| s.contains(p))
     };
     let lvalue = facts.sub("P5spyA::value").map_or(0, |f| f.cv);
@@ -173,7 +173,7 @@ fn subs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved>
 fn name_at(s: &Snapshot, pointer: u64, name: &str) -> Vec<u64> {
     (0..=16)
         .step_by(4)
-        .filter(|k| s.has_text(pointer + k, name))
+        .filter(|k| s.has_text(pointer.at(k), name))
         .collect()
 }
 
@@ -182,7 +182,7 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
     let room = facts.body_room(s, |f| f.gv);
     let place = |k: u64| {
         everywhere(&subs, room, s.width(), |sub, o| {
-            let pointer = s.word(body(s, sub.gv)? + o)?;
+            let pointer = s.word(body(s, sub.gv)?.at(o))?;
             Some(name_at(s, pointer, sub.own_name()).contains(&k))
         })
     };
@@ -194,7 +194,7 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
     if key == 0 {
         out.pointer("xpvgv", "xgv_name", name);
         let lengths = everywhere(&subs, room, s.width(), |sub, o| {
-            Some(s.word(body(s, sub.gv)? + o)? == sub.own_name().len() as u64)
+            Some(s.word(body(s, sub.gv)?.at(o))? == sub.own_name().len() as u64)
         });
         let length = only("xpvgv.xgv_namelen", lengths)?;
         out.word(s, "xpvgv", "xgv_namelen", length);
@@ -202,18 +202,18 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
         out.pointer("xpvgv", "xgv_namehek", name);
         hek(s, out, key, &|o| {
             subs.iter().all(|sub| {
-                let pointer = body(s, sub.gv).and_then(|b| s.word(b + name));
-                pointer.and_then(|p| s.uint(p + o, 4)) == Some(sub.own_name().len() as u64)
+                let pointer = body(s, sub.gv).and_then(|b| s.word(b.at(name)));
+                pointer.and_then(|p| s.uint(p.at(o), 4)) == Some(sub.own_name().len() as u64)
             })
         })?;
     }
     let stash = everywhere(&subs, room, s.width(), |sub, o| {
-        Some(s.word(body(s, sub.gv)? + o)? == sub.stash)
+        Some(s.word(body(s, sub.gv)?.at(o))? == sub.stash)
     });
     out.pointer("xpvgv", "xgv_stash", only("xpvgv.xgv_stash", stash)?);
     let gp_of = |sub: &Sub, place: GpPlace| match place {
-        GpPlace::Head(o) => s.word(sub.gv + o),
-        GpPlace::Body(o) => s.word(body(s, sub.gv)? + o),
+        GpPlace::Head(o) => s.word(sub.gv.at(o)),
+        GpPlace::Body(o) => s.word(body(s, sub.gv)?.at(o)),
     };
     let mut places: Vec<GpPlace> = out
         .get("sv", "sv_u")
@@ -227,7 +227,7 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
     for place in places {
         let at = |pick: fn(&Sub) -> u64| {
             everywhere(&subs, 128, s.width(), |sub, o| {
-                Some(s.word(gp_of(sub, place)? + o)? == pick(sub))
+                Some(s.word(gp_of(sub, place)?.at(o))? == pick(sub))
             })
         };
         for cv in at(|f| f.cv) {
@@ -267,7 +267,7 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
     let hash = |name: &str| facts.hashes.get(name).copied().unwrap_or(0);
     // How many buckets perl makes for a number of keys varies, but for four times as many keys it
     // makes four times as many.
-    let buckets = |hv: u64, o: u64| Some(s.uint(body(s, hv)? + o, 4)? + 1);
+    let buckets = |hv: u64, o: u64| s.uint(body(s, hv)?.at(o), 4)?.checked_add(1);
     let places = (0..64).step_by(4).filter(|o| {
         let counts = buckets(hash("h1"), *o).zip(buckets(hash("h2"), *o));
         counts.is_some_and(|(many, few)| {
@@ -278,7 +278,7 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
     // cperl has 32 bits there, and something else behind them or in front.
     let whole = max.is_multiple_of(s.width())
         && ["h1", "h2"].iter().all(|name| {
-            let at = body(s, hash(name)).map(|b| b + max);
+            let at = body(s, hash(name)).map(|b| b.at(max));
             at.is_some_and(|at| s.word(at) == s.uint(at, 4))
         });
     let size = if whole { s.width() } else { 4 };
@@ -286,7 +286,7 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
     let entry = |name: &str| {
         let array = out.array_of(s, hash(name))?;
         let last = out.hash_max(s, hash(name))?;
-        (0..=last).find_map(|i| s.word(array + i * s.width()).filter(|e| *e != 0))
+        (0..=last).find_map(|i| s.word(array.at(i * s.width())).filter(|e| *e != 0))
     };
     let entries: Vec<(u64, u64, &str)> = [("h1", "p5spyone"), ("h2", "p5spytwotwo")]
         .iter()
@@ -294,13 +294,13 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
         .collect();
     let width = s.width();
     let value = everywhere(&entries, 4 * width, width, |(e, value, _), o| {
-        Some(s.word(e + o)? == *value)
+        Some(s.word(e.at(o))? == *value)
     });
     let value = only("he.hent_val", value)?;
     let mut found = Vec::new();
     for k in (4..=16).step_by(4) {
         let at = everywhere(&entries, 4 * width, width, |(e, _, key), o| {
-            Some(name_at(s, s.word(e + o)?, key).contains(&k))
+            Some(name_at(s, s.word(e.at(o))?, key).contains(&k))
         });
         found.extend(at.into_iter().map(|o| (k, o)));
     }
@@ -308,8 +308,8 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
     if out.get("hek", "hek_key").is_none() {
         hek(s, out, key, &|o| {
             entries.iter().all(|(e, _, text)| {
-                let pointer = s.word(e + hek_place);
-                pointer.and_then(|p| s.uint(p + o, 4)) == Some(text.len() as u64)
+                let pointer = s.word(e.at(hek_place));
+                pointer.and_then(|p| s.uint(p.at(o), 4)) == Some(text.len() as u64)
             })
         })?;
     }
@@ -329,8 +329,8 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
 fn count_keys(s: &Snapshot, array: u64, buckets: u64, next: u64) -> usize {
     (0..=buckets.min(1 << 12))
         .map(|i| {
-            let first = s.word(array + i * s.width()).unwrap_or(0);
-            std::iter::successors(Some(first), |e| s.word(e + next))
+            let first = s.word(array.at(i * s.width())).unwrap_or(0);
+            std::iter::successors(Some(first), |e| s.word(e.at(next)))
                 .take_while(|e| *e != 0)
                 .take(64)
                 .count()
@@ -345,13 +345,13 @@ fn packages(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsol
     let key = out.get("hek", "hek_key").unwrap_or(0);
     let is_name = |at: Option<u64>, k: u64| {
         let pointer = at.and_then(|at| s.word(at));
-        pointer.is_some_and(|p| s.has_text(p + k, "P5spyA"))
+        pointer.is_some_and(|p| s.has_text(p.at(k), "P5spyA"))
     };
     let body_of_plain = body(s, plain);
     let in_body = |k: u64| -> Vec<u64> {
         let places = (0..BODY).step_by(width as usize);
         places
-            .filter(|o| is_name(body_of_plain.map(|b| b + o), k))
+            .filter(|o| is_name(body_of_plain.map(|b| b.at(o)), k))
             .collect()
     };
     let old = in_body(0);
@@ -363,19 +363,19 @@ fn packages(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsol
     let known = out.clone();
     let behind = |hv: u64| {
         let buckets = known.hash_max(s, hv)?.checked_add(1)?;
-        known.array_of(s, hv)?.checked_add(buckets * width)
+        known.array_of(s, hv)?.checked_add(buckets.checked_mul(width)?)
     };
     let embedded = in_body(key);
     let aux_of_plain = behind(plain);
     let separate: Vec<u64> = (0..64)
         .step_by(width as usize)
-        .filter(|o| is_name(aux_of_plain.map(|a| a + o), key))
+        .filter(|o| is_name(aux_of_plain.map(|a| a.at(o)), key))
         .collect();
     let (aux, name) = match (embedded.as_slice(), separate.as_slice()) {
         ([place], []) => {
             let place = *place;
             out.embedded("xpvhv_with_aux", "xhv_aux", place);
-            (body(s, doubled).map(|b| b + place), 0)
+            (body(s, doubled).map(|b| b.at(place)), 0)
         }
         ([], [place]) => (behind(doubled), *place),
         _ => {
@@ -386,18 +386,18 @@ fn packages(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsol
     out.pointer("xpvhv_aux", "xhv_name_u", name);
     // The package with two names has an array of them, and their number, since 5.14.
     let aux_of_plain = match embedded.first() {
-        Some(place) => body_of_plain.map(|b| b + place),
+        Some(place) => body_of_plain.map(|b| b.at(place)),
         None => behind(plain),
     };
-    let names = aux.and_then(|a| s.word(a + name)).unwrap_or(0);
-    let is_own = |pointer: Option<u64>| pointer.is_some_and(|p| s.has_text(p + key, "P5spyB"));
+    let names = aux.and_then(|a| s.word(a.at(name))).unwrap_or(0);
+    let is_own = |pointer: Option<u64>| pointer.is_some_and(|p| s.has_text(p.at(key), "P5spyB"));
     if is_own(Some(names)) {
         return Ok(());
     }
     if !is_own(s.word(names)) {
         return Err(Unsolved::new("xpvhv_aux.xhv_name_count", 0));
     }
-    let at = |base: Option<u64>, o: u64| base.and_then(|b| s.int(b + o));
+    let at = |base: Option<u64>, o: u64| base.and_then(|b| s.int(b.at(o)));
     let counts = (width..64)
         .step_by(4)
         .filter(|o| at(aux, *o).is_some_and(|n| n.abs() == 2) && at(aux_of_plain, *o) == Some(0))

@@ -3,7 +3,7 @@
 use super::calibrate::Calibration;
 use super::contexts::Infos;
 use super::ops::{Numbers, execution};
-use super::snapshot::Snapshot;
+use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 use crate::process::{Mapping, data_ranges};
 use std::collections::BTreeMap;
@@ -164,7 +164,7 @@ fn stacks(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(
     let scalar = |name: &str| run.facts.scalar(name).unwrap_or(0);
     let (m1, m2) = (scalar("m1"), scalar("m2"));
     let pair_at =
-        |address: u64| deep.word(address) == Some(m1) && deep.word(address + width) == Some(m2);
+        |address: u64| deep.word(address) == Some(m1) && deep.word(address.at(width)) == Some(m2);
     let mut pairs = Vec::new();
     deep.each_word(|address, word| {
         if word == m1 && pair_at(address) {
@@ -254,7 +254,7 @@ fn names_a_temporary(s: &Snapshot, near: &[(u64, u64)], cell: u64) -> bool {
     let is_value = |sv: u64| {
         sv != 0
             && s.word(sv).is_some()
-            && s.uint(sv + s.width(), 4)
+            && s.uint(sv.at(s.width()), 4)
                 .is_some_and(|count| (1..1 << 20).contains(&count))
     };
     let stack = |a: u64| {

@@ -50,7 +50,7 @@ impl Path {
         let cut = rest.find(['>', '.']).unwrap_or(rest.len());
         let steps_text = rest.split_off(cut);
         let variable = member(&rest)?;
-        if variable.need != Need::Variable {
+        if !matches!(variable.need, Need::Variable | Need::Extra) {
             return Err(format!("{rest} is no variable of the interpreter"));
         }
         let mut steps = Vec::new();
