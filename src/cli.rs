@@ -58,6 +58,12 @@ Examples:
     /// Print the call stacks of a running program, once
     #[command(after_help = "Example: p5-spy dump --json --pid 12345")]
     Dump(DumpArgs),
+    /// Keep what an attach and some samples read, for a bug report
+    #[command(
+        hide = true,
+        after_help = "The file holds only bytes that were read: names of subs, packages and files.\n\nExample: p5-spy capture --pid 12345 -o report.capture, and to see what is in it:\np5-spy dump --capture report.capture"
+    )]
+    Capture(CaptureArgs),
     /// Print where things are in a perl's memory, as a table for layouts/
     #[command(after_help = "\
 What it prints can be put into layouts/, or into a folder of your own for --layouts, as it is.
@@ -136,9 +142,24 @@ struct DumpArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// Show the stacks of a file that p5-spy capture wrote
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "pid")]
+    capture: Option<PathBuf>,
     /// The process to look at
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Option<i32>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+#[derive(Debug, Args)]
+struct CaptureArgs {
+    /// The process to look at
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
+    pid: i32,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -306,6 +327,24 @@ pub enum Job {
         /// Where layouts come from.
         layout: LayoutChoice,
     },
+    /// The stacks of a capture.
+    DumpCapture {
+        /// The capture.
+        file: PathBuf,
+        /// As JSON.
+        json: bool,
+        /// Tables to use instead of the capture's own layout.
+        layout: LayoutChoice,
+    },
+    /// A capture of a process.
+    Capture {
+        /// The process.
+        pid: i32,
+        /// Where to.
+        output: PathBuf,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
     /// A layout table.
     LayoutDump {
         /// The file or process.
@@ -352,6 +391,21 @@ impl Job {
                 layout: args.layout.into(),
             }),
             Some(Verb::Record(args)) => record_as("record", args),
+            Some(Verb::Capture(args)) => Ok(Job::Capture {
+                pid: args.pid,
+                output: args.output,
+                layout: args.layout.into(),
+            }),
+            Some(Verb::Dump(DumpArgs {
+                capture: Some(file),
+                json,
+                layout,
+                ..
+            })) => Ok(Job::DumpCapture {
+                file,
+                json,
+                layout: layout.into(),
+            }),
             Some(Verb::Dump(args)) => Ok(Job::Dump {
                 pid: args.pid.ok_or_else(|| {
                     mistake(

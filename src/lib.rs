@@ -15,6 +15,7 @@
 )]
 
 pub mod attach;
+pub mod capture;
 pub mod cli;
 pub mod commands;
 pub mod image;

@@ -70,16 +70,16 @@ fn every_table_of_the_tree_keeps_its_contract() {
     assert!(!set.is_empty());
     for table in set.tables() {
         let bound = table.layout().bind().unwrap();
-        assert!(bound.context.sizeof.offset >= 64, "{}", table.name());
+        assert!(bound.context.sizeof.offset >= 56, "{}", table.name());
         assert!(
             table.made.from.len() > 20,
             "{} does not say what it was made from",
             table.name()
         );
-        assert!(table.name().starts_with(&{
-            let v = table.version();
-            format!("{}.{}", v.revision, v.version)
-        }));
+        let v = table.version();
+        let kind = if table.identity().cperl { "cperl-" } else { "" };
+        let series = format!("{kind}{}.{}", v.revision, v.version);
+        assert!(table.name().starts_with(&series), "{}", table.name());
     }
 }
 

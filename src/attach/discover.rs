@@ -5,7 +5,7 @@ use super::{AttachError, Loaded, Perl};
 use crate::image::{Image, Symbol};
 use crate::layout::{BoundLayout, Origin, Resolved, Table, TableSet};
 use crate::memory::{Abi, Batch, Field, Memory, ReadError, Reader};
-use crate::perl::identity::{Build, Identity, Version, archname, version_from_text};
+use crate::perl::identity::{Banner, Build, Identity, Version, version_from_text};
 use crate::process::{Mapping, data_ranges};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,13 +45,16 @@ pub fn discover(
         data: &data,
     };
     let mut tried = Vec::new();
+    // Without a version, tables of many series are tried: then a sub must be on the stack, whose
+    // place tells them apart.
+    let least = if version.is_some() { 1 } else { 2 };
     for table in tables.possible(abi, version) {
         for places in scan.candidates(table, &loaded) {
             loaded.image.add_symbols(&places);
             loaded = match adopt(pid, memory, loaded, table, version) {
                 Ok(perl) => {
                     let main = perl.main_interpreter(memory).ok().flatten();
-                    if main.is_some_and(|main| perl.prove(memory, maps, main).is_ok()) {
+                    if main.is_some_and(|main| perl.prove(memory, maps, main, least).is_ok()) {
                         return Ok(perl);
                     }
                     perl.into_loaded()
@@ -96,7 +99,7 @@ fn adopt(
     };
     let identity = Identity {
         version: version.unwrap_or(table.version()),
-        archname: archname(&loaded.image),
+        archname: Banner::of(&loaded.image).archname,
         ..table.identity()
     };
     Perl::try_on(pid, memory, loaded, identity, &resolved).map_err(|(back, _)| back)

@@ -122,18 +122,14 @@ impl Search<'_> {
             Err(e @ (ResolveError::NoLayout { .. } | ResolveError::Ambiguous { .. })) => e,
             Err(e) => return Err(e.into()),
         };
-        let loaded = match self.neighbour(loaded, &identity, warn) {
-            Ok(perl) => return Ok(perl),
-            Err(loaded) => loaded,
-        };
-        match self.learned(&loaded, warn) {
-            Some(learned) => {
-                let resolved = learned.resolved;
-                self.sources.known.insert(&loaded.image, &resolved);
-                Perl::assemble(pid, self.memory, loaded, identity, &resolved)
-            }
-            None => Err(refused.into()),
+        // Learning is exact; a neighbour is a guess, if a checked one, and only second best.
+        if let Some(learned) = self.learned(&loaded, warn) {
+            let resolved = learned.resolved;
+            self.sources.known.insert(&loaded.image, &resolved);
+            return Perl::assemble(pid, self.memory, loaded, identity, &resolved);
         }
+        self.neighbour(loaded, &identity, warn)
+            .map_err(|_| refused.into())
     }
 
     /// Before anything costly: may we read, and is perl up?
@@ -170,7 +166,9 @@ impl Search<'_> {
             return Err(loaded);
         };
         for table in self.sources.tables.neighbours(identity) {
-            let mut layout = table.layout().clone();
+            // The last variables of an interpreter are where its build options put them, and
+            // stacks do not tell.
+            let mut layout = table.layout().without(&["Icompiling", "IDBsub", "Imodglobal"]);
             self.sources.tables.add_flags(&mut layout, identity.version);
             let Ok(bound) = layout.bind() else { continue };
             let resolved = Resolved {
@@ -187,7 +185,7 @@ impl Search<'_> {
                 }
             };
             let proved = perl.main_interpreter(self.memory).ok().flatten();
-            let proved = proved.map(|main| perl.prove(self.memory, &maps, main));
+            let proved = proved.map(|main| perl.prove(self.memory, &maps, main, 2));
             if let Some(Ok(())) = proved {
                 warn(format!(
                     "no layout table is made for this perl ({identity}). Using that of {}, under which its stacks make sense. To be sure: p5-spy layout-learn PERL -o FOLDER/NAME.toml, and --layouts FOLDER",

@@ -82,6 +82,19 @@ impl Perl {
         }
     }
 
+    /// Every block of a stack was entered from a statement, or from code being compiled or folded,
+    /// whose type is 0.
+    fn are_statements(&self, memory: &dyn Memory, cops: &[u64]) -> Result<(), String> {
+        let context = self.name_context(memory, 0);
+        for cop in cops {
+            let op_type = context.op_type(*cop).map_err(|e| e.to_string())?;
+            if op_type != 0 && !self.ops.is_statement(op_type) {
+                return Err("a context was entered from what is no statement".into());
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the file back, for another layout to be tried.
     pub fn into_loaded(self) -> Loaded {
         Loaded {
@@ -163,7 +176,8 @@ impl Perl {
     }
 
     /// Reads whole stacks, for a layout that is only a guess: every context must make sense, every
-    /// CV be one, and every name and file be text. The target moves, so each gets several tries.
+    /// CV be one, and every name and file be text; there must be at least so many frames. The
+    /// target moves, so each gets several tries.
     ///
     /// # Errors
     /// What was wrong with a stack.
@@ -172,6 +186,7 @@ impl Perl {
         memory: &dyn Memory,
         maps: &[Mapping],
         interpreter: Interpreter,
+        least: usize,
     ) -> Result<(), String> {
         let map = self.variables(interpreter);
         let variables = map.moving().map_err(|e| e.to_string())?;
@@ -188,7 +203,8 @@ impl Perl {
                     let context = self.name_context(memory, 0);
                     sampler
                         .take(context, 0, &mut names, &mut table, &mut ids, &mut || {})
-                        .map_err(|e| e.to_string())
+                        .map_err(|e| e.to_string())?;
+                    self.are_statements(memory, &sampler.entered_from(&context))
                 });
             match taken {
                 Ok(()) => proofs += 1,
@@ -204,6 +220,9 @@ impl Perl {
                     .find(|file| file.is_empty() || file.chars().any(char::is_control));
                 return match strange {
                     Some(file) => Err(format!("a file is called {file:?}")),
+                    None if ids.len() < least => {
+                        Err("there is too little on its stack to tell".into())
+                    }
                     None => Ok(()),
                 };
             }

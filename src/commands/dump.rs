@@ -1,15 +1,18 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::{sources, warn};
-use crate::attach::Target;
+use crate::attach::{Perl, Target};
+use crate::capture::Capture;
 use crate::cli::LayoutChoice;
+use crate::layout::from_tables;
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
-use crate::perl::names::{FrameTable, Names};
+use crate::perl::names::{FrameId, FrameTable, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a thread that never rests is tried before it is reported as torn.
@@ -24,18 +27,70 @@ pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
     } else {
         text(&dump)
     };
-    let mut out = std::io::stdout().lock();
-    // A closed pipe is no failure: the reader has seen enough.
-    if let Err(e) = out
-        .write_all(document.as_bytes())
-        .and_then(|()| out.flush())
-        && e.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        return Err(e.into());
-    }
+    print(&document)?;
     if dump.threads.iter().all(|t| t.error.is_some()) {
         bail!("no stack of process {pid} could be read");
     }
+    Ok(0)
+}
+
+fn print(document: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is no failure: the reader has seen enough.
+    match out
+        .write_all(document.as_bytes())
+        .and_then(|()| out.flush())
+    {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// The stacks of a capture, one process per sample.
+pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Result<u8> {
+    let problem = || file.display().to_string();
+    let capture = Capture::read(file).with_context(problem)?;
+    let layout = match &choice.layouts {
+        Some(_) => {
+            let identity = capture.identity().with_context(problem)?;
+            from_tables(&identity, &sources(choice)?)?
+        }
+        None => capture.own_layout().with_context(problem)?,
+    };
+    let mut dumps = Vec::new();
+    for sample in 0..capture.samples() {
+        let memory = capture.memory(sample).with_context(problem)?;
+        let perl = capture.perl(&memory, &layout).with_context(problem)?;
+        capture
+            .examine(&perl, &memory)
+            .map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))?;
+        let threads = capture.threads.iter().map(|thread| {
+            let mut table = FrameTable::default();
+            let (frames, error) = match capture.stack(&perl, &memory, thread, &mut table) {
+                Ok(ids) => (shown(&ids, &table), None),
+                Err(e) => (Vec::new(), Some(e.to_string())),
+            };
+            ThreadDump {
+                os_tid: thread.os_tid,
+                perl_tid: thread.perl_tid,
+                state: "captured",
+                frames,
+                error,
+            }
+        });
+        dumps.push(ProcessDump {
+            pid: capture.pid,
+            command: format!("{}, sample {}", file.display(), sample + 1),
+            perl: about(&perl),
+            threads: threads.collect(),
+        });
+    }
+    let document = if json {
+        serde_json::to_string_pretty(&dumps)? + "\n"
+    } else {
+        dumps.iter().map(text).collect::<Vec<_>>().join("\n")
+    };
+    print(&document)?;
     Ok(0)
 }
 
@@ -71,16 +126,7 @@ fn take(target: &Target) -> anyhow::Result<ProcessDump> {
     Ok(ProcessDump {
         pid,
         command: command.join(" "),
-        perl: PerlDump {
-            version: target.perl.identity.version.to_string(),
-            threaded: target.perl.identity.build == Build::Threaded,
-            build: target.perl.identity.build.to_string(),
-            archname: target.perl.identity.archname.clone(),
-            path: crate::text::from_utf8(target.perl.image.path().as_os_str().as_encoded_bytes()),
-            layout: LayoutDump {
-                source: target.perl.resolved.source.to_string(),
-            },
-        },
+        perl: about(&target.perl),
         threads,
     })
 }
@@ -102,8 +148,25 @@ fn patiently(
             Err(_) => std::thread::sleep(Duration::from_micros(300)),
         }
     }
-    Ok(ids
-        .iter()
+    Ok(shown(&ids, table))
+}
+
+fn about(perl: &Perl) -> PerlDump {
+    let identity = &perl.identity;
+    PerlDump {
+        version: identity.version.to_string(),
+        threaded: identity.build == Build::Threaded,
+        build: identity.build.to_string(),
+        archname: identity.archname.clone(),
+        path: crate::text::from_utf8(perl.image.path().as_os_str().as_encoded_bytes()),
+        layout: LayoutDump {
+            source: perl.resolved.source.to_string(),
+        },
+    }
+}
+
+fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
+    ids.iter()
         .filter_map(|id| table.get(*id))
         .map(|frame| FrameDump {
             name: frame.name.to_string(),
@@ -112,5 +175,5 @@ fn patiently(
             kind: frame.kind,
             detail: frame.detail.as_deref().map(str::to_owned),
         })
-        .collect())
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! The jobs: each ties the stations of the road together for one verb.
 
+mod capture;
 mod dump;
 mod layout_dump;
 mod layout_learn;
@@ -19,7 +20,13 @@ use std::path::PathBuf;
 /// Whatever ended the job, with what to do about it.
 pub fn run(job: Job) -> anyhow::Result<u8> {
     match job {
+        Job::Capture {
+            pid,
+            output,
+            layout,
+        } => capture::run(pid, &output, &layout),
         Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
+        Job::DumpCapture { file, json, layout } => dump::run_capture(&file, json, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
         Job::LayoutLearn {
             program,

@@ -107,6 +107,25 @@ impl Image {
         })
     }
 
+    /// An image of which only the symbols are known, to be added one by one.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] when not even nothing can be read.
+    pub fn without_file(path: &Path, abi: Abi) -> std::io::Result<Self> {
+        Ok(Image {
+            path: path.to_owned(),
+            data: FileBytes::new(File::open("/dev/null")?, 0)?,
+            abi,
+            build_id: None,
+            symbols: HashMap::new(),
+        })
+    }
+
+    /// All symbols of perl's.
+    pub fn symbols(&self) -> impl Iterator<Item = (&str, Symbol)> {
+        self.symbols.iter().map(|(name, s)| (name.as_str(), *s))
+    }
+
     /// The name to show for the file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -203,17 +222,17 @@ impl Image {
         (&self.data).read_bytes_at_until(offset..end, 0).ok()
     }
 
-    /// What stands behind the first `marker` in a section: at most `limit` bytes.
-    pub fn text_behind(&self, section: &str, marker: &[u8], limit: u64) -> Option<&[u8]> {
+    /// What stands on both sides of the first `marker` in a section: at most `limit` bytes each.
+    pub fn text_around(&self, section: &str, marker: &[u8], limit: u64) -> Option<(&[u8], &[u8])> {
         let file = self.object().ok()?;
         let (offset, size) = file.section_by_name(section)?.file_range()?;
         let end = offset.checked_add(size)?;
-        let start = self
-            .data
-            .find(offset..end, marker)?
-            .checked_add(marker.len() as u64)?;
+        let found = self.data.find(offset..end, marker)?;
+        let before = limit.min(found - offset);
+        let start = found.checked_add(marker.len() as u64)?;
         let length = limit.min(end.checked_sub(start)?);
-        (&self.data).read_bytes_at(start, length).ok()
+        let read = |at: u64, length: u64| (&self.data).read_bytes_at(at, length).ok();
+        Some((read(found - before, before)?, read(start, length)?))
     }
 
     /// The pointers of the array that `name` is, as the dynamic linker would fill them in.

@@ -13,7 +13,7 @@ pub mod table;
 pub use cache::{Cache, Cached};
 pub use constants::{block_type_numbers, embedded_flag_sets};
 pub use dwarf::{DwarfError, from_dwarf};
-pub use resolve::{Known, ResolveError, Resolved, Sources, resolve, with_block_types};
+pub use resolve::{Known, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types};
 pub use schema::BoundLayout;
 pub use table::{Table, TableError, TableSet};
 
@@ -112,6 +112,15 @@ impl Layout {
                 .entry(spec.name)
                 .or_insert_with(|| (value, origin.clone()));
         }
+    }
+
+    /// The same without some variables of the interpreter.
+    pub fn without(&self, variables: &[&str]) -> Self {
+        let mut layout = self.clone();
+        layout
+            .fields
+            .retain(|(structure, name), _| *structure != "interpreter" || !variables.contains(name));
+        layout
     }
 
     /// Sets a constant, whatever was known before: what is observed wins.

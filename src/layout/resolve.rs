@@ -6,7 +6,7 @@ use super::{BindError, BoundLayout, Cache, Cached, Layout, Origin, TableSet};
 use crate::image::{DebugFile, DebugFileError, DebugSearch, Image};
 use crate::perl::identity::Identity;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a layout may come from.
@@ -130,7 +130,7 @@ fn search(
     warn: &mut dyn FnMut(String),
 ) -> Result<Resolved, ResolveError> {
     if sources.named && !sources.tables.matching(identity).is_empty() {
-        return from_tables(image, identity, sources);
+        return from_tables_or(image, identity, sources);
     }
     if let Some(found) = sources.cached(image) {
         return Ok(found.resolved);
@@ -159,7 +159,7 @@ fn search(
             Err(e) => warn(e),
         }
     }
-    from_tables(image, identity, sources)
+    from_tables_or(image, identity, sources)
 }
 
 fn first_origin(layout: &Layout) -> Origin {
@@ -182,14 +182,25 @@ fn layout_from_debug(image: &Image, search: &DebugSearch) -> Result<Option<Layou
     Ok(Some(layout))
 }
 
-fn from_tables(
+fn from_tables_or(
     image: &Image,
     identity: &Identity,
     sources: &Sources,
 ) -> Result<Resolved, ResolveError> {
+    if sources.tables.matching(identity).is_empty() {
+        return Err(no_layout(image.path(), identity, sources));
+    }
+    from_tables(identity, sources)
+}
+
+/// The layout of the one table that fits.
+///
+/// # Errors
+/// [`ResolveError`] when none does, or two.
+pub fn from_tables(identity: &Identity, sources: &Sources) -> Result<Resolved, ResolveError> {
     let matching = sources.tables.matching(identity);
     match matching.as_slice() {
-        [] => Err(no_layout(image, identity, sources)),
+        [] => Err(no_layout(Path::new("its file"), identity, sources)),
         [table] => {
             let mut layout = table.layout().clone();
             sources.tables.add_flags(&mut layout, identity.version);
@@ -215,7 +226,7 @@ fn from_tables(
     }
 }
 
-fn no_layout(image: &Image, identity: &Identity, sources: &Sources) -> ResolveError {
+fn no_layout(file: &Path, identity: &Identity, sources: &Sources) -> ResolveError {
     let debug = match &sources.debug {
         None => "Debug information was not looked for (--no-debug-info).".to_owned(),
         Some(search) => {
@@ -226,7 +237,7 @@ fn no_layout(image: &Image, identity: &Identity, sources: &Sources) -> ResolveEr
                 .collect();
             format!(
                 "It has no debug information, neither in {} nor under {}.",
-                image.path().display(),
+                file.display(),
                 folders.join(", ")
             )
         }

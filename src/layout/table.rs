@@ -112,6 +112,8 @@ struct Match {
     iv_size: u8,
     nv: String,
     interpreter_size: Option<u32>,
+    #[serde(default)]
+    cperl: bool,
 }
 
 /// What a table was made from.
@@ -291,6 +293,7 @@ impl Table {
             options: Some(options),
             interpreter_size: t.interpreter_size,
             archname: None,
+            cperl: t.cperl,
         }
     }
 
@@ -325,6 +328,8 @@ impl Table {
         };
         let series = |v: Version| format!("{}.{}", v.revision, v.version);
         compare("series", series(t.version), series(identity.version));
+        let kind = |cperl: bool| (if cperl { "cperl" } else { "perl" }).to_owned();
+        compare("kind", kind(t.cperl), kind(identity.cperl));
         compare("build", t.build.to_string(), identity.build.to_string());
         compare(
             "pointer size",
@@ -582,6 +587,7 @@ impl TableSet {
             .filter(|t| {
                 t.abi() == identity.abi
                     && t.target.build == identity.build
+                    && t.target.cperl == identity.cperl
                     && t.target.nv == identity.nv()
                     && t.target.iv_size == identity.iv_size()
                     // Stable and development versions take turns.
@@ -641,7 +647,8 @@ pub fn made_from(identity: &Identity, resolved: &Resolved, image: &Image) -> Str
         .build_id_hex()
         .map_or_else(|| "no build-id".to_owned(), |id| format!("build-id {id}"));
     format!(
-        "perl {} {}, {archname}, {build_id}; offsets from {}",
+        "{} {} {}, {archname}, {build_id}; offsets from {}",
+        if identity.cperl { "cperl" } else { "perl" },
         identity.version,
         identity.build,
         resolved.source.short()
@@ -688,6 +695,9 @@ pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
     );
     if let Some(size) = identity.interpreter_size {
         let _ = writeln!(out, "interpreter_size = {size}");
+    }
+    if identity.cperl {
+        let _ = writeln!(out, "cperl = true");
     }
     let by = concat!("p5-spy ", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(

@@ -90,8 +90,16 @@ impl Batch {
         }
     }
 
+    /// The ranges that were read, with their bytes.
+    pub fn filled(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.ranges.iter().filter(|r| r.read).filter_map(|r| {
+            let bytes = self.buffer.get(r.start..r.start + r.length)?;
+            Some((r.address, bytes))
+        })
+    }
+
     /// Fills every range through `read(address, buffer) -> was it mapped`.
-    pub(super) fn fill_each(
+    pub(crate) fn fill_each(
         &mut self,
         mut read: impl FnMut(u64, &mut [u8]) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {

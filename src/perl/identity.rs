@@ -92,6 +92,8 @@ pub struct Identity {
     pub interpreter_size: Option<u32>,
     /// `$Config{archname}`, where the file has it.
     pub archname: Option<String>,
+    /// It is cperl, whose structures differ from those of the perl of the same number.
+    pub cperl: bool,
 }
 
 /// Why it is not known which perl this is.
@@ -150,25 +152,29 @@ impl Identity {
         } else {
             Build::Multiplicity
         };
+        let banner = Banner::of(image);
         Ok(Identity {
             version,
             build,
             abi: image.abi(),
             options,
             interpreter_size,
-            archname: archname(image),
+            archname: banner.archname,
+            cperl: banner.cperl,
         })
     }
 
     /// A perl whose symbols are gone: what was found out otherwise, and what its texts say.
     pub fn without_symbols(image: &Image, version: Version, build: Build, iv_size: u8) -> Self {
+        let banner = Banner::of(image);
         Identity {
             version,
             build,
             abi: image.abi(),
             options: (iv_size < 8).then(Vec::new),
             interpreter_size: None,
-            archname: archname(image),
+            archname: banner.archname,
+            cperl: banner.cperl,
         }
     }
 
@@ -200,7 +206,8 @@ impl Identity {
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = u32::from(self.abi.pointer_size) * 8;
-        write!(f, "perl {} {}, {bits} bit", self.version, self.build)?;
+        let name = if self.cperl { "cperl" } else { "perl" };
+        write!(f, "{name} {} {}, {bits} bit", self.version, self.build)?;
         if self.abi.big_endian {
             write!(f, ", big-endian")?;
         }
@@ -267,16 +274,35 @@ fn from_perl_v(data: &[u8]) -> Option<Version> {
     })
 }
 
-/// The word behind "built for" in the text that `perl -v` prints (perl.c).
-pub fn archname(image: &Image) -> Option<String> {
-    let marker = b" built for ";
-    let rest = [".rodata", ".data"]
-        .iter()
-        .find_map(|section| image.text_behind(section, marker, 100))?;
-    let end = rest.iter().position(|b| !(b.is_ascii_graphic()))?;
-    let name = rest.get(..end).filter(|name| !name.is_empty())?;
-    // Old perls print it with a format, and then it is not here.
-    (!name.contains(&b'%')).then(|| crate::text::from_utf8(name))
+/// What the text that `perl -v` prints (perl.c) says, where the file has it whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Banner {
+    /// The word behind "built for": `$Config{archname}`.
+    pub archname: Option<String>,
+    /// "This is cperl", or (cperl.h) "This is %s".
+    pub cperl: bool,
+}
+
+impl Banner {
+    /// Finds it in a file.
+    pub fn of(image: &Image) -> Self {
+        let marker = b" built for ";
+        let found = [".rodata", ".data"]
+            .iter()
+            .find_map(|section| image.text_around(section, marker, 100));
+        let Some((before, behind)) = found else {
+            return Banner::default();
+        };
+        let end = behind.iter().position(|b| !b.is_ascii_graphic());
+        let name = end.and_then(|end| behind.get(..end));
+        // Old perls print it with a format, and then it is not here.
+        let name = name.filter(|name| !name.is_empty() && !name.contains(&b'%'));
+        let has = |text: &[u8]| memchr::memmem::rfind(before, text).is_some();
+        Banner {
+            archname: name.map(crate::text::from_utf8),
+            cperl: has(b"This is %s 5") || has(b"This is cperl"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -106,6 +106,22 @@ impl ThreadSampler {
         Err(last)
     }
 
+    /// Where the contexts of the last copy were entered from: `blk_oldcop` of each, whatever its
+    /// type. With a wrong layout they are no statements.
+    pub fn entered_from(&self, target: &NameContext<'_>) -> Vec<u64> {
+        let cx = &target.layout.context;
+        let size = cx.sizeof.offset as usize;
+        self.reader
+            .infos()
+            .iter()
+            .flat_map(|info| {
+                let bytes = self.reader.contexts(info);
+                bytes.chunks_exact(size.max(1)).take(info.count)
+            })
+            .filter_map(|context| cx.blk_oldcop.get(target.abi, context))
+            .collect()
+    }
+
     /// `Ok(false)` when names were learned while the target moved on.
     fn attempt(
         &mut self,

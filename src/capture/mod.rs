@@ -1,0 +1,363 @@
+//! Captures: the bytes that one attach and a few samples read, with what they need to be read
+//! again. Users send one with a bug report, and tests replay one of every perl.
+
+mod memory;
+
+pub use memory::{CapturedMemory, RecordingMemory};
+
+use crate::attach::{AttachError, Loaded, Perl, Target};
+use crate::image::{Image, Symbol};
+use crate::layout::{Origin, Resolved, Table, table};
+use crate::memory::{Abi, Memory};
+use crate::perl::identity::{Build, Identity, Version};
+use crate::perl::locate::Interpreter;
+use crate::perl::names::{FrameId, FrameTable, Names};
+use crate::perl::sample::{SampleError, ThreadSampler};
+use crate::process::Mapping;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// The version of the file format.
+const FORMAT: u32 = 1;
+/// No capture is larger, unpacked.
+const MAX_CAPTURE: u64 = 64 << 20;
+
+/// A capture that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It is no capture, or a damaged one.
+    #[error("it is no capture that this p5-spy reads: {0}")]
+    Damaged(String),
+    /// The perl in it makes no sense.
+    #[error(transparent)]
+    Perl(#[from] AttachError),
+}
+
+/// The file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    format: u32,
+    made_by: String,
+    /// The process.
+    pub pid: i32,
+    perl: PerlFacts,
+    /// The layout that it was taken with, as a table.
+    layout: String,
+    maps: Vec<Map>,
+    /// The threads that ran Perl.
+    pub threads: Vec<ThreadFacts>,
+    attach: memory::Bytes,
+    /// What each sample read, over what was read before.
+    samples: Vec<memory::Bytes>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PerlFacts {
+    version: String,
+    build: String,
+    pointer_size: u8,
+    big_endian: bool,
+    options: Option<Vec<String>>,
+    interpreter_size: Option<u32>,
+    archname: Option<String>,
+    #[serde(default)]
+    cperl: bool,
+    /// Its file's name without the folder.
+    file: String,
+    bias: u64,
+    symbols: BTreeMap<String, (u64, u64)>,
+}
+
+/// Start, end, and which of `w`, `x`, `a` (anonymous) and `h` (heap) it is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Map(u64, u64, String);
+
+/// One thread.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThreadFacts {
+    /// The kernel's id.
+    pub os_tid: i32,
+    /// Perl's.
+    pub perl_tid: Option<u64>,
+    /// Its interpreter's address; none where the variables are globals.
+    interpreter: Option<u64>,
+}
+
+impl ThreadFacts {
+    fn place(&self) -> Interpreter {
+        self.interpreter
+            .map_or(Interpreter::Globals, Interpreter::At)
+    }
+}
+
+/// Attaches through `memory` and takes samples, of which everything that they read is kept.
+///
+/// # Errors
+/// [`AttachError`].
+pub fn take<M: Memory>(
+    target: &Target,
+    memory: &RecordingMemory<M>,
+    samples: usize,
+    pause: std::time::Duration,
+) -> Result<Capture, AttachError> {
+    let threads = target.threads()?;
+    let attach = memory.drain();
+    let perl = &target.perl;
+    let (mut names, mut table, mut ids) = (Names::new(), FrameTable::default(), Vec::new());
+    let mut taken = Vec::new();
+    for round in 0..samples {
+        if round > 0 {
+            std::thread::sleep(pause);
+        }
+        for thread in &threads {
+            let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
+            // A torn sample is no loss: the next one may do.
+            let _ = sampler.take(
+                target.name_context(0),
+                target.db_sub,
+                &mut names,
+                &mut table,
+                &mut ids,
+                &mut || {},
+            );
+        }
+        taken.push(memory.drain());
+    }
+    let identity = &perl.identity;
+    let made = table::made_from(identity, &perl.resolved, &perl.image);
+    Ok(Capture {
+        format: FORMAT,
+        made_by: concat!("p5-spy ", env!("CARGO_PKG_VERSION")).into(),
+        pid: target.process.pid(),
+        perl: PerlFacts {
+            version: identity.version.to_string(),
+            build: identity.build.to_string(),
+            pointer_size: identity.abi.pointer_size,
+            big_endian: identity.abi.big_endian,
+            options: identity.options.clone(),
+            interpreter_size: identity.interpreter_size,
+            archname: identity.archname.clone(),
+            cperl: identity.cperl,
+            file: perl
+                .image
+                .path()
+                .file_name()
+                .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            bias: perl.bias,
+            symbols: perl
+                .image
+                .symbols()
+                .filter(|(name, _)| name.starts_with("PL_"))
+                .map(|(name, s)| (name.to_owned(), (s.address, s.size)))
+                .collect(),
+        },
+        layout: table::write(identity, &perl.resolved.layout, &made),
+        maps: target.process.mappings()?.iter().map(Map::of).collect(),
+        threads: threads
+            .iter()
+            .map(|t| ThreadFacts {
+                os_tid: t.os_tid,
+                perl_tid: t.perl_tid,
+                interpreter: match t.interpreter {
+                    Interpreter::At(address) => Some(address),
+                    Interpreter::Globals => None,
+                },
+            })
+            .collect(),
+        attach,
+        samples: taken,
+    })
+}
+
+impl Map {
+    fn of(map: &Mapping) -> Self {
+        let flags = [
+            (map.writable, 'w'),
+            (map.executable, 'x'),
+            (map.anonymous, 'a'),
+            (map.heap, 'h'),
+        ];
+        let flags = flags.iter().filter(|(is, _)| *is).map(|(_, c)| *c);
+        Map(map.start, map.end, flags.collect())
+    }
+
+    fn mapping(&self) -> Mapping {
+        Mapping {
+            start: self.0,
+            end: self.1,
+            file_offset: 0,
+            writable: self.2.contains('w'),
+            executable: self.2.contains('x'),
+            anonymous: self.2.contains('a'),
+            heap: self.2.contains('h'),
+        }
+    }
+}
+
+impl Capture {
+    /// Writes the compressed file.
+    ///
+    /// # Errors
+    /// [`std::io::Error`].
+    pub fn write(&self, to: &mut dyn Write) -> std::io::Result<()> {
+        let mut packed = GzEncoder::new(to, Compression::best());
+        serde_json::to_writer(&mut packed, self)?;
+        packed.finish()?.flush()
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`CaptureError`].
+    pub fn read(path: &Path) -> Result<Self, CaptureError> {
+        let unpacked = GzDecoder::new(std::fs::File::open(path)?).take(MAX_CAPTURE);
+        let capture: Capture = serde_json::from_reader(unpacked)
+            .map_err(|e| CaptureError::Damaged(e.to_string()))?;
+        if capture.format == FORMAT {
+            Ok(capture)
+        } else {
+            Err(CaptureError::Damaged(format!(
+                "its format is {}, not {FORMAT}",
+                capture.format
+            )))
+        }
+    }
+
+    /// Which perl it is of.
+    ///
+    /// # Errors
+    /// [`CaptureError::Damaged`].
+    pub fn identity(&self) -> Result<Identity, CaptureError> {
+        let facts = &self.perl;
+        let version: Version = facts.version.parse().map_err(CaptureError::Damaged)?;
+        let build = [Build::Threaded, Build::Multiplicity, Build::Unthreaded]
+            .into_iter()
+            .find(|b| b.to_string() == facts.build)
+            .ok_or_else(|| CaptureError::Damaged(format!("build {}", facts.build)))?;
+        if ![4, 8].contains(&facts.pointer_size) {
+            return Err(CaptureError::Damaged("its pointer size".into()));
+        }
+        Ok(Identity {
+            version,
+            build,
+            abi: Abi {
+                pointer_size: facts.pointer_size,
+                big_endian: facts.big_endian,
+            },
+            options: facts.options.clone(),
+            interpreter_size: facts.interpreter_size,
+            archname: facts.archname.clone(),
+            cperl: facts.cperl,
+        })
+    }
+
+    /// The layout that it was taken with.
+    ///
+    /// # Errors
+    /// [`CaptureError::Damaged`].
+    pub fn own_layout(&self) -> Result<Resolved, CaptureError> {
+        let damaged = |e: &dyn std::fmt::Display| CaptureError::Damaged(e.to_string());
+        let table =
+            Table::parse(&self.layout, Path::new("its layout")).map_err(|e| damaged(&e))?;
+        let layout = table.layout().clone();
+        let bound = layout.bind().map_err(|e| damaged(&e))?;
+        Ok(Resolved {
+            layout,
+            bound,
+            source: Origin::Table(table.made.from.as_str().into()),
+        })
+    }
+
+    /// The memory as it was at one of the samples.
+    ///
+    /// # Errors
+    /// [`CaptureError::Damaged`].
+    pub fn memory(&self, sample: usize) -> Result<CapturedMemory, CaptureError> {
+        let mut memory = CapturedMemory::default();
+        memory.add(&self.attach)?;
+        for bytes in self.samples.iter().take(sample + 1) {
+            memory.add(bytes)?;
+        }
+        Ok(memory)
+    }
+
+    /// How many samples there are.
+    pub fn samples(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// The memory map at the time.
+    pub fn mappings(&self) -> Vec<Mapping> {
+        self.maps.iter().map(Map::mapping).collect()
+    }
+
+    /// The perl, under a layout that may be another than its own.
+    ///
+    /// # Errors
+    /// [`CaptureError`].
+    pub fn perl(&self, memory: &CapturedMemory, layout: &Resolved) -> Result<Perl, CaptureError> {
+        let identity = self.identity()?;
+        let facts = &self.perl;
+        let mut image = Image::without_file(Path::new(&facts.file), identity.abi)?;
+        for (name, (address, size)) in &facts.symbols {
+            let (address, size) = (*address, *size);
+            image.add_symbol(name, Symbol { address, size });
+        }
+        let loaded = Loaded {
+            image: Box::new(image),
+            bias: facts.bias,
+        };
+        Ok(Perl::assemble(self.pid, memory, loaded, identity, layout)?)
+    }
+
+    /// One stack of one thread.
+    ///
+    /// # Errors
+    /// [`SampleError`].
+    pub fn stack(
+        &self,
+        perl: &Perl,
+        memory: &CapturedMemory,
+        thread: &ThreadFacts,
+        table: &mut FrameTable,
+    ) -> Result<Vec<FrameId>, SampleError> {
+        let map = perl.variables(thread.place());
+        let Ok(variables) = map.moving() else {
+            return Err(crate::perl::stack::StackError::NoStack.into());
+        };
+        let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
+        let main = self.threads.first().map_or(thread.place(), |t| t.place());
+        let db_sub = perl.debugger_sub(memory, main);
+        let mut ids = Vec::new();
+        ThreadSampler::new(&variables, compiling).take(
+            perl.name_context(memory, 0),
+            db_sub,
+            &mut Names::new(),
+            table,
+            &mut ids,
+            &mut || {},
+        )?;
+        Ok(ids)
+    }
+
+    /// Holds the probe against the main thread's interpreter.
+    ///
+    /// # Errors
+    /// What did not fit.
+    pub fn examine(&self, perl: &Perl, memory: &CapturedMemory) -> Result<(), String> {
+        let main = self.threads.first().ok_or("no thread")?;
+        perl.examine(memory, &self.mappings(), main.place())
+            .map_err(|e| e.to_string())
+    }
+}

@@ -1,0 +1,32 @@
+//! `p5-spy capture`: what an attach and some samples read, for a bug report or a test.
+
+use super::{sources, warn};
+use crate::attach::Target;
+use crate::capture::{RecordingMemory, take};
+use crate::cli::LayoutChoice;
+use crate::memory::LiveMemory;
+use crate::output::write_whole;
+use crate::process::Process;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Samples of one capture, and the time between them.
+const SAMPLES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8> {
+    let process = Process::open(pid)?;
+    let memory = Arc::new(RecordingMemory::new(LiveMemory::new(pid)));
+    let target = Target::attach_through(process, memory.clone(), &sources(choice)?, &mut warn)?;
+    let capture = take(&target, &memory, SAMPLES, PAUSE)?;
+    write_whole(output, &mut |to| capture.write(to))?;
+    if output.as_os_str() != "-" {
+        eprintln!(
+            "Wrote {}. It holds names of subs, files and packages, and nothing else of the program's data: p5-spy dump --capture {} shows what is in it",
+            output.display(),
+            output.display()
+        );
+    }
+    Ok(0)
+}
