@@ -215,6 +215,11 @@ impl Search<'_> {
         } else if named_perl(&program) {
             program
         } else {
+            warn(format!(
+                "its layout was not learned, as that means to run {}, which may be another program with a perl in it. If it is a perl: p5-spy layout-learn {} -o FOLDER/NAME.toml, then --layouts FOLDER",
+                program.display(),
+                program.display()
+            ));
             return None;
         };
         if !self.trusted || !self.process.trusts_path(&program) {

@@ -260,9 +260,9 @@ fn no_layout(file: &Path, identity: &Identity, sources: &Sources) -> ResolveErro
         identity: identity.to_string(),
         reason: format!("{debug} {nearest}"),
         next: "Install the debug symbols of this perl (Debian and Ubuntu: perl-debug or a -dbgsym \
-               package; Fedora: dnf debuginfo-install perl-interpreter), or take a table made on a \
-               machine that has them (p5-spy layout-dump PERL > FOLDER/NAME.toml) and name it with \
-               --layouts FOLDER"
+               package; Fedora: dnf debuginfo-install perl-interpreter), or make a table \
+               of it (p5-spy layout-learn PERL -o FOLDER/NAME.toml, or on a machine with its debug \
+               symbols p5-spy layout-dump PERL > FOLDER/NAME.toml) and name it with --layouts FOLDER"
             .into(),
     }
 }
