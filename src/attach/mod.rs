@@ -13,7 +13,7 @@ pub use find::find_perl;
 pub use perl::{Loaded, Perl};
 pub use threads::PerlThread;
 
-use crate::layout::{Origin, Sources};
+use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{LiveMemory, Memory, ReadError};
 use crate::perl::locate::Interpreter;
 use crate::perl::names::NameContext;
@@ -78,8 +78,9 @@ impl Target {
             Err(AttachError::Refused { .. })
                 if matches!(target.perl.resolved.source, Origin::Cache(_)) =>
             {
+                sources.known.forget(&target.perl.image);
                 let sources = Sources {
-                    cache: None,
+                    cache: sources.cache.clone().map(Cache::anew),
                     ..sources.clone()
                 };
                 return Self::attach_through(process, target.memory, &sources, warn);

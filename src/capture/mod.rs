@@ -38,7 +38,7 @@ pub enum CaptureError {
     Damaged(String),
     /// The perl in it makes no sense.
     #[error(transparent)]
-    Perl(#[from] AttachError),
+    Perl(#[from] Box<AttachError>),
 }
 
 /// The file.
@@ -318,7 +318,8 @@ impl Capture {
             image: Box::new(image),
             bias: facts.bias,
         };
-        Ok(Perl::assemble(self.pid, memory, loaded, identity, layout)?)
+        let perl = Perl::assemble(self.pid, memory, loaded, identity, layout);
+        Ok(perl.map_err(Box::new)?)
     }
 
     /// One stack of one thread.

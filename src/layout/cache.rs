@@ -22,6 +22,8 @@ const MAX_ENTRY: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
+    /// What is there is not believed any more: it is only written.
+    anew: bool,
 }
 
 /// An entry.
@@ -51,12 +53,18 @@ impl Cache {
         // Another schema has other entries: they live in a folder of their own.
         Cache {
             folder: folder.join(format!("layouts-{}", schema_fingerprint())),
+            anew: false,
         }
+    }
+
+    /// The same, to be filled anew: what is in it proved wrong.
+    pub fn anew(self) -> Self {
+        Cache { anew: true, ..self }
     }
 
     /// What is known of the perl in `image`.
     pub fn get(&self, image: &Image) -> Option<Cached> {
-        if !is_private(&self.folder) {
+        if self.anew || !is_private(&self.folder) {
             return None;
         }
         let path = self.folder.join(file_name(image));

@@ -48,6 +48,14 @@ impl Known {
         known.get(image.build_id()?).cloned()
     }
 
+    /// Takes back what proved wrong.
+    pub fn forget(&self, image: &Image) {
+        if let Some(id) = image.build_id() {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.remove(id);
+        }
+    }
+
     /// Remembers a layout for the rest of this run.
     pub fn insert(&self, image: &Image, resolved: &Resolved) {
         if let Some(id) = image.build_id() {

@@ -1,0 +1,142 @@
+//! Captures of every perl that p5-spy was ever run on, replayed: so all versions and builds are
+//! tested with none of them installed. `perl-matrix/run --captures` makes them.
+
+use p5_spy::capture::Capture;
+use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
+use p5_spy::perl::names::FrameTable;
+use std::path::{Path, PathBuf};
+
+/// What tests/captures/program.pl stands in, innermost first, as `caller` has it.
+const STACK: [&str; 9] = [
+    "Capture::__ANON__ program.pl:13",
+    "Capture::inner program.pl:13",
+    "Capture::by_nothing program.pl:8",
+    "Capture::within program.pl:6",
+    "(eval) (eval 1):1",
+    "Capture::middle program.pl:5",
+    "(eval) program.pl:4",
+    "Capture::outer program.pl:4",
+    "(main) program.pl:18",
+];
+
+fn captures() -> Vec<(String, Capture)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "capture"));
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let capture = Capture::read(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+            (name, capture)
+        })
+        .collect()
+}
+
+fn sources() -> Sources {
+    Sources {
+        tables: TableSet::embedded().unwrap(),
+        named: false,
+        debug: None,
+        known: Known::default(),
+        cache: None,
+        learn: false,
+    }
+}
+
+/// The main thread's stack at one sample, or why there is none.
+fn stack(capture: &Capture, layout: &Resolved, sample: usize) -> Result<Vec<String>, String> {
+    let memory = capture.memory(sample).map_err(|e| e.to_string())?;
+    let perl = capture.perl(&memory, layout).map_err(|e| e.to_string())?;
+    capture.examine(&perl, &memory)?;
+    let thread = capture.threads.first().ok_or("no thread")?;
+    let mut table = FrameTable::default();
+    let ids = capture
+        .stack(&perl, &memory, thread, &mut table)
+        .map_err(|e| e.to_string())?;
+    let frames = ids.iter().filter_map(|id| table.get(*id));
+    Ok(frames
+        .map(|f| format!("{} {}:{}", f.name, f.file, f.line))
+        .collect())
+}
+
+fn resolved(table: &Table) -> Resolved {
+    let layout = table.layout().clone();
+    let bound = layout.bind().unwrap();
+    Resolved {
+        layout,
+        bound,
+        source: Origin::Table(table.name().into()),
+    }
+}
+
+#[test]
+fn every_perl_has_its_table_and_its_stack() {
+    let (captures, sources) = (captures(), sources());
+    assert!(captures.len() >= 40, "only {} captures", captures.len());
+    for (name, capture) in captures {
+        let identity = capture.identity().unwrap();
+        let table = from_tables(&identity, &sources).unwrap_or_else(|e| panic!("{name}: {e}"));
+        for sample in 0..capture.samples() {
+            let own = stack(&capture, &capture.own_layout().unwrap(), sample);
+            assert_eq!(own.as_deref(), Ok(&STACK.map(str::to_owned)[..]), "{name}");
+            let by_table = stack(&capture, &table, sample);
+            assert_eq!(by_table, own, "{name} by {}", table.source);
+        }
+    }
+}
+
+/// Every series from 5.6 to 5.44 is there.
+#[test]
+fn no_series_is_left_out() {
+    let captures = captures();
+    for minor in (6..=40).step_by(2) {
+        let series = format!("5.{minor}.");
+        assert!(
+            captures.iter().any(|(name, _)| name.starts_with(&series)),
+            "no capture of {series}"
+        );
+    }
+    for kind in ["unthreaded", "multiplicity", "long-double", "quadmath", "cperl"] {
+        assert!(
+            captures.iter().any(|(name, _)| name.contains(kind)),
+            "no capture of {kind}"
+        );
+    }
+}
+
+/// All pairs of tables and perls: a table that is not for a perl is refused, or it reads the right
+/// stack because what it says of the structures on the way is the same. Never garbage.
+#[test]
+fn a_wrong_table_gives_no_stack() {
+    let sources = sources();
+    let (mut refused, mut same) = (0, 0);
+    for (name, capture) in captures() {
+        let identity = capture.identity().unwrap();
+        for table in sources.tables.tables() {
+            if table.abi() != identity.abi || table.differences(&identity).is_empty() {
+                continue;
+            }
+            match stack(&capture, &resolved(table), 0) {
+                Err(_) => refused += 1,
+                Ok(found) => {
+                    same += 1;
+                    assert_eq!(found, STACK, "{name} by {}", table.name());
+                }
+            }
+        }
+    }
+    assert!(refused > same, "{refused} refused, {same} read");
+}
+
+#[test]
+fn a_damaged_capture_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.capture");
+    for bytes in [&b"nothing"[..], b"\x1f\x8b\x08\x00"] {
+        std::fs::write(&path, bytes).unwrap();
+        assert!(Capture::read(&path).is_err());
+    }
+}

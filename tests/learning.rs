@@ -1,0 +1,157 @@
+//! Learning a layout by running the perl, held against its debug information; and the cache.
+
+mod loudly;
+mod support;
+
+use loudly::loudly;
+use p5_spy::layout::{Layout, TableSet};
+use p5_spy::learn::learn;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use support::{PERL, folder, run, spy, text};
+
+/// Fields in which the layouts differ. A learned integer may be narrower than the compiler's where
+/// the bytes behind it are always zero, which nobody can observe.
+fn differences(compiled: &Layout, learned: &Layout) -> Vec<String> {
+    let mut found = Vec::new();
+    for (spec, field) in compiled.fields() {
+        let other = learned.field(spec.structure, spec.name);
+        let narrower = other.is_some_and(|o| {
+            let zero_extended = o.shift == field.shift && o.bits < field.bits;
+            o.offset == field.offset && zero_extended && u32::from(field.bits) % 8 == 0
+        });
+        if other != Some(field) && !narrower {
+            let name = format!("{}.{}", spec.structure, spec.name);
+            found.push(format!("{name}: {field:?} {other:?}"));
+        }
+    }
+    for (spec, _) in learned.fields() {
+        if compiled.field(spec.structure, spec.name).is_none() {
+            found.push(format!("{}.{} is invented", spec.structure, spec.name));
+        }
+    }
+    for (name, value) in compiled.constants() {
+        if learned.constant(name) != Some(value) {
+            found.push(format!("{name}: {value} {:?}", learned.constant(name)));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_learned_is_what_the_compiler_wrote_down() {
+    for perl in [PERL, "/usr/bin/debugperl"] {
+        let dumped = run(&["layout-dump", perl]);
+        if !dumped.out.contains("offsets from DWARF") {
+            loudly!("SKIPPED learning of {perl}: it has no debug information to be held against");
+            continue;
+        }
+        let tables = folder();
+        std::fs::write(tables.path().join("dumped.toml"), &dumped.out).unwrap();
+        let compiled = TableSet::from_folder(tables.path()).unwrap();
+        let learned = learn(Path::new(perl), &TableSet::embedded().unwrap()).unwrap();
+        let compiled = compiled.tables().next().unwrap().layout();
+        let differ = differences(compiled, &learned.resolved.layout);
+        assert_eq!(differ, Vec::<String>::new(), "{perl}");
+    }
+}
+
+#[test]
+fn learning_gives_the_same_answer_every_time() {
+    let answer = || {
+        let said = run(&["layout-learn", PERL]);
+        said.expect(0, "");
+        said.out
+    };
+    let first = answer();
+    assert!(first.contains("offsets from learned"), "{first}");
+    for _ in 0..5 {
+        assert_eq!(answer(), first);
+    }
+}
+
+#[test]
+fn what_is_no_perl_teaches_nothing() {
+    run(&["layout-learn", "/nonexistent/perl"]).expect(1, "/nonexistent/perl");
+    let said = run(&["layout-learn", "/bin/true"]);
+    said.expect(1, "cannot learn from /").expect(1, "true");
+    run(&["layout-learn", "/bin/cat"]).expect(1, "cannot learn from /");
+    run(&["layout-learn", "/etc/passwd"]).expect(1, "cannot learn from /etc/passwd");
+}
+
+/// A perl at rest in two subs.
+fn nested() -> support::Target {
+    let script = "$| = 1; sub inner { print qq(ready\\n); sysread STDIN, my $b, 1 } sub outer { inner() } outer()";
+    let target = support::Target::start(script);
+    target.blocks();
+    target
+}
+
+#[test]
+fn an_unknown_perl_is_learned_and_remembered() {
+    let (target, empty, cache) = (nested(), folder(), folder());
+    let pid = target.pid().to_string();
+    let dump = |options: &[&str]| {
+        let mut command = spy();
+        command
+            .env("XDG_CACHE_HOME", cache.path())
+            .args(["dump", "--no-debug-info", "--layouts", text(empty.path())])
+            .args(["--pid", &pid])
+            .args(options);
+        support::Running::start(command).finish()
+    };
+    dump(&["--no-learn"]).expect(1, "no layout").expect(1, "p5-spy layout-learn");
+    let first = dump(&[]);
+    first.expect(0, "learned the layout of /usr/bin/perl");
+    assert!(first.out.contains("Layout: what was learned"), "{}", first.out);
+    let second = dump(&["--no-learn"]);
+    assert_eq!((second.code(), second.err.as_str()), (0, ""), "{second:?}");
+    assert!(second.out.contains("what an earlier run found"), "{}", second.out);
+    let frames = |out: &str| -> Vec<String> {
+        let lines = out.lines().filter(|l| l.starts_with("    "));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(frames(&first.out), frames(&second.out));
+    assert!(frames(&first.out).len() > 1, "{}", first.out);
+    dump(&["--no-learn", "--no-cache"]).expect(1, "no layout");
+
+    // Damaged, it is found anew.
+    let entries = cache.path().join("p5-spy");
+    let entry = walk(&entries);
+    let whole = std::fs::read_to_string(&entry).unwrap();
+    for damaged in ["", "nonsense", &whole[..whole.len() / 2]] {
+        std::fs::write(&entry, damaged).unwrap();
+        dump(&[]).expect(0, "learned the layout");
+        assert_eq!(std::fs::read_to_string(&entry).unwrap(), whole);
+    }
+    // One that does not fit the process any more is too.
+    let wrong = whole.replace("si_cxix = { offset = 32", "si_cxix = { offset = 36");
+    assert_ne!(wrong, whole);
+    let wrong = wrong.replace("si_cxmax = { offset = 36", "si_cxmax = { offset = 32");
+    std::fs::write(&entry, wrong).unwrap();
+    dump(&[]).expect(0, "learned the layout");
+    assert_eq!(std::fs::read_to_string(&entry).unwrap(), whole);
+
+    // Others could have written it: not believed.
+    let folder = entry.parent().unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    dump(&["--no-learn"]).expect(1, "no layout");
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    dump(&["--no-learn"]).expect(0, "");
+    std::fs::set_permissions(&entry, std::fs::Permissions::from_mode(0o666)).unwrap();
+    dump(&["--no-learn"]).expect(1, "no layout");
+}
+
+/// The one file below a folder.
+fn walk(folder: &Path) -> std::path::PathBuf {
+    let entries: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    if entries[0].is_dir() {
+        walk(&entries[0])
+    } else {
+        entries[0].clone()
+    }
+}
