@@ -99,7 +99,13 @@ fn no_series_is_left_out() {
             "no capture of {series}"
         );
     }
-    for kind in ["unthreaded", "multiplicity", "long-double", "quadmath", "cperl"] {
+    for kind in [
+        "unthreaded",
+        "multiplicity",
+        "long-double",
+        "quadmath",
+        "cperl",
+    ] {
         assert!(
             captures.iter().any(|(name, _)| name.contains(kind)),
             "no capture of {kind}"

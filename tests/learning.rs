@@ -49,7 +49,7 @@ fn what_is_learned_is_what_the_compiler_wrote_down() {
         let tables = folder();
         std::fs::write(tables.path().join("dumped.toml"), &dumped.out).unwrap();
         let compiled = TableSet::from_folder(tables.path()).unwrap();
-        let learned = learn(Path::new(perl), &TableSet::embedded().unwrap()).unwrap();
+        let learned = learn(&Path::new(perl).into(), &TableSet::embedded().unwrap()).unwrap();
         let compiled = compiled.tables().next().unwrap().layout();
         let differ = differences(compiled, &learned.resolved.layout);
         assert_eq!(differ, Vec::<String>::new(), "{perl}");
@@ -100,13 +100,23 @@ fn an_unknown_perl_is_learned_and_remembered() {
             .args(options);
         support::Running::start(command).finish()
     };
-    dump(&["--no-learn"]).expect(1, "no layout").expect(1, "p5-spy layout-learn");
+    dump(&["--no-learn"])
+        .expect(1, "no layout")
+        .expect(1, "p5-spy layout-learn");
     let first = dump(&[]);
     first.expect(0, "learned the layout of /usr/bin/perl");
-    assert!(first.out.contains("Layout: what was learned"), "{}", first.out);
+    assert!(
+        first.out.contains("Layout: what was learned"),
+        "{}",
+        first.out
+    );
     let second = dump(&["--no-learn"]);
     assert_eq!((second.code(), second.err.as_str()), (0, ""), "{second:?}");
-    assert!(second.out.contains("what an earlier run found"), "{}", second.out);
+    assert!(
+        second.out.contains("what an earlier run found"),
+        "{}",
+        second.out
+    );
     let frames = |out: &str| -> Vec<String> {
         let lines = out.lines().filter(|l| l.starts_with("    "));
         lines.map(str::to_owned).collect()

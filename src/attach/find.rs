@@ -3,11 +3,13 @@
 use super::{AttachError, Loaded, Perl, discover};
 use crate::image::Image;
 use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
-use crate::learn::{Learned, learn};
+use crate::learn::{Learned, Start, learn};
 use crate::memory::{Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity};
 use crate::process::{MappedFile, Process};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The mapped file that defines an interpreter: the program itself, else whichever library does.
@@ -168,7 +170,9 @@ impl Search<'_> {
         for table in self.sources.tables.neighbours(identity) {
             // The last variables of an interpreter are where its build options put them, and
             // stacks do not tell.
-            let mut layout = table.layout().without(&["Icompiling", "IDBsub", "Imodglobal"]);
+            let mut layout = table
+                .layout()
+                .without(&["Icompiling", "IDBsub", "Imodglobal"]);
             self.sources.tables.add_flags(&mut layout, identity.version);
             let Ok(bound) = layout.bind() else { continue };
             let resolved = Resolved {
@@ -231,7 +235,7 @@ impl Search<'_> {
             return None;
         }
         let started = std::time::Instant::now();
-        match learn(&program, &self.sources.tables) {
+        match learn(&self.start_like(&program), &self.sources.tables) {
             Ok(learned) => {
                 warn(format!(
                     "learned the layout of {} by running it for {} ms",
@@ -263,6 +267,38 @@ impl Search<'_> {
                 None
             }
         }
+    }
+
+    /// How to start the same perl. For a process of our own user as it was started itself: through
+    /// the same loader, with the same folders of libraries. What another user's process has on its
+    /// command line and in its environment must not decide what we run.
+    fn start_like(&self, program: &Path) -> Start {
+        let mut start = Start::from(program);
+        if !self.process.is_ours() {
+            return start;
+        }
+        start.environment =
+            self.process
+                .environment(&["LD_LIBRARY_PATH", "LD_PRELOAD", "PERL5LIB"]);
+        let loader = self.process.executable().unwrap_or_default();
+        if loader == program || !self.process.trusts_path(&loader) {
+            return start;
+        }
+        let words = self.process.command_line().unwrap_or_default();
+        let is_program = |word: &[u8]| {
+            let word = Path::new(std::ffi::OsStr::from_bytes(word));
+            word.canonicalize().is_ok_and(|p| p == program)
+        };
+        if let Some(at) = words
+            .iter()
+            .position(|w| is_program(w))
+            .filter(|at| *at > 0)
+        {
+            let before = words.into_iter().take(at + 1).skip(1);
+            start.arguments = before.map(std::ffi::OsString::from_vec).collect();
+            start.program = loader;
+        }
+        start
     }
 
     /// A perl without a single symbol: what an earlier run found, else the tables of its series

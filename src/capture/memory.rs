@@ -121,7 +121,10 @@ mod tests {
         let inside = again.push(0x1012, 10);
         let outside = again.push(0x101f, 2);
         memory.fill(&mut again).unwrap();
-        assert_eq!(again.bytes(inside).unwrap(), (0x12..0x1c).collect::<Vec<u8>>());
+        assert_eq!(
+            again.bytes(inside).unwrap(),
+            (0x12..0x1c).collect::<Vec<u8>>()
+        );
         assert!(again.bytes(outside).is_err());
         assert!(memory.add(&Bytes(vec![(1, "xy".into())])).is_err());
     }

@@ -222,8 +222,8 @@ impl Capture {
     /// [`CaptureError`].
     pub fn read(path: &Path) -> Result<Self, CaptureError> {
         let unpacked = GzDecoder::new(std::fs::File::open(path)?).take(MAX_CAPTURE);
-        let capture: Capture = serde_json::from_reader(unpacked)
-            .map_err(|e| CaptureError::Damaged(e.to_string()))?;
+        let capture: Capture =
+            serde_json::from_reader(unpacked).map_err(|e| CaptureError::Damaged(e.to_string()))?;
         if capture.format == FORMAT {
             Ok(capture)
         } else {
@@ -268,8 +268,7 @@ impl Capture {
     /// [`CaptureError::Damaged`].
     pub fn own_layout(&self) -> Result<Resolved, CaptureError> {
         let damaged = |e: &dyn std::fmt::Display| CaptureError::Damaged(e.to_string());
-        let table =
-            Table::parse(&self.layout, Path::new("its layout")).map_err(|e| damaged(&e))?;
+        let table = Table::parse(&self.layout, Path::new("its layout")).map_err(|e| damaged(&e))?;
         let layout = table.layout().clone();
         let bound = layout.bind().map_err(|e| damaged(&e))?;
         Ok(Resolved {

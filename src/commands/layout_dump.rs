@@ -3,11 +3,11 @@
 use super::{sources, warn};
 use crate::attach::Target;
 use crate::cli::{LayoutChoice, LayoutSource};
-use crate::image::Image;
+use crate::image::{DebugFile, DebugSearch, Image};
 use crate::layout::{Resolved, resolve, table, with_block_types};
 use crate::perl::identity::Identity;
 use crate::process::Process;
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let mut sources = sources(choice)?;
@@ -20,7 +20,31 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
                 .canonicalize()
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let image = Image::open(&path, &path)?;
-            let identity = Identity::of(&image).with_context(|| path.display().to_string())?;
+            let identity = match Identity::of(&image) {
+                Err(_) if image.mentions(b"libperl.so") => bail!(
+                    "{}: it loads its perl from libperl.so: give that file (ldd {} tells where it is)",
+                    path.display(),
+                    path.display()
+                ),
+                Err(_) if image.mentions_perl() => bail!(
+                    "{}: it is a perl without symbols. p5-spy layout-learn {} finds its layout by running it",
+                    path.display(),
+                    path.display()
+                ),
+                other => other.with_context(|| path.display().to_string())?,
+            };
+            if let Some(what) = image.foreign_format() {
+                // Tables are of Linux's perls, whose structures others do not share.
+                sources.tables = sources.tables.flags_only();
+                let own = DebugFile::find(&image, &DebugSearch::default());
+                if !matches!(own, Ok(Some(_))) {
+                    bail!(
+                        "{}: it is {what} with {identity}, which its {} symbols of perl's tell. Where things are in its structures they do not, it has no DWARF debug information, and p5-spy has tables of Linux's perls only",
+                        path.display(),
+                        image.symbols().count()
+                    );
+                }
+            }
             let resolved = resolve(&image, &identity, &sources, &mut warn)?;
             let names = image.string_array("PL_block_type").unwrap_or_default();
             write(&identity, &with_block_types(&resolved, &names)?, &image)

@@ -13,7 +13,7 @@ pub fn run(program: &Path, output: Option<&Path>, choice: &LayoutChoice) -> anyh
     let program = program
         .canonicalize()
         .with_context(|| format!("cannot read {}", program.display()))?;
-    let learned = learn(&program, &sources.tables)?;
+    let learned = learn(&program.as_path().into(), &sources.tables)?;
     let from = table::made_from(&learned.identity, &learned.resolved, &learned.image);
     let text = table::write(&learned.identity, &learned.resolved.layout, &from);
     let path = output.unwrap_or(Path::new("-"));

@@ -8,9 +8,10 @@ pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;
-use object::read::ReadRef;
+use object::read::{ExportTarget, NameOrOrdinal, ReadRef};
 use object::{
-    Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget,
+    BinaryFormat, Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags,
+    RelocationTarget,
 };
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -169,6 +170,21 @@ impl Image {
             if self.symbol(name) == Some(*symbol) {
                 self.symbols.remove(name);
             }
+        }
+    }
+
+    /// True when the file has this text somewhere.
+    pub fn mentions(&self, text: &[u8]) -> bool {
+        self.data.find(0..u64::MAX, text).is_some()
+    }
+
+    /// What the file is, when it is none of Linux's.
+    pub fn foreign_format(&self) -> Option<&'static str> {
+        match self.object().ok()?.format() {
+            BinaryFormat::Elf => None,
+            BinaryFormat::Pe => Some("a Windows DLL or program"),
+            BinaryFormat::MachO => Some("a macOS program or library"),
+            _ => Some("of another system"),
         }
     }
 
@@ -373,7 +389,33 @@ fn perl_symbols<'a>(file: &object::File<'a, &'a FileBytes>) -> HashMap<String, S
     if !(found.contains_key("PL_curinterp") && found.contains_key("PL_op_name")) {
         add_symbols(file.symbols(), &mut found);
     }
+    // A DLL has neither table, but a list of exports.
+    if file.format() == BinaryFormat::Pe {
+        for export in file.exports().into_iter().flatten().flatten() {
+            if let (NameOrOrdinal::Name(name), ExportTarget::Address { address }) =
+                (export.name(), export.target())
+            {
+                add_symbol(name, address, 0, &mut found);
+            }
+        }
+    }
     found
+}
+
+/// Adds a symbol if it is perl's; Mach-O puts an underscore in front of every name.
+fn add_symbol(name: &[u8], address: u64, size: u64, found: &mut HashMap<String, Symbol>) {
+    let name = name
+        .strip_prefix(b"_PL_")
+        .map_or(name, |_| name.get(1..).unwrap_or(name));
+    let wanted = [&b"PL_"[..], b"_thread_db_"]
+        .iter()
+        .any(|p| name.starts_with(p))
+        || LANDMARKS.iter().any(|landmark| landmark.as_bytes() == name);
+    if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
+        found
+            .entry(name.to_owned())
+            .or_insert(Symbol { address, size });
+    }
 }
 
 fn add_symbols<'a>(
@@ -384,18 +426,8 @@ fn add_symbols<'a>(
         if symbol.is_undefined() {
             continue;
         }
-        let Ok(name) = symbol.name_bytes() else {
-            continue;
-        };
-        let wanted = [&b"PL_"[..], b"_thread_db_"]
-            .iter()
-            .any(|p| name.starts_with(p))
-            || LANDMARKS.iter().any(|landmark| landmark.as_bytes() == name);
-        if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
-            found.entry(name.to_owned()).or_insert(Symbol {
-                address: symbol.address(),
-                size: symbol.size(),
-            });
+        if let Ok(name) = symbol.name_bytes() {
+            add_symbol(name, symbol.address(), symbol.size(), found);
         }
     }
 }

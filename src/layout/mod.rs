@@ -117,9 +117,9 @@ impl Layout {
     /// The same without some variables of the interpreter.
     pub fn without(&self, variables: &[&str]) -> Self {
         let mut layout = self.clone();
-        layout
-            .fields
-            .retain(|(structure, name), _| *structure != "interpreter" || !variables.contains(name));
+        layout.fields.retain(|(structure, name), _| {
+            *structure != "interpreter" || !variables.contains(name)
+        });
         layout
     }
 

@@ -522,6 +522,14 @@ impl TableSet {
         Ok(set)
     }
 
+    /// The same without its tables.
+    pub fn flags_only(&self) -> Self {
+        TableSet {
+            tables: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Adds the tables of another set in front of these.
     pub fn prefer(&mut self, other: TableSet) {
         self.tables.splice(0..0, other.tables);

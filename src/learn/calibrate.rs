@@ -8,15 +8,36 @@ use crate::image::Image;
 use crate::memory::{Abi, LiveMemory, ReadError};
 use crate::process::{MappedFile, Process};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the whole script may take on a very busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How to start a perl.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// The program: perl itself, or the dynamic loader that it is started through.
+    pub program: PathBuf,
+    /// Words in front of perl's own.
+    pub arguments: Vec<OsString>,
+    /// Variables that it needs to find its libraries.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl From<&Path> for Start {
+    fn from(program: &Path) -> Self {
+        Start {
+            program: program.to_owned(),
+            ..Start::default()
+        }
+    }
+}
 
 /// A perl that is being calibrated; dropped, it is ended.
 pub struct Calibration {
@@ -55,13 +76,15 @@ impl Calibration {
     ///
     /// # Errors
     /// [`LearnError`] when it does not get there.
-    pub fn run(program: &Path) -> Result<Self, LearnError> {
+    pub fn run(start: &Start) -> Result<Self, LearnError> {
+        let program = &start.program;
         let failed = |reason: String| LearnError::Run {
             program: program.to_owned(),
             reason,
         };
         let mut command = Command::new(program);
         command
+            .args(&start.arguments)
             .args(["-e", SCRIPT])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -70,6 +93,7 @@ impl Calibration {
         for name in UNWANTED {
             command.env_remove(name);
         }
+        command.envs(start.environment.iter().map(|(k, v)| (k, v)));
         let mut child = command
             .spawn()
             .map_err(|e| failed(format!("it does not start: {e}")))?;

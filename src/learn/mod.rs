@@ -26,6 +26,7 @@ use crate::perl::ops::{NoSuchOp, OpNumbers};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
+pub use calibrate::Start;
 use solution::{Solution, Unsolved};
 use std::path::{Path, PathBuf};
 use variables::Cells;
@@ -94,13 +95,14 @@ pub struct Learned {
     pub symbols: Vec<(String, Symbol)>,
 }
 
-/// Learns the layout of the perl at `program` by running it. `flags` has the numbers that perl's
+/// Learns the layout of a perl by running it. `flags` has the numbers that perl's
 /// headers define as macros.
 ///
 /// # Errors
 /// [`LearnError`].
-pub fn learn(program: &Path, flags: &TableSet) -> Result<Learned, LearnError> {
-    let mut run = Calibration::run(program)?;
+pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
+    let program = start.program.as_path();
+    let mut run = Calibration::run(start)?;
     let perl = run.perl.take();
     let mut lab = Lab::new(program, &run, perl)?;
     let mut solution = lab.constants(flags)?;

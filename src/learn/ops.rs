@@ -107,7 +107,10 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
     }
     let grows = |o: &u64| {
         // DEBUGGING perls start counting a little below 0.
-        let values: Vec<i64> = planted.iter().filter_map(|p| s.int(p.start.at(o))).collect();
+        let values: Vec<i64> = planted
+            .iter()
+            .filter_map(|p| s.int(p.start.at(o)))
+            .collect();
         values.len() == planted.len()
             && values.windows(2).all(|pair| match pair {
                 [a, b] => b > a && b - a < 64,
@@ -275,7 +278,9 @@ fn tree(
         .filter(|o| *o != next)
         .filter(|o| {
             nest.iter().all(|p| {
-                let two = s.word(p.start.at(o)).and_then(|x| s.word(x.checked_add(*o)?));
+                let two = s
+                    .word(p.start.at(o))
+                    .and_then(|x| s.word(x.checked_add(*o)?));
                 two.is_some() && two == second(p)
             })
         })

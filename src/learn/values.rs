@@ -363,7 +363,9 @@ fn packages(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsol
     let known = out.clone();
     let behind = |hv: u64| {
         let buckets = known.hash_max(s, hv)?.checked_add(1)?;
-        known.array_of(s, hv)?.checked_add(buckets.checked_mul(width)?)
+        known
+            .array_of(s, hv)?
+            .checked_add(buckets.checked_mul(width)?)
     };
     let embedded = in_body(key);
     let aux_of_plain = behind(plain);

@@ -2,7 +2,9 @@
 //! not remembered.
 
 use super::{MappedFile, Process};
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -18,6 +20,34 @@ impl Process {
         let pid = self.pid().to_string();
         let same_namespace = namespace(&pid).is_some() && namespace(&pid) == namespace("self");
         same_namespace && root(&pid).is_some() && root(&pid) == root("self")
+    }
+
+    /// True when it runs as the user that we are, with no other identity.
+    pub fn is_ours(self) -> bool {
+        // SAFETY: geteuid has no preconditions.
+        let me = unsafe { libc::geteuid() }.to_string();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let ids = status.ok().and_then(|s| {
+            let line = s.lines().find_map(|l| l.strip_prefix("Uid:"))?;
+            Some(line.split_whitespace().all(|id| id == me))
+        });
+        ids == Some(true) && self.shares_our_view()
+    }
+
+    /// Those of the variables that it was started with.
+    pub fn environment(self, names: &[&str]) -> Vec<(OsString, OsString)> {
+        let raw = fs::read(format!("/proc/{}/environ", self.pid())).unwrap_or_default();
+        raw.split(|b| *b == 0)
+            .filter_map(|pair| {
+                let at = memchr::memchr(b'=', pair)?;
+                let (name, value) = (pair.get(..at)?, pair.get(at + 1..)?);
+                let wanted = names.iter().any(|n| n.as_bytes() == name);
+                wanted.then(|| {
+                    let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+                    (owned(name), owned(value))
+                })
+            })
+            .collect()
     }
 
     /// True when a mapped file belongs to root or to us, nobody else may write it, and its path
