@@ -48,7 +48,7 @@ pub fn discover(
     // Without a version, tables of many series are tried: then a sub must be on the stack, whose
     // place tells them apart.
     let least = if version.is_some() { 1 } else { 2 };
-    for table in tables.possible(abi, version) {
+    for table in tables.possible(abi, loaded.image.machine().as_deref(), version) {
         for places in scan.candidates(table, &loaded) {
             loaded.image.add_symbols(&places);
             loaded = match adopt(pid, memory, loaded, table, version) {
@@ -100,6 +100,7 @@ fn adopt(
     let identity = Identity {
         version: version.unwrap_or(table.version()),
         archname: Banner::of(&loaded.image).archname,
+        machine: loaded.image.machine(),
         ..table.identity()
     };
     Perl::try_on(pid, memory, loaded, identity, &resolved).map_err(|(back, _)| back)

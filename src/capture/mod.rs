@@ -258,6 +258,7 @@ impl Capture {
             options: facts.options.clone(),
             interpreter_size: facts.interpreter_size,
             archname: facts.archname.clone(),
+            machine: None,
             cperl: facts.cperl,
         })
     }

@@ -178,6 +178,12 @@ impl Image {
         self.data.find(0..u64::MAX, text).is_some()
     }
 
+    /// The kind of processor that its code is for, such as `x86_64` or `aarch64`.
+    pub fn machine(&self) -> Option<String> {
+        let architecture = self.object().ok()?.architecture();
+        Some(format!("{architecture:?}").to_ascii_lowercase())
+    }
+
     /// What the file is, when it is none of Linux's.
     pub fn foreign_format(&self) -> Option<&'static str> {
         match self.object().ok()?.format() {

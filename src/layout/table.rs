@@ -112,6 +112,8 @@ struct Match {
     iv_size: u8,
     nv: String,
     interpreter_size: Option<u32>,
+    /// Where it matters: tables without it are of x86.
+    machine: Option<String>,
     #[serde(default)]
     cperl: bool,
 }
@@ -293,6 +295,7 @@ impl Table {
             options: Some(options),
             interpreter_size: t.interpreter_size,
             archname: None,
+            machine: t.machine.clone(),
             cperl: t.cperl,
         }
     }
@@ -330,6 +333,9 @@ impl Table {
         compare("series", series(t.version), series(identity.version));
         let kind = |cperl: bool| (if cperl { "cperl" } else { "perl" }).to_owned();
         compare("kind", kind(t.cperl), kind(identity.cperl));
+        if let (Some(ours), Some(theirs)) = (&t.machine, &identity.machine) {
+            compare("processor", ours.clone(), theirs.clone());
+        }
         compare("build", t.build.to_string(), identity.build.to_string());
         compare(
             "pointer size",
@@ -609,7 +615,16 @@ impl TableSet {
 
     /// Tables that a perl without symbols may fit, of which only the pointer size, the byte order
     /// and perhaps the version are known: the likeliest first.
-    pub fn possible(&self, abi: Abi, version: Option<Version>) -> Vec<&Table> {
+    pub fn possible(
+        &self,
+        abi: Abi,
+        machine: Option<&str>,
+        version: Option<Version>,
+    ) -> Vec<&Table> {
+        let same_machine = |t: &Table| {
+            let ours = t.target.machine.as_deref();
+            ours.is_none() || machine.is_none() || ours == machine
+        };
         let same_series = |t: &Table| {
             version.is_none_or(|v| {
                 (t.version().revision, t.version().version) == (v.revision, v.version)
@@ -619,7 +634,9 @@ impl TableSet {
             Some(version) => Box::new(self.of_series(version)),
             None => Box::new(self.tables()),
         };
-        let mut found: Vec<&Table> = all.filter(|t| t.abi() == abi && same_series(t)).collect();
+        let mut found: Vec<&Table> = all
+            .filter(|t| t.abi() == abi && same_series(t) && same_machine(t))
+            .collect();
         let of = |v: Option<Version>| v.map_or(0, |v| v.subversion);
         found.sort_by_key(|t| t.version().subversion.abs_diff(of(version)));
         found
@@ -703,6 +720,10 @@ pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
     );
     if let Some(size) = identity.interpreter_size {
         let _ = writeln!(out, "interpreter_size = {size}");
+    }
+    let other = |m: &&String| !["x86_64", "i386"].contains(&m.as_str());
+    if let Some(machine) = identity.machine.as_ref().filter(other) {
+        let _ = writeln!(out, "machine = {}", quoted(machine));
     }
     if identity.cperl {
         let _ = writeln!(out, "cperl = true");

@@ -92,6 +92,8 @@ pub struct Identity {
     pub interpreter_size: Option<u32>,
     /// `$Config{archname}`, where the file has it.
     pub archname: Option<String>,
+    /// The kind of processor, as [`Image::machine`] names it.
+    pub machine: Option<String>,
     /// It is cperl, whose structures differ from those of the perl of the same number.
     pub cperl: bool,
 }
@@ -160,6 +162,7 @@ impl Identity {
             options,
             interpreter_size,
             archname: banner.archname,
+            machine: image.machine(),
             cperl: banner.cperl,
         })
     }
@@ -174,6 +177,7 @@ impl Identity {
             options: (iv_size < 8).then(Vec::new),
             interpreter_size: None,
             archname: banner.archname,
+            machine: image.machine(),
             cperl: banner.cperl,
         }
     }
