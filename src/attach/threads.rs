@@ -5,7 +5,9 @@ use crate::image::Image;
 use crate::perl::identity::Build;
 use crate::perl::locate::Interpreter;
 use crate::perl::stack::Variables;
-use crate::perl::threads::{KeyLayout, control_blocks, perl_thread_ids, specific_value};
+use crate::perl::threads::{
+    KeyLayout, control_blocks, old_perl_thread_ids, perl_thread_ids, specific_value,
+};
 use crate::process::{MappedFile, Process};
 
 /// One thread that runs an interpreter.
@@ -92,6 +94,17 @@ impl Target {
         Ok(found)
     }
 
+    /// Where the threads.pm of 5.8.0 to 5.8.8 keeps its list.
+    fn old_list(&self) -> Option<u64> {
+        let files = self.process.mapped_programs().ok()?;
+        let file = files
+            .iter()
+            .find(|f| f.path.ends_with("threads/threads.so"))?;
+        let image = Image::open(&file.path, &self.process.open_path(file)).ok()?;
+        let symbol = image.symbol("threads")?;
+        Some(image.load_bias(&file.maps)?.wrapping_add(symbol.address))
+    }
+
     fn perl_tids(
         &self,
         main: Interpreter,
@@ -114,6 +127,13 @@ impl Target {
                 perl_thread_ids(&self.name_context(0), hash, &addresses)
             }
             _ => std::collections::HashMap::new(),
+        };
+        let old = (ids.is_empty() && addresses.len() > 1)
+            .then(|| self.old_list())
+            .flatten();
+        let ids = match old {
+            Some(variable) => old_perl_thread_ids(&self.name_context(0), variable, &addresses),
+            None => ids,
         };
         move |interpreter| match interpreter {
             i if i == main => Some(0),

@@ -416,6 +416,7 @@ fn add_symbol(name: &[u8], address: u64, size: u64, found: &mut HashMap<String, 
     let wanted = [&b"PL_"[..], b"_thread_db_"]
         .iter()
         .any(|p| name.starts_with(p))
+        || name == b"threads"
         || LANDMARKS.iter().any(|landmark| landmark.as_bytes() == name);
     if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
         found

@@ -129,14 +129,36 @@ pub fn perl_thread_ids(
     modglobal: u64,
     interpreters: &[u64],
 ) -> HashMap<u64, u64> {
+    let pool = target.hash_value(modglobal, POOL_KEY);
+    match pool.map(|sv| target.integer_value(sv)) {
+        Some(Ok(pool)) => ids_in_ring(target, pool, target.abi.pointer_size, interpreters),
+        _ => HashMap::new(),
+    }
+}
+
+/// The same for the threads.pm of 5.8.0 to 5.8.8, which has its list in a variable `threads` of its
+/// own, and ids of 32 bits.
+pub fn old_perl_thread_ids(
+    target: &NameContext<'_>,
+    variable: u64,
+    interpreters: &[u64],
+) -> HashMap<u64, u64> {
+    let first = Reader::new(target.memory, target.abi).pointer(variable);
+    match first {
+        Ok(first) if first != 0 => ids_in_ring(target, first, 4, interpreters),
+        _ => HashMap::new(),
+    }
+}
+
+/// Follows the ring of records from one of them; a tid has `tid_size` bytes.
+fn ids_in_ring(
+    target: &NameContext<'_>,
+    pool: u64,
+    tid_size: u8,
+    interpreters: &[u64],
+) -> HashMap<u64, u64> {
     let mut ids = HashMap::new();
-    let Some(pool) = target.hash_value(modglobal, POOL_KEY) else {
-        return ids;
-    };
     let reader = Reader::new(target.memory, target.abi);
-    let Ok(pool) = target.integer_value(pool) else {
-        return ids;
-    };
     let width = usize::from(target.abi.pointer_size);
     // The pool starts with the main thread's record, which is the head of the ring.
     let mut at = pool;
@@ -151,7 +173,8 @@ pub fn perl_thread_ids(
         let word = |i: usize| target.abi.pointer(bytes, i * width);
         let place =
             (1..ITHREAD_WORDS - 1).find(|i| word(*i).is_some_and(|w| interpreters.contains(&w)));
-        if let Some((interpreter, tid)) = place.and_then(|i| Some((word(i)?, word(i + 1)?))) {
+        let tid_at = |i: usize| target.abi.uint(bytes, i * width, usize::from(tid_size));
+        if let Some((interpreter, tid)) = place.and_then(|i| Some((word(i)?, tid_at(i + 1)?))) {
             ids.entry(interpreter).or_insert(tid);
         }
         match word(0) {
