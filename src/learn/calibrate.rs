@@ -3,6 +3,7 @@
 use super::LearnError;
 use super::facts::{Facts, SCRIPT};
 use super::snapshot::Snapshot;
+use super::solution::Unsolved;
 use crate::attach::find_perl;
 use crate::image::Image;
 use crate::memory::{Abi, LiveMemory, ReadError};
@@ -139,6 +140,14 @@ impl Calibration {
 }
 
 impl Calibration {
+    /// The memory at a stop.
+    ///
+    /// # Errors
+    /// [`Unsolved`] when the script has no such stop.
+    pub fn stop(&self, name: &'static str) -> Result<&Snapshot, Unsolved> {
+        self.stops.get(name).ok_or(Unsolved::new(name, 0))
+    }
+
     /// Finds the file that defines the perl at the first stop.
     fn abi(&mut self) -> Result<Abi, LearnError> {
         if self.perl.is_none() {

@@ -43,10 +43,6 @@ struct Nest {
     oldcop: i64,
 }
 
-fn at<'a>(run: &'a Calibration, stop: &'static str) -> Result<&'a Snapshot, Unsolved> {
-    run.stops.get(stop).ok_or(Unsolved::new(stop, 0))
-}
-
 fn shift(address: u64, by: i64) -> u64 {
     address.wrapping_add_signed(by)
 }
@@ -85,7 +81,7 @@ pub fn solve(
 /// The words that stand at equal distances and are the CVs of the nest; the call sites beside
 /// them tell the context stack from other stacks.
 fn nests(run: &Calibration, out: &Solution) -> Result<Vec<Nest>, Unsolved> {
-    let s = at(run, "deep")?;
+    let s = run.stop("deep")?;
     let cvs: Vec<u64> = run.facts.nest().iter().map(|f| f.cv).collect();
     let start = out.get("xpvcv", "xcv_start").unwrap_or(0);
     let cops: Vec<Option<u64>> = cvs
@@ -130,10 +126,10 @@ fn nests(run: &Calibration, out: &Solution) -> Result<Vec<Nest>, Unsolved> {
 /// Cells that point to the start of that stack with an index near them that follows its depth.
 fn rooms(run: &Calibration, nest: Nest) -> Result<Vec<Room>, Unsolved> {
     let (deep, five, eight, looped) = (
-        at(run, "deep")?,
-        at(run, "five")?,
-        at(run, "eight")?,
-        at(run, "looped")?,
+        run.stop("deep")?,
+        run.stop("five")?,
+        run.stop("eight")?,
+        run.stop("looped")?,
     );
     let top = nest.first + 11 * nest.stride;
     let mut cells = Vec::new();
@@ -167,7 +163,7 @@ fn infos(
     room: Room,
     out: &mut Solution,
 ) -> Result<Infos, Unsolved> {
-    let (s, deep) = (at(run, "sort")?, at(run, "deep")?);
+    let (s, deep) = (run.stop("sort")?, run.stop("deep")?);
     let width = s.width();
     let compare = run.facts.sub("P5spyA::compare").map_or(0, |f| f.cv);
     let places = s.places(&HashSet::from([compare]));
@@ -219,7 +215,7 @@ fn infos(
     let free = |o: &u64| *o != cxix && !pointers.iter().any(|p| (*p..p + width).contains(o));
     let value = |s: &Snapshot, info: u64, o: u64| s.int(info.at(o));
     // The index of the newest sub follows the depth, but not the loop.
-    let (five, eight, looped) = (at(run, "five")?, at(run, "eight")?, at(run, "looped")?);
+    let (five, eight, looped) = (run.stop("five")?, run.stop("eight")?, run.stop("looped")?);
     let index = value(deep, main, cxix).unwrap_or(0);
     let newest: Vec<u64> = (0..MAX_INFO)
         .step_by(4)
@@ -291,7 +287,7 @@ fn indexes(
 
 /// `cx_type`: in a stack of subs, an eval BLOCK and an eval STRING.
 fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolved> {
-    let s = at(run, "kinds")?;
+    let s = run.stop("kinds")?;
     let names = [
         "P5spyB::block",
         "P5spyA::string",
@@ -335,7 +331,11 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
 
 /// `xcv_depth`, in a sub that calls itself.
 fn depth(run: &Calibration, out: &mut Solution) -> Result<(), Unsolved> {
-    let (six, two, done) = (at(run, "save1-6")?, at(run, "save1-2")?, at(run, "last")?);
+    let (six, two, done) = (
+        run.stop("save1-6")?,
+        run.stop("save1-2")?,
+        run.stop("last")?,
+    );
     let body = |s: &Snapshot| s.word(run.facts.sub("P5spyA::save1")?.cv);
     let is = |s: &Snapshot, o: u64, depth: i64| body(s).and_then(|b| s.int(b.at(o))) == Some(depth);
     let places = (0..run.facts.body_room(done, |f| f.cv))
@@ -353,7 +353,7 @@ fn returns(
     room: Room,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
-    let (deep, kinds, parse) = (at(run, "deep")?, at(run, "kinds")?, at(run, "parse")?);
+    let (deep, kinds, parse) = (run.stop("deep")?, run.stop("kinds")?, run.stop("parse")?);
     let size = out.get("context", "sizeof").unwrap_or(1);
     let width = deep.width();
     let behind = |s: &Snapshot, cv: u64, op: &str| {

@@ -203,7 +203,7 @@ impl<'a> Lab<'a> {
 
     fn solve(&self, out: &mut Solution) -> Result<Cells, Unsolved> {
         let numbers = ops::Numbers(&self.names);
-        let last = self.run.stops.get("last").ok_or(Unsolved::new("last", 0))?;
+        let last = self.run.stop("last")?;
         values::solve(last, &self.run.facts, out)?;
         ops::solve(last, &self.run.facts, &numbers, out)?;
         let infos = contexts::solve(self.run, &numbers, out)?;
@@ -275,9 +275,7 @@ impl<'a> Lab<'a> {
                 .pointer(place)
                 .map_err(|_| Unsolved::new("PL_curinterp", 0));
         }
-        let Some(last) = self.run.stops.get("last") else {
-            return Err(Unsolved::new("PL_curinterp", 0));
-        };
+        let last = self.run.stop("last")?;
         let ranges = data_ranges(&self.maps);
         let mut found = Vec::new();
         last.each_word(|address, word| {

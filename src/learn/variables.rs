@@ -35,10 +35,6 @@ impl Cells {
     }
 }
 
-fn at<'a>(run: &'a Calibration, stop: &'static str) -> Result<&'a Snapshot, Unsolved> {
-    run.stops.get(stop).ok_or(Unsolved::new(stop, 0))
-}
-
 /// The stops whose innermost sub is known: its statement and the op that reads.
 const LEAVES: [(&str, &str); 8] = [
     ("deep", "P5spyA::n12"),
@@ -75,7 +71,7 @@ pub fn solve(
     let mut leaves = BTreeMap::new();
     for (stop, sub) in LEAVES {
         let leaf = run.facts.sub(sub).and_then(|f| {
-            let ops = execution(at(run, stop).ok()?, out, f.cv);
+            let ops = execution(run.stop(stop).ok()?, out, f.cv);
             let reading = ops
                 .iter()
                 .position(|(_, t)| Some(*t) == numbers.get("sysread"))?;
@@ -106,7 +102,7 @@ fn cells(
 ) -> Result<Vec<u64>, Unsolved> {
     let mut found: Option<Vec<u64>> = None;
     for (stop, _) in LEAVES {
-        let s = at(run, stop)?;
+        let s = run.stop(stop)?;
         let word = wanted(stop);
         found = Some(match found {
             None => {
@@ -141,7 +137,7 @@ fn neighbourhood(
     if in_data {
         return Ok(data_ranges(maps));
     }
-    let s = at(run, "deep")?;
+    let s = run.stop("deep")?;
     let start = s.start_of(cell).unwrap_or(cell);
     let first = cell.saturating_sub(MAX_INTERPRETER).max(start);
     Ok(vec![(first, cell + MAX_INTERPRETER)])
@@ -159,7 +155,7 @@ fn words(s: &Snapshot, near: &[(u64, u64)], step: u64, holds: impl Fn(u64) -> bo
 /// `PL_stack_sp`, `PL_stack_base` and `PL_markstack_ptr`, from calls that wait for their last
 /// argument.
 fn stacks(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(), Unsolved> {
-    let (deep, shallow) = (at(run, "args-6")?, at(run, "args-2")?);
+    let (deep, shallow) = (run.stop("args-6")?, run.stop("args-2")?);
     let width = deep.width();
     let scalar = |name: &str| run.facts.scalar(name).unwrap_or(0);
     let (m1, m2) = (scalar("m1"), scalar("m2"));
@@ -183,7 +179,7 @@ fn stacks(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(
         })
     });
     found.pointer("Istack_sp", only("PL_stack_sp", sp)?);
-    let sort = at(run, "sort")?;
+    let sort = run.stop("sort")?;
     let base = words(deep, near, width, |a| {
         let here = deep.word(a);
         here.is_some_and(|v| v <= first && first - v < 64 * width)
@@ -192,8 +188,8 @@ fn stacks(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(
     });
     found.pointer("Istack_base", only("PL_stack_base", base)?);
     // One mark waits at each level, of 32 bits, or of a pointer's size where stacks are huge.
-    let (temps, less) = (at(run, "temp1-6")?, at(run, "temp1-2")?);
-    let (plain, same) = (at(run, "save1-6")?, at(run, "save1-2")?);
+    let (temps, less) = (run.stop("temp1-6")?, run.stop("temp1-2")?);
+    let (plain, same) = (run.stop("save1-6")?, run.stop("save1-2")?);
     let grown = |a: u64, six: &Snapshot, two: &Snapshot| six.word(a)?.checked_sub(two.word(a)?);
     let sp_cell = found.cells.get("Istack_sp").copied();
     let marks = words(deep, near, width, |a| {
@@ -210,10 +206,10 @@ fn stacks(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(
 
 /// `PL_savestack_ix` and `PL_tmps_ix`, which grow by what each level of a recursion adds.
 fn depths(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(), Unsolved> {
-    let (one, one_less) = (at(run, "save1-6")?, at(run, "save1-2")?);
-    let (three, three_less) = (at(run, "save2-6")?, at(run, "save2-2")?);
-    let (temp, temp_less) = (at(run, "temp1-6")?, at(run, "temp1-2")?);
-    let (more, more_less) = (at(run, "temp2-6")?, at(run, "temp2-2")?);
+    let (one, one_less) = (run.stop("save1-6")?, run.stop("save1-2")?);
+    let (three, three_less) = (run.stop("save2-6")?, run.stop("save2-2")?);
+    let (temp, temp_less) = (run.stop("temp1-6")?, run.stop("temp1-2")?);
+    let (more, more_less) = (run.stop("temp2-6")?, run.stop("temp2-2")?);
     let per_level = |a: u64, six: &Snapshot, two: &Snapshot| {
         let grown = six.int(a)? - two.int(a)?;
         let sane = (1..1 << 16).contains(&two.int(a)?);
@@ -276,12 +272,12 @@ fn optional(
     out: &Solution,
     found: &mut Cells,
 ) -> Result<(), Unsolved> {
-    let parse = at(run, "parse")?;
+    let parse = run.stop("parse")?;
     let curcop = found.cells.get("Icurcop").copied().unwrap_or(0);
     let compiling = parse.word(curcop).filter(|a| inside(near, *a));
     let compiling = compiling.ok_or(Unsolved::new("PL_compiling", 0))?;
     found.pointer("Icompiling", compiling);
-    let last = at(run, "last")?;
+    let last = run.stop("last")?;
     let glob = run.facts.globs.get("DB::sub").copied();
     let debugger = words(last, near, last.width(), |a| {
         glob.is_some() && last.word(a) == glob
@@ -289,7 +285,7 @@ fn optional(
     if let Some(cell) = nearest(curcop, debugger) {
         found.pointer("IDBsub", cell);
     }
-    let deep = at(run, "deep")?;
+    let deep = run.stop("deep")?;
     let hashes = words(last, near, last.width(), |a| {
         last.word(a).is_some_and(|hv| {
             hv != 0
