@@ -106,6 +106,10 @@ struct Place {
 #[serde(deny_unknown_fields)]
 struct Match {
     version: Version,
+    /// Perls of the same series before this one have another layout.
+    since: Option<Version>,
+    /// And so have this one and later ones.
+    before: Option<Version>,
     build: Build,
     pointer_size: u8,
     big_endian: bool,
@@ -329,6 +333,12 @@ impl Table {
                 found.push(format!("{what} {theirs} instead of {ours}"));
             }
         };
+        let theirs = identity.version;
+        let too_old = t.since.is_some_and(|since| theirs < since);
+        let too_new = t.before.is_some_and(|before| theirs >= before);
+        if too_old || too_new {
+            compare("version", t.version.to_string(), theirs.to_string());
+        }
         let series = |v: Version| format!("{}.{}", v.revision, v.version);
         compare("series", series(t.version), series(identity.version));
         let kind = |cperl: bool| (if cperl { "cperl" } else { "perl" }).to_owned();
