@@ -9,6 +9,11 @@ use crate::perl::identity::{Banner, Build, Identity, Version, version_from_text}
 use crate::process::{Mapping, data_ranges};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a candidate is looked at again, and the time between.
+const LOOKS: usize = 12;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 
 /// More candidates than this are no candidates.
 const MAX_CANDIDATES: usize = 1 << 16;
@@ -282,16 +287,27 @@ impl Scan<'_> {
                 .copied()
                 .collect()
         };
+        let at_first = cells(&is_statement);
+        let is_statement_type = |t: u64| t == 0 || statements.contains(&Some(t));
+        let lasting = at_first.iter().map(|(cell, _)| *cell).collect();
+        let lasting = self.lasting(bound, lasting, &is_statement_type)?;
+        let statements_now: Vec<(u64, u64)> = at_first
+            .into_iter()
+            .filter(|(cell, _)| lasting.contains(cell))
+            .collect();
         let mut found = Vec::new();
         for (info_cell, _) in cells(&|word| infos.contains(&word)) {
-            for (cop_cell, cop) in cells(&is_statement) {
+            for (cop_cell, cop) in &statements_now {
+                let (cop_cell, cop) = (*cop_cell, *cop);
                 let mut places = vec![
                     self.symbol("PL_curstackinfo", info_cell, loaded.bias),
                     self.symbol("PL_curcop", cop_cell, loaded.bias),
                 ];
                 let statement = self.statement(bound, cop, &statements)?;
                 let current = cells(&|word| word != cop && statement.contains(&word));
-                let current: BTreeSet<u64> = current.into_iter().map(|(cell, _)| cell).collect();
+                let current = current.into_iter().map(|(cell, _)| cell).collect();
+                let is_op = |t: u64| t < names.len() as u64;
+                let current = self.lasting(bound, current, &is_op)?;
                 // Which op runs only refines a line: where two could be it, none is taken.
                 if let (1, Some(op)) = (current.len(), current.first()) {
                     places.push(self.symbol("PL_op", *op, loaded.bias));
@@ -302,6 +318,31 @@ impl Scan<'_> {
         // The more is explained, the likelier: a statement with its op comes first.
         found.sort_by_key(|places| std::cmp::Reverse(places.len()));
         Ok(found)
+    }
+
+    /// Those of the cells that lead to ops of the wanted types time and again. What only looked like
+    /// one for a moment is something else a moment later, if the program runs at all.
+    fn lasting(
+        &self,
+        bound: &BoundLayout,
+        mut cells: BTreeSet<u64>,
+        wanted: &dyn Fn(u64) -> bool,
+    ) -> Result<BTreeSet<u64>, ReadError> {
+        for _ in 0..LOOKS {
+            std::thread::sleep(BETWEEN_LOOKS);
+            let addresses: Vec<u64> = cells.iter().copied().collect();
+            let pointer = Field::whole(0, self.abi.pointer_size);
+            let values = self.members(&addresses, pointer)?;
+            let ops: Vec<u64> = values.into_iter().map(Option::unwrap_or_default).collect();
+            let types = self.members(&ops, bound.op.op_type)?;
+            let mut still = ops
+                .iter()
+                .zip(types)
+                // Both variables are NULL for an instant now and then.
+                .map(|(op, t)| *op == 0 || t.is_some_and(wanted));
+            cells.retain(|_| still.next() == Some(true));
+        }
+        Ok(cells)
     }
 
     /// The ops that run from a statement up to the next one.
