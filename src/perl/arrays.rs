@@ -3,7 +3,6 @@
 use crate::image::{Image, Symbol};
 use crate::memory::{ReadError, Reader};
 use crate::process::Mapping;
-use std::collections::HashSet;
 
 /// Read-only data of a perl is below this; more is not searched.
 const MAX_BYTES: u64 = 64 << 20;
@@ -33,17 +32,17 @@ impl Pieces {
     }
 
     /// Where `text` and a NUL stand; linkers merge strings, so that one may be the end of another.
-    fn places(&self, text: &str) -> HashSet<u64> {
+    fn places(&self, text: &str) -> Vec<u64> {
         let mut wanted = text.as_bytes().to_vec();
         wanted.push(0);
-        self.0
+        let finder = memchr::memmem::Finder::new(&wanted);
+        let mut found: Vec<u64> = self
+            .0
             .iter()
-            .flat_map(|(start, bytes)| {
-                memchr::memmem::find_iter(bytes, &wanted)
-                    .map(|at| start + at as u64)
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+            .flat_map(|(start, bytes)| finder.find_iter(bytes).map(move |at| start + at as u64))
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     fn text(&self, address: u64) -> Option<&[u8]> {
@@ -58,21 +57,26 @@ impl Pieces {
     /// Addresses of aligned runs of pointers to these strings, in this order.
     fn runs(&self, reader: &Reader<'_>, texts: &[&str]) -> Vec<u64> {
         let width = usize::from(reader.abi().pointer_size);
-        let sets: Vec<HashSet<u64>> = texts.iter().map(|t| self.places(t)).collect();
+        let sets: Vec<Vec<u64>> = texts.iter().map(|t| self.places(t)).collect();
         let Some(first) = sets.first() else {
+            return Vec::new();
+        };
+        let (Some(low), Some(high)) = (first.first(), first.last()) else {
             return Vec::new();
         };
         let mut found = Vec::new();
         for (start, bytes) in &self.0 {
             let word = |at: usize| reader.abi().uint(bytes, at, width);
             for at in (0..bytes.len()).step_by(width) {
-                if !word(at).is_some_and(|w| first.contains(&w)) {
+                // Nearly every word fails the first comparison.
+                let begins =
+                    |w: u64| (*low..=*high).contains(&w) && first.binary_search(&w).is_ok();
+                if !word(at).is_some_and(begins) {
                     continue;
                 }
-                let all = sets
-                    .iter()
-                    .enumerate()
-                    .all(|(i, set)| word(at + i * width).is_some_and(|w| set.contains(&w)));
+                let all = sets.iter().enumerate().all(|(i, set)| {
+                    word(at + i * width).is_some_and(|w| set.binary_search(&w).is_ok())
+                });
                 if all {
                     found.push(start + at as u64);
                 }
