@@ -268,6 +268,9 @@ fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
     let mut command = support::spy();
     command.args(["dump", "--json", "--pid", &pid.to_string()]);
     command.args(layout.options());
+    if let (Layout::DebugInfo, Some(folder)) = (layout, std::env::var_os("P5SPY_TEST_DEBUG_DIR")) {
+        command.arg("--debug-dir").arg(folder);
+    }
     let output = command.output().unwrap();
     if !output.status.success() {
         let out = String::from_utf8_lossy(&output.stdout);

@@ -19,7 +19,8 @@ use crate::perl::locate::Interpreter;
 use crate::perl::names::NameContext;
 use crate::perl::threads::KeyLayout;
 use crate::process::Process;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long a perl may take to get ready that was there before us.
@@ -37,6 +38,8 @@ pub struct Target {
     pub db_sub: u64,
     /// libc's description of thread-specific data, where it has one.
     keys: OnceLock<Option<KeyLayout>>,
+    /// The control blocks of its threads by the kernel's id, as far as they were found.
+    blocks: Mutex<HashMap<i32, Option<u64>>>,
 }
 
 impl Target {
@@ -71,6 +74,7 @@ impl Target {
             perl,
             db_sub: 0,
             keys: OnceLock::new(),
+            blocks: Mutex::default(),
         };
         let main = target.main_interpreter()?;
         match target.check(main) {

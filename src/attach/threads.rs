@@ -2,13 +2,16 @@
 
 use super::{AttachError, Target};
 use crate::image::Image;
+use crate::memory::{ReadError, Reader};
 use crate::perl::identity::Build;
 use crate::perl::locate::Interpreter;
 use crate::perl::stack::Variables;
 use crate::perl::threads::{
-    KeyLayout, control_blocks, old_perl_thread_ids, perl_thread_ids, specific_value,
+    KeyLayout, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids, specific_value,
 };
-use crate::process::{MappedFile, Process};
+use crate::process::{MappedFile, Mapping, Process};
+use std::collections::HashMap;
+use std::sync::PoisonError;
 
 /// One thread that runs an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Target {
         let reader = self.reader();
         let read = |e| self.read_error(e);
         let maps = self.process.mappings()?;
-        let blocks = control_blocks(&reader, &maps, tids).map_err(read)?;
+        let blocks = self.blocks(&reader, &maps, tids).map_err(read)?;
         let key = self
             .perl
             .image
@@ -92,6 +95,33 @@ impl Target {
             }
         }
         Ok(found)
+    }
+
+    /// The control blocks of these threads. Those that were found before are only verified; a thread
+    /// for which none was found is not looked for again.
+    fn blocks(
+        &self,
+        reader: &Reader<'_>,
+        maps: &[Mapping],
+        tids: &[i32],
+    ) -> Result<HashMap<i32, u64>, ReadError> {
+        let mut known = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|tid, block| {
+            tids.contains(tid) && block.is_none_or(|b| is_block_of(reader, b, *tid))
+        });
+        let new: Vec<i32> = tids
+            .iter()
+            .copied()
+            .filter(|tid| !known.contains_key(tid))
+            .collect();
+        if !new.is_empty() {
+            let found = control_blocks(reader, maps, &new)?;
+            known.extend(new.into_iter().map(|tid| (tid, found.get(&tid).copied())));
+        }
+        let found = known
+            .iter()
+            .filter_map(|(tid, block)| Some((*tid, (*block)?)));
+        Ok(found.collect())
     }
 
     /// Where the threads.pm of 5.8.0 to 5.8.8 keeps its list.

@@ -10,6 +10,10 @@ use std::collections::HashMap;
 const WHOLE: u64 = 512 << 10;
 /// How much of the end.
 const END: u64 = 64 << 10;
+/// Larger mappings are searched in pieces of this size, and no further than that in all.
+const PIECE: u64 = 256 << 10;
+const MAX_SEARCHED: u64 = 1 << 30;
+const PAGE: u64 = 4096;
 /// The thread's id is within this distance of its control block (struct pthread, nptl/descr.h).
 const TID_WITHIN: usize = 0x400;
 /// How much of a thread's control block is read: struct pthread is 2304 bytes in glibc 2.36.
@@ -40,28 +44,62 @@ pub fn control_blocks(
 ) -> Result<HashMap<i32, u64>, ReadError> {
     let mut found = HashMap::new();
     let anonymous = maps.iter().filter(|m| m.writable && m.anonymous);
+    let mut large = Vec::new();
     for map in anonymous {
         let start = if map.end - map.start > WHOLE {
+            large.push((map.start, map.end - END));
             map.end - END
         } else {
             map.start
         };
-        let Ok(bytes) = reader.bytes(start, (map.end - start) as usize) else {
-            continue;
-        };
-        for offset in (0..bytes.len()).step_by(16) {
-            let address = start + offset as u64;
-            if is_control_block(reader.abi(), &bytes, offset, address)
-                && let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids)
-            {
-                found.entry(tid).or_insert(address);
-            }
-        }
+        search(reader, start, map.end, tids, &mut found);
         if found.len() == tids.len() {
-            break;
+            return Ok(found);
+        }
+    }
+    // Since glibc 2.42 the guard pages between stacks are no mappings of their own, so that many
+    // stacks are one: then the blocks are anywhere in it.
+    let mut left = MAX_SEARCHED;
+    for (start, end) in large {
+        let mut at = start;
+        while at < end && left > 0 && found.len() < tids.len() {
+            let next = (at + PIECE).min(end);
+            // A block may lie across the border.
+            search(reader, at, (next + BLOCK as u64).min(end), tids, &mut found);
+            left = left.saturating_sub(next - at);
+            at = next;
         }
     }
     Ok(found)
+}
+
+/// Looks for control blocks in one range; guard pages in it make it unreadable, and then it is
+/// looked at page by page.
+fn search(reader: &Reader<'_>, start: u64, end: u64, tids: &[i32], found: &mut HashMap<i32, u64>) {
+    let Ok(bytes) = reader.bytes(start, end.saturating_sub(start) as usize) else {
+        if end - start > PAGE {
+            let middle = start + ((end - start) / 2).next_multiple_of(PAGE);
+            search(reader, start, middle.min(end), tids, found);
+            search(reader, middle.min(end), end, tids, found);
+        }
+        return;
+    };
+    for offset in (0..bytes.len()).step_by(16) {
+        let address = start + offset as u64;
+        if is_control_block(reader.abi(), &bytes, offset, address)
+            && let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids)
+        {
+            found.entry(tid).or_insert(address);
+        }
+    }
+}
+
+/// True when the control block of that thread still is where it was.
+pub fn is_block_of(reader: &Reader<'_>, block: u64, tid: i32) -> bool {
+    reader.bytes(block, BLOCK).is_ok_and(|bytes| {
+        is_control_block(reader.abi(), &bytes, 0, block)
+            && thread_id(reader.abi(), &bytes, 0, &[tid]).is_some()
+    })
 }
 
 fn is_control_block(abi: Abi, bytes: &[u8], offset: usize, address: u64) -> bool {
