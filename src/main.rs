@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match p5_spy::commands::run(job) {
         Ok(status) => ExitCode::from(status),
         Err(e) => {
-            eprintln!("p5-spy: {}", explain(&e));
+            eprintln!("p5-spy: {}", p5_spy::text::message(&explain(&e)));
             ExitCode::FAILURE
         }
     }

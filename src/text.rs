@@ -15,6 +15,12 @@ pub fn from_utf8(bytes: &[u8]) -> String {
     shown
 }
 
+/// A message of several lines, in which something of the target's may stand.
+pub fn message(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|l| from_utf8(l.as_bytes())).collect();
+    lines.join("\n")
+}
+
 /// Bytes of which each is one character, as perl keeps strings without the UTF-8 flag.
 pub fn from_latin1(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());

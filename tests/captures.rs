@@ -1,10 +1,18 @@
 //! Captures of every perl that p5-spy was ever run on, replayed: so all versions and builds are
 //! tested with none of them installed. `perl-matrix/run --captures` makes them.
 
+use p5_spy::attach::{Loaded, Perl, find_perl};
 use p5_spy::capture::Capture;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
-use p5_spy::perl::names::FrameTable;
+use p5_spy::memory::LiveMemory;
+use p5_spy::perl::identity::Identity;
+use p5_spy::perl::names::{FrameTable, Names};
+use p5_spy::perl::sample::ThreadSampler;
+use p5_spy::process::{Process, ThreadState, ThreadWatch};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// What tests/captures/program.pl stands in, innermost first, as `caller` has it.
 const STACK: [&str; 9] = [
@@ -135,6 +143,82 @@ fn a_wrong_table_gives_no_stack() {
         }
     }
     assert!(refused > same, "{refused} refused, {same} read");
+}
+
+/// The same with all of a live perl's memory to go astray in: a capture has only what the right
+/// layout led to. P5SPY_TEST_PERL names another perl.
+#[test]
+fn a_wrong_table_gives_no_stack_of_a_live_perl() {
+    let path = std::env::var_os("P5SPY_TEST_PERL").unwrap_or("/usr/bin/perl".into());
+    let mut child = Command::new(&path)
+        .arg("program.pl")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let out = child.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let process = Process::open(child.id() as i32).unwrap();
+    let memory = LiveMemory::new(process.pid());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ThreadWatch::new(process.pid(), process.pid()).state() == ThreadState::Running {
+        assert!(Instant::now() < deadline, "it does not come to rest");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let maps = process.mappings().unwrap();
+    let files = process.mapped_programs().unwrap();
+    let (mut refused, mut same) = (0, 0);
+    for table in TableSet::embedded().unwrap().tables() {
+        let (image, file) = find_perl(process, &files).unwrap();
+        let identity = Identity::of(&image).unwrap();
+        // The kind of build decides where the variables are looked for at all.
+        if table.abi() != identity.abi || table.build() != identity.build {
+            continue;
+        }
+        let loaded = Loaded {
+            bias: image.load_bias(&file.maps).unwrap(),
+            image: Box::new(image),
+        };
+        let Ok(perl) = Perl::assemble(process.pid(), &memory, loaded, identity, &resolved(table))
+        else {
+            refused += 1;
+            continue;
+        };
+        let main = perl.main_interpreter(&memory).unwrap().unwrap();
+        match perl.prove(&memory, &maps, main, 2) {
+            Err(_) => refused += 1,
+            Ok(()) => {
+                let variables = perl.variables(main).moving().unwrap();
+                let (mut table_of_frames, mut ids) = (FrameTable::default(), Vec::new());
+                ThreadSampler::new(&variables, 0)
+                    .take(
+                        perl.name_context(&memory, 0),
+                        0,
+                        &mut Names::new(),
+                        &mut table_of_frames,
+                        &mut ids,
+                        &mut || {},
+                    )
+                    .unwrap();
+                let frames = ids.iter().filter_map(|id| table_of_frames.get(*id));
+                let found: Vec<String> = frames
+                    .map(|f| format!("{} {}:{}", f.name, f.file, f.line))
+                    .collect();
+                assert_eq!(found, STACK, "by {}", table.name());
+                same += 1;
+            }
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    println!("{refused} tables refused, {same} read the right stack");
+    assert!(
+        same >= 1 && refused > same,
+        "{refused} refused, {same} read"
+    );
 }
 
 #[test]

@@ -508,6 +508,35 @@ fn layout_dump_of_what_is_no_perl() {
     }
 }
 
+/// Where nothing may be learned, the table of another build of the same perl will do, if the stack
+/// makes sense under it in every detail: and then it is said.
+#[test]
+fn a_neighbouring_table_is_judged_by_the_live_stack() {
+    let (target, folder) = (nested(), folder());
+    let other = TABLE.replace("interpreter_size = 3768", "interpreter_size = 3776");
+    assert_ne!(other, TABLE);
+    file(folder.path(), "other.toml", &other);
+    for said in with_tables(folder.path(), target.pid()) {
+        said.expect(0, "Using that of other.toml");
+    }
+    let [dump, _] = with_tables(folder.path(), target.pid());
+    assert_eq!(frames(&dump.out), NESTED_FRAMES);
+    for (right, wrong) in [
+        ("blk_oldcop = 16", "blk_oldcop = 24"),
+        ("blk_sub_cv = 72", "blk_sub_cv = 64"),
+        ("sizeof = 104", "sizeof = 96"),
+        ("Icurcop = 208", "Icurcop = 216"),
+    ] {
+        let damaged = other.replace(right, wrong);
+        assert_ne!(damaged, other, "{right}");
+        file(folder.path(), "other.toml", &damaged);
+        for said in with_tables(folder.path(), target.pid()) {
+            said.expect(1, "no layout");
+            assert_eq!(said.out, "", "{wrong}");
+        }
+    }
+}
+
 #[test]
 fn a_dumped_layout_can_be_used() {
     let target = nested();

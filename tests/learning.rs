@@ -152,6 +152,26 @@ fn an_unknown_perl_is_learned_and_remembered() {
     dump(&["--no-learn"]).expect(1, "no layout");
 }
 
+/// What the cache has from debug information is not used where that is not wanted.
+#[test]
+fn the_cache_tells_where_a_layout_came_from() {
+    let (target, empty) = (nested(), folder());
+    let pid = target.pid().to_string();
+    let first = run(&["dump", "--no-learn", "--pid", &pid]);
+    first.expect(0, "");
+    if !first.out.contains("DWARF") {
+        loudly!("SKIPPED the cache of debug information: {PERL} has none");
+        return;
+    }
+    let options = ["--no-learn", "--layouts", text(empty.path()), "--pid", &pid];
+    let cached = run(&[&["dump"], &options[..]].concat());
+    assert!(
+        cached.out.contains("what an earlier run found"),
+        "{cached:?}"
+    );
+    run(&[&["dump", "--no-debug-info"], &options[..]].concat()).expect(1, "no layout");
+}
+
 /// The one file below a folder.
 fn walk(folder: &Path) -> std::path::PathBuf {
     let entries: Vec<_> = std::fs::read_dir(folder)

@@ -2,10 +2,11 @@
 //! look for, each table's word for where things are, and the probes as judge.
 
 use super::{AttachError, Loaded, Perl};
-use crate::image::{Image, Symbol};
+use crate::image::Symbol;
 use crate::layout::{BoundLayout, Origin, Resolved, Table, TableSet};
 use crate::memory::{Abi, Batch, Field, Memory, ReadError, Reader};
 use crate::perl::identity::{Banner, Build, Identity, Version, version_from_text};
+use crate::perl::ops::OpNumbers;
 use crate::process::{Mapping, data_ranges};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -276,10 +277,14 @@ impl Scan<'_> {
             .zip(types)
             .filter_map(|(op, op_type)| Some((*op, op_type?)))
             .collect();
-        let names = op_names(self.memory, loaded);
-        let number = |name: &str| names.iter().position(|n| n == name).map(|n| n as u64);
-        let statements = [number("nextstate"), number("dbstate")];
-        let is_statement = |op: u64| ops.get(&op).is_some_and(|t| statements.contains(&Some(*t)));
+        let reader = Reader::new(self.memory, self.abi);
+        let names = loaded
+            .image
+            .live_strings(&reader, loaded.bias, "PL_op_name");
+        let Ok(numbers) = OpNumbers::from_names(&names) else {
+            return Ok(Vec::new());
+        };
+        let is_statement = |op: u64| ops.get(&op).is_some_and(|t| numbers.is_statement(*t));
         let cells = |wanted: &dyn Fn(u64) -> bool| -> Vec<(u64, u64)> {
             words
                 .iter()
@@ -288,7 +293,7 @@ impl Scan<'_> {
                 .collect()
         };
         let at_first = cells(&is_statement);
-        let is_statement_type = |t: u64| t == 0 || statements.contains(&Some(t));
+        let is_statement_type = |t: u64| t == 0 || numbers.is_statement(t);
         let lasting = at_first.iter().map(|(cell, _)| *cell).collect();
         let lasting = self.lasting(bound, lasting, &is_statement_type)?;
         let statements_now: Vec<(u64, u64)> = at_first
@@ -303,7 +308,7 @@ impl Scan<'_> {
                     self.symbol("PL_curstackinfo", info_cell, loaded.bias),
                     self.symbol("PL_curcop", cop_cell, loaded.bias),
                 ];
-                let statement = self.statement(bound, cop, &statements)?;
+                let statement = self.statement(bound, cop, &numbers)?;
                 let current = cells(&|word| word != cop && statement.contains(&word));
                 let current = current.into_iter().map(|(cell, _)| cell).collect();
                 let is_op = |t: u64| t < names.len() as u64;
@@ -350,7 +355,7 @@ impl Scan<'_> {
         &self,
         bound: &BoundLayout,
         cop: u64,
-        statements: &[Option<u64>],
+        numbers: &OpNumbers,
     ) -> Result<BTreeSet<u64>, ReadError> {
         let mut found = BTreeSet::new();
         let mut at = cop;
@@ -360,9 +365,7 @@ impl Scan<'_> {
                 break;
             };
             let op_type = self.members(&[next], bound.op.op_type)?.into_iter().next();
-            let is_next = op_type
-                .flatten()
-                .is_none_or(|t| statements.contains(&Some(t)));
+            let is_next = op_type.flatten().is_none_or(|t| numbers.is_statement(t));
             if is_next || !found.insert(next) {
                 break;
             }
@@ -370,18 +373,4 @@ impl Scan<'_> {
         }
         Ok(found)
     }
-}
-
-fn op_names(memory: &Arc<dyn Memory>, loaded: &Loaded) -> Vec<String> {
-    let reader = Reader::new(memory, loaded.image.abi());
-    let strings = |image: &Image| {
-        let symbol = image.symbol("PL_op_name")?;
-        let place = loaded.bias.wrapping_add(symbol.address);
-        Some(crate::image::live_string_array(&reader, place, symbol.size))
-    };
-    strings(&loaded.image)
-        .unwrap_or_default()
-        .into_iter()
-        .map(Option::unwrap_or_default)
-        .collect()
 }

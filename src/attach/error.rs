@@ -18,7 +18,7 @@ pub enum AttachError {
     Process(#[from] ProcessError),
     /// No mapped file defines a perl.
     #[error(
-        "process {pid} ({program}) is not perl: of the {searched} files it runs, none defines PL_curinterp, which every perl and libperl does"
+        "process {pid} ({program}) is not perl: of the {searched} files it runs, none defines PL_curinterp or has the names of perl's ops in it"
     )]
     NotPerl {
         /// The process.

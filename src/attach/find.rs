@@ -121,7 +121,7 @@ impl Search<'_> {
             Ok(resolved) => {
                 return Perl::assemble(pid, self.memory, loaded, identity, &resolved);
             }
-            Err(e @ (ResolveError::NoLayout { .. } | ResolveError::Ambiguous { .. })) => e,
+            Err(e @ ResolveError::NoLayout { .. }) => e,
             Err(e) => return Err(e.into()),
         };
         // Learning is exact; a neighbour is a guess, if a checked one, and only second best.
@@ -209,10 +209,6 @@ impl Search<'_> {
             return None;
         }
         let program = self.process.executable().ok()?;
-        let named_perl = |p: &std::path::Path| {
-            p.file_name()
-                .is_some_and(|n| memchr::memmem::find(n.as_encoded_bytes(), b"perl").is_some())
-        };
         // Another program that has a perl in it does not take perl's arguments.
         let program = if named_perl(path) && self.file.path == path && !is_library(path) {
             path.to_owned()
@@ -345,6 +341,12 @@ impl Search<'_> {
             &learned.resolved,
         )
     }
+}
+
+/// `perl`, `perl5.36.0`, `cperl`, `debugperl`: but not `hyperlinker`.
+fn named_perl(path: &Path) -> bool {
+    let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+    name.is_some_and(|n| n.starts_with(b"perl") || n.starts_with(b"cperl") || n.ends_with(b"perl"))
 }
 
 fn is_library(path: &std::path::Path) -> bool {

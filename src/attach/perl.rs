@@ -2,12 +2,12 @@
 //! and a candidate that is only being tried have in common.
 
 use super::AttachError;
-use crate::image::{Image, live_string_array};
+use crate::image::Image;
 use crate::layout::{Resolved, with_block_types};
 use crate::memory::{Memory, ReadError, Reader};
 use crate::perl::identity::{Build, Identity};
 use crate::perl::locate::{Interpreter, VariableMap};
-use crate::perl::names::{FrameTable, NameContext, Names};
+use crate::perl::names::{Frame, FrameTable, NameContext, Names};
 use crate::perl::ops::OpNumbers;
 use crate::perl::sample::ThreadSampler;
 use crate::probe::{Candidate, Probe, Refusal};
@@ -214,12 +214,12 @@ impl Perl {
                 }
             }
             if proofs == PROOFS {
-                let frames = ids.iter().filter_map(|id| table.get(*id));
-                let strange = frames
-                    .map(|f| &f.file)
-                    .find(|file| file.is_empty() || file.chars().any(char::is_control));
-                return match strange {
-                    Some(file) => Err(format!("a file is called {file:?}")),
+                // A package without a name is one that was deleted, or one whose name was looked for
+                // in the wrong place.
+                let is_strange = |f: &Frame| f.file.is_empty() || f.name.starts_with("__ANON__::");
+                let mut frames = ids.iter().filter_map(|id| table.get(*id));
+                return match frames.find(|f| is_strange(f)) {
+                    Some(f) => Err(format!("a frame is called {} in {:?}", f.name, f.file)),
                     None if ids.len() < least => {
                         Err("there is too little on its stack to tell".into())
                     }
@@ -239,12 +239,7 @@ fn parts(
     resolved: &Resolved,
 ) -> Result<(Resolved, OpNumbers, Probe), AttachError> {
     let reader = Reader::new(memory, identity.abi);
-    let strings = |name: &str| {
-        let symbol = loaded.image.symbol(name);
-        symbol.map_or_else(Vec::new, |s| {
-            live_string_array(&reader, loaded.bias.wrapping_add(s.address), s.size)
-        })
-    };
+    let strings = |name: &str| loaded.image.live_strings(&reader, loaded.bias, name);
     let resolved = with_block_types(resolved, &strings("PL_block_type"))?;
     let names = strings("PL_op_name");
     if names.iter().all(Option::is_none) {

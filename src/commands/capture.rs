@@ -23,7 +23,7 @@ pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8>
     write_whole(output, &mut |to| capture.write(to))?;
     if output.as_os_str() != "-" {
         eprintln!(
-            "Wrote {}. It holds names of subs, files and packages, and nothing else of the program's data: p5-spy dump --capture {} shows what is in it",
+            "Wrote {}. It holds the stacks, the names of subs, files and packages, and up to 255 bytes of memory behind each name, which may be anything: mind who gets it. Its stacks: p5-spy dump --capture {}",
             output.display(),
             output.display()
         );

@@ -60,7 +60,7 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
 
 /// Prints a warning.
 fn warn(message: String) {
-    eprintln!("p5-spy: {message}");
+    eprintln!("p5-spy: {}", crate::text::message(&message));
 }
 
 /// The user's own tables: $XDG_CONFIG_HOME/p5-spy/layouts or ~/.config/p5-spy/layouts.

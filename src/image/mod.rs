@@ -309,6 +309,23 @@ impl Image {
         )
     }
 
+    /// The strings that the array of `char *` called `name` points to in the live target, where the
+    /// file was moved by `bias`; empty without that symbol, `None` for what cannot be read.
+    pub fn live_strings(&self, reader: &Reader<'_>, bias: u64, name: &str) -> Vec<Option<String>> {
+        let Some(symbol) = self.symbol(name) else {
+            return Vec::new();
+        };
+        let count = symbol.size / u64::from(reader.abi().pointer_size);
+        let place = bias.wrapping_add(symbol.address);
+        let pointers = reader.pointers(place, count.min(4096) as usize);
+        reader
+            .c_strings(&pointers.unwrap_or_default(), 128)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|text| text.map(|t| crate::text::from_utf8(&t)))
+            .collect()
+    }
+
     /// How far the loader moved the file: add it to an address of the file to get the one in the
     /// process. `maps` are the mappings of this very file.
     pub fn load_bias(&self, maps: &[Mapping]) -> Option<u64> {
@@ -328,18 +345,6 @@ impl Image {
             })
         })
     }
-}
-
-/// A string array of the live target; falls back on nothing: what cannot be read is `None`.
-pub fn live_string_array(reader: &Reader<'_>, address: u64, size: u64) -> Vec<Option<String>> {
-    let count = (size / u64::from(reader.abi().pointer_size)).min(4096) as usize;
-    let pointers = reader.pointers(address, count).unwrap_or_default();
-    reader
-        .c_strings(&pointers, 128)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|text| text.map(|t| crate::text::from_utf8(&t)))
-        .collect()
 }
 
 /// Lower-case hexadecimal digits.

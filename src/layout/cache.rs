@@ -9,6 +9,7 @@ use super::table::{self, Table};
 use super::{Origin, Resolved};
 use crate::image::{Image, Symbol};
 use crate::perl::identity::Identity;
+use crate::process::effective_user;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -148,9 +149,7 @@ fn is_private(folder: &Path) -> bool {
 }
 
 fn is_ours(uid: u32, mode: u32) -> bool {
-    // SAFETY: geteuid has no preconditions.
-    let me = unsafe { libc::geteuid() };
-    uid == me && mode & 0o022 == 0
+    uid == effective_user() && mode & 0o022 == 0
 }
 
 fn read_private(path: &Path) -> Option<String> {

@@ -9,13 +9,15 @@ mod dwarf;
 mod resolve;
 pub mod schema;
 pub mod table;
+mod table_set;
 
 pub use cache::{Cache, Cached};
 pub use constants::{block_type_numbers, embedded_flag_sets};
 pub use dwarf::{DwarfError, from_dwarf};
 pub use resolve::{Known, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types};
 pub use schema::BoundLayout;
-pub use table::{Table, TableError, TableSet};
+pub use table::{Table, TableError};
+pub use table_set::TableSet;
 
 use crate::memory::Field;
 use schema::{CONSTANTS, FIELDS};

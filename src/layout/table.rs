@@ -1,21 +1,16 @@
-//! Layout tables: the TOML files of `layouts/`, how they are matched, and how one is written.
+//! A layout table: the TOML file, what perl it is for, and how one is written.
 
-use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::schema::{self, Kind, Need};
 use super::{Layout, Origin, Resolved};
 use crate::image::{Image, Symbol};
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
-use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use toml::Spanned;
-
-static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/layouts");
 
 /// The version of the file format; tables of another are refused.
 pub const FORMAT: u32 = 1;
@@ -104,22 +99,22 @@ struct Place {
 /// What a table is for. A member that is absent here is not compared.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Match {
-    version: Version,
+pub(super) struct Match {
+    pub(super) version: Version,
     /// Perls of the same series before this one have another layout.
-    since: Option<Version>,
+    pub(super) since: Option<Version>,
     /// And so have this one and later ones.
-    before: Option<Version>,
-    build: Build,
-    pointer_size: u8,
-    big_endian: bool,
-    iv_size: u8,
-    nv: String,
-    interpreter_size: Option<u32>,
+    pub(super) before: Option<Version>,
+    pub(super) build: Build,
+    pub(super) pointer_size: u8,
+    pub(super) big_endian: bool,
+    pub(super) iv_size: u8,
+    pub(super) nv: String,
+    pub(super) interpreter_size: Option<u32>,
     /// Where it matters: tables without it are of x86.
-    machine: Option<String>,
+    pub(super) machine: Option<String>,
     #[serde(default)]
-    cperl: bool,
+    pub(super) cperl: bool,
 }
 
 /// What a table was made from.
@@ -158,7 +153,7 @@ const MAX_OFFSET: u32 = 1 << 16;
 #[derive(Debug, Clone)]
 pub struct Table {
     name: String,
-    target: Match,
+    pub(super) target: Match,
     /// What it was made from.
     pub made: Made,
     /// Symbols of the one file that the table was made from, where that does not have them.
@@ -434,242 +429,6 @@ fn overlap(layout: &Layout) -> Option<(&'static str, &'static str)> {
             (!same && !apart).then_some((spec.name, other.name))
         })
     })
-}
-
-/// A table of a set. Those that are built in are parsed only when one of their series is asked
-/// for: there are many, and an attach must be quick.
-#[derive(Debug, Clone)]
-enum Entry {
-    Loaded(Box<Table>),
-    BuiltIn {
-        path: &'static Path,
-        text: &'static str,
-        parsed: OnceLock<Option<Box<Table>>>,
-    },
-}
-
-impl Entry {
-    fn table(&self) -> Option<&Table> {
-        match self {
-            Entry::Loaded(table) => Some(table),
-            Entry::BuiltIn { path, text, parsed } => parsed
-                .get_or_init(|| Some(Box::new(Table::parse(text, path).ok()?)))
-                .as_deref(),
-        }
-    }
-
-    /// False only when it is certain that the table is for another series.
-    fn may_be_of(&self, version: Version) -> bool {
-        match self {
-            Entry::Loaded(_) => true,
-            Entry::BuiltIn { text, .. } => {
-                let series = format!("version = \"{}.{}.", version.revision, version.version);
-                memchr::memmem::find(text.as_bytes(), series.as_bytes()).is_some()
-            }
-        }
-    }
-}
-
-/// The tables and flags that a run may use.
-#[derive(Debug, Clone, Default)]
-pub struct TableSet {
-    tables: Vec<Entry>,
-    flags: Vec<FlagSet>,
-    /// Where they came from, for messages.
-    pub source: String,
-}
-
-impl TableSet {
-    /// The tables that are built into the program.
-    ///
-    /// # Errors
-    /// [`TableError`] when a file in the source tree is damaged; a test sees to it that none is.
-    pub fn embedded() -> Result<Self, TableError> {
-        let mut set = TableSet {
-            flags: embedded_flag_sets()?,
-            source: "the built-in tables".into(),
-            ..TableSet::default()
-        };
-        for file in EMBEDDED.files() {
-            let (path, Some(text)) = (file.path(), file.contents_utf8()) else {
-                continue;
-            };
-            if is_table(path) {
-                set.tables.push(Entry::BuiltIn {
-                    path,
-                    text,
-                    parsed: OnceLock::new(),
-                });
-            }
-        }
-        Ok(set)
-    }
-
-    /// The tables of a folder and no others. Flags are still the built-in ones unless the folder
-    /// has its own: they are facts of perl's headers, not of a build.
-    ///
-    /// # Errors
-    /// [`TableError`] when the folder or a file in it cannot be read or is damaged.
-    pub fn from_folder(folder: &Path) -> Result<Self, TableError> {
-        let io_error = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TableError::Io { path, source }
-        };
-        let mut set = TableSet {
-            flags: embedded_flag_sets()?,
-            source: format!("the tables in {}", folder.display()),
-            ..TableSet::default()
-        };
-        let entries = std::fs::read_dir(folder).map_err(io_error(folder))?;
-        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-        paths.sort();
-        for path in paths {
-            if path.extension().is_none_or(|e| e != "toml") {
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).map_err(io_error(&path))?;
-            if is_table(&path) {
-                let table = Table::parse(&text, &path)?;
-                set.tables.push(Entry::Loaded(Box::new(table)));
-            } else {
-                set.flags = parse_flags(&text, &path)?;
-            }
-        }
-        Ok(set)
-    }
-
-    /// The same without its tables.
-    pub fn flags_only(&self) -> Self {
-        TableSet {
-            tables: Vec::new(),
-            ..self.clone()
-        }
-    }
-
-    /// Adds the tables of another set in front of these.
-    pub fn prefer(&mut self, other: TableSet) {
-        self.tables.splice(0..0, other.tables);
-        self.source = format!("{} and {}", other.source, self.source);
-    }
-
-    /// Every table.
-    pub fn tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.iter().filter_map(Entry::table)
-    }
-
-    /// The tables of one series, such as 5.36.
-    fn of_series(&self, version: Version) -> impl Iterator<Item = &Table> {
-        self.tables
-            .iter()
-            .filter(move |entry| entry.may_be_of(version))
-            .filter_map(Entry::table)
-    }
-
-    /// How many files of tables there are, damaged ones included.
-    pub fn len(&self) -> usize {
-        self.tables.len()
-    }
-
-    /// True when there is none.
-    pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
-    }
-
-    /// Adds the flags of that version to a layout.
-    pub fn add_flags(&self, layout: &mut Layout, version: Version) {
-        for set in &self.flags {
-            set.add_to(layout, version);
-        }
-    }
-
-    /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
-    pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
-        let distance = |t: &Table| t.version().subversion.abs_diff(identity.version.subversion);
-        let fitting: Vec<&Table> = self
-            .of_series(identity.version)
-            .filter(|t| t.differences(identity).is_empty())
-            .collect();
-        let nearest = fitting.iter().map(|t| distance(t)).min();
-        fitting
-            .into_iter()
-            .filter(|t| Some(distance(t)) == nearest)
-            .collect()
-    }
-
-    /// Tables of other builds or of the versions next to this one, the likeliest first. Pointer
-    /// size and byte order must be the same, and the kind of build, as it decides where the
-    /// variables are.
-    pub fn neighbours(&self, identity: &Identity) -> Vec<&Table> {
-        let far = |t: &Table| {
-            let away = t.version().version.abs_diff(identity.version.version);
-            let size = |s: Option<u32>| s.unwrap_or(0);
-            let sizes = size(t.target.interpreter_size).abs_diff(size(identity.interpreter_size));
-            (away, sizes)
-        };
-        let mut found: Vec<&Table> = self
-            .tables()
-            .filter(|t| {
-                t.abi() == identity.abi
-                    && t.target.build == identity.build
-                    && t.target.cperl == identity.cperl
-                    && t.target.nv == identity.nv()
-                    && t.target.iv_size == identity.iv_size()
-                    // Stable and development versions take turns.
-                    && far(t).0 <= 2
-                    && !t.differences(identity).is_empty()
-            })
-            .collect();
-        found.sort_by_key(|t| far(t));
-        found
-    }
-
-    /// Tables that a perl without symbols may fit, of which only the pointer size, the byte order
-    /// and perhaps the version are known: the likeliest first.
-    pub fn possible(
-        &self,
-        abi: Abi,
-        machine: Option<&str>,
-        version: Option<Version>,
-    ) -> Vec<&Table> {
-        let same_machine = |t: &Table| {
-            let ours = t.target.machine.as_deref();
-            ours.is_none() || machine.is_none() || ours == machine
-        };
-        let same_series = |t: &Table| {
-            version.is_none_or(|v| {
-                (t.version().revision, t.version().version) == (v.revision, v.version)
-            })
-        };
-        let all: Box<dyn Iterator<Item = &Table>> = match version {
-            Some(version) => Box::new(self.of_series(version)),
-            None => Box::new(self.tables()),
-        };
-        let mut found: Vec<&Table> = all
-            .filter(|t| t.abi() == abi && same_series(t) && same_machine(t))
-            .collect();
-        let of = |v: Option<Version>| v.map_or(0, |v| v.subversion);
-        found.sort_by_key(|t| t.version().subversion.abs_diff(of(version)));
-        found
-    }
-
-    /// The table that is least unlike a perl, and in what it differs.
-    pub fn nearest(&self, identity: &Identity) -> Option<(&Table, Vec<String>)> {
-        let far = |t: &Table| {
-            let v = (t.version(), identity.version);
-            (
-                t.differences(identity).len(),
-                v.0.version.abs_diff(v.1.version),
-                v.0.subversion.abs_diff(v.1.subversion),
-            )
-        };
-        let table = self.tables().min_by_key(|t| far(t))?;
-        Some((table, table.differences(identity)))
-    }
-}
-
-fn is_table(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "toml")
-        && path.file_name().is_some_and(|n| n != FLAGS_FILE)
 }
 
 /// What a layout was made from, by build-id: paths differ between machines.

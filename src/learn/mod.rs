@@ -13,7 +13,7 @@ mod values;
 mod variables;
 
 use crate::attach::AttachError;
-use crate::image::{Image, ImageError, Symbol, live_string_array};
+use crate::image::{Image, ImageError, Symbol};
 use crate::layout::{
     BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers,
 };
@@ -165,9 +165,7 @@ impl<'a> Lab<'a> {
                 added.push(((*name).to_owned(), symbol));
             }
         }
-        let names = image.symbol("PL_op_name").map_or_else(Vec::new, |s| {
-            live_string_array(&reader, bias.wrapping_add(s.address), s.size)
-        });
+        let names = image.live_strings(&reader, bias, "PL_op_name");
         Ok(Lab {
             program,
             run,
@@ -190,10 +188,7 @@ impl<'a> Lab<'a> {
         })?;
         let mut layout = Layout::default();
         let reader = Reader::new(&self.memory, self.abi);
-        let blocks = self.image.symbol("PL_block_type");
-        let blocks = blocks.map_or_else(Vec::new, |s| {
-            live_string_array(&reader, self.bias.wrapping_add(s.address), s.size)
-        });
+        let blocks = self.image.live_strings(&reader, self.bias, "PL_block_type");
         for (name, value) in block_type_numbers(&blocks) {
             layout.add_constant(name, value, &Origin::Target("PL_block_type"));
         }

@@ -8,6 +8,7 @@ mod trust;
 pub use permission::explain_denied;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use thread::{ThreadState, ThreadWatch};
+pub use trust::effective_user;
 
 use indexmap::IndexMap;
 use proc_maps::{MapRange, get_process_maps};

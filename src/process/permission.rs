@@ -36,8 +36,7 @@ fn look(pid: i32) -> Situation {
         .and_then(|c| u64::from_str_radix(&c, 16).ok())
         .unwrap_or(0);
     Situation {
-        // SAFETY: geteuid has no preconditions.
-        our_uid: unsafe { libc::geteuid() },
+        our_uid: super::effective_user(),
         their_uid: word(&target, "Uid", 1).and_then(|u| u.parse().ok()),
         may_trace: capabilities & CAP_SYS_PTRACE != 0,
         ptrace_scope: fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")

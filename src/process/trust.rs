@@ -8,6 +8,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// The user whose rights we have.
+pub fn effective_user() -> u32 {
+    // SAFETY: geteuid has no preconditions.
+    unsafe { libc::geteuid() }
+}
+
 impl Process {
     /// True when the process sees the same file system as we do: no other mount namespace, no
     /// chroot.
@@ -24,8 +30,7 @@ impl Process {
 
     /// True when it runs as the user that we are, with no other identity.
     pub fn is_ours(self) -> bool {
-        // SAFETY: geteuid has no preconditions.
-        let me = unsafe { libc::geteuid() }.to_string();
+        let me = effective_user().to_string();
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let ids = status.ok().and_then(|s| {
             let line = s.lines().find_map(|l| l.strip_prefix("Uid:"))?;
@@ -61,9 +66,8 @@ impl Process {
     pub fn trusts_path(self, path: &Path) -> bool {
         self.shares_our_view()
             && fs::metadata(path).is_ok_and(|m| {
-                // SAFETY: geteuid has no preconditions.
-                let me = unsafe { libc::geteuid() };
-                m.is_file() && (m.uid() == 0 || m.uid() == me) && m.mode() & 0o022 == 0
+                let owner = m.uid() == 0 || m.uid() == effective_user();
+                m.is_file() && owner && m.mode() & 0o022 == 0
             })
     }
 }

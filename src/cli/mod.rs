@@ -3,6 +3,9 @@
 //! The verbs are the grown-up interface. The flags without a verb are its short form and are
 //! turned into the same jobs here, so that nothing behind this file knows which was typed.
 
+mod advice;
+
+use advice::better_advice;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -61,7 +64,7 @@ Examples:
     /// Keep what an attach and some samples read, for a bug report
     #[command(
         hide = true,
-        after_help = "The file holds only bytes that were read: names of subs, packages and files.\n\nExample: p5-spy capture --pid 12345 -o report.capture, and to see what is in it:\np5-spy dump --capture report.capture"
+        after_help = "The file holds only bytes that were read: stacks, names of subs, packages and files, and up to 255 bytes\nof memory behind each name, which may be anything.\n\nExample: p5-spy capture --pid 12345 -o report.capture, and to see what is in it:\np5-spy dump --capture report.capture"
     )]
     Capture(CaptureArgs),
     /// Print where things are in a perl's memory, as a table for layouts/
@@ -586,74 +589,6 @@ impl From<LayoutArgs> for LayoutChoice {
     }
 }
 
-/// Replaces clap's advice where it would lead a user of ours astray.
-fn better_advice(mut error: clap::Error, words: &[OsString]) -> clap::Error {
-    use clap::error::{ContextKind, ContextValue};
-    let shown = |words: &[OsString]| {
-        let words: Vec<String> = words
-            .iter()
-            .map(|w| w.to_string_lossy().into_owned())
-            .collect();
-        crate::text::from_utf8(words.join(" ").as_bytes())
-    };
-    let given = words.get(1..).unwrap_or_default();
-    let first = given
-        .first()
-        .map(|w| w.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let verbs = ["top", "record", "dump", "layout-dump"];
-    let is_verb = verbs.contains(&first.as_str());
-    let number = |word: Option<&OsString>| word.and_then(|w| w.to_str()?.parse::<u32>().ok());
-    let stray = matches!(
-        error.kind(),
-        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
-    );
-    if stray && !is_verb && !first.starts_with('-') {
-        if let Some(pid) = number(given.first()) {
-            return mistake(
-                error.kind(),
-                format!("a process is given with --pid: p5-spy --pid {pid}"),
-            );
-        }
-        let alike = verbs.into_iter().find(|v| strsim::jaro(v, &first) > 0.8);
-        let message = match alike {
-            Some(verb) => format!("{first} is no verb of p5-spy; did you mean '{verb}'?"),
-            None => format!(
-                "{first} is no verb of p5-spy (those are {}); to start a program: p5-spy -- {}",
-                verbs.join(", "),
-                shown(given)
-            ),
-        };
-        return mistake(error.kind(), message);
-    }
-    if stray
-        && is_verb
-        && let Some(pid) = number(given.get(1))
-    {
-        return mistake(
-            error.kind(),
-            format!("a process is given with --pid: p5-spy {first} --pid {pid}"),
-        );
-    }
-    if first == "dump" && given.iter().any(|w| w == "--") {
-        let message = "dump looks at a program that runs already: p5-spy dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM";
-        return mistake(ErrorKind::ArgumentConflict, message.into());
-    }
-    // "use '-- -x'" would start a program of that name.
-    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
-        let kept: Vec<_> = tips
-            .iter()
-            .filter(|tip| !tip.to_string().contains("'-- "))
-            .cloned()
-            .collect();
-        error.remove(ContextKind::Suggested);
-        if !kept.is_empty() {
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(kept));
-        }
-    }
-    error
-}
-
 fn mistake(kind: ErrorKind, message: String) -> clap::Error {
     Cli::command().error(kind, message)
 }
@@ -772,6 +707,9 @@ mod tests {
             ("p5-spy layout-dump", "--pid"),
             ("p5-spy dump", "--pid"),
             ("p5-spy recrod --pid 1", "record"),
+            ("p5-spy layout-lern x", "'layout-learn'"),
+            ("p5-spy layout-learn --bogus x", "--bogus"),
+            ("p5-spy capture --bogus", "--bogus"),
             ("p5-spy --pid 1 record", "record"),
             ("p5-spy dump --dump --pid 1", "--dump"),
         ] {
