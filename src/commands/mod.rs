@@ -25,7 +25,7 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             output,
             layout,
         } => capture::run(pid, &output, &layout),
-        Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
+        Job::Dump { pids, json, layout } => dump::run(&pids, json, &layout),
         Job::DumpCapture { file, json, layout } => dump::run_capture(&file, json, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
         Job::LayoutLearn {
@@ -35,6 +35,8 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
         } => layout_learn::run(&program, output.as_deref(), &layout),
         Job::Record {
             aim,
+            subprocesses,
+            threads,
             sampling,
             layout,
             output,
@@ -43,6 +45,8 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             stats,
         } => record::run(&record::Settings {
             aim,
+            subprocesses,
+            threads,
             sampling,
             layout,
             output,
@@ -52,9 +56,10 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
         }),
         Job::Top {
             aim,
+            subprocesses,
             sampling,
             layout,
-        } => top::run(&aim, sampling, &layout),
+        } => top::run(&aim, subprocesses, sampling, &layout),
     }
 }
 

@@ -1,12 +1,12 @@
 //! `p5-spy top`: the live view.
 
-use super::session::{Opening, Session, final_status, joined, require_terminal};
+use super::session::{Opening, Session, final_status, follow, joined, require_terminal};
 use super::signals::{Request, Requests};
 use super::{sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling};
 use crate::process::{Child, Streams};
 use crate::profile::functions::FunctionCounts;
-use crate::sampler::{self, End, Recording, Sampler};
+use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::top::{About, View, Wish};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
@@ -63,16 +63,24 @@ impl Aside {
     }
 }
 
-pub fn run(aim: &Aim, sampling: Sampling, layout: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(
+    aim: &Aim,
+    subprocesses: bool,
+    sampling: Sampling,
+    layout: &LayoutChoice,
+) -> anyhow::Result<u8> {
     require_terminal(NO_TERMINAL)?;
     let sources = sources(layout)?;
     let mut requests = Requests::collect()?;
     let (streams, aside) = match aim {
-        Aim::Pid(_) => (Streams::default(), None),
+        Aim::Pids(_) => (Streams::default(), None),
         Aim::Start { .. } => Aside::streams()?,
     };
     let outcome = match Session::open(aim, &sources, streams, &mut requests) {
-        Ok(Opening::Ready(session)) => watch(*session, sources, sampling, &mut requests),
+        Ok(Opening::Ready(session)) => {
+            let follow = follow(aim, subprocesses);
+            watch(*session, sources, sampling, follow, &mut requests)
+        }
         Ok(Opening::Over(status)) => Ok(status),
         Err(e) => Err(e),
     };
@@ -86,20 +94,29 @@ fn watch(
     session: Session,
     sources: crate::layout::Sources,
     sampling: Sampling,
+    follow: Follow,
     requests: &mut Requests,
 ) -> anyhow::Result<u8> {
+    let pid = session.pid();
     let Session {
-        target,
+        targets,
         mut child,
         title,
     } = session;
+    let mut perls: Vec<String> = targets
+        .iter()
+        .map(|t| {
+            format!(
+                "perl {} ({})",
+                t.perl.identity.version, t.perl.identity.build
+            )
+        })
+        .collect();
+    perls.dedup();
     let about = About {
-        pid: target.process.pid(),
+        pid,
         title,
-        perl: format!(
-            "perl {} ({})",
-            target.perl.identity.version, target.perl.identity.build
-        ),
+        perl: perls.join(", "),
         rate: sampling.rate,
         idle: sampling.idle,
     };
@@ -109,8 +126,9 @@ fn watch(
         rate: sampling.rate,
         duration: sampling.duration,
         idle: sampling.idle,
+        follow,
     };
-    let sampler = Sampler::new(target, sources, wanted, &recording, &stop);
+    let sampler = Sampler::new(targets, sources, wanted, &recording, &stop);
     let (end, quit) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
         let shown = show(about, &recording, requests, child.as_mut(), || {

@@ -121,5 +121,7 @@ fn kind_word(kind: FrameKind) -> &'static str {
         FrameKind::Format => "format",
         FrameKind::Eval => "eval",
         FrameKind::Require => "require",
+        FrameKind::Thread => "thread",
+        FrameKind::Process => "process",
     }
 }

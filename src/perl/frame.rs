@@ -17,6 +17,10 @@ pub enum FrameKind {
     Eval,
     /// `require`, `use` or `do FILE`.
     Require,
+    /// A thread, below the frames that it runs.
+    Thread,
+    /// A process, below its threads.
+    Process,
 }
 
 /// One frame as it is shown.

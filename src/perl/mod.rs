@@ -7,6 +7,7 @@ pub mod locate;
 pub mod names;
 mod objects;
 pub mod ops;
+mod recheck;
 pub mod sample;
 pub mod stack;
 mod statement;

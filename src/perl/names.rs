@@ -4,9 +4,10 @@
 pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
 use super::objects::{BodySpan, CopCheck, Cv, CvCheck};
 pub use super::objects::{NameContext, NameError};
+use super::recheck::Recheck;
+use super::stack::StackReader;
 use super::statement::StatementTree;
-use super::walk::{ContextKind, Position, RawFrame, RawStack};
-use crate::memory::{Batch, Slot};
+use super::walk::{ContextKind, Position, RawFrame};
 use indexmap::IndexSet;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -44,9 +45,6 @@ struct FrameKey {
     line: u32,
 }
 
-/// A CV in the batch: its head, and where it was known its body's address and bytes.
-type AskedSub = (u64, Slot, Option<(u64, Slot)>);
-
 /// Names and lines of the frames of one process.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -54,14 +52,10 @@ pub struct Names {
     cvs: HashMap<u64, CvEntry>,
     strings: IndexSet<Arc<str>>,
     frames: HashMap<FrameKey, FrameId>,
-    batch: Batch,
-    /// CVs asked for in the batch.
-    subs: Vec<AskedSub>,
-    /// COPs asked for in the batch.
-    statements: Vec<(u64, Slot)>,
     asked: HashSet<u64>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
+    has_replaced: bool,
     merge_evals: bool,
 }
 
@@ -89,28 +83,59 @@ impl Names {
         self.string(merged)
     }
 
-    /// Compares what is cached of the subs and statements of a stack with the target, and learns
-    /// what is not cached.
+    /// Compares what is cached of the subs and statements of some frames with the target, and
+    /// learns what is not cached. `copy` is the copy of the stack that they come from, made with the
+    /// ranges of `recheck`.
     ///
     /// # Errors
     /// [`NameError`] when a structure is not what it should be.
-    pub fn verify(&mut self, target: &NameContext<'_>, stack: &RawStack) -> Result<(), NameError> {
+    pub fn verify(
+        &mut self,
+        target: &NameContext<'_>,
+        frames: &[RawFrame],
+        copy: &StackReader,
+        recheck: &mut Recheck,
+    ) -> Result<(), NameError> {
         self.learned_cops.clear();
         self.learned_cvs.clear();
+        self.has_replaced = false;
         if self.cops.len() + self.cvs.len() > MAX_CACHED {
             self.cops.clear();
             self.cvs.clear();
         }
-        self.ask(target, stack);
-        target.memory.fill(&mut self.batch)?;
-        self.verify_subs(target)?;
-        self.verify_statements(target)
+        recheck.begin();
+        // Recursion puts the same CV and the same COP on the stack again and again.
+        self.asked.clear();
+        for frame in frames {
+            if frame.cv != 0 && self.asked.insert(frame.cv) {
+                let body = self.cvs.get(&frame.cv).map(|entry| entry.check.any);
+                recheck.need_sub(frame.cv, body);
+            }
+            let cop = frame.position.cop;
+            if cop != 0 && self.asked.insert(cop) {
+                recheck.need_statement(cop);
+            }
+        }
+        recheck.read(target)?;
+        for (cv, head, body) in recheck.subs(copy) {
+            self.verify_sub(target, cv, head?, body)?;
+        }
+        for (cop, bytes) in recheck.statements(copy) {
+            self.verify_statement(target, cop, target.cop_check(bytes?)?)?;
+        }
+        recheck.end();
+        Ok(())
     }
 
     /// True when something was learned since [`Names::verify`] began: then the caller has to make
     /// sure that the target has not moved meanwhile.
     pub fn has_learned(&self) -> bool {
         !self.learned_cops.is_empty() || !self.learned_cvs.is_empty()
+    }
+
+    /// True when something that was known turned out to be another since [`Names::verify`] began.
+    pub fn has_replaced(&self) -> bool {
+        self.has_replaced
     }
 
     /// Takes back what was learned since [`Names::verify`] began.
@@ -128,85 +153,41 @@ impl Names {
         self.cvs.get(&cv).map(|entry| entry.depth)
     }
 
-    /// Asks for the words that tell whether the subs and statements of a stack are still what the
-    /// cache says: one batch for all.
-    fn ask(&mut self, target: &NameContext<'_>, stack: &RawStack) {
-        let body = BodySpan::of_cv(target.layout);
-        let head_size = target.layout.sv.span();
-        // A COP starts with the members of an op.
-        let cop_size = target.layout.cop.span().max(target.layout.op.span());
-        self.batch.clear();
-        self.asked.clear();
-        self.subs.clear();
-        self.statements.clear();
-        // Recursion puts the same CV and the same COP on the stack again and again.
-        for cv in stack.frames.iter().map(|f| f.cv) {
-            if cv == 0 || !self.asked.insert(cv) {
-                continue;
-            }
-            let head = self.batch.push(cv, head_size);
-            let known = self.cvs.get(&cv).map(|entry| entry.check.any);
-            let rest = known.map(|any| {
-                let start = any.wrapping_add(body.start as u64);
-                (any, self.batch.push(start, body.length))
-            });
-            self.subs.push((cv, head, rest));
-        }
-        let positions = stack.frames.iter().map(|f| f.position);
-        for cop in positions.chain([stack.main]).map(|p| p.cop) {
-            if cop != 0 && self.asked.insert(cop) {
-                let slot = self.batch.push(cop, cop_size);
-                self.statements.push((cop, slot));
-            }
-        }
-    }
-
-    fn verify_subs(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
+    fn verify_sub(
+        &mut self,
+        target: &NameContext<'_>,
+        cv: u64,
+        head: &[u8],
+        body: Option<(u64, &[u8])>,
+    ) -> Result<(), NameError> {
         let span = BodySpan::of_cv(target.layout);
-        for index in 0..self.subs.len() {
-            let Some((cv, head, rest)) = self.subs.get(index).copied() else {
-                break;
-            };
-            let head = self.batch.bytes(head)?;
-            let any = target.get(target.layout.sv.sv_any, head)?;
-            let fetched;
-            let body = match rest {
-                Some((known, slot)) if known == any => self.batch.bytes(slot)?,
-                _ => {
-                    let start = any.wrapping_add(span.start as u64);
-                    fetched = target.reader().bytes(start, span.length)?;
-                    &fetched
-                }
-            };
-            let start = span.start;
-            let sub = Cv { head, body, start };
-            let check = sub.check(target)?;
-            let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
-            match self.cvs.get_mut(&cv) {
-                Some(entry) if entry.check == check => entry.depth = depth,
-                _ => {
-                    let name = sub.name(target, &check)?;
-                    let entry = CvEntry {
-                        check,
-                        name: self.string(&name),
-                        first_statement: None,
-                        depth,
-                    };
-                    self.cvs.insert(cv, entry);
-                    self.learned_cvs.push(cv);
-                }
+        let any = target.get(target.layout.sv.sv_any, head)?;
+        let fetched;
+        let body = match body {
+            Some((known, bytes)) if known == any => bytes,
+            _ => {
+                let start = any.wrapping_add(span.start as u64);
+                fetched = target.reader().bytes(start, span.length)?;
+                &fetched
             }
-        }
-        Ok(())
-    }
-
-    fn verify_statements(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
-        for index in 0..self.statements.len() {
-            let Some((cop, slot)) = self.statements.get(index).copied() else {
-                break;
-            };
-            let check = target.cop_check(self.batch.bytes(slot)?)?;
-            self.verify_statement(target, cop, check)?;
+        };
+        let start = span.start;
+        let sub = Cv { head, body, start };
+        let check = sub.check(target)?;
+        let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
+        match self.cvs.get_mut(&cv) {
+            Some(entry) if entry.check == check => entry.depth = depth,
+            _ => {
+                let name = sub.name(target, &check)?;
+                let entry = CvEntry {
+                    check,
+                    name: self.string(&name),
+                    first_statement: None,
+                    depth,
+                };
+                self.has_replaced |= self.cvs.insert(cv, entry).is_some();
+                self.learned_cvs.push(cv);
+            }
         }
         Ok(())
     }
@@ -229,7 +210,8 @@ impl Names {
         let file = target.file_name(check.file)?;
         let file = self.file_string(&file);
         let tree = None;
-        self.cops.insert(cop, CopEntry { check, file, tree });
+        let known = self.cops.insert(cop, CopEntry { check, file, tree });
+        self.has_replaced |= known.is_some();
         self.learned_cops.push(cop);
         Ok(())
     }
@@ -247,40 +229,28 @@ impl Names {
             .unwrap_or_else(|| UNKNOWN.into())
     }
 
-    /// The frames of a stack that was verified, innermost first, `(main)` last.
+    /// One frame of a stack, outermost first, that was verified, and whether it is shown where it is
+    /// going to be, as it was only just entered.
     ///
     /// # Errors
     /// [`NameError`].
-    pub fn frames(
+    pub fn name(
         &mut self,
         target: &NameContext<'_>,
-        stack: &RawStack,
+        frames: &[RawFrame],
+        index: usize,
         table: &mut FrameTable,
-        out: &mut Vec<FrameId>,
-    ) -> Result<(), NameError> {
-        out.clear();
-        for (index, frame) in stack.frames.iter().enumerate() {
-            let caller = stack.frames.get(index + 1).map_or(0, |f| f.cv);
-            let position = match index {
-                0 => self.entered_position(target, frame, caller)?,
-                _ => frame.position,
-            };
-            let id = self.frame(target, frame, position, table)?;
-            out.push(id);
-        }
-        let (file, line) = self.place(target, stack.main)?;
-        let name = self.string("(main)");
-        out.push(self.intern(
-            FrameKey {
-                kind: FrameKind::Main,
-                name,
-                detail: None,
-                file,
-                line,
-            },
-            table,
-        ));
-        Ok(())
+    ) -> Result<Option<FrameId>, NameError> {
+        let Some(frame) = frames.get(index) else {
+            return Ok(None);
+        };
+        let position = if index + 1 == frames.len() {
+            let below = index.checked_sub(1).and_then(|i| frames.get(i));
+            self.entered_position(target, frame, below.map_or(0, |f| f.cv))?
+        } else {
+            frame.position
+        };
+        self.frame(target, frame, position, table).map(Some)
     }
 
     /// Where the innermost frame is. A sub that was just entered has run no statement yet, and
@@ -335,6 +305,7 @@ impl Names {
     ) -> Result<FrameId, NameError> {
         let (file, line) = self.place(target, position)?;
         let (kind, name, detail) = match frame.kind {
+            ContextKind::Main => (FrameKind::Main, self.string("(main)"), None),
             ContextKind::Sub | ContextKind::Format => {
                 let kind = if frame.kind == ContextKind::Sub {
                     FrameKind::Sub
