@@ -13,7 +13,7 @@ pub use scout::Follow;
 use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
-use crate::process::ThreadState;
+use crate::process::{Process, ThreadState};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use coschedule::{CoSchedule, wake_at_once};
@@ -73,6 +73,8 @@ const THREADS_EVERY: Duration = Duration::from_millis(100);
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
 const LATE: Duration = Duration::from_millis(1);
+/// How long children of processes that all ended are waited for.
+const ORPHAN_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A thread whose turn it is: where it is in the lists, its CPU if it is running, and whether it is.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +91,8 @@ pub struct Sampler<'r, S> {
     scout: Scout,
     /// Processes that the scout was asked for.
     awaited: Vec<i32>,
+    roots: Vec<i32>,
+    nobody_since: Option<Instant>,
     lost: Option<Box<AttachError>>,
     settings: Settings,
     recording: &'r Mutex<Recording<S>>,
@@ -100,9 +104,11 @@ pub struct Sampler<'r, S> {
 }
 
 impl<'r, S: Sink> Sampler<'r, S> {
-    /// A sampler of attached targets.
+    /// A sampler of attached targets. `roots` are the processes whose children are followed, the
+    /// targets among them.
     pub fn new(
         targets: Vec<Target>,
+        roots: Vec<i32>,
         sources: Sources,
         settings: Settings,
         recording: &'r Mutex<Recording<S>>,
@@ -111,8 +117,10 @@ impl<'r, S: Sink> Sampler<'r, S> {
         let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
         Sampler {
             watched: targets.into_iter().map(Watched::new).collect(),
-            scout: Scout::start(&pids, settings.follow, sources),
+            scout: Scout::start(&roots, &pids, settings.follow, sources),
             awaited: Vec::new(),
+            roots,
+            nobody_since: None,
             lost: None,
             settings,
             recording,
@@ -179,7 +187,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
             let rest = deadline.map_or(rest, |d| rest.min(d.saturating_duration_since(now)));
             // A slow clock must not hide that there is nothing left to wait for.
             let alive = |w: &Watched| w.target.process.is_alive();
-            if rest > NAP && self.awaited.is_empty() && !self.watched.iter().any(alive) {
+            let expected = !self.awaited.is_empty() || self.settings.follow != Follow::Nobody;
+            if rest > NAP && !expected && !self.watched.iter().any(alive) {
                 return Some(End::TargetEnded);
             }
             std::thread::sleep(rest.min(NAP));
@@ -189,7 +198,16 @@ impl<'r, S: Sink> Sampler<'r, S> {
     /// Nothing is left to sample, nor expected.
     fn ended(&mut self) -> Option<End> {
         if !self.watched.is_empty() || !self.awaited.is_empty() {
+            self.nobody_since = None;
             return None;
+        }
+        if self.settings.follow != Follow::Nobody {
+            // A process that just ended may have left children that are being looked at.
+            let since = *self.nobody_since.get_or_insert_with(Instant::now);
+            let alive = |pid: &i32| Process::open(*pid).is_ok_and(Process::is_alive);
+            if since.elapsed() < ORPHAN_PATIENCE || self.roots.iter().any(alive) {
+                return None;
+            }
         }
         Some(match self.lost.take() {
             Some(error) => End::Lost(error),
