@@ -5,7 +5,9 @@
 
 mod advice;
 
+use crate::perl::names::Synthetic;
 use advice::better_advice;
+use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -105,6 +107,8 @@ struct Short {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
     layout: LayoutArgs,
 }
 
@@ -114,6 +118,8 @@ struct TopArgs {
     sampling: SamplingArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    show: ShowArgs,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -137,6 +143,8 @@ struct RecordArgs {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
     layout: LayoutArgs,
 }
 
@@ -151,6 +159,8 @@ struct DumpArgs {
     /// The process to look at
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Option<i32>,
+    #[command(flatten)]
+    show: ShowArgs,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -212,6 +222,18 @@ struct SamplingArgs {
     /// Count waiting threads too: wall-clock time instead of CPU time
     #[arg(long)]
     idle: bool,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Which frames to add where perl itself calls a sub: none, default, all
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "default",
+        hide_possible_values = true
+    )]
+    synthetic: Synthetic,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -277,6 +299,13 @@ pub struct Sampling {
     pub idle: bool,
 }
 
+/// What frames say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Show {
+    /// Which frames are added to those of `caller`.
+    pub synthetic: Synthetic,
+}
+
 /// Where a layout may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayoutChoice {
@@ -301,6 +330,8 @@ pub enum Job {
         aim: Aim,
         /// How often.
         sampling: Sampling,
+        /// What frames say.
+        show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -310,6 +341,8 @@ pub enum Job {
         aim: Aim,
         /// How often.
         sampling: Sampling,
+        /// What frames say.
+        show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
         /// Where to; `None` for a name made from the process id.
@@ -327,6 +360,8 @@ pub enum Job {
         pid: i32,
         /// As JSON.
         json: bool,
+        /// What frames say.
+        show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -336,6 +371,8 @@ pub enum Job {
         file: PathBuf,
         /// As JSON.
         json: bool,
+        /// What frames say.
+        show: Show,
         /// Tables to use instead of the capture's own layout.
         layout: LayoutChoice,
     },
@@ -391,6 +428,7 @@ impl Job {
             Some(Verb::Top(args)) => Ok(Job::Top {
                 aim: args.target.aim("top")?,
                 sampling: args.sampling.settings(),
+                show: args.show.into(),
                 layout: args.layout.into(),
             }),
             Some(Verb::Record(args)) => record_as("record", args),
@@ -402,11 +440,13 @@ impl Job {
             Some(Verb::Dump(DumpArgs {
                 capture: Some(file),
                 json,
+                show,
                 layout,
                 ..
             })) => Ok(Job::DumpCapture {
                 file,
                 json,
+                show: show.into(),
                 layout: layout.into(),
             }),
             Some(Verb::Dump(args)) => Ok(Job::Dump {
@@ -417,6 +457,7 @@ impl Job {
                     )
                 })?,
                 json: args.json,
+                show: args.show.into(),
                 layout: args.layout.into(),
             }),
             Some(Verb::LayoutDump(args)) => Ok(Job::LayoutDump {
@@ -471,6 +512,7 @@ impl Short {
                 Aim::Pid(pid) => Ok(Job::Dump {
                     pid,
                     json: self.json,
+                    show: self.show.into(),
                     layout: self.layout.into(),
                 }),
                 Aim::Start { .. } => refuse(
@@ -488,12 +530,14 @@ impl Short {
                     stats: self.stats,
                     sampling: self.sampling,
                     target: self.target,
+                    show: self.show,
                     layout: self.layout,
                 },
             ),
             None => Ok(Job::Top {
                 aim: self.target.aim("")?,
                 sampling: self.sampling.settings(),
+                show: self.show.into(),
                 layout: self.layout.into(),
             }),
         }
@@ -518,6 +562,7 @@ fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
     Ok(Job::Record {
         aim: args.target.aim(words)?,
         sampling: args.sampling.settings(),
+        show: args.show.into(),
         layout: args.layout.into(),
         output: args.output,
         format,
@@ -574,6 +619,28 @@ impl SamplingArgs {
             duration: self.duration,
             idle: self.idle,
         }
+    }
+}
+
+impl From<ShowArgs> for Show {
+    fn from(args: ShowArgs) -> Self {
+        Show {
+            synthetic: args.synthetic,
+        }
+    }
+}
+
+impl ValueEnum for Synthetic {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Synthetic::None, Synthetic::Default, Synthetic::All]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Synthetic::None => "none",
+            Synthetic::Default => "default",
+            Synthetic::All => "all",
+        }))
     }
 }
 

@@ -1,13 +1,13 @@
 //! `p5-spy dump`: the stacks, now.
 
-use super::{sources, warn};
+use super::{looked_at, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
-use crate::cli::LayoutChoice;
+use crate::cli::{LayoutChoice, Show};
 use crate::layout::from_tables;
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
-use crate::perl::names::{FrameId, FrameTable, Names};
+use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch};
 use anyhow::{Context, bail};
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 /// How long a thread that never rests is tried before it is reported as torn.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(pid: i32, json: bool, show: Show, layout: &LayoutChoice) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
     let target = Target::attach_patiently(process, &sources(layout)?, &mut warn, &mut || true)?;
-    let dump = take(&target)?;
+    let dump = take(&target, looked_at(show))?;
     let document = if json {
         serde_json::to_string_pretty(&dump)? + "\n"
     } else {
@@ -47,7 +47,12 @@ fn print(document: &str) -> std::io::Result<()> {
 }
 
 /// The stacks of a capture, one process per sample.
-pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run_capture(
+    file: &Path,
+    json: bool,
+    show: Show,
+    choice: &LayoutChoice,
+) -> anyhow::Result<u8> {
     let problem = || file.display().to_string();
     let capture = Capture::read(file).with_context(problem)?;
     let layout = match &choice.layouts {
@@ -57,6 +62,7 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
         }
         None => capture.own_layout().with_context(problem)?,
     };
+    let options = looked_at(show);
     let mut dumps = Vec::new();
     for sample in 0..capture.samples() {
         let memory = capture.memory(sample).with_context(problem)?;
@@ -66,7 +72,7 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
             .map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))?;
         let threads = capture.threads.iter().map(|thread| {
             let mut table = FrameTable::default();
-            let (frames, error) = match capture.stack(&perl, &memory, thread, &mut table) {
+            let (frames, error) = match capture.stack(&perl, &memory, thread, options, &mut table) {
                 Ok(ids) => (shown(&ids, &table), None),
                 Err(e) => (Vec::new(), Some(e.to_string())),
             };
@@ -94,10 +100,10 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
     Ok(0)
 }
 
-fn take(target: &Target) -> anyhow::Result<ProcessDump> {
+fn take(target: &Target, options: NameOptions) -> anyhow::Result<ProcessDump> {
     let pid = target.process.pid();
     let mut table = FrameTable::default();
-    let mut names = Names::new();
+    let mut names = Names::with(options);
     let mut threads = Vec::new();
     for thread in target.threads()? {
         let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
@@ -170,8 +176,12 @@ fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
         .filter_map(|id| table.get(*id))
         .map(|frame| FrameDump {
             name: frame.name.to_string(),
+            label: frame.label.to_string(),
             file: frame.file.to_string(),
             line: frame.line,
+            place: frame.place.to_string(),
+            start_file: (frame.start.file != frame.file).then(|| frame.start.file.to_string()),
+            start_line: frame.start.line,
             kind: frame.kind,
             detail: frame.detail.as_deref().map(str::to_owned),
         })

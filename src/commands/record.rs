@@ -2,8 +2,8 @@
 
 use super::session::{Opening, Session, final_status, joined};
 use super::signals::Requests;
-use super::{sources, warn};
-use crate::cli::{Aim, By, Format, LayoutChoice, Sampling};
+use super::{recorded, sources, warn};
+use crate::cli::{Aim, By, Format, LayoutChoice, Sampling, Show};
 use crate::output::stats::{Summary, own_cpu_time};
 use crate::output::{render, viewer, write_whole};
 use crate::process::{Child, Streams};
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 pub struct Settings {
     pub aim: Aim,
     pub sampling: Sampling,
+    pub show: Show,
     pub layout: LayoutChoice,
     pub output: Option<PathBuf>,
     pub format: Format,
@@ -60,6 +61,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         rate: settings.sampling.rate,
         duration: settings.sampling.duration,
         idle: settings.sampling.idle,
+        names: recorded(settings.show),
     };
     let started = Instant::now();
     let cpu_before = own_cpu_time();

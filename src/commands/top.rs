@@ -2,8 +2,8 @@
 
 use super::session::{Opening, Session, final_status, joined, require_terminal};
 use super::signals::{Request, Requests};
-use super::{sources, warn};
-use crate::cli::{Aim, LayoutChoice, Sampling};
+use super::{recorded, sources, warn};
+use crate::cli::{Aim, LayoutChoice, Sampling, Show};
 use crate::process::{Child, Streams};
 use crate::profile::functions::FunctionCounts;
 use crate::sampler::{self, End, Recording, Sampler};
@@ -63,7 +63,12 @@ impl Aside {
     }
 }
 
-pub fn run(aim: &Aim, sampling: Sampling, layout: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(
+    aim: &Aim,
+    sampling: Sampling,
+    shown: Show,
+    layout: &LayoutChoice,
+) -> anyhow::Result<u8> {
     require_terminal(NO_TERMINAL)?;
     let sources = sources(layout)?;
     let mut requests = Requests::collect()?;
@@ -72,7 +77,7 @@ pub fn run(aim: &Aim, sampling: Sampling, layout: &LayoutChoice) -> anyhow::Resu
         Aim::Start { .. } => Aside::streams()?,
     };
     let outcome = match Session::open(aim, &sources, streams, &mut requests) {
-        Ok(Opening::Ready(session)) => watch(*session, sources, sampling, &mut requests),
+        Ok(Opening::Ready(session)) => watch(*session, sources, sampling, shown, &mut requests),
         Ok(Opening::Over(status)) => Ok(status),
         Err(e) => Err(e),
     };
@@ -86,6 +91,7 @@ fn watch(
     session: Session,
     sources: crate::layout::Sources,
     sampling: Sampling,
+    shown: Show,
     requests: &mut Requests,
 ) -> anyhow::Result<u8> {
     let Session {
@@ -109,6 +115,7 @@ fn watch(
         rate: sampling.rate,
         duration: sampling.duration,
         idle: sampling.idle,
+        names: recorded(shown),
     };
     let sampler = Sampler::new(target, sources, wanted, &recording, &stop);
     let (end, quit) = std::thread::scope(|scope| {

@@ -1,12 +1,14 @@
 //! From addresses to names: CV, GV, HEK and COP into text. Everything is cached, and what is
 //! cached is compared with the target at every use: perl frees and reuses these structures.
 
-pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
+pub use super::callback::Synthetic;
+pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, Function, Place, UNKNOWN, homes};
+use super::label::{Naming, Said, eval_number, merged_file};
 use super::objects::{BodySpan, CopCheck, Cv, CvCheck};
 pub use super::objects::{NameContext, NameError};
 use super::statement::StatementTree;
-use super::walk::{ContextKind, Position, RawFrame, RawStack};
-use crate::memory::{Batch, Slot};
+use super::walk::{Callback, ContextKind, Position, RawFrame, RawStack};
+use crate::memory::{Batch, ReadError, Slot};
 use indexmap::IndexSet;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,6 +23,8 @@ type StringId = u32;
 struct CopEntry {
     check: CopCheck,
     file: StringId,
+    /// The number of the string eval that the file is.
+    eval: Option<u32>,
     /// `None` until somebody asks.
     tree: Option<Arc<StatementTree>>,
 }
@@ -29,19 +33,76 @@ struct CopEntry {
 struct CvEntry {
     check: CvCheck,
     name: StringId,
-    /// The first statement; `None` until somebody asks, 0 where there is none.
-    first_statement: Option<u64>,
+    naming: Naming,
+    /// `None` until somebody asks.
+    first: Option<First>,
     /// `CvDEPTH` as last read.
     depth: u64,
 }
 
+/// The first statement of a sub.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    /// 0 where there is none.
+    cop: u64,
+    spot: Spot,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Spot {
+    file: StringId,
+    /// The number of the string eval that the file is.
+    eval: Option<u32>,
+    line: u32,
+}
+
+/// Where a frame is executing.
+#[derive(Debug, Clone, Copy)]
+struct Located {
+    /// As `caller` has it.
+    given: Spot,
+    /// As people are shown it.
+    shown: Spot,
+    /// Where the string eval is whose file this is.
+    eval_at: Option<Spot>,
+    is_compiling: bool,
+}
+
+/// All that a frame is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct FrameKey {
     kind: FrameKind,
+    naming: Naming,
     name: StringId,
     detail: Option<StringId>,
-    file: StringId,
-    line: u32,
+    given: (StringId, u32),
+    shown: (StringId, u32),
+    eval_at: Option<(StringId, u32)>,
+    start: (StringId, u32),
+    loads: Option<StringId>,
+    is_compiling: bool,
+}
+
+/// What a frame is, wherever it is executing.
+#[derive(Debug, Clone, Copy)]
+struct Identity {
+    kind: FrameKind,
+    naming: Naming,
+    name: StringId,
+    detail: Option<StringId>,
+    start: Spot,
+    loads: Option<StringId>,
+}
+
+/// What a [`Names`] makes of what it reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NameOptions {
+    /// Every string eval is in a file called `(eval)`: perl numbers them, and a program that
+    /// compiles one again and again would have no two stacks alike.
+    pub merge_evals: bool,
+    /// Which frames are shown that `caller` does not give.
+    pub synthetic: Synthetic,
 }
 
 /// A CV in the batch: its head, and where it was known its body's address and bytes.
@@ -62,26 +123,29 @@ pub struct Names {
     asked: HashSet<u64>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
-    merge_evals: bool,
+    located: Vec<Located>,
+    options: NameOptions,
 }
 
 impl Names {
-    /// Nothing cached yet.
+    /// Nothing cached yet; frames as `caller` gives them and no others.
     pub fn new() -> Self {
-        Self::default()
+        Self::with(NameOptions {
+            merge_evals: false,
+            synthetic: Synthetic::None,
+        })
     }
 
-    /// Like [`Names::new`], but every string eval is in a file called `(eval)`: perl numbers
-    /// them, and a program that compiles one again and again would have no two stacks alike.
-    pub fn merging_evals() -> Self {
+    /// Nothing cached yet.
+    pub fn with(options: NameOptions) -> Self {
         Names {
-            merge_evals: true,
+            options,
             ..Self::default()
         }
     }
 
     fn file_string(&mut self, file: &str) -> StringId {
-        let merged = if self.merge_evals {
+        let merged = if self.options.merge_evals {
             merged_file(file)
         } else {
             file
@@ -189,7 +253,8 @@ impl Names {
                     let entry = CvEntry {
                         check,
                         name: self.string(&name),
-                        first_statement: None,
+                        naming: Naming::of_sub(&name),
+                        first: None,
                         depth,
                     };
                     self.cvs.insert(cv, entry);
@@ -227,9 +292,13 @@ impl Names {
             return Err(NameError::Nonsense(what));
         }
         let file = target.file_name(check.file)?;
-        let file = self.file_string(&file);
-        let tree = None;
-        self.cops.insert(cop, CopEntry { check, file, tree });
+        let entry = CopEntry {
+            check,
+            file: self.file_string(&file),
+            eval: eval_number(&file),
+            tree: None,
+        };
+        self.cops.insert(cop, entry);
         self.learned_cops.push(cop);
         Ok(())
     }
@@ -259,27 +328,28 @@ impl Names {
         out: &mut Vec<FrameId>,
     ) -> Result<(), NameError> {
         out.clear();
-        for (index, frame) in stack.frames.iter().enumerate() {
-            let caller = stack.frames.get(index + 1).map_or(0, |f| f.cv);
-            let position = match index {
-                0 => self.entered_position(target, frame, caller)?,
-                _ => frame.position,
+        self.locate(target, stack)?;
+        let mut callbacks = stack.callbacks.iter().peekable();
+        let mut inner: Option<Identity> = None;
+        for index in 0..=stack.frames.len() {
+            let Some(at) = self.located.get(index).copied() else {
+                break;
             };
-            let id = self.frame(target, frame, position, table)?;
-            out.push(id);
+            while let Some(callback) = callbacks.next_if(|c| c.frames <= index) {
+                out.extend(self.synthetic(target, callback, at, table));
+            }
+            let identity = match stack.frames.get(index) {
+                Some(frame) => {
+                    let caller = stack.frames.get(index + 1);
+                    let from = caller.map_or(stack.main, |f| f.position);
+                    let called_at = self.located.get(index + 1).copied().unwrap_or(at);
+                    self.identity(target, frame, inner.as_ref(), from, called_at.shown)?
+                }
+                None => self.plain(FrameKind::Main, "(main)", at.shown),
+            };
+            out.push(self.intern(&identity, &at, table));
+            inner = Some(identity);
         }
-        let (file, line) = self.place(target, stack.main)?;
-        let name = self.string("(main)");
-        out.push(self.intern(
-            FrameKey {
-                kind: FrameKind::Main,
-                name,
-                detail: None,
-                file,
-                line,
-            },
-            table,
-        ));
         Ok(())
     }
 
@@ -296,28 +366,69 @@ impl Names {
             && frame.position.cop == frame.call_site
             && !frame.position.op_is_next
             && frame.cv != caller;
-        let Some(entry) = self.cvs.get_mut(&frame.cv).filter(|_| entered) else {
-            return Ok(frame.position);
-        };
-        let first = match entry.first_statement {
-            Some(first) => first,
-            None => {
-                let any = entry.check.any;
-                let first = target.first_statement(any)?.unwrap_or(0);
-                entry.first_statement = Some(first);
-                self.learned_cvs.push(frame.cv);
-                first
-            }
-        };
-        if first == 0 {
+        if !entered {
             return Ok(frame.position);
         }
-        self.learn_statement(target, first)?;
-        Ok(Position {
-            cop: first,
-            op: 0,
-            op_is_next: false,
-        })
+        match self.first(target, frame.cv)? {
+            Some(first) if first.cop != 0 => {
+                self.learn_statement(target, first.cop)?;
+                Ok(Position {
+                    cop: first.cop,
+                    op: 0,
+                    op_is_next: false,
+                })
+            }
+            _ => Ok(frame.position),
+        }
+    }
+
+    /// Where a sub of the stack begins.
+    fn first(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Option<First>, NameError> {
+        let Some(entry) = self.cvs.get(&cv) else {
+            return Ok(None);
+        };
+        if entry.first.is_some() {
+            return Ok(entry.first);
+        }
+        let first = match self.read_first(target, entry.check.any) {
+            // A comparator written in C has no ops, and something else in their place.
+            Err(NameError::Nonsense(_) | NameError::Read(ReadError::BadAddress { .. })) => None,
+            read => read?,
+        };
+        let unknown = self.string(UNKNOWN);
+        let first = first.unwrap_or(First {
+            cop: 0,
+            spot: Spot {
+                file: unknown,
+                eval: None,
+                line: 0,
+            },
+        });
+        if let Some(entry) = self.cvs.get_mut(&cv) {
+            entry.first = Some(first);
+            self.learned_cvs.push(cv);
+        }
+        Ok(Some(first))
+    }
+
+    fn read_first(
+        &mut self,
+        target: &NameContext<'_>,
+        body: u64,
+    ) -> Result<Option<First>, NameError> {
+        let Some(cop) = target.first_statement(body)? else {
+            return Ok(None);
+        };
+        self.learn_statement(target, cop)?;
+        let entry = self.cops.get(&cop);
+        Ok(entry.map(|entry| First {
+            cop,
+            spot: Spot {
+                file: entry.file,
+                eval: entry.eval,
+                line: u32::try_from(entry.check.line).unwrap_or(u32::MAX),
+            },
+        }))
     }
 
     fn learn_statement(&mut self, target: &NameContext<'_>, cop: u64) -> Result<(), NameError> {
@@ -326,133 +437,285 @@ impl Names {
         self.verify_statement(target, cop, target.cop_check(&bytes)?)
     }
 
-    fn frame(
+    /// Finds out where every frame of a stack is executing, `(main)` last.
+    fn locate(&mut self, target: &NameContext<'_>, stack: &RawStack) -> Result<(), NameError> {
+        let mut located = std::mem::take(&mut self.located);
+        located.clear();
+        for (index, frame) in stack.frames.iter().enumerate() {
+            let caller = stack.frames.get(index + 1).map_or(0, |f| f.cv);
+            let position = match index {
+                0 => self.entered_position(target, frame, caller)?,
+                _ => frame.position,
+            };
+            located.push(self.located(target, stack, index, position)?);
+        }
+        located.push(self.located(target, stack, stack.frames.len(), stack.main)?);
+        find_evals(stack, &mut located);
+        self.located = located;
+        Ok(())
+    }
+
+    fn located(
+        &mut self,
+        target: &NameContext<'_>,
+        stack: &RawStack,
+        index: usize,
+        position: Position,
+    ) -> Result<Located, NameError> {
+        let given = self.spot(target, position)?;
+        let entry = self.cops.get(&position.cop);
+        // After the main program was compiled, PL_compiling has no line.
+        let is_compiling = given.line != 0 && entry.is_some_and(|e| e.check.op_type == 0);
+        let shown = match being_loaded(stack, index) {
+            // Before 5.36 all units that are being compiled share PL_compiling, so that `caller`
+            // gives them the line of the innermost. Where the BEGIN block is that they run is known.
+            Some(begin) if target.compiling != 0 && position.cop == target.compiling => {
+                self.begins_at(target, begin)?.unwrap_or(given)
+            }
+            _ => given,
+        };
+        Ok(Located {
+            given,
+            shown,
+            eval_at: None,
+            is_compiling,
+        })
+    }
+
+    /// Where a BEGIN block is; `None` for other subs.
+    fn begins_at(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Option<Spot>, NameError> {
+        let naming = self.cvs.get(&cv).map(|entry| entry.naming);
+        if naming != Some(Naming::Begin) {
+            return Ok(None);
+        }
+        let first = self.first(target, cv)?.map(|first| first.spot);
+        Ok(first.filter(|spot| spot.line != 0))
+    }
+
+    /// The frame of a callback, if it is shown. It is where its caller is.
+    fn synthetic(
+        &mut self,
+        target: &NameContext<'_>,
+        callback: &Callback,
+        at: Located,
+        table: &mut FrameTable,
+    ) -> Option<FrameId> {
+        let numbers = &target.layout.constants;
+        let name = self.options.synthetic.name(callback, numbers)?;
+        let identity = self.plain(FrameKind::Synthetic, name, at.shown);
+        let at = Located {
+            is_compiling: false,
+            ..at
+        };
+        Some(self.intern(&identity, &at, table))
+    }
+
+    /// What is called by its name and begins nowhere in particular.
+    fn plain(&mut self, kind: FrameKind, name: &str, at: Spot) -> Identity {
+        Identity {
+            kind,
+            naming: Naming::Plain,
+            name: self.string(name),
+            detail: None,
+            start: Spot { line: 0, ..at },
+            loads: None,
+        }
+    }
+
+    /// What a frame is that was called from the position `from`, which is shown as `called_at`.
+    fn identity(
         &mut self,
         target: &NameContext<'_>,
         frame: &RawFrame,
-        position: Position,
-        table: &mut FrameTable,
-    ) -> Result<FrameId, NameError> {
-        let (file, line) = self.place(target, position)?;
-        let (kind, name, detail) = match frame.kind {
-            ContextKind::Sub | ContextKind::Format => {
-                let kind = if frame.kind == ContextKind::Sub {
-                    FrameKind::Sub
-                } else {
-                    FrameKind::Format
-                };
-                let name = self.cvs.get(&frame.cv).map(|entry| entry.name);
-                (kind, name.unwrap_or_else(|| self.string(UNKNOWN)), None)
+        inner: Option<&Identity>,
+        from: Position,
+        called_at: Spot,
+    ) -> Result<Identity, NameError> {
+        let eval = |names: &mut Self, naming, detail: &str| Identity {
+            kind: FrameKind::Eval,
+            naming,
+            name: names.string("(eval)"),
+            detail: Some(names.string(detail)),
+            start: called_at,
+            loads: None,
+        };
+        Ok(match frame.kind {
+            ContextKind::Sub => self.sub(target, FrameKind::Sub, frame.cv, inner, called_at)?,
+            ContextKind::Format => {
+                self.sub(target, FrameKind::Format, frame.cv, inner, called_at)?
             }
-            ContextKind::EvalBlock => (
-                FrameKind::Eval,
-                self.string("(eval)"),
-                Some(self.string("block")),
-            ),
-            ContextKind::EvalString => (
-                FrameKind::Eval,
-                self.string("(eval)"),
-                Some(self.string("string")),
-            ),
+            ContextKind::EvalBlock => eval(self, Naming::Plain, "block"),
+            ContextKind::EvalFromC => eval(self, Naming::EvalFromC, "block"),
+            ContextKind::EvalString => eval(self, Naming::Plain, "string"),
             ContextKind::Require => {
                 let detail = target.string_value(frame.namesv).unwrap_or(None);
                 let detail = detail.map(|text| self.string(&text));
-                (FrameKind::Require, self.string("(eval)"), detail)
+                let naming = match self.tree(target, from.cop)? {
+                    Some(tree) if tree.is_dofile(from.op) => Naming::DoFile,
+                    _ => Naming::Plain,
+                };
+                Identity {
+                    naming,
+                    detail,
+                    ..self.plain(FrameKind::Require, "(eval)", called_at)
+                }
             }
-        };
-        Ok(self.intern(
-            FrameKey {
-                kind,
-                name,
-                detail,
-                file,
-                line,
-            },
-            table,
-        ))
+        })
     }
 
-    fn intern(&mut self, key: FrameKey, table: &mut FrameTable) -> FrameId {
+    fn sub(
+        &mut self,
+        target: &NameContext<'_>,
+        kind: FrameKind,
+        cv: u64,
+        inner: Option<&Identity>,
+        called_at: Spot,
+    ) -> Result<Identity, NameError> {
+        let Some(CvEntry { name, naming, .. }) = self.cvs.get(&cv).copied() else {
+            return Ok(self.plain(kind, UNKNOWN, called_at));
+        };
+        let first = self.first(target, cv)?.map(|first| first.spot);
+        let loaded = inner.filter(|i| naming == Naming::Begin && i.kind == FrameKind::Require);
+        Ok(Identity {
+            kind,
+            naming,
+            name,
+            detail: None,
+            start: first.unwrap_or(called_at),
+            loads: loaded.and_then(|i| i.detail),
+        })
+    }
+
+    fn intern(&mut self, is: &Identity, at: &Located, table: &mut FrameTable) -> FrameId {
+        let pair = |spot: Spot| (spot.file, spot.line);
+        // Of a require, a sub without statements and the like only the file is known, at best.
+        let start = match is.start.line {
+            0 => (at.shown.file, 0),
+            _ => pair(is.start),
+        };
+        let key = FrameKey {
+            kind: is.kind,
+            naming: is.naming,
+            name: is.name,
+            detail: is.detail,
+            given: pair(at.given),
+            shown: pair(at.shown),
+            eval_at: at.eval_at.map(pair),
+            start,
+            loads: is.loads,
+            is_compiling: at.is_compiling,
+        };
         if let Some(id) = self.frames.get(&key) {
             return *id;
         }
-        let id = table.intern(Frame {
-            kind: key.kind,
-            name: self.text(key.name),
-            detail: key.detail.map(|d| self.text(d)),
-            file: self.text(key.file),
-            line: key.line,
-        });
+        let frame = self.frame(&key);
+        let id = table.intern(frame);
         self.frames.insert(key, id);
         id
     }
 
+    fn frame(&self, key: &FrameKey) -> Frame {
+        let place = |(file, line)| Place {
+            file: self.text(file),
+            line,
+        };
+        let (name, start) = (self.text(key.name), place(key.start));
+        let detail = key.detail.map(|d| self.text(d));
+        let loads = key.loads.map(|d| self.text(d));
+        let said = Said {
+            kind: key.kind,
+            naming: key.naming,
+            name: &name,
+            detail: detail.as_deref(),
+            start: &start,
+            loads: loads.as_deref(),
+            is_compiling: key.is_compiling,
+        };
+        let mut shown = place(key.shown);
+        if let Some(eval) = key.eval_at {
+            shown.file = format!("{}[{}]", shown.file, place(eval)).into();
+        }
+        Frame {
+            kind: key.kind,
+            label: said.label().into(),
+            file: self.text(key.given.0),
+            line: key.given.1,
+            place: shown,
+            name,
+            detail,
+            start,
+        }
+    }
+
     /// File and line of a position, the line refined within the statement.
-    fn place(
+    fn spot(&mut self, target: &NameContext<'_>, position: Position) -> Result<Spot, NameError> {
+        let Some(entry) = self.cops.get(&position.cop) else {
+            return Ok(Spot {
+                file: self.string(UNKNOWN),
+                eval: None,
+                line: 0,
+            });
+        };
+        let (file, eval, own) = (entry.file, entry.eval, entry.check.line);
+        let refined = match position.op {
+            0 => None,
+            op => self
+                .tree(target, position.cop)?
+                .and_then(|tree| tree.line_of(op, position.op_is_next)),
+        };
+        let line = u32::try_from(refined.unwrap_or(own)).unwrap_or(u32::MAX);
+        Ok(Spot { file, eval, line })
+    }
+
+    /// The ops of a statement; `None` where it has none.
+    fn tree(
         &mut self,
         target: &NameContext<'_>,
-        position: Position,
-    ) -> Result<(StringId, u32), NameError> {
-        let Some(entry) = self.cops.get(&position.cop) else {
-            return Ok((self.string(UNKNOWN), 0));
+        cop: u64,
+    ) -> Result<Option<Arc<StatementTree>>, NameError> {
+        let Some(entry) = self.cops.get_mut(&cop) else {
+            return Ok(None);
         };
-        let (file, own) = (entry.file, entry.check.line);
         // Copies of PL_compiling have no op tree behind them.
-        let plain =
-            position.op == 0 || entry.check.op_type == 0 || position.cop == target.compiling;
-        let line = if plain {
-            own
-        } else {
-            let tree = match &entry.tree {
-                Some(tree) => tree.clone(),
-                None => {
-                    let tree = Arc::new(target.statement_tree(position.cop)?);
-                    if let Some(entry) = self.cops.get_mut(&position.cop) {
-                        entry.tree = Some(tree.clone());
-                    }
-                    self.learned_cops.push(position.cop);
-                    tree
-                }
-            };
-            tree.line_of(position.op, position.op_is_next)
-                .unwrap_or(own)
-        };
-        Ok((file, u32::try_from(line).unwrap_or(u32::MAX)))
-    }
-}
-
-/// The name of a string eval's file without its number: `(eval 17)` (pp_entereval, pp_ctl.c) and
-/// before 5.18 `(re_eval 17)` (regcomp.c).
-fn merged_file(file: &str) -> &str {
-    let number = |kind: &str| file.strip_prefix(kind)?.strip_suffix(')');
-    let is_number = |text: Option<&str>| {
-        text.is_some_and(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))
-    };
-    if is_number(number("(eval ")) {
-        "(eval)"
-    } else if is_number(number("(re_eval ")) {
-        "(re_eval)"
-    } else {
-        file
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::merged_file;
-
-    #[test]
-    fn only_what_perl_numbers_is_merged() {
-        assert_eq!(merged_file("(eval 17)"), "(eval)");
-        assert_eq!(merged_file("(re_eval 3)"), "(re_eval)");
-        for other in [
-            "(eval )",
-            "(eval 1",
-            "(eval x)",
-            "lib/(eval 1).pm",
-            "(eval 1)[a.pl:3]",
-        ] {
-            assert_eq!(merged_file(other), other);
+        if entry.check.op_type == 0 || cop == target.compiling {
+            return Ok(None);
         }
+        if entry.tree.is_none() {
+            entry.tree = Some(Arc::new(target.statement_tree(cop)?));
+            self.learned_cops.push(cop);
+        }
+        Ok(entry.tree.clone())
+    }
+}
+
+/// The sub that the frame inside of the frame at `index` is, perhaps with C code that catches its
+/// exceptions in between: where a unit is being compiled, that is the BEGIN block that it runs.
+fn being_loaded(stack: &RawStack, index: usize) -> Option<u64> {
+    let inner = |by: usize| stack.frames.get(index.checked_sub(by)?);
+    let sub = match inner(1)?.kind {
+        ContextKind::EvalBlock | ContextKind::EvalFromC => inner(2)?,
+        _ => inner(1)?,
+    };
+    (sub.kind == ContextKind::Sub).then_some(sub.cv)
+}
+
+/// Finds out where the string evals are in whose files frames are executing.
+fn find_evals(stack: &RawStack, located: &mut [Located]) {
+    /// Evals on the stack that are compared with the file of a frame.
+    const MAX_TRIED: usize = 16;
+    let mut evals: Vec<(u32, Spot)> = Vec::new();
+    for index in (0..stack.frames.len()).rev() {
+        let caller = located.get(index + 1).map(|l| l.shown);
+        let (Some(frame), Some(at)) = (stack.frames.get(index), located.get_mut(index)) else {
+            continue;
+        };
+        let Some(number) = at.shown.eval else {
+            continue;
+        };
+        if let (ContextKind::EvalString, Some(caller)) = (frame.kind, caller) {
+            evals.push((number, caller));
+        }
+        let tried = evals.iter().rev().take(MAX_TRIED);
+        at.eval_at = tried.into_iter().find(|e| e.0 == number).map(|e| e.1);
     }
 }

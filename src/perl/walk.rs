@@ -12,8 +12,11 @@ pub enum ContextKind {
     Sub,
     /// A format.
     Format,
-    /// eval BLOCK, or C code that catches exceptions (around DESTROY, BEGIN and signal handlers).
+    /// eval BLOCK.
     EvalBlock,
+    /// C code that catches exceptions: perl's own around DESTROY, BEGIN and signal handlers, or an
+    /// XS module's. Before 5.10 it looks like eval BLOCK.
+    EvalFromC,
     /// eval STRING.
     EvalString,
     /// `require`, `use` or `do FILE`.
@@ -48,11 +51,25 @@ pub struct RawFrame {
     pub si_type: i64,
 }
 
+/// A stack info other than the outermost: perl's C code called back into Perl there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Callback {
+    /// How many frames are on it and on those further in. None is possible: the block of a `sort`
+    /// is no frame.
+    pub frames: usize,
+    /// Its `si_type`.
+    pub si_type: i64,
+    /// MULTICALL made it: before 5.24 its `si_type` is that of a sort.
+    pub is_multicall: bool,
+}
+
 /// The frames of one copy of a stack.
 #[derive(Debug, Clone, Default)]
 pub struct RawStack {
     /// Innermost first, `(main)` excluded.
     pub frames: Vec<RawFrame>,
+    /// Where C code called Perl, innermost first.
+    pub callbacks: Vec<Callback>,
     /// Where the main program is executing.
     pub main: Position,
 }
@@ -91,6 +108,7 @@ impl WalkRules<'_> {
     /// [`WalkError`].
     pub fn walk(&self, stack: &StackReader, out: &mut RawStack) -> Result<(), WalkError> {
         out.frames.clear();
+        out.callbacks.clear();
         let header = stack.header();
         let size = self.layout.context.sizeof.offset as usize;
         let mut position = Position {
@@ -146,7 +164,14 @@ impl WalkRules<'_> {
                 });
                 position = call_site;
             }
+            out.callbacks.push(Callback {
+                frames: out.frames.len(),
+                si_type: info.si_type,
+                is_multicall: self.is_multicall(bytes.get(..size).unwrap_or_default()),
+            });
         }
+        // The outermost is where everything starts.
+        out.callbacks.pop();
         out.main = position;
         Ok(())
     }
@@ -166,6 +191,13 @@ impl WalkRules<'_> {
         }
     }
 
+    /// Whether a stack info whose first context has these bytes was made by MULTICALL.
+    fn is_multicall(&self, first: &[u8]) -> bool {
+        let word = self.layout.context.cx_type.get(self.abi, first);
+        let flag = self.layout.constants.CXp_MULTICALL;
+        matches!((word, flag), (Some(word), Some(flag)) if word & flag != 0)
+    }
+
     /// One context, if `caller` would count it.
     fn context(&self, bytes: &[u8]) -> Result<Option<Found>, WalkError> {
         let (cx, number) = (&self.layout.context, &self.layout.constants);
@@ -174,6 +206,7 @@ impl WalkRules<'_> {
         let maybe = |field: Option<crate::memory::Field>| field.map_or(Ok(0), get);
         let word = get(cx.cx_type)?;
         let has = |flag: u64| word & flag != 0;
+        let returns_to_c = |retop: crate::memory::Field| retop.get(self.abi, bytes) == Some(0);
         let cx_type = word & number.CXTYPEMASK;
         if number.CXt_LAST.is_some_and(|last| cx_type > last) {
             return Err(WalkError("its type is none that perl has"));
@@ -201,6 +234,8 @@ impl WalkRules<'_> {
             }
             let kind = if has(number.CXp_REAL) {
                 ContextKind::EvalString
+            } else if has(number.CXp_TRYBLOCK) && cx.blk_eval_retop.is_some_and(returns_to_c) {
+                ContextKind::EvalFromC
             } else if has(number.CXp_TRYBLOCK) {
                 ContextKind::EvalBlock
             } else {
@@ -264,6 +299,9 @@ pub fn drop_unfinished(
         }
     };
     stack.frames.remove(0);
+    for callback in &mut stack.callbacks {
+        callback.frames = callback.frames.saturating_sub(1);
+    }
     match stack.frames.first_mut() {
         Some(next) => next.position = position,
         None => stack.main = position,

@@ -1,19 +1,9 @@
 //! Own and total counts per function, since the start and for the last refresh: what the live
 //! view shows.
 
-use crate::perl::names::{Frame, FrameId, FrameTable};
+use crate::perl::names::{FrameId, FrameTable, Function};
 use crate::sampler::Sink;
 use indexmap::IndexMap;
-use std::sync::Arc;
-
-/// A function, as the live view tells them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FunctionKey {
-    /// `Package::sub`.
-    pub name: Arc<str>,
-    /// The file in which it is executing.
-    pub file: Arc<str>,
-}
 
 /// Samples of one function.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,7 +26,7 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionRow {
     /// The function.
-    pub key: FunctionKey,
+    pub key: Function,
     /// Since the last snapshot.
     pub recent: FunctionCount,
     /// Since the start.
@@ -46,7 +36,7 @@ pub struct FunctionRow {
 /// Counts of all functions.
 #[derive(Debug, Default)]
 pub struct FunctionCounts {
-    functions: IndexMap<FunctionKey, Entry>,
+    functions: IndexMap<Function, Entry>,
     of_frame: Vec<Option<usize>>,
     samples: u64,
     recent_samples: u64,
@@ -73,12 +63,8 @@ impl FunctionCounts {
         }
         let slot = self.of_frame.get_mut(id.index())?;
         if slot.is_none() {
-            let Frame { name, file, .. } = table.get(id)?;
-            let key = FunctionKey {
-                name: name.clone(),
-                file: file.clone(),
-            };
-            *slot = Some(self.functions.entry(key).or_default_index());
+            let function = table.get(id)?.function();
+            *slot = Some(self.functions.entry(function).or_default_index());
         }
         *slot
     }
@@ -89,7 +75,7 @@ trait DefaultIndex {
     fn or_default_index(self) -> usize;
 }
 
-impl DefaultIndex for indexmap::map::Entry<'_, FunctionKey, Entry> {
+impl DefaultIndex for indexmap::map::Entry<'_, Function, Entry> {
     fn or_default_index(self) -> usize {
         let index = self.index();
         self.or_default();
@@ -125,19 +111,13 @@ impl Sink for FunctionCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::FrameKind;
+    use crate::perl::names::{Frame, FrameKind, Place};
 
     #[test]
     fn recursion_counts_once_per_sample() {
         let mut table = FrameTable::default();
         let mut frame = |name: &str, line| {
-            table.intern(Frame {
-                kind: FrameKind::Sub,
-                name: name.into(),
-                detail: None,
-                file: "a.pl".into(),
-                line,
-            })
+            table.intern(Frame::new(FrameKind::Sub, name.into(), "a.pl".into(), line))
         };
         let (a1, a2, b) = (
             frame("main::a", 1),
@@ -156,5 +136,26 @@ mod tests {
             (samples, rows[1].recent.total, rows[1].all.total),
             (0, 0, 2)
         );
+    }
+
+    #[test]
+    fn a_function_is_known_by_where_it_begins() {
+        let mut table = FrameTable::default();
+        let mut frame = |file: &str, start| {
+            let mut frame = Frame::new(FrameKind::Sub, "main::f".into(), file.into(), 7);
+            frame.start = Place {
+                file: "a.pl".into(),
+                line: start,
+            };
+            table.intern(frame)
+        };
+        let (own_file, line_directive, redefined) =
+            (frame("a.pl", 3), frame("b.y", 3), frame("a.pl", 20));
+        let mut counts = FunctionCounts::default();
+        for id in [own_file, line_directive, redefined] {
+            counts.add(&table, &[id], true);
+        }
+        let own: Vec<u64> = counts.snapshot().0.iter().map(|r| r.recent.own).collect();
+        assert_eq!(own, [2, 1]);
     }
 }

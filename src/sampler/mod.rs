@@ -8,7 +8,7 @@ mod coschedule;
 use crate::attach::{AttachError, PerlThread, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
-use crate::perl::names::{FrameId, FrameTable, Names};
+use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::ThreadSampler;
 use crate::process::{Process, ThreadState, ThreadWatch};
 use crate::profile::{StackCounts, Tally};
@@ -27,6 +27,8 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// Record the stacks of waiting threads too.
     pub idle: bool,
+    /// What frames say.
+    pub names: NameOptions,
 }
 
 /// Takes the stacks, innermost frame first.
@@ -116,7 +118,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             settings,
             recording,
             stop,
-            names: Names::merging_evals(),
+            names: Names::with(settings.names),
             watched: Vec::new(),
             known_tids: Vec::new(),
             schedule: CoSchedule::new(),
@@ -329,7 +331,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 Ok(target) => {
                     self.reads_before += self.target.remote_reads();
                     self.target = target;
-                    self.names = Names::merging_evals();
+                    self.names = Names::with(self.settings.names);
                     self.watched.clear();
                     self.known_tids.clear();
                     self.refresh_threads();
