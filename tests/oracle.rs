@@ -266,7 +266,14 @@ fn programs() -> PathBuf {
 /// `p5-spy dump --json`; the message when it fails.
 fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
     let mut command = support::spy();
-    command.args(["dump", "--json", "--pid", &pid.to_string()]);
+    command.args([
+        "dump",
+        "--json",
+        "--synthetic",
+        "all",
+        "--pid",
+        &pid.to_string(),
+    ]);
     command.args(layout.options());
     if let (Layout::DebugInfo, Some(folder)) = (layout, std::env::var_os("P5SPY_TEST_DEBUG_DIR")) {
         command.arg("--debug-dir").arg(folder);
@@ -279,6 +286,9 @@ fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
     Ok(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// The kinds of the frames that `caller` does not give.
+const BEYOND_CALLER: [&str; 4] = ["xsub", "op", "syscall", "synthetic"];
+
 fn spied(thread: &Value) -> Vec<Frame> {
     let text = |frame: &Value, key: &str| frame[key].as_str().unwrap_or_default().to_owned();
     let frames = thread["frames"].as_array().expect("frames");
@@ -289,7 +299,9 @@ fn spied(thread: &Value) -> Vec<Frame> {
         kind: text(frame, "kind"),
         detail: text(frame, "detail"),
     };
-    frames.iter().map(frame).collect()
+    let given =
+        |frame: &&Value| !BEYOND_CALLER.contains(&frame["kind"].as_str().unwrap_or_default());
+    frames.iter().filter(given).map(frame).collect()
 }
 
 /// What differs, with the frames on both sides of it; empty when nothing does.

@@ -415,8 +415,6 @@ schema! {
         CXp_TRY: Optional;
         /// Flag of a sub context: regex code that runs in the enclosing sub, no frame (since 5.18).
         CXp_SUB_RE_FAKE: Optional;
-        /// Flag of a sub context: MULTICALL made it (cop.h, since 5.8.9).
-        CXp_MULTICALL: Optional;
         /// The bits of `sv_flags` that are the type (sv.h).
         SVTYPEMASK: Required;
         /// A glob.

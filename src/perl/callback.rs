@@ -15,25 +15,37 @@ pub enum Synthetic {
     All,
 }
 
+const SORT: &str = "(sort)";
+pub(super) const MULTICALL: &str = "(MULTICALL)";
+
+/// Whether what looks like a sort may be a MULTICALL: from 5.10 to 5.22 that borrows the type of a
+/// sort's stack info. A sort with a block is certain.
+pub(super) fn may_be_multicall(callback: &Callback, number: &Constants) -> bool {
+    number.PERLSI_MULTICALL.is_none()
+        && callback.calls_sub
+        && number.PERLSI_SORT == u64::try_from(callback.si_type).ok()
+}
+
+/// Whether perl itself catches the exceptions of what it calls there.
+pub(super) fn is_protected(callback: &Callback, number: &Constants) -> bool {
+    let si_type = u64::try_from(callback.si_type).ok();
+    si_type.is_some() && [number.PERLSI_DESTROY, number.PERLSI_SIGNAL].contains(&si_type)
+}
+
 impl Synthetic {
     /// What is shown for a callback, if anything.
     pub(super) fn name(self, callback: &Callback, number: &Constants) -> Option<&'static str> {
         let si_type = u64::try_from(callback.si_type).ok();
         let is = |constant: Option<u64>| constant.is_some() && constant == si_type;
-        // From 5.10 to 5.22 MULTICALL borrowed the type of a sort; later a sort borrows its flag.
-        let is_borrowed = number.PERLSI_MULTICALL.is_none() && callback.is_multicall;
         let usual = [
             (number.PERLSI_MAGIC, "(tie/magic)"),
-            (
-                number.PERLSI_SORT,
-                if is_borrowed { "(MULTICALL)" } else { "(sort)" },
-            ),
+            (number.PERLSI_SORT, SORT),
             (number.PERLSI_SIGNAL, "(signal handler)"),
             (number.PERLSI_OVERLOAD, "(overload)"),
             (number.PERLSI_DESTROY, "(DESTROY)"),
             (number.PERLSI_WARNHOOK, "(warn hook)"),
             (number.PERLSI_DIEHOOK, "(die hook)"),
-            (number.PERLSI_MULTICALL, "(MULTICALL)"),
+            (number.PERLSI_MULTICALL, MULTICALL),
             (number.PERLSI_SMARTMATCH, "(smartmatch)"),
         ];
         let rare = [

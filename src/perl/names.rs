@@ -2,6 +2,7 @@
 //! cached is compared with the target at every use: perl frees and reuses these structures.
 
 pub use super::callback::Synthetic;
+use super::callback::{MULTICALL, is_protected, may_be_multicall};
 pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, Function, Place, UNKNOWN, homes};
 use super::label::{Naming, Said, eval_number, merged_file};
 use super::objects::{BodySpan, CopCheck, Cv, CvCheck};
@@ -336,14 +337,25 @@ impl Names {
                 break;
             };
             while let Some(callback) = callbacks.next_if(|c| c.frames <= index) {
-                out.extend(self.synthetic(target, callback, at, table));
+                let from = stack.frames.get(index).map_or(stack.main, |f| f.position);
+                out.extend(self.synthetic(target, callback, from, at, table)?);
             }
             let identity = match stack.frames.get(index) {
                 Some(frame) => {
                     let caller = stack.frames.get(index + 1);
                     let from = caller.map_or(stack.main, |f| f.position);
                     let called_at = self.located.get(index + 1).copied().unwrap_or(at);
-                    self.identity(target, frame, inner.as_ref(), from, called_at.shown)?
+                    let mut identity =
+                        self.identity(target, frame, inner.as_ref(), from, called_at.shown)?;
+                    let numbers = &target.layout.constants;
+                    let is_perls = callbacks
+                        .peek()
+                        .is_some_and(|c| c.frames == index + 1 && is_protected(c, numbers))
+                        || inner.is_some_and(|i| i.naming == Naming::Begin);
+                    if is_perls && frame.kind == ContextKind::EvalBlock {
+                        identity.naming = Naming::EvalFromC;
+                    }
+                    identity
                 }
                 None => self.plain(FrameKind::Main, "(main)", at.shown),
             };
@@ -463,17 +475,22 @@ impl Names {
         position: Position,
     ) -> Result<Located, NameError> {
         let given = self.spot(target, position)?;
-        let entry = self.cops.get(&position.cop);
-        // After the main program was compiled, PL_compiling has no line.
-        let is_compiling = given.line != 0 && entry.is_some_and(|e| e.check.op_type == 0);
-        let shown = match being_loaded(stack, index) {
-            // Before 5.36 all units that are being compiled share PL_compiling, so that `caller`
-            // gives them the line of the innermost. Where the BEGIN block is that they run is known.
-            Some(begin) if target.compiling != 0 && position.cop == target.compiling => {
-                self.begins_at(target, begin)?.unwrap_or(given)
-            }
-            _ => given,
+        let begin = match running(stack, index) {
+            Some(sub) => self.begins_at(target, sub)?,
+            None => None,
         };
+        // Before 5.36 all units that are being compiled share PL_compiling, so that `caller` gives
+        // them the line of the innermost. Where the BEGIN block is that they run is known.
+        let is_shared = target.compiling != 0 && position.cop == target.compiling;
+        let shown = begin.filter(|_| is_shared).unwrap_or(given);
+        // After the main program was compiled, PL_compiling has no line.
+        let entry = self.cops.get(&position.cop);
+        let is_parser = given.line != 0 && entry.is_some_and(|e| e.check.op_type == 0);
+        let is_unit = stack
+            .frames
+            .get(index)
+            .is_none_or(|f| matches!(f.kind, ContextKind::EvalString | ContextKind::Require));
+        let is_compiling = is_unit && (is_parser || begin.is_some());
         Ok(Located {
             given,
             shown,
@@ -497,17 +514,26 @@ impl Names {
         &mut self,
         target: &NameContext<'_>,
         callback: &Callback,
+        from: Position,
         at: Located,
         table: &mut FrameTable,
-    ) -> Option<FrameId> {
+    ) -> Result<Option<FrameId>, NameError> {
         let numbers = &target.layout.constants;
-        let name = self.options.synthetic.name(callback, numbers)?;
+        let Some(mut name) = self.options.synthetic.name(callback, numbers) else {
+            return Ok(None);
+        };
+        if may_be_multicall(callback, numbers)
+            && let Some(tree) = self.tree(target, from.cop)?
+            && !tree.has_sort
+        {
+            name = MULTICALL;
+        }
         let identity = self.plain(FrameKind::Synthetic, name, at.shown);
         let at = Located {
             is_compiling: false,
             ..at
         };
-        Some(self.intern(&identity, &at, table))
+        Ok(Some(self.intern(&identity, &at, table)))
     }
 
     /// What is called by its name and begins nowhere in particular.
@@ -688,9 +714,9 @@ impl Names {
     }
 }
 
-/// The sub that the frame inside of the frame at `index` is, perhaps with C code that catches its
-/// exceptions in between: where a unit is being compiled, that is the BEGIN block that it runs.
-fn being_loaded(stack: &RawStack, index: usize) -> Option<u64> {
+/// The sub that the frame at `index` has called, perhaps with C code that catches its exceptions in
+/// between, as around BEGIN blocks.
+fn running(stack: &RawStack, index: usize) -> Option<u64> {
     let inner = |by: usize| stack.frames.get(index.checked_sub(by)?);
     let sub = match inner(1)?.kind {
         ContextKind::EvalBlock | ContextKind::EvalFromC => inner(2)?,

@@ -17,6 +17,8 @@ pub struct OpNumbers {
     pub require: Option<u64>,
     /// `do FILE`, which makes the same kind of frame as `require`.
     pub dofile: Option<u64>,
+    /// `sort`.
+    pub sort: Option<u64>,
     /// The ops that end a sub or an eval: while they run, its frame is being taken down.
     pub leaving: Vec<u64>,
 }
@@ -47,6 +49,7 @@ impl OpNumbers {
             scope: find("scope"),
             require: find("require"),
             dofile: find("dofile"),
+            sort: find("sort"),
             leaving: ["leavesub", "leavesublv", "return", "leaveeval"]
                 .into_iter()
                 .filter_map(find)

@@ -20,6 +20,7 @@ pub(super) struct StatementTree {
     /// `op_next` of every `do FILE`.
     dofiles: Vec<u64>,
     has_require: bool,
+    pub(super) has_sort: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -171,6 +172,7 @@ impl NameContext<'_> {
             ops: Vec::new(),
             dofiles: are(self.ops.dofile).map(|n| n.next).collect(),
             has_require: are(self.ops.require).next().is_some(),
+            has_sort: are(self.ops.sort).next().is_some(),
         };
         let Some(root) = nodes
             .get(&cop)

@@ -59,8 +59,8 @@ pub struct Callback {
     pub frames: usize,
     /// Its `si_type`.
     pub si_type: i64,
-    /// MULTICALL made it: before 5.24 its `si_type` is that of a sort.
-    pub is_multicall: bool,
+    /// A sub is the first thing on it, and not a block.
+    pub calls_sub: bool,
 }
 
 /// The frames of one copy of a stack.
@@ -167,7 +167,7 @@ impl WalkRules<'_> {
             out.callbacks.push(Callback {
                 frames: out.frames.len(),
                 si_type: info.si_type,
-                is_multicall: self.is_multicall(bytes.get(..size).unwrap_or_default()),
+                calls_sub: self.is_sub(bytes.get(..size).unwrap_or_default()),
             });
         }
         // The outermost is where everything starts.
@@ -191,11 +191,10 @@ impl WalkRules<'_> {
         }
     }
 
-    /// Whether a stack info whose first context has these bytes was made by MULTICALL.
-    fn is_multicall(&self, first: &[u8]) -> bool {
-        let word = self.layout.context.cx_type.get(self.abi, first);
-        let flag = self.layout.constants.CXp_MULTICALL;
-        matches!((word, flag), (Some(word), Some(flag)) if word & flag != 0)
+    fn is_sub(&self, context: &[u8]) -> bool {
+        let number = &self.layout.constants;
+        let word = self.layout.context.cx_type.get(self.abi, context);
+        word.map(|w| w & number.CXTYPEMASK) == Some(number.CXt_SUB)
     }
 
     /// One context, if `caller` would count it.
