@@ -196,18 +196,19 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
             Err(_) => refused += 1,
             Ok(()) => {
                 let variables = perl.variables(main).moving().unwrap();
-                let (mut table_of_frames, mut ids) = (FrameTable::default(), Vec::new());
-                ThreadSampler::new(&variables, 0)
+                let mut table_of_frames = FrameTable::default();
+                let mut sampler = ThreadSampler::new(&variables, 0);
+                sampler
                     .take(
                         perl.name_context(&memory, 0),
                         0,
                         &mut Names::new(),
                         &mut table_of_frames,
-                        &mut ids,
                         &mut || {},
                     )
                     .unwrap();
-                let frames = ids.iter().filter_map(|id| table_of_frames.get(*id));
+                let ids = sampler.frames().iter().rev();
+                let frames = ids.filter_map(|id| table_of_frames.get(*id));
                 let found: Vec<String> = frames
                     .map(|f| format!("{} {}:{}", f.name, f.file, f.line))
                     .collect();

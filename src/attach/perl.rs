@@ -192,7 +192,7 @@ impl Perl {
         let variables = map.moving().map_err(|e| e.to_string())?;
         let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
         let mut sampler = ThreadSampler::new(&variables, compiling);
-        let (mut names, mut table, mut ids) = (Names::new(), FrameTable::default(), Vec::new());
+        let (mut names, mut table) = (Names::new(), FrameTable::default());
         let mut proofs = 0;
         let mut problem = String::new();
         for _ in 0..10 * PROOFS {
@@ -202,7 +202,7 @@ impl Perl {
                 .and_then(|()| {
                     let context = self.name_context(memory, 0);
                     sampler
-                        .take(context, 0, &mut names, &mut table, &mut ids, &mut || {})
+                        .take(context, 0, &mut names, &mut table, &mut || {})
                         .map_err(|e| e.to_string())?;
                     self.are_statements(memory, &sampler.entered_from(&context))
                 });
@@ -217,7 +217,8 @@ impl Perl {
                 // A package without a name is one that was deleted, or one whose name was looked for
                 // in the wrong place.
                 let is_strange = |f: &Frame| f.file.is_empty() || f.name.starts_with("__ANON__::");
-                let mut frames = ids.iter().filter_map(|id| table.get(*id));
+                let ids = sampler.frames();
+                let mut frames = ids.iter().rev().filter_map(|id| table.get(*id));
                 return match frames.find(|f| is_strange(f)) {
                     Some(f) => Err(format!("a frame is called {} in {:?}", f.name, f.file)),
                     None if ids.len() < least => {

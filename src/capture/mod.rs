@@ -114,7 +114,7 @@ pub fn take<M: Memory>(
     let threads = target.threads()?;
     let attach = memory.drain();
     let perl = &target.perl;
-    let (mut names, mut table, mut ids) = (Names::new(), FrameTable::default(), Vec::new());
+    let (mut names, mut table) = (Names::new(), FrameTable::default());
     let mut taken = Vec::new();
     for round in 0..samples {
         if round > 0 {
@@ -128,7 +128,6 @@ pub fn take<M: Memory>(
                 target.db_sub,
                 &mut names,
                 &mut table,
-                &mut ids,
                 &mut || {},
             );
         }
@@ -341,16 +340,15 @@ impl Capture {
         let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
         let main = self.threads.first().map_or(thread.place(), |t| t.place());
         let db_sub = perl.debugger_sub(memory, main);
-        let mut ids = Vec::new();
-        ThreadSampler::new(&variables, compiling).take(
+        let mut sampler = ThreadSampler::new(&variables, compiling);
+        sampler.take(
             perl.name_context(memory, 0),
             db_sub,
             &mut Names::with(options),
             table,
-            &mut ids,
             &mut || {},
         )?;
-        Ok(ids)
+        Ok(sampler.frames().iter().rev().copied().collect())
     }
 
     /// Holds the probe against the main thread's interpreter.

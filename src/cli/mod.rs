@@ -99,6 +99,9 @@ struct Short {
     /// With --flame: what a frame stands for
     #[arg(long, value_name = "WHAT")]
     by: Option<By>,
+    /// With --flame: keep threads and processes apart
+    #[arg(short, long)]
+    threads: bool,
     /// With --flame: write the summary as JSON into this file
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -135,6 +138,9 @@ struct RecordArgs {
     /// What a frame stands for
     #[arg(long, value_name = "WHAT", default_value = "function")]
     by: By,
+    /// Keep threads, and processes where there are several, apart
+    #[arg(short, long)]
+    threads: bool,
     /// Write the summary as JSON into this file
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -156,9 +162,9 @@ struct DumpArgs {
     /// Show the stacks of a file that p5-spy capture wrote
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "pid")]
     capture: Option<PathBuf>,
-    /// The process to look at
+    /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pid: Option<i32>,
+    pid: Vec<i32>,
     #[command(flatten)]
     show: ShowArgs,
     #[command(flatten)]
@@ -203,9 +209,12 @@ struct LayoutLearnArgs {
 
 #[derive(Debug, Args)]
 struct TargetArgs {
-    /// The process to look at
+    /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pid: Option<i32>,
+    pid: Vec<i32>,
+    /// Look at the processes that it starts, too
+    #[arg(short, long)]
+    subprocesses: bool,
     /// A program to start and look at, after --
     #[arg(last = true, value_name = "PROGRAM", num_args = 1..)]
     command: Vec<OsString>,
@@ -277,8 +286,8 @@ pub enum Format {
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aim {
-    /// A process that runs already.
-    Pid(i32),
+    /// Processes that run already; at least one.
+    Pids(Vec<i32>),
     /// A program to start.
     Start {
         /// The program.
@@ -328,6 +337,8 @@ pub enum Job {
     Top {
         /// What to look at.
         aim: Aim,
+        /// Their children too.
+        subprocesses: bool,
         /// How often.
         sampling: Sampling,
         /// What frames say.
@@ -339,6 +350,8 @@ pub enum Job {
     Record {
         /// What to look at.
         aim: Aim,
+        /// Their children too.
+        subprocesses: bool,
         /// How often.
         sampling: Sampling,
         /// What frames say.
@@ -351,13 +364,15 @@ pub enum Job {
         format: Format,
         /// What a frame stands for.
         by: By,
+        /// Whether threads are kept apart.
+        threads: bool,
         /// Where the summary goes as JSON.
         stats: Option<PathBuf>,
     },
     /// The stacks, once.
     Dump {
-        /// The process.
-        pid: i32,
+        /// The processes; at least one.
+        pids: Vec<i32>,
         /// As JSON.
         json: bool,
         /// What frames say.
@@ -426,6 +441,7 @@ impl Job {
         let cli = Cli::try_parse_from(&words).map_err(|e| better_advice(e, &words))?;
         match cli.verb {
             Some(Verb::Top(args)) => Ok(Job::Top {
+                subprocesses: args.target.subprocesses,
                 aim: args.target.aim("top")?,
                 sampling: args.sampling.settings(),
                 show: args.show.into(),
@@ -449,13 +465,12 @@ impl Job {
                 show: show.into(),
                 layout: layout.into(),
             }),
+            Some(Verb::Dump(args)) if args.pid.is_empty() => Err(mistake(
+                ErrorKind::MissingRequiredArgument,
+                "which process? p5-spy dump --pid PID".into(),
+            )),
             Some(Verb::Dump(args)) => Ok(Job::Dump {
-                pid: args.pid.ok_or_else(|| {
-                    mistake(
-                        ErrorKind::MissingRequiredArgument,
-                        "which process? p5-spy dump --pid PID".into(),
-                    )
-                })?,
+                pids: args.pid,
                 json: args.json,
                 show: args.show.into(),
                 layout: args.layout.into(),
@@ -497,6 +512,9 @@ impl Short {
         if self.flame.is_none() && self.by.is_some() {
             return refuse("--by goes with --flame: p5-spy --flame FILE --by line --pid PID");
         }
+        if self.flame.is_none() && self.threads {
+            return refuse("--threads goes with --flame: p5-spy --flame FILE --threads --pid PID");
+        }
         if self.flame.is_none() && self.stats.is_some() {
             return refuse(
                 "--stats goes with --flame: p5-spy --flame FILE --stats STATS --pid PID",
@@ -508,9 +526,14 @@ impl Short {
                     "--dump looks once, so --rate, --duration and --idle mean nothing to it; to look many times: p5-spy record -o FILE --pid PID",
                 );
             }
+            if self.target.subprocesses {
+                return refuse(
+                    "--dump looks at the processes that are named, not at those that they started: give --pid several times",
+                );
+            }
             return match self.target.aim("--dump")? {
-                Aim::Pid(pid) => Ok(Job::Dump {
-                    pid,
+                Aim::Pids(pids) => Ok(Job::Dump {
+                    pids,
                     json: self.json,
                     show: self.show.into(),
                     layout: self.layout.into(),
@@ -527,6 +550,7 @@ impl Short {
                     output: Some(file),
                     format: Some(Format::Flamegraph),
                     by: self.by.unwrap_or_default(),
+                    threads: self.threads,
                     stats: self.stats,
                     sampling: self.sampling,
                     target: self.target,
@@ -535,6 +559,7 @@ impl Short {
                 },
             ),
             None => Ok(Job::Top {
+                subprocesses: self.target.subprocesses,
                 aim: self.target.aim("")?,
                 sampling: self.sampling.settings(),
                 show: self.show.into(),
@@ -560,6 +585,8 @@ fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
         })?,
     };
     Ok(Job::Record {
+        subprocesses: args.target.subprocesses,
+        threads: args.threads,
         aim: args.target.aim(words)?,
         sampling: args.sampling.settings(),
         show: args.show.into(),
@@ -585,8 +612,8 @@ impl Format {
 impl TargetArgs {
     fn aim(self, verb: &str) -> Result<Aim, clap::Error> {
         let mut words = self.command.into_iter();
-        match (self.pid, words.next()) {
-            (Some(pid), None) => Ok(Aim::Pid(pid)),
+        match (self.pid.first(), words.next()) {
+            (Some(_), None) => Ok(Aim::Pids(self.pid)),
             (None, Some(program)) => Ok(Aim::Start {
                 program,
                 arguments: words.collect(),
@@ -765,6 +792,8 @@ mod tests {
             ("p5-spy --dump -- perl x", "--dump --pid PID"),
             ("p5-spy --by line --pid 1", "--flame FILE --by line"),
             ("p5-spy --stats s --pid 1", "--flame FILE --stats"),
+            ("p5-spy --threads --pid 1", "--flame FILE --threads"),
+            ("p5-spy --dump -s --pid 1", "--pid several times"),
             ("p5-spy --pid 1 -- perl", "not both"),
             ("p5-spy record -o - --pid 1", "--format"),
             ("p5-spy record -o x.png --pid 1", "add --format"),

@@ -4,7 +4,7 @@ use super::{looked_at, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
 use crate::cli::{LayoutChoice, Show};
-use crate::layout::from_tables;
+use crate::layout::{Sources, from_tables};
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
 use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
@@ -18,20 +18,35 @@ use std::time::{Duration, Instant};
 /// How long a thread that never rests is tried before it is reported as torn.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-pub fn run(pid: i32, json: bool, show: Show, layout: &LayoutChoice) -> anyhow::Result<u8> {
-    let process = Process::open(pid)?;
-    let target = Target::attach_patiently(process, &sources(layout)?, &mut warn, &mut || true)?;
-    let dump = take(&target, looked_at(show))?;
-    let document = if json {
-        serde_json::to_string_pretty(&dump)? + "\n"
-    } else {
-        text(&dump)
+/// The stacks of processes. As JSON, one process is one document and several are a list.
+pub fn run(pids: &[i32], json: bool, show: Show, layout: &LayoutChoice) -> anyhow::Result<u8> {
+    let sources = sources(layout)?;
+    let mut dumps = Vec::new();
+    for pid in pids {
+        match dump(*pid, looked_at(show), &sources) {
+            Ok(dump) => dumps.push(dump),
+            Err(e) if pids.len() == 1 => return Err(e),
+            Err(e) => warn(format!("{e:#}")),
+        }
+    }
+    let document = match (json, dumps.as_slice()) {
+        (true, [only]) if pids.len() == 1 => serde_json::to_string_pretty(only)? + "\n",
+        (true, several) => serde_json::to_string_pretty(several)? + "\n",
+        (false, several) => several.iter().map(text).collect::<Vec<_>>().join("\n"),
     };
     print(&document)?;
-    if dump.threads.iter().all(|t| t.error.is_some()) {
-        bail!("no stack of process {pid} could be read");
+    let mut threads = dumps.iter().flat_map(|d| &d.threads);
+    if threads.all(|t| t.error.is_some()) {
+        let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
+        bail!("no stack of process {} could be read", pids.join(", "));
     }
     Ok(0)
+}
+
+fn dump(pid: i32, options: NameOptions, sources: &Sources) -> anyhow::Result<ProcessDump> {
+    let process = Process::open(pid)?;
+    let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
+    take(&target, options)
 }
 
 fn print(document: &str) -> std::io::Result<()> {
@@ -144,16 +159,16 @@ fn patiently(
     table: &mut FrameTable,
 ) -> Result<Vec<FrameDump>, SampleError> {
     let deadline = Instant::now() + PATIENCE;
-    let mut ids = Vec::new();
     loop {
         let context = target.name_context(0);
-        match sampler.take(context, target.db_sub, names, table, &mut ids, &mut || {}) {
+        match sampler.take(context, target.db_sub, names, table, &mut || {}) {
             Ok(()) => break,
             Err(e) if Instant::now() >= deadline => return Err(e),
             Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
             Err(_) => std::thread::sleep(Duration::from_micros(300)),
         }
     }
+    let ids: Vec<FrameId> = sampler.frames().iter().rev().copied().collect();
     Ok(shown(&ids, table))
 }
 

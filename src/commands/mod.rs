@@ -27,11 +27,11 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             layout,
         } => capture::run(pid, &output, &layout),
         Job::Dump {
-            pid,
+            pids,
             json,
             show,
             layout,
-        } => dump::run(pid, json, show, &layout),
+        } => dump::run(&pids, json, show, &layout),
         Job::DumpCapture {
             file,
             json,
@@ -46,6 +46,8 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
         } => layout_learn::run(&program, output.as_deref(), &layout),
         Job::Record {
             aim,
+            subprocesses,
+            threads,
             sampling,
             show,
             layout,
@@ -55,6 +57,8 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             stats,
         } => record::run(&record::Settings {
             aim,
+            subprocesses,
+            threads,
             sampling,
             show,
             layout,
@@ -65,10 +69,11 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
         }),
         Job::Top {
             aim,
+            subprocesses,
             sampling,
             show,
             layout,
-        } => top::run(&aim, sampling, show, &layout),
+        } => top::run(&aim, subprocesses, sampling, show, &layout),
     }
 }
 

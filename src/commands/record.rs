@@ -1,6 +1,6 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
-use super::session::{Opening, Session, final_status, joined};
+use super::session::{Opening, Session, final_status, follow, joined};
 use super::signals::Requests;
 use super::{recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Sampling, Show};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 /// What the command line asked for.
 pub struct Settings {
     pub aim: Aim,
+    pub subprocesses: bool,
+    pub threads: bool,
     pub sampling: Sampling,
     pub show: Show,
     pub layout: LayoutChoice,
@@ -43,29 +45,41 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
             Opening::Ready(session) => *session,
             Opening::Over(status) => return Ok(status),
         };
-    let pid = session.target.process.pid();
+    let pid = session.pid();
     let output = settings
         .output
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("p5-spy-{pid}.svg")));
     if std::io::stderr().is_terminal() {
         eprintln!(
-            "Recording process {pid} ({}). Ctrl-C ends it and writes {}.",
-            session.title,
+            "Recording {}. Ctrl-C ends it and writes {}.",
+            match session.targets.as_slice() {
+                [_] => format!("process {pid} ({})", session.title),
+                _ => session.title.clone(),
+            },
             output.display()
         );
     }
-    let recording = Mutex::new(Recording::<StackCounts>::default());
+    let sink = if settings.threads {
+        StackCounts::by_thread()
+    } else {
+        StackCounts::default()
+    };
+    let recording = Mutex::new(Recording {
+        sink,
+        ..Recording::default()
+    });
     let stop = AtomicBool::new(false);
     let wanted = sampler::Settings {
         rate: settings.sampling.rate,
         duration: settings.sampling.duration,
         idle: settings.sampling.idle,
+        follow: follow(&settings.aim, settings.subprocesses),
         names: recorded(settings.show),
     };
     let started = Instant::now();
     let cpu_before = own_cpu_time();
-    let sampler = Sampler::new(session.target, sources, wanted, &recording, &stop);
+    let sampler = Sampler::new(session.targets, sources, wanted, &recording, &stop);
     let (end, interrupted) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
         let mut watcher = Watcher::new(started, settings.sampling.duration);
@@ -87,7 +101,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         recording.remote_reads,
     );
     let failed = recording.tally.failed();
-    let profile = Profile::new(&recording.table, recording.sink);
+    let profile = Profile::new(recording.seen, &recording.sink);
     let title = format!("perl profile of {}", session.title);
     let written = write_whole(&output, &mut |to| {
         render(settings.format, &profile, settings.by, &title, to)

@@ -9,6 +9,7 @@ use crate::image::Image;
 use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
 use crate::process::{Child, Process, Streams, exit_code};
+use crate::sampler::Follow;
 use anyhow::{Context, anyhow, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -20,14 +21,23 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a program that is starting.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// A target and, if we started it, the child that it is.
+/// Targets and, if we started the only one, the child that it is.
 pub struct Session {
-    /// What is sampled.
-    pub target: Target,
+    /// What is sampled; at least one.
+    pub targets: Vec<Target>,
     /// The program, when it is ours.
     pub child: Option<Child>,
-    /// The command line, for titles.
+    /// The command line, or how many processes there are, for titles.
     pub title: String,
+}
+
+/// Which children of the aim are sampled.
+pub fn follow(aim: &Aim, subprocesses: bool) -> Follow {
+    match aim {
+        _ if !subprocesses => Follow::Nobody,
+        Aim::Pids(_) => Follow::Children,
+        Aim::Start { .. } => Follow::OwnChildren,
+    }
 }
 
 /// What came of getting at the target.
@@ -50,7 +60,7 @@ impl Session {
         requests: &mut Requests,
     ) -> anyhow::Result<Opening> {
         match aim {
-            Aim::Pid(pid) => Self::attach(*pid, sources, requests),
+            Aim::Pids(pids) => Self::attach_all(pids, sources, requests),
             Aim::Start { program, arguments } => {
                 prepare(program, sources);
                 let child = Child::start(program, arguments, streams)?;
@@ -59,16 +69,44 @@ impl Session {
         }
     }
 
-    fn attach(pid: i32, sources: &Sources, requests: &mut Requests) -> anyhow::Result<Opening> {
-        let process = Process::open(pid)?;
-        let mut asked = None;
-        let attached = Target::attach_patiently(process, sources, &mut warn, &mut || {
-            asked = requests.take().first().copied();
-            asked.is_none()
-        });
-        match (attached, asked) {
-            (Err(_), Some(request)) => Ok(Opening::Over(status_of_signal(request.signal))),
-            (attached, _) => Ok(Opening::Ready(Box::new(Self::ready(attached?, None)))),
+    /// Attaches to every process; one that cannot be had is only fatal when it is the only one.
+    fn attach_all(
+        pids: &[i32],
+        sources: &Sources,
+        requests: &mut Requests,
+    ) -> anyhow::Result<Opening> {
+        let mut targets = Vec::new();
+        let mut problem = None;
+        for pid in pids {
+            let mut asked = None;
+            let attached = Process::open(*pid)
+                .map_err(AttachError::from)
+                .and_then(|process| {
+                    Target::attach_patiently(process, sources, &mut warn, &mut || {
+                        asked = requests.take().first().copied();
+                        asked.is_none()
+                    })
+                });
+            match (attached, asked) {
+                (Err(_), Some(request)) => {
+                    return Ok(Opening::Over(status_of_signal(request.signal)));
+                }
+                (Ok(target), _) => targets.push(target),
+                (Err(e), None) => {
+                    if let Some(earlier) = problem.replace(e) {
+                        warn(earlier.to_string());
+                    }
+                }
+            }
+        }
+        match problem {
+            Some(error) if targets.is_empty() => Err(error.into()),
+            problem => {
+                if let Some(error) = problem {
+                    warn(error.to_string());
+                }
+                Ok(Opening::Ready(Box::new(Self::ready(targets, None))))
+            }
         }
     }
 
@@ -88,7 +126,10 @@ impl Session {
             let error = match attached {
                 Ok(target) => {
                     warnings.into_iter().for_each(warn);
-                    return Ok(Opening::Ready(Box::new(Self::ready(target, Some(child)))));
+                    return Ok(Opening::Ready(Box::new(Self::ready(
+                        vec![target],
+                        Some(child),
+                    ))));
                 }
                 Err(e) => e,
             };
@@ -123,20 +164,21 @@ impl Session {
         }
     }
 
-    fn ready(target: Target, child: Option<Child>) -> Self {
-        let words = target.process.command_line().unwrap_or_default();
-        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
-        let full = words.join(" ");
-        const LONGEST: usize = 120;
-        let title = match full.char_indices().nth(LONGEST) {
-            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
-            None => full,
+    fn ready(targets: Vec<Target>, child: Option<Child>) -> Self {
+        let title = match targets.as_slice() {
+            [only] => only.process.title(),
+            several => format!("{} processes", several.len()),
         };
         Session {
-            target,
+            targets,
             child,
             title,
         }
+    }
+
+    /// The first process.
+    pub fn pid(&self) -> i32 {
+        self.targets.first().map_or(0, |t| t.process.pid())
     }
 }
 

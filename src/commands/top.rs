@@ -1,12 +1,13 @@
 //! `p5-spy top`: the live view.
 
-use super::session::{Opening, Session, final_status, joined, require_terminal};
+use super::session::{Opening, Session, final_status, follow, joined, require_terminal};
 use super::signals::{Request, Requests};
 use super::{recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
+use crate::perl::names::NameOptions;
 use crate::process::{Child, Streams};
 use crate::profile::functions::FunctionCounts;
-use crate::sampler::{self, End, Recording, Sampler};
+use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::top::{About, View, Wish};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
@@ -65,6 +66,7 @@ impl Aside {
 
 pub fn run(
     aim: &Aim,
+    subprocesses: bool,
     sampling: Sampling,
     shown: Show,
     layout: &LayoutChoice,
@@ -73,11 +75,21 @@ pub fn run(
     let sources = sources(layout)?;
     let mut requests = Requests::collect()?;
     let (streams, aside) = match aim {
-        Aim::Pid(_) => (Streams::default(), None),
+        Aim::Pids(_) => (Streams::default(), None),
         Aim::Start { .. } => Aside::streams()?,
     };
     let outcome = match Session::open(aim, &sources, streams, &mut requests) {
-        Ok(Opening::Ready(session)) => watch(*session, sources, sampling, shown, &mut requests),
+        Ok(Opening::Ready(session)) => {
+            let follow = follow(aim, subprocesses);
+            watch(
+                *session,
+                sources,
+                sampling,
+                follow,
+                recorded(shown),
+                &mut requests,
+            )
+        }
         Ok(Opening::Over(status)) => Ok(status),
         Err(e) => Err(e),
     };
@@ -91,21 +103,30 @@ fn watch(
     session: Session,
     sources: crate::layout::Sources,
     sampling: Sampling,
-    shown: Show,
+    follow: Follow,
+    names: NameOptions,
     requests: &mut Requests,
 ) -> anyhow::Result<u8> {
+    let pid = session.pid();
     let Session {
-        target,
+        targets,
         mut child,
         title,
     } = session;
+    let mut perls: Vec<String> = targets
+        .iter()
+        .map(|t| {
+            format!(
+                "perl {} ({})",
+                t.perl.identity.version, t.perl.identity.build
+            )
+        })
+        .collect();
+    perls.dedup();
     let about = About {
-        pid: target.process.pid(),
+        pid,
         title,
-        perl: format!(
-            "perl {} ({})",
-            target.perl.identity.version, target.perl.identity.build
-        ),
+        perl: perls.join(", "),
         rate: sampling.rate,
         idle: sampling.idle,
     };
@@ -115,9 +136,10 @@ fn watch(
         rate: sampling.rate,
         duration: sampling.duration,
         idle: sampling.idle,
-        names: recorded(shown),
+        follow,
+        names,
     };
-    let sampler = Sampler::new(target, sources, wanted, &recording, &stop);
+    let sampler = Sampler::new(targets, sources, wanted, &recording, &stop);
     let (end, quit) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
         let shown = show(about, &recording, requests, child.as_mut(), || {

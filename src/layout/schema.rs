@@ -32,7 +32,7 @@ pub enum Need {
     Optional,
     /// Unthreaded perls have it as a global instead.
     Variable,
-    /// The same, for one that is only of use in some programs and may not be found.
+    /// The same, for one that only some features need: without it they say less.
     Extra,
 }
 
@@ -239,6 +239,16 @@ schema! {
         Imodglobal: Pointer, Extra;
         /// The statement that stands for the code being compiled.
         Icompiling: Embedded, Variable;
+        /// Number of the next statement to be compiled: grows with every one.
+        Icop_seqmax: Int, Extra;
+        /// The values of the pad in use.
+        Icurpad: Pointer, Extra, "Icurpad", "Tcurpad";
+        /// The sub that stands for the main program.
+        Imain_cv: Pointer, Extra;
+        /// What perl is doing at large: compiling, running, destroying (since 5.14).
+        Iphase: Int, Extra;
+        /// The regexes of all match ops, by `op_pmoffset` (threaded builds since 5.8).
+        Iregex_pad: Pointer, Extra;
     }
     /// `struct stackinfo` (PERL_SI, cop.h).
     struct stackinfo as StackInfo {
@@ -267,10 +277,22 @@ schema! {
         blk_sub_cv: Pointer, Required, "blku_sub.cv";
         /// Where a sub returns to (since 5.10; before, on a stack of its own).
         blk_sub_retop: Pointer, Optional, "blku_sub.retop";
+        /// `CvDEPTH` before the call.
+        blk_sub_olddepth: Int, Extra, "blku_sub.olddepth";
+        /// The caller's `@_`.
+        blk_sub_savearray: Pointer, Extra, "blku_sub.savearray";
+        /// The sub's own `@_` (before 5.24; cperl has it still).
+        blk_sub_argarray: Pointer, Extra, "blku_sub.argarray";
+        /// Whether the sub has an `@_` of its own (before 5.12; later, a flag of `cx_type`).
+        blk_sub_hasargs: Int, Extra, "blku_sub.hasargs";
         /// Where an eval goes on (since 5.10).
         blk_eval_retop: Pointer, Optional, "blku_eval.retop";
         /// The SV with the file name that `require` looks up.
         blk_eval_old_namesv: Pointer, Optional, "blku_eval.old_namesv";
+        /// The text of a string eval.
+        blk_eval_cur_text: Pointer, Extra, "blku_eval.cur_text";
+        /// The CV of a string eval or `require` (since 5.8).
+        blk_eval_cv: Pointer, Extra, "blku_eval.cv";
         /// Bytes in the structure: the distance of two contexts.
         sizeof: Size, Required;
     }
@@ -294,6 +316,39 @@ schema! {
         /// The first child.
         op_first: Pointer, Required;
     }
+    /// `struct svop` (op.h): an op with a value, such as a glob in unthreaded builds.
+    struct svop as Svop {
+        /// The value; NULL where a threaded build has it in the pad, at `op_targ`.
+        op_sv: Pointer, Extra;
+    }
+    /// `struct padop` (op.h): an op whose value is in the pad (threaded builds).
+    struct padop as Padop {
+        /// The index in the pad.
+        op_padix: Int, Extra;
+    }
+    /// `struct methop` (op.h, since 5.22; before, an svop): a method call by name.
+    struct methop as Methop {
+        /// The method's name.
+        op_meth_sv: Pointer, Extra;
+    }
+    /// `struct pmop` (op.h): a match, a substitution or qr//.
+    struct pmop as Pmop {
+        /// The regex (where there is no `op_pmoffset`).
+        op_pmregexp: Pointer, Extra;
+        /// The regex's index in `PL_regex_pad` (threaded builds since 5.8).
+        op_pmoffset: Int, Extra;
+    }
+    /// `struct regexp` (regexp.h): a compiled regex; since 5.12 the body of an SV.
+    struct regexp as Regexp {
+        /// The pattern (before 5.12).
+        precomp: Pointer, Extra;
+        /// Bytes in the pattern (before 5.12).
+        prelen: Int, Extra;
+        /// Where in the SV's string `(?^:pattern)` the pattern starts (since 5.12).
+        pre_prefix: Int, Extra;
+        /// The SV's string, where it is not in the head (5.18 to 5.26).
+        xpvlenu_pv: Pointer, Extra;
+    }
     /// `struct cop` (cop.h): a statement.
     struct cop as Cop {
         /// Line number.
@@ -309,6 +364,8 @@ schema! {
     struct sv as Sv {
         /// The body.
         sv_any: Pointer, Required;
+        /// Owners.
+        sv_refcnt: Int, Extra;
         /// Type and flags.
         sv_flags: Int, Required;
         /// String, array, reference or GP, by type (since 5.10; before, in the body).
@@ -335,6 +392,10 @@ schema! {
         xcv_flags: Int, Required;
         /// How many calls of it are active.
         xcv_depth: Int, Required, "xcv_depth", "xivu_i32";
+        /// The C function of an XSUB; since 5.10 in one place with `xcv_root`.
+        xcv_xsub: Embedded, Extra;
+        /// Its pads, one per depth of recursion, and their names.
+        xcv_padlist: Pointer, Extra;
     }
     /// `struct xpvgv` (gv.h): the body of a glob.
     struct xpvgv as Xpvgv {
@@ -396,6 +457,58 @@ schema! {
         /// The integer.
         xiv_iv: Int, Required, "xivu_iv", "xiv_iv";
     }
+    /// `struct xpvnv` (sv.h): the body of a number with a fraction.
+    struct xpvnv as Xpvnv {
+        /// The number, as the build's NV.
+        xnv_nv: Embedded, Extra;
+        /// Of a variable's name: the statement after which it is visible (5.10 to 5.20; before,
+        /// in `xnv_nv`).
+        xlow: Int, Extra, "xpad_cop_seq.xlow";
+        /// Of a variable's name: the last statement where it is visible (5.10 to 5.20; before, in
+        /// `xiv_iv`).
+        xhigh: Int, Extra, "xpad_cop_seq.xhigh";
+    }
+    /// `struct xpvmg` (sv.h): the body of a value with magic or a class.
+    struct xpvmg as Xpvmg {
+        /// The class that it is blessed into.
+        xmg_stash: Pointer, Extra;
+    }
+    /// `struct xpvav` (av.h): the body of an array.
+    struct xpvav as Xpvav {
+        /// Highest index in use.
+        xav_fill: Int, Extra;
+        /// The elements (before 5.10; later, `sv_u`).
+        xav_array: Pointer, Extra;
+    }
+    /// `struct padlist` (pad.h, since 5.18; before, an array).
+    struct padlist as Padlist {
+        /// Highest index that there is room for.
+        xpadl_max: Int, Extra;
+        /// The names' list, then the pads, each an array.
+        xpadl_alloc: Pointer, Extra, "xpadl_alloc", "xpadlarr_alloc";
+    }
+    /// `struct padnamelist` (pad.h, since 5.22; before, an array).
+    struct padnamelist as Padnamelist {
+        /// Highest index in use.
+        xpadnl_fill: Int, Extra;
+        /// The names.
+        xpadnl_alloc: Pointer, Extra;
+    }
+    /// `struct padname` (pad.h, since 5.22; before, a string value).
+    struct padname as Padname {
+        /// The name, sigil included.
+        xpadn_pv: Pointer, Extra;
+        /// The package of an `our` variable, whose value is not in the pad.
+        xpadn_ourstash: Pointer, Extra;
+        /// The statement after which it is visible.
+        xpadn_low: Int, Extra;
+        /// The last statement where it is visible.
+        xpadn_high: Int, Extra;
+        /// Bytes in the name.
+        xpadn_len: Int, Extra;
+        /// `PADNAMEt_OUTER` and others.
+        xpadn_flags: Int, Extra;
+    }
     constants {
         /// The bits of `cx_type` that are the type (cop.h).
         CXTYPEMASK: Required;
@@ -413,20 +526,52 @@ schema! {
         CXp_TRYBLOCK: Required;
         /// Flag of an eval context: the block of try/catch, no frame (since 5.34).
         CXp_TRY: Optional;
+        /// Flag of a sub context: the sub has an `@_` of its own (since 5.12; before, a member).
+        CXp_HASARGS: Optional;
         /// Flag of a sub context: regex code that runs in the enclosing sub, no frame (since 5.18).
         CXp_SUB_RE_FAKE: Optional;
         /// The bits of `sv_flags` that are the type (sv.h).
         SVTYPEMASK: Required;
+        /// An integer or reference.
+        SVt_IV: Optional;
+        /// A compiled regex (since 5.12).
+        SVt_REGEXP: Optional;
+        /// The lowest type whose body has room for magic and a class.
+        SVt_PVMG: Optional;
         /// A glob.
         SVt_PVGV: Required;
         /// An lvalue, which can hold a glob.
         SVt_PVLV: Required;
+        /// An array.
+        SVt_PVAV: Optional;
         /// A hash.
         SVt_PVHV: Required;
         /// A sub.
         SVt_PVCV: Required;
         /// A format.
         SVt_PVFM: Required;
+        /// A file handle.
+        SVt_PVIO: Optional;
+        /// An object of `feature 'class'` (since 5.38).
+        SVt_PVOBJ: Optional;
+        /// Flag: there is an integer.
+        SVf_IOK: Optional;
+        /// Flag: there is a number with a fraction.
+        SVf_NOK: Optional;
+        /// Flag: there is a string.
+        SVf_POK: Optional;
+        /// Flag: it is a reference.
+        SVf_ROK: Optional;
+        /// Flag: the integer has no sign.
+        SVf_IVisUV: Optional;
+        /// Flag: it is blessed.
+        SVs_OBJECT: Optional;
+        /// Flag of a variable's name: it belongs to an outer sub (before 5.22).
+        SVf_FAKE: Optional;
+        /// Flag of a variable's name: `our`, whose value is not in the pad (before 5.22).
+        SVpad_OUR: Optional;
+        /// Flag in `xpadn_flags`: it belongs to an outer sub (since 5.22).
+        PADNAMEt_OUTER: Optional;
         /// Flag: the hash has an aux part (since 5.10).
         SVf_OOK: Optional;
         /// Flag: a string is UTF-8.
@@ -435,6 +580,8 @@ schema! {
         SVpgv_GP: Optional;
         /// Flag of a CV: `xcv_gv` is a HEK (since 5.18).
         CVf_NAMED: Optional;
+        /// Flag of a CV: it is a C function (since 5.10; before, `xcv_xsub` tells).
+        CVf_ISXSUB: Optional;
         /// Flag of a CV: a `my sub` (since 5.22).
         CVf_LEXICAL: Optional;
         /// Flag of an op: it has children (op.h).

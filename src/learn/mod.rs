@@ -335,12 +335,12 @@ impl<'a> Lab<'a> {
         };
         let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
         let mut sampler = ThreadSampler::new(&map.moving()?, compiling);
-        let (mut names, mut table, mut ids) = (Names::new(), FrameTable::default(), Vec::new());
+        let (mut names, mut table) = (Names::new(), FrameTable::default());
         sampler
-            .take(context, 0, &mut names, &mut table, &mut ids, &mut || {})
+            .take(context, 0, &mut names, &mut table, &mut || {})
             .map_err(|e: SampleError| wrong(e.to_string()))?;
-        let found: Vec<String> = ids
-            .iter()
+        let frames = sampler.frames().iter().rev();
+        let found: Vec<String> = frames
             .filter_map(|id| table.get(*id))
             .map(|f| format!("{} ({}:{})", f.name, f.file, f.line))
             .collect();

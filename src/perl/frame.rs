@@ -27,6 +27,10 @@ pub enum FrameKind {
     Syscall,
     /// What made C code call Perl: a sort, a tie, an overloaded operator, a signal.
     Synthetic,
+    /// A thread, below the frames that it runs.
+    Thread,
+    /// A process, below its threads.
+    Process,
 }
 
 /// A line of a file.

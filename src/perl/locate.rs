@@ -82,6 +82,7 @@ impl VariableMap<'_> {
             markstack_ptr: witness("Imarkstack_ptr"),
             savestack_ix: witness("Isavestack_ix"),
             tmps_ix: witness("Itmps_ix"),
+            cop_seqmax: self.by_name("Icop_seqmax"),
         })
     }
 }

@@ -2,14 +2,17 @@
 //! cached is compared with the target at every use: perl frees and reuses these structures.
 
 pub use super::callback::Synthetic;
-use super::callback::{MULTICALL, is_protected, may_be_multicall};
 pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, Function, Place, UNKNOWN, homes};
-use super::label::{Naming, Said, eval_number, merged_file};
+use super::label::{Naming, eval_number, merged_file};
+use super::naming::FrameKey;
+pub use super::naming::Trail;
 use super::objects::{BodySpan, CopCheck, Cv, CvCheck};
 pub use super::objects::{NameContext, NameError};
+use super::recheck::Recheck;
+use super::stack::StackReader;
 use super::statement::StatementTree;
-use super::walk::{Callback, ContextKind, Position, RawFrame, RawStack};
-use crate::memory::{Batch, ReadError, Slot};
+use super::walk::{ContextKind, Position, RawFrame};
+use crate::memory::ReadError;
 use indexmap::IndexSet;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,11 +21,11 @@ use std::sync::Arc;
 const MAX_CACHED: usize = 1 << 18;
 
 /// One of the strings of a [`Names`].
-type StringId = u32;
+pub(super) type StringId = u32;
 
 #[derive(Debug, Clone)]
-struct CopEntry {
-    check: CopCheck,
+pub(super) struct CopEntry {
+    pub(super) check: CopCheck,
     file: StringId,
     /// The number of the string eval that the file is.
     eval: Option<u32>,
@@ -31,10 +34,10 @@ struct CopEntry {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct CvEntry {
+pub(super) struct CvEntry {
     check: CvCheck,
-    name: StringId,
-    naming: Naming,
+    pub(super) name: StringId,
+    pub(super) naming: Naming,
     /// `None` until somebody asks.
     first: Option<First>,
     /// `CvDEPTH` as last read.
@@ -43,57 +46,19 @@ struct CvEntry {
 
 /// The first statement of a sub.
 #[derive(Debug, Clone, Copy)]
-struct First {
+pub(super) struct First {
     /// 0 where there is none.
     cop: u64,
-    spot: Spot,
+    pub(super) spot: Spot,
 }
 
 /// A line of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Spot {
-    file: StringId,
+pub(super) struct Spot {
+    pub(super) file: StringId,
     /// The number of the string eval that the file is.
-    eval: Option<u32>,
-    line: u32,
-}
-
-/// Where a frame is executing.
-#[derive(Debug, Clone, Copy)]
-struct Located {
-    /// As `caller` has it.
-    given: Spot,
-    /// As people are shown it.
-    shown: Spot,
-    /// Where the string eval is whose file this is.
-    eval_at: Option<Spot>,
-    is_compiling: bool,
-}
-
-/// All that a frame is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct FrameKey {
-    kind: FrameKind,
-    naming: Naming,
-    name: StringId,
-    detail: Option<StringId>,
-    given: (StringId, u32),
-    shown: (StringId, u32),
-    eval_at: Option<(StringId, u32)>,
-    start: (StringId, u32),
-    loads: Option<StringId>,
-    is_compiling: bool,
-}
-
-/// What a frame is, wherever it is executing.
-#[derive(Debug, Clone, Copy)]
-struct Identity {
-    kind: FrameKind,
-    naming: Naming,
-    name: StringId,
-    detail: Option<StringId>,
-    start: Spot,
-    loads: Option<StringId>,
+    pub(super) eval: Option<u32>,
+    pub(super) line: u32,
 }
 
 /// What a [`Names`] makes of what it reads.
@@ -106,26 +71,18 @@ pub struct NameOptions {
     pub synthetic: Synthetic,
 }
 
-/// A CV in the batch: its head, and where it was known its body's address and bytes.
-type AskedSub = (u64, Slot, Option<(u64, Slot)>);
-
 /// Names and lines of the frames of one process.
 #[derive(Debug, Default)]
 pub struct Names {
-    cops: HashMap<u64, CopEntry>,
-    cvs: HashMap<u64, CvEntry>,
+    pub(super) cops: HashMap<u64, CopEntry>,
+    pub(super) cvs: HashMap<u64, CvEntry>,
     strings: IndexSet<Arc<str>>,
-    frames: HashMap<FrameKey, FrameId>,
-    batch: Batch,
-    /// CVs asked for in the batch.
-    subs: Vec<AskedSub>,
-    /// COPs asked for in the batch.
-    statements: Vec<(u64, Slot)>,
+    pub(super) frames: HashMap<FrameKey, FrameId>,
     asked: HashSet<u64>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
-    located: Vec<Located>,
-    options: NameOptions,
+    has_replaced: bool,
+    pub(super) options: NameOptions,
 }
 
 impl Names {
@@ -154,28 +111,59 @@ impl Names {
         self.string(merged)
     }
 
-    /// Compares what is cached of the subs and statements of a stack with the target, and learns
-    /// what is not cached.
+    /// Compares what is cached of the subs and statements of some frames with the target, and
+    /// learns what is not cached. `copy` is the copy of the stack that they come from, made with the
+    /// ranges of `recheck`.
     ///
     /// # Errors
     /// [`NameError`] when a structure is not what it should be.
-    pub fn verify(&mut self, target: &NameContext<'_>, stack: &RawStack) -> Result<(), NameError> {
+    pub fn verify(
+        &mut self,
+        target: &NameContext<'_>,
+        frames: &[RawFrame],
+        copy: &StackReader,
+        recheck: &mut Recheck,
+    ) -> Result<(), NameError> {
         self.learned_cops.clear();
         self.learned_cvs.clear();
+        self.has_replaced = false;
         if self.cops.len() + self.cvs.len() > MAX_CACHED {
             self.cops.clear();
             self.cvs.clear();
         }
-        self.ask(target, stack);
-        target.memory.fill(&mut self.batch)?;
-        self.verify_subs(target)?;
-        self.verify_statements(target)
+        recheck.begin();
+        // Recursion puts the same CV and the same COP on the stack again and again.
+        self.asked.clear();
+        for frame in frames {
+            if frame.cv != 0 && self.asked.insert(frame.cv) {
+                let body = self.cvs.get(&frame.cv).map(|entry| entry.check.any);
+                recheck.need_sub(frame.cv, body);
+            }
+            let cop = frame.position.cop;
+            if cop != 0 && self.asked.insert(cop) {
+                recheck.need_statement(cop);
+            }
+        }
+        recheck.read(target)?;
+        for (cv, head, body) in recheck.subs(copy) {
+            self.verify_sub(target, cv, head?, body)?;
+        }
+        for (cop, bytes) in recheck.statements(copy) {
+            self.verify_statement(target, cop, target.cop_check(bytes?)?)?;
+        }
+        recheck.end();
+        Ok(())
     }
 
     /// True when something was learned since [`Names::verify`] began: then the caller has to make
     /// sure that the target has not moved meanwhile.
     pub fn has_learned(&self) -> bool {
         !self.learned_cops.is_empty() || !self.learned_cvs.is_empty()
+    }
+
+    /// True when something that was known turned out to be another since [`Names::verify`] began.
+    pub fn has_replaced(&self) -> bool {
+        self.has_replaced
     }
 
     /// Takes back what was learned since [`Names::verify`] began.
@@ -193,86 +181,42 @@ impl Names {
         self.cvs.get(&cv).map(|entry| entry.depth)
     }
 
-    /// Asks for the words that tell whether the subs and statements of a stack are still what the
-    /// cache says: one batch for all.
-    fn ask(&mut self, target: &NameContext<'_>, stack: &RawStack) {
-        let body = BodySpan::of_cv(target.layout);
-        let head_size = target.layout.sv.span();
-        // A COP starts with the members of an op.
-        let cop_size = target.layout.cop.span().max(target.layout.op.span());
-        self.batch.clear();
-        self.asked.clear();
-        self.subs.clear();
-        self.statements.clear();
-        // Recursion puts the same CV and the same COP on the stack again and again.
-        for cv in stack.frames.iter().map(|f| f.cv) {
-            if cv == 0 || !self.asked.insert(cv) {
-                continue;
-            }
-            let head = self.batch.push(cv, head_size);
-            let known = self.cvs.get(&cv).map(|entry| entry.check.any);
-            let rest = known.map(|any| {
-                let start = any.wrapping_add(body.start as u64);
-                (any, self.batch.push(start, body.length))
-            });
-            self.subs.push((cv, head, rest));
-        }
-        let positions = stack.frames.iter().map(|f| f.position);
-        for cop in positions.chain([stack.main]).map(|p| p.cop) {
-            if cop != 0 && self.asked.insert(cop) {
-                let slot = self.batch.push(cop, cop_size);
-                self.statements.push((cop, slot));
-            }
-        }
-    }
-
-    fn verify_subs(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
+    fn verify_sub(
+        &mut self,
+        target: &NameContext<'_>,
+        cv: u64,
+        head: &[u8],
+        body: Option<(u64, &[u8])>,
+    ) -> Result<(), NameError> {
         let span = BodySpan::of_cv(target.layout);
-        for index in 0..self.subs.len() {
-            let Some((cv, head, rest)) = self.subs.get(index).copied() else {
-                break;
-            };
-            let head = self.batch.bytes(head)?;
-            let any = target.get(target.layout.sv.sv_any, head)?;
-            let fetched;
-            let body = match rest {
-                Some((known, slot)) if known == any => self.batch.bytes(slot)?,
-                _ => {
-                    let start = any.wrapping_add(span.start as u64);
-                    fetched = target.reader().bytes(start, span.length)?;
-                    &fetched
-                }
-            };
-            let start = span.start;
-            let sub = Cv { head, body, start };
-            let check = sub.check(target)?;
-            let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
-            match self.cvs.get_mut(&cv) {
-                Some(entry) if entry.check == check => entry.depth = depth,
-                _ => {
-                    let name = sub.name(target, &check)?;
-                    let entry = CvEntry {
-                        check,
-                        name: self.string(&name),
-                        naming: Naming::of_sub(&name),
-                        first: None,
-                        depth,
-                    };
-                    self.cvs.insert(cv, entry);
-                    self.learned_cvs.push(cv);
-                }
+        let any = target.get(target.layout.sv.sv_any, head)?;
+        let fetched;
+        let body = match body {
+            Some((known, bytes)) if known == any => bytes,
+            _ => {
+                let start = any.wrapping_add(span.start as u64);
+                fetched = target.reader().bytes(start, span.length)?;
+                &fetched
             }
-        }
-        Ok(())
-    }
-
-    fn verify_statements(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
-        for index in 0..self.statements.len() {
-            let Some((cop, slot)) = self.statements.get(index).copied() else {
-                break;
-            };
-            let check = target.cop_check(self.batch.bytes(slot)?)?;
-            self.verify_statement(target, cop, check)?;
+        };
+        let start = span.start;
+        let sub = Cv { head, body, start };
+        let check = sub.check(target)?;
+        let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
+        match self.cvs.get_mut(&cv) {
+            Some(entry) if entry.check == check => entry.depth = depth,
+            _ => {
+                let name = sub.name(target, &check)?;
+                let entry = CvEntry {
+                    check,
+                    name: self.string(&name),
+                    naming: Naming::of_sub(&name),
+                    first: None,
+                    depth,
+                };
+                self.has_replaced |= self.cvs.insert(cv, entry).is_some();
+                self.learned_cvs.push(cv);
+            }
         }
         Ok(())
     }
@@ -299,76 +243,29 @@ impl Names {
             eval: eval_number(&file),
             tree: None,
         };
-        self.cops.insert(cop, entry);
+        let known = self.cops.insert(cop, entry);
+        self.has_replaced |= known.is_some();
         self.learned_cops.push(cop);
         Ok(())
     }
 
-    fn string(&mut self, text: &str) -> StringId {
+    pub(super) fn string(&mut self, text: &str) -> StringId {
         let known = self.strings.get_index_of(text);
         let index = known.unwrap_or_else(|| self.strings.insert_full(text.into()).0);
         StringId::try_from(index).unwrap_or(StringId::MAX)
     }
 
-    fn text(&self, id: StringId) -> Arc<str> {
+    pub(super) fn text(&self, id: StringId) -> Arc<str> {
         self.strings
             .get_index(id as usize)
             .cloned()
             .unwrap_or_else(|| UNKNOWN.into())
     }
 
-    /// The frames of a stack that was verified, innermost first, `(main)` last.
-    ///
-    /// # Errors
-    /// [`NameError`].
-    pub fn frames(
-        &mut self,
-        target: &NameContext<'_>,
-        stack: &RawStack,
-        table: &mut FrameTable,
-        out: &mut Vec<FrameId>,
-    ) -> Result<(), NameError> {
-        out.clear();
-        self.locate(target, stack)?;
-        let mut callbacks = stack.callbacks.iter().peekable();
-        let mut inner: Option<Identity> = None;
-        for index in 0..=stack.frames.len() {
-            let Some(at) = self.located.get(index).copied() else {
-                break;
-            };
-            while let Some(callback) = callbacks.next_if(|c| c.frames <= index) {
-                let from = stack.frames.get(index).map_or(stack.main, |f| f.position);
-                out.extend(self.synthetic(target, callback, from, at, table)?);
-            }
-            let identity = match stack.frames.get(index) {
-                Some(frame) => {
-                    let caller = stack.frames.get(index + 1);
-                    let from = caller.map_or(stack.main, |f| f.position);
-                    let called_at = self.located.get(index + 1).copied().unwrap_or(at);
-                    let mut identity =
-                        self.identity(target, frame, inner.as_ref(), from, called_at.shown)?;
-                    let numbers = &target.layout.constants;
-                    let is_perls = callbacks
-                        .peek()
-                        .is_some_and(|c| c.frames == index + 1 && is_protected(c, numbers))
-                        || inner.is_some_and(|i| i.naming == Naming::Begin);
-                    if is_perls && frame.kind == ContextKind::EvalBlock {
-                        identity.naming = Naming::EvalFromC;
-                    }
-                    identity
-                }
-                None => self.plain(FrameKind::Main, "(main)", at.shown),
-            };
-            out.push(self.intern(&identity, &at, table));
-            inner = Some(identity);
-        }
-        Ok(())
-    }
-
     /// Where the innermost frame is. A sub that was just entered has run no statement yet, and
     /// `PL_curcop` is still its caller's: then it is at its first statement. (A call from within
     /// the same sub looks the same when it is legitimate, so that is taken as it is.)
-    fn entered_position(
+    pub(super) fn entered_position(
         &mut self,
         target: &NameContext<'_>,
         frame: &RawFrame,
@@ -395,7 +292,11 @@ impl Names {
     }
 
     /// Where a sub of the stack begins.
-    fn first(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Option<First>, NameError> {
+    pub(super) fn first(
+        &mut self,
+        target: &NameContext<'_>,
+        cv: u64,
+    ) -> Result<Option<First>, NameError> {
         let Some(entry) = self.cvs.get(&cv) else {
             return Ok(None);
         };
@@ -449,232 +350,12 @@ impl Names {
         self.verify_statement(target, cop, target.cop_check(&bytes)?)
     }
 
-    /// Finds out where every frame of a stack is executing, `(main)` last.
-    fn locate(&mut self, target: &NameContext<'_>, stack: &RawStack) -> Result<(), NameError> {
-        let mut located = std::mem::take(&mut self.located);
-        located.clear();
-        for (index, frame) in stack.frames.iter().enumerate() {
-            let caller = stack.frames.get(index + 1).map_or(0, |f| f.cv);
-            let position = match index {
-                0 => self.entered_position(target, frame, caller)?,
-                _ => frame.position,
-            };
-            located.push(self.located(target, stack, index, position)?);
-        }
-        located.push(self.located(target, stack, stack.frames.len(), stack.main)?);
-        find_evals(stack, &mut located);
-        self.located = located;
-        Ok(())
-    }
-
-    fn located(
-        &mut self,
-        target: &NameContext<'_>,
-        stack: &RawStack,
-        index: usize,
-        position: Position,
-    ) -> Result<Located, NameError> {
-        let given = self.spot(target, position)?;
-        let begin = match running(stack, index) {
-            Some(sub) => self.begins_at(target, sub)?,
-            None => None,
-        };
-        // Before 5.36 all units that are being compiled share PL_compiling, so that `caller` gives
-        // them the line of the innermost. Where the BEGIN block is that they run is known.
-        let is_shared = target.compiling != 0 && position.cop == target.compiling;
-        let shown = begin.filter(|_| is_shared).unwrap_or(given);
-        // After the main program was compiled, PL_compiling has no line.
-        let entry = self.cops.get(&position.cop);
-        let is_parser = given.line != 0 && entry.is_some_and(|e| e.check.op_type == 0);
-        let is_unit = stack
-            .frames
-            .get(index)
-            .is_none_or(|f| matches!(f.kind, ContextKind::EvalString | ContextKind::Require));
-        let is_compiling = is_unit && (is_parser || begin.is_some());
-        Ok(Located {
-            given,
-            shown,
-            eval_at: None,
-            is_compiling,
-        })
-    }
-
-    /// Where a BEGIN block is; `None` for other subs.
-    fn begins_at(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Option<Spot>, NameError> {
-        let naming = self.cvs.get(&cv).map(|entry| entry.naming);
-        if naming != Some(Naming::Begin) {
-            return Ok(None);
-        }
-        let first = self.first(target, cv)?.map(|first| first.spot);
-        Ok(first.filter(|spot| spot.line != 0))
-    }
-
-    /// The frame of a callback, if it is shown. It is where its caller is.
-    fn synthetic(
-        &mut self,
-        target: &NameContext<'_>,
-        callback: &Callback,
-        from: Position,
-        at: Located,
-        table: &mut FrameTable,
-    ) -> Result<Option<FrameId>, NameError> {
-        let numbers = &target.layout.constants;
-        let Some(mut name) = self.options.synthetic.name(callback, numbers) else {
-            return Ok(None);
-        };
-        if may_be_multicall(callback, numbers)
-            && let Some(tree) = self.tree(target, from.cop)?
-            && !tree.has_sort
-        {
-            name = MULTICALL;
-        }
-        let identity = self.plain(FrameKind::Synthetic, name, at.shown);
-        let at = Located {
-            is_compiling: false,
-            ..at
-        };
-        Ok(Some(self.intern(&identity, &at, table)))
-    }
-
-    /// What is called by its name and begins nowhere in particular.
-    fn plain(&mut self, kind: FrameKind, name: &str, at: Spot) -> Identity {
-        Identity {
-            kind,
-            naming: Naming::Plain,
-            name: self.string(name),
-            detail: None,
-            start: Spot { line: 0, ..at },
-            loads: None,
-        }
-    }
-
-    /// What a frame is that was called from the position `from`, which is shown as `called_at`.
-    fn identity(
-        &mut self,
-        target: &NameContext<'_>,
-        frame: &RawFrame,
-        inner: Option<&Identity>,
-        from: Position,
-        called_at: Spot,
-    ) -> Result<Identity, NameError> {
-        let eval = |names: &mut Self, naming, detail: &str| Identity {
-            kind: FrameKind::Eval,
-            naming,
-            name: names.string("(eval)"),
-            detail: Some(names.string(detail)),
-            start: called_at,
-            loads: None,
-        };
-        Ok(match frame.kind {
-            ContextKind::Sub => self.sub(target, FrameKind::Sub, frame.cv, inner, called_at)?,
-            ContextKind::Format => {
-                self.sub(target, FrameKind::Format, frame.cv, inner, called_at)?
-            }
-            ContextKind::EvalBlock => eval(self, Naming::Plain, "block"),
-            ContextKind::EvalFromC => eval(self, Naming::EvalFromC, "block"),
-            ContextKind::EvalString => eval(self, Naming::Plain, "string"),
-            ContextKind::Require => {
-                let detail = target.string_value(frame.namesv).unwrap_or(None);
-                let detail = detail.map(|text| self.string(&text));
-                let naming = match self.tree(target, from.cop)? {
-                    Some(tree) if tree.is_dofile(from.op) => Naming::DoFile,
-                    _ => Naming::Plain,
-                };
-                Identity {
-                    naming,
-                    detail,
-                    ..self.plain(FrameKind::Require, "(eval)", called_at)
-                }
-            }
-        })
-    }
-
-    fn sub(
-        &mut self,
-        target: &NameContext<'_>,
-        kind: FrameKind,
-        cv: u64,
-        inner: Option<&Identity>,
-        called_at: Spot,
-    ) -> Result<Identity, NameError> {
-        let Some(CvEntry { name, naming, .. }) = self.cvs.get(&cv).copied() else {
-            return Ok(self.plain(kind, UNKNOWN, called_at));
-        };
-        let first = self.first(target, cv)?.map(|first| first.spot);
-        let loaded = inner.filter(|i| naming == Naming::Begin && i.kind == FrameKind::Require);
-        Ok(Identity {
-            kind,
-            naming,
-            name,
-            detail: None,
-            start: first.unwrap_or(called_at),
-            loads: loaded.and_then(|i| i.detail),
-        })
-    }
-
-    fn intern(&mut self, is: &Identity, at: &Located, table: &mut FrameTable) -> FrameId {
-        let pair = |spot: Spot| (spot.file, spot.line);
-        // Of a require, a sub without statements and the like only the file is known, at best.
-        let start = match is.start.line {
-            0 => (at.shown.file, 0),
-            _ => pair(is.start),
-        };
-        let key = FrameKey {
-            kind: is.kind,
-            naming: is.naming,
-            name: is.name,
-            detail: is.detail,
-            given: pair(at.given),
-            shown: pair(at.shown),
-            eval_at: at.eval_at.map(pair),
-            start,
-            loads: is.loads,
-            is_compiling: at.is_compiling,
-        };
-        if let Some(id) = self.frames.get(&key) {
-            return *id;
-        }
-        let frame = self.frame(&key);
-        let id = table.intern(frame);
-        self.frames.insert(key, id);
-        id
-    }
-
-    fn frame(&self, key: &FrameKey) -> Frame {
-        let place = |(file, line)| Place {
-            file: self.text(file),
-            line,
-        };
-        let (name, start) = (self.text(key.name), place(key.start));
-        let detail = key.detail.map(|d| self.text(d));
-        let loads = key.loads.map(|d| self.text(d));
-        let said = Said {
-            kind: key.kind,
-            naming: key.naming,
-            name: &name,
-            detail: detail.as_deref(),
-            start: &start,
-            loads: loads.as_deref(),
-            is_compiling: key.is_compiling,
-        };
-        let mut shown = place(key.shown);
-        if let Some(eval) = key.eval_at {
-            shown.file = format!("{}[{}]", shown.file, place(eval)).into();
-        }
-        Frame {
-            kind: key.kind,
-            label: said.label().into(),
-            file: self.text(key.given.0),
-            line: key.given.1,
-            place: shown,
-            name,
-            detail,
-            start,
-        }
-    }
-
     /// File and line of a position, the line refined within the statement.
-    fn spot(&mut self, target: &NameContext<'_>, position: Position) -> Result<Spot, NameError> {
+    pub(super) fn spot(
+        &mut self,
+        target: &NameContext<'_>,
+        position: Position,
+    ) -> Result<Spot, NameError> {
         let Some(entry) = self.cops.get(&position.cop) else {
             return Ok(Spot {
                 file: self.string(UNKNOWN),
@@ -694,7 +375,7 @@ impl Names {
     }
 
     /// The ops of a statement; `None` where it has none.
-    fn tree(
+    pub(super) fn tree(
         &mut self,
         target: &NameContext<'_>,
         cop: u64,
@@ -711,37 +392,5 @@ impl Names {
             self.learned_cops.push(cop);
         }
         Ok(entry.tree.clone())
-    }
-}
-
-/// The sub that the frame at `index` has called, perhaps with C code that catches its exceptions in
-/// between, as around BEGIN blocks.
-fn running(stack: &RawStack, index: usize) -> Option<u64> {
-    let inner = |by: usize| stack.frames.get(index.checked_sub(by)?);
-    let sub = match inner(1)?.kind {
-        ContextKind::EvalBlock | ContextKind::EvalFromC => inner(2)?,
-        _ => inner(1)?,
-    };
-    (sub.kind == ContextKind::Sub).then_some(sub.cv)
-}
-
-/// Finds out where the string evals are in whose files frames are executing.
-fn find_evals(stack: &RawStack, located: &mut [Located]) {
-    /// Evals on the stack that are compared with the file of a frame.
-    const MAX_TRIED: usize = 16;
-    let mut evals: Vec<(u32, Spot)> = Vec::new();
-    for index in (0..stack.frames.len()).rev() {
-        let caller = located.get(index + 1).map(|l| l.shown);
-        let (Some(frame), Some(at)) = (stack.frames.get(index), located.get_mut(index)) else {
-            continue;
-        };
-        let Some(number) = at.shown.eval else {
-            continue;
-        };
-        if let (ContextKind::EvalString, Some(caller)) = (frame.kind, caller) {
-            evals.push((number, caller));
-        }
-        let tried = evals.iter().rev().take(MAX_TRIED);
-        at.eval_at = tried.into_iter().find(|e| e.0 == number).map(|e| e.1);
     }
 }

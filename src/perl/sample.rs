@@ -1,6 +1,7 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
-use super::names::{FrameId, FrameTable, NameContext, NameError, Names};
+use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
+use super::recheck::Recheck;
 use super::stack::{StackError, StackReader, Variables};
 use super::walk::{RawStack, WalkError, WalkRules, drop_unfinished};
 
@@ -52,12 +53,18 @@ impl SampleError {
 /// Tries of one sample before it counts as failed or torn.
 const MAX_TRIES: usize = 3;
 
-/// Takes samples of one interpreter.
+/// Takes samples of one interpreter. What has not changed since the sample before is neither walked
+/// nor named again: most of a deep stack stands still from one sample to the next.
 #[derive(Debug)]
 pub struct ThreadSampler {
     reader: StackReader,
     compiling: u64,
     raw: RawStack,
+    recheck: Recheck,
+    trail: Trail,
+    unchanged: usize,
+    /// `PL_cop_seqmax` when all frames were verified last; `None` when that must be done anew.
+    verified_at: Option<u64>,
 }
 
 impl ThreadSampler {
@@ -67,11 +74,25 @@ impl ThreadSampler {
             reader: StackReader::new(variables),
             compiling,
             raw: RawStack::default(),
+            recheck: Recheck::default(),
+            trail: Trail::default(),
+            unchanged: 0,
+            verified_at: None,
         }
     }
 
-    /// One stack, innermost frame first. `again` is called before every further try: there a
-    /// caller moves to the CPU that the target went to.
+    /// The frames of the last good sample, outermost first: `(main)` and what it called.
+    pub fn frames(&self) -> &[FrameId] {
+        self.trail.ids()
+    }
+
+    /// So many of the outermost frames are the same as in the good sample before.
+    pub fn unchanged(&self) -> usize {
+        self.unchanged
+    }
+
+    /// Takes a sample. `again` is called before every further try: there a caller moves to the CPU
+    /// that the target went to.
     ///
     /// # Errors
     /// [`SampleError`], torn samples included.
@@ -81,19 +102,23 @@ impl ThreadSampler {
         db_sub: u64,
         names: &mut Names,
         table: &mut FrameTable,
-        out: &mut Vec<FrameId>,
         again: &mut dyn FnMut(),
     ) -> Result<(), SampleError> {
         let target = NameContext {
             compiling: self.compiling,
             ..target
         };
+        self.unchanged = self.trail.ids().len();
         let mut last = SampleError::Stack(StackError::Torn);
         for attempt in 0..MAX_TRIES {
             if attempt > 0 {
                 again();
             }
-            match self.attempt(&target, db_sub, names, table, out) {
+            let result = self.attempt(&target, db_sub, names, table);
+            if !matches!(result, Ok(true)) {
+                self.verified_at = None;
+            }
+            match result {
                 Ok(true) => return Ok(()),
                 Ok(false) => last = SampleError::Stack(StackError::Torn),
                 Err(e) if matches!(e.read_error(), Some(r) if !matches!(r, crate::memory::ReadError::BadAddress { .. })) =>
@@ -129,24 +154,30 @@ impl ThreadSampler {
         db_sub: u64,
         names: &mut Names,
         table: &mut FrameTable,
-        out: &mut Vec<FrameId>,
     ) -> Result<bool, SampleError> {
-        self.reader.take(target.memory, target.abi, target.layout)?;
+        let extra = self.recheck.ranges(target);
+        self.reader
+            .take(target.memory, target.abi, target.layout, extra)?;
         let rules = WalkRules {
             abi: target.abi,
             layout: target.layout,
             ops: target.ops,
             db_sub,
         };
-        rules.walk(&self.reader, &mut self.raw)?;
-        match self.name(target, names, table, out) {
+        if let Err(e) = rules.walk(&self.reader, &mut self.raw) {
+            self.forget_frames();
+            return Err(e.into());
+        }
+        match self.name(target, names, table) {
             Ok(()) if !names.has_learned() || self.still(target)? => Ok(true),
             // What was learned while the target moved on may be of two moments.
             Ok(()) => {
+                self.forget_frames();
                 names.forget_learned();
                 Ok(false)
             }
             Err(e) => {
+                self.forget_frames();
                 names.forget_learned();
                 if self.still(target)? {
                     Err(e.into())
@@ -157,16 +188,33 @@ impl ThreadSampler {
         }
     }
 
+    /// Everything has to be found out anew.
+    fn forget_frames(&mut self) {
+        self.raw.frames.clear();
+        self.trail.clear();
+        self.unchanged = 0;
+        self.verified_at = None;
+    }
+
     fn name(
         &mut self,
         target: &NameContext<'_>,
         names: &mut Names,
         table: &mut FrameTable,
-        out: &mut Vec<FrameId>,
     ) -> Result<(), NameError> {
-        names.verify(target, &self.raw)?;
-        let header = self.reader.header();
-        if let Some(depth) = self.raw.frames.first().and_then(|top| names.depth(top.cv)) {
+        let (header, cop_seqmax) = (self.reader.header(), self.reader.cop_seqmax());
+        // While a frame's context and its caller's statement stay, so does its sub, unless code was
+        // compiled: only then can another statement have come to the same address.
+        let is_old = cop_seqmax.is_some() && cop_seqmax == self.verified_at;
+        let first = if is_old {
+            self.raw.kept.saturating_sub(1)
+        } else {
+            0
+        };
+        let changed = self.raw.frames.get(first..).unwrap_or_default();
+        names.verify(target, changed, &self.reader, &mut self.recheck)?;
+        self.verified_at = cop_seqmax;
+        if let Some(depth) = self.raw.frames.last().and_then(|top| names.depth(top.cv)) {
             let leaving = || {
                 target
                     .op_type(header.op)
@@ -175,7 +223,17 @@ impl ThreadSampler {
             let sort_type = target.layout.constants.PERLSI_SORT;
             drop_unfinished(&mut self.raw, &header, sort_type, depth, leaving);
         }
-        names.frames(target, &self.raw, table, out)
+        let kept = if names.has_replaced() {
+            0
+        } else {
+            self.raw.kept
+        };
+        let first = self.trail.keep(&self.raw, kept);
+        self.unchanged = self.unchanged.min(self.trail.ids().len());
+        for index in first..self.raw.frames.len() {
+            names.name(target, &self.raw, index, &mut self.trail, table)?;
+        }
+        Ok(())
     }
 
     fn still(&self, target: &NameContext<'_>) -> Result<bool, SampleError> {

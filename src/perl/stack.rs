@@ -30,7 +30,12 @@ pub struct Variables {
     pub savestack_ix: Variable,
     /// `PL_tmps_ix`.
     pub tmps_ix: Variable,
+    /// `PL_cop_seqmax`; `None` where it could not be found.
+    pub cop_seqmax: Option<Variable>,
 }
+
+/// How many of the [`Variables`] tell that the target moved.
+const MOVING: usize = 7;
 
 /// The values of [`Variables`] at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +77,20 @@ pub struct Info {
     pub count: usize,
     /// `si_cxsubix`, where perl has it and it is not -1.
     pub cxsubix: Option<usize>,
+    /// So many of the outermost contexts are, byte for byte, those of the copy before, and so is all
+    /// that lies below this stack info.
+    pub unchanged: usize,
+    cxstack: u64,
     contexts: Slot,
+}
+
+/// An accepted copy.
+#[derive(Debug, Default)]
+struct Copied {
+    batch: Batch,
+    header: Header,
+    cop_seqmax: Option<u64>,
+    infos: Vec<Info>,
 }
 
 /// No sane perl has more nested stack infos: each costs a C stack frame.
@@ -99,12 +117,27 @@ struct Known {
 #[derive(Debug)]
 pub struct StackReader {
     spans: Vec<(u64, usize)>,
-    places: [(usize, usize, u8); 7],
+    places: [(usize, usize, u8); MOVING],
     has_op: bool,
+    cop_seqmax: Option<Variable>,
     known: Vec<Known>,
-    batch: Batch,
-    header: Header,
-    infos: Vec<Info>,
+    current: Copied,
+    /// The copy before, to tell what has changed; the next copy is made in its place.
+    scratch: Copied,
+    slots: Slots,
+    extra: Vec<Slot>,
+}
+
+/// Where the parts of a round are in its batch; kept for their allocations.
+#[derive(Debug, Default)]
+struct Slots {
+    before: Vec<Slot>,
+    infos: Vec<Slot>,
+    contexts: Vec<Slot>,
+    infos_again: Vec<Slot>,
+    after: Vec<Slot>,
+    cop_seqmax: Option<Slot>,
+    chain: Vec<(u64, Parsed, Slot)>,
 }
 
 impl StackReader {
@@ -132,29 +165,49 @@ impl StackReader {
             spans,
             places,
             has_op: variables.op.is_some(),
+            cop_seqmax: variables.cop_seqmax,
             known: Vec::new(),
-            batch: Batch::new(),
-            header: Header::default(),
-            infos: Vec::new(),
+            current: Copied::default(),
+            scratch: Copied::default(),
+            slots: Slots::default(),
+            extra: Vec::new(),
         }
     }
 
     /// The header of the last accepted copy.
     pub fn header(&self) -> Header {
-        self.header
+        self.current.header
     }
 
-    /// The stack infos of the last accepted copy, innermost first.
+    /// `PL_cop_seqmax` at the time of the last accepted copy. It grows with everything that is
+    /// compiled: while it stands still, no COP can have taken another's place.
+    pub fn cop_seqmax(&self) -> Option<u64> {
+        self.current.cop_seqmax
+    }
+
+    /// The stack infos of the last accepted copy, outermost first.
     pub fn infos(&self) -> &[Info] {
-        &self.infos
+        &self.current.infos
     }
 
     /// The bytes of the contexts of one stack info, outermost first.
     pub fn contexts(&self, info: &Info) -> &[u8] {
-        self.batch.bytes(info.contexts).unwrap_or_default()
+        self.current.batch.bytes(info.contexts).unwrap_or_default()
     }
 
-    /// Takes a new copy.
+    /// The bytes of one of the extra ranges that were read with the last accepted copy.
+    ///
+    /// # Errors
+    /// [`ReadError::BadAddress`] when it could not be read.
+    pub fn extra(&self, index: usize) -> Result<&[u8], ReadError> {
+        let slot = self.extra.get(index).ok_or(ReadError::BadAddress {
+            address: 0,
+            length: 0,
+        })?;
+        self.current.batch.bytes(*slot)
+    }
+
+    /// Takes a new copy, and with it the bytes of some extra ranges of the same moment.
     ///
     /// # Errors
     /// Every case of [`StackError`].
@@ -163,13 +216,15 @@ impl StackReader {
         memory: &dyn Memory,
         abi: Abi,
         layout: &BoundLayout,
+        extra: &[(u64, usize)],
     ) -> Result<(), StackError> {
         let mut torn = 0;
         for _ in 0..MAX_ROUNDS {
-            let round = self.round(memory, abi, layout);
+            let round = self.round(memory, abi, layout, extra);
             if round.is_err() {
                 // What was known may be the cause: an interpreter that ended took its stacks along.
                 self.known.clear();
+                self.current.infos.clear();
             }
             match round? {
                 Round::Accepted => return Ok(()),
@@ -191,20 +246,23 @@ impl StackReader {
     /// [`StackError::Read`].
     pub fn still(&self, memory: &dyn Memory, abi: Abi) -> Result<bool, StackError> {
         let mut batch = Batch::new();
-        let slots = self.push_spans(&mut batch);
+        let mut slots = Vec::new();
+        self.push_spans(&mut batch, &mut slots);
         memory.fill(&mut batch)?;
-        Ok(self.parse_header(&batch, &slots, abi)? == self.header)
+        Ok(self.parse_header(&batch, &slots, abi)? == self.current.header)
     }
 
-    fn push_spans(&self, batch: &mut Batch) -> Vec<Slot> {
-        self.spans
-            .iter()
-            .map(|(address, len)| batch.push(*address, *len))
-            .collect()
+    fn push_spans(&self, batch: &mut Batch, slots: &mut Vec<Slot>) {
+        slots.clear();
+        slots.extend(
+            self.spans
+                .iter()
+                .map(|(address, len)| batch.push(*address, *len)),
+        );
     }
 
     fn parse_header(&self, batch: &Batch, slots: &[Slot], abi: Abi) -> Result<Header, StackError> {
-        let mut values = [0u64; 7];
+        let mut values = [0u64; MOVING];
         for (value, (span, offset, size)) in values.iter_mut().zip(self.places) {
             let slot = slots
                 .get(span)
@@ -222,50 +280,100 @@ impl StackReader {
         })
     }
 
+    /// One vectored read of everything that is known. The ranges are copied in this order; what
+    /// moves is therefore read first and last.
+    fn fetch(
+        &mut self,
+        memory: &dyn Memory,
+        layout: &BoundLayout,
+        extra: &[(u64, usize)],
+    ) -> Result<(), StackError> {
+        let si_size = layout.stackinfo.span();
+        let cx_size = layout.context.sizeof.offset as usize;
+        let (mut slots, mut batch) = (
+            std::mem::take(&mut self.slots),
+            std::mem::take(&mut self.scratch.batch),
+        );
+        batch.clear();
+        self.push_spans(&mut batch, &mut slots.before);
+        let cop_seqmax = self.cop_seqmax;
+        slots.cop_seqmax = cop_seqmax.map(|v| batch.push(v.address, usize::from(v.size)));
+        let known = &self.known;
+        slots.infos.clear();
+        slots.contexts.clear();
+        slots.infos_again.clear();
+        let info = |k: &Known, batch: &mut Batch| batch.push(k.address, si_size);
+        slots
+            .infos
+            .extend(known.iter().map(|k| info(k, &mut batch)));
+        let contexts = known
+            .iter()
+            .map(|k| batch.push(k.cxstack, k.fetch * cx_size));
+        slots.contexts.extend(contexts);
+        self.extra.clear();
+        self.extra
+            .extend(extra.iter().map(|(at, len)| batch.push(*at, *len)));
+        slots
+            .infos_again
+            .extend(known.iter().map(|k| info(k, &mut batch)));
+        self.push_spans(&mut batch, &mut slots.after);
+        let filled = memory.fill(&mut batch);
+        self.scratch.batch = batch;
+        self.slots = slots;
+        Ok(filled?)
+    }
+
     fn round(
         &mut self,
         memory: &dyn Memory,
         abi: Abi,
         layout: &BoundLayout,
+        extra: &[(u64, usize)],
     ) -> Result<Round, StackError> {
-        let si_size = layout.stackinfo.span();
-        let cx_size = layout.context.sizeof.offset as usize;
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.clear();
-        // The ranges are copied in this order; the header is therefore read first and last.
-        let before = self.push_spans(&mut batch);
-        let infos: Vec<Slot> = self
-            .known
-            .iter()
-            .map(|k| batch.push(k.address, si_size))
-            .collect();
-        let contexts: Vec<Slot> = self
-            .known
-            .iter()
-            .map(|k| batch.push(k.cxstack, k.fetch * cx_size))
-            .collect();
-        let infos_again: Vec<Slot> = self
-            .known
-            .iter()
-            .map(|k| batch.push(k.address, si_size))
-            .collect();
-        let after = self.push_spans(&mut batch);
-        let filled = memory.fill(&mut batch);
-        self.batch = batch;
-        filled?;
-        let header = self.parse_header(&self.batch, &before, abi)?;
-        let again = self.parse_header(&self.batch, &after, abi)?;
+        self.fetch(memory, layout, extra)?;
+        let batch = &self.scratch.batch;
+        let header = self.parse_header(batch, &self.slots.before, abi)?;
+        let again = self.parse_header(batch, &self.slots.after, abi)?;
         if header.curstackinfo == 0 {
             return Err(StackError::NoStack);
         }
-        let unchanged = |i: usize| -> Option<bool> {
-            let first = self.batch.bytes(*infos.get(i)?).ok()?;
-            Some(first == self.batch.bytes(*infos_again.get(i)?).ok()?)
-        };
-        // Follow the chain through what was fetched; stop at the first thing that was not.
-        let mut chain = Vec::new();
+        let mut chain = std::mem::take(&mut self.slots.chain);
+        let followed = self.follow(&header, abi, layout, &mut chain);
+        self.slots.chain = chain;
+        match followed? {
+            Followed::Whole => {}
+            Followed::Moved => return Ok(Round::Moved),
+            Followed::Grown => return Ok(Round::Learned),
+            Followed::Unknown(address) => {
+                self.learn(address, memory, abi, layout)?;
+                return Ok(Round::Learned);
+            }
+        }
+        if header != again {
+            return Ok(Round::Moved);
+        }
+        let cop_seqmax = self.slots.cop_seqmax;
+        self.scratch.cop_seqmax = cop_seqmax.and_then(|slot| {
+            let bytes = self.scratch.batch.bytes(slot).ok()?;
+            abi.uint(bytes, 0, bytes.len())
+        });
+        self.accept(header, layout)?;
+        Ok(Round::Accepted)
+    }
+
+    /// Follows the chain of stack infos through what was fetched, innermost first, up to the first
+    /// thing that was not.
+    fn follow(
+        &mut self,
+        header: &Header,
+        abi: Abi,
+        layout: &BoundLayout,
+        chain: &mut Vec<(u64, Parsed, Slot)>,
+    ) -> Result<Followed, StackError> {
+        let (batch, slots) = (&self.scratch.batch, &self.slots);
+        chain.clear();
+        let mut grown = false;
         let mut at = header.curstackinfo;
-        let mut learned = None;
         while at != 0 {
             if chain.len() >= MAX_INFOS {
                 return Err(StackError::Nonsense(
@@ -273,88 +381,95 @@ impl StackReader {
                 ));
             }
             let Some(index) = self.known.iter().position(|k| k.address == at) else {
-                learned = Some(at);
-                break;
+                return Ok(Followed::Unknown(at));
             };
-            match unchanged(index) {
-                Some(true) => {}
-                Some(false) => return Ok(Round::Moved),
-                None => {
-                    return Err(ReadError::BadAddress {
-                        address: at,
-                        length: si_size,
-                    }
-                    .into());
-                }
+            let slot_of = |list: &[Slot]| {
+                list.get(index)
+                    .copied()
+                    .ok_or(StackError::Nonsense("a stack info that was not read"))
+            };
+            let bytes = batch.bytes(slot_of(&slots.infos)?)?;
+            if bytes != batch.bytes(slot_of(&slots.infos_again)?)? {
+                return Ok(Followed::Moved);
             }
-            let bytes = infos
-                .get(index)
-                .map_or(Ok(&[][..]), |slot| self.batch.bytes(*slot))?;
             let parsed = parse_info(bytes, abi, layout)?;
-            let Some(known) = self.known.get_mut(index) else {
-                break;
-            };
-            if known.cxstack != parsed.cxstack || parsed.count > known.fetch {
+            if let Some(known) = self.known.get_mut(index)
+                && (known.cxstack != parsed.cxstack || parsed.count > known.fetch)
+            {
                 known.cxstack = parsed.cxstack;
                 known.room = parsed.room;
                 known.fetch = (parsed.count + parsed.count / 4 + SLACK).min(parsed.room);
-                learned = Some(0);
+                grown = true;
             }
-            let slot = contexts.get(index).copied();
-            chain.push((at, parsed, slot));
+            chain.push((at, parsed, slot_of(&slots.contexts)?));
             at = parsed.prev;
         }
-        if let Some(address) = learned {
-            if address != 0 {
-                self.learn(address, memory, abi, layout)?;
-            }
-            return Ok(Round::Learned);
-        }
-        if header != again {
-            return Ok(Round::Moved);
-        }
-        if chain.last().map(|(_, info, _)| info.si_type)
-            != i64::try_from(layout.constants.PERLSI_MAIN).ok()
-        {
+        Ok(if grown {
+            Followed::Grown
+        } else {
+            Followed::Whole
+        })
+    }
+
+    /// Makes what was fetched the current copy, and notes what of it is as it was before.
+    fn accept(&mut self, header: Header, layout: &BoundLayout) -> Result<(), StackError> {
+        let chain = std::mem::take(&mut self.slots.chain);
+        let main = i64::try_from(layout.constants.PERLSI_MAIN).ok();
+        if chain.last().map(|(_, info, _)| info.si_type) != main {
             return Err(StackError::Nonsense(
                 "the outermost stack info is not the main one",
             ));
         }
-        self.header = header;
-        self.infos.clear();
-        self.forget_excess(
-            &chain
-                .iter()
-                .map(|(address, info, _)| (*address, info.count))
-                .collect::<Vec<_>>(),
-        );
-        for (address, parsed, slot) in chain {
-            let Some(contexts) = slot else { continue };
-            if parsed.count > 0 {
-                self.batch.bytes(contexts)?;
-            }
-            self.infos.push(Info {
-                address,
+        let size = layout.context.sizeof.offset as usize;
+        let next = &mut self.scratch;
+        next.header = header;
+        next.infos.clear();
+        let mut all_same = true;
+        for (depth, (address, parsed, contexts)) in chain.iter().rev().enumerate() {
+            let new = match parsed.count {
+                0 => &[],
+                _ => next.batch.bytes(*contexts)?,
+            };
+            let old = self.current.infos.get(depth);
+            let is_same = |o: &&Info| o.address == *address && o.cxstack == parsed.cxstack;
+            let unchanged = match old.filter(|o| all_same && is_same(o)) {
+                Some(old) => {
+                    let bytes = self.current.batch.bytes(old.contexts).unwrap_or_default();
+                    let equal = equal_contexts(bytes, new, size, parsed.count.min(old.count));
+                    all_same = equal == parsed.count && equal == old.count;
+                    equal
+                }
+                None => {
+                    all_same = false;
+                    0
+                }
+            };
+            next.infos.push(Info {
+                address: *address,
                 si_type: parsed.si_type,
                 count: parsed.count,
                 cxsubix: parsed.cxsubix,
-                contexts,
+                unchanged,
+                cxstack: parsed.cxstack,
+                contexts: *contexts,
             });
         }
-        Ok(Round::Accepted)
+        std::mem::swap(&mut self.current, &mut self.scratch);
+        self.slots.chain = chain;
+        self.forget_excess();
+        Ok(())
     }
 
     /// Stops fetching what an earlier, deeper stack needed.
-    fn forget_excess(&mut self, used: &[(u64, usize)]) {
-        if self.known.len() > 4 * used.len() + 64 {
+    fn forget_excess(&mut self) {
+        let infos = &self.current.infos;
+        if self.known.len() > 4 * infos.len() + 64 {
             self.known
-                .retain(|k| used.iter().any(|(address, _)| *address == k.address));
+                .retain(|k| infos.iter().any(|info| info.address == k.address));
         }
         for known in &mut self.known {
-            let count = used
-                .iter()
-                .find(|(a, _)| *a == known.address)
-                .map_or(0, |(_, c)| *c);
+            let used = infos.iter().find(|info| info.address == known.address);
+            let count = used.map_or(0, |info| info.count);
             if known.fetch > 4 * count + 16 * SLACK {
                 known.fetch = (count + count / 4 + SLACK).min(known.room);
             }
@@ -391,6 +506,30 @@ enum Round {
     Accepted,
     Learned,
     Moved,
+}
+
+enum Followed {
+    Whole,
+    Moved,
+    /// One has more contexts than were fetched.
+    Grown,
+    /// A stack info that was not fetched.
+    Unknown(u64),
+}
+
+/// How many of the first `count` contexts are equal in both copies.
+fn equal_contexts(old: &[u8], new: &[u8], size: usize, count: usize) -> usize {
+    let length = count.saturating_mul(size);
+    let (Some(old), Some(new)) = (old.get(..length), new.get(..length)) else {
+        return 0;
+    };
+    // Most samples differ near the top only: large pieces first.
+    const PIECE: usize = 1 << 12;
+    let pieces = old.chunks(PIECE).zip(new.chunks(PIECE));
+    let equal = pieces.take_while(|(a, b)| a == b).count() * PIECE;
+    let rest = old.iter().zip(new).skip(equal);
+    let equal = equal.min(length) + rest.take_while(|(a, b)| a == b).count();
+    equal.min(length) / size.max(1)
 }
 
 #[derive(Debug, Clone, Copy)]

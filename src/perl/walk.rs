@@ -8,6 +8,8 @@ use crate::memory::Abi;
 /// What kind of context a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContextKind {
+    /// None: the main program, below all contexts.
+    Main,
     /// A sub, method, closure, BEGIN block, handler …
     Sub,
     /// A format.
@@ -34,7 +36,10 @@ pub struct Position {
     pub op_is_next: bool,
 }
 
-/// One frame, still as addresses. The outermost, `(main)`, is none of these.
+/// Where a context is: the number of its stack info, the outermost being 0, and its own.
+pub type Place = (usize, usize);
+
+/// One frame, still as addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawFrame {
     /// What it is.
@@ -49,14 +54,13 @@ pub struct RawFrame {
     pub call_site: u64,
     /// `si_type` of the stack info that it is on.
     pub si_type: i64,
+    /// Its context.
+    pub place: Place,
 }
 
-/// A stack info other than the outermost: perl's C code called back into Perl there.
+/// What a stack info was made for. Beyond the outermost, perl's C code called Perl there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Callback {
-    /// How many frames are on it and on those further in. None is possible: the block of a `sort`
-    /// is no frame.
-    pub frames: usize,
     /// Its `si_type`.
     pub si_type: i64,
     /// A sub is the first thing on it, and not a block.
@@ -66,12 +70,14 @@ pub struct Callback {
 /// The frames of one copy of a stack.
 #[derive(Debug, Clone, Default)]
 pub struct RawStack {
-    /// Innermost first, `(main)` excluded.
+    /// Outermost first; the first is the main program.
     pub frames: Vec<RawFrame>,
-    /// Where C code called Perl, innermost first.
+    /// The stack infos, outermost first. There can be some without a frame: the block of a `sort`
+    /// is none.
     pub callbacks: Vec<Callback>,
-    /// Where the main program is executing.
-    pub main: Position,
+    /// So many of the outermost frames come from contexts that are as they were in the walk before;
+    /// of the last of these the position may be another.
+    pub kept: usize,
 }
 
 /// A context that no perl makes: the layout is wrong, or the copy is.
@@ -102,27 +108,44 @@ struct Found {
 }
 
 impl WalkRules<'_> {
-    /// Turns the reader's last copy into frames.
+    /// Turns the reader's last copy into frames. `out` holds those of the copy before, or nothing;
+    /// what has not changed is not looked at again.
     ///
     /// # Errors
     /// [`WalkError`].
     pub fn walk(&self, stack: &StackReader, out: &mut RawStack) -> Result<(), WalkError> {
-        out.frames.clear();
-        out.callbacks.clear();
         let header = stack.header();
         let size = self.layout.context.sizeof.offset as usize;
-        let mut position = Position {
+        // Of the innermost frame so far; for others, what called the frame above it.
+        let now = Position {
             cop: header.curcop,
             op: header.op,
             op_is_next: false,
         };
-        let mut innermost = true;
-        for info in stack.infos() {
+        keep_unchanged(stack, out, now);
+        let start = match out.frames.last() {
+            Some(RawFrame {
+                kind: ContextKind::Main,
+                ..
+            })
+            | None => (0, 0),
+            Some(last) => (last.place.0, last.place.1 + 1),
+        };
+        // &DB::sub stands between a sub and its caller: it decides where the caller is.
+        let mut decided = false;
+        let mut left: Option<Position> = None;
+        out.callbacks.truncate(start.0);
+        for (number, info) in stack.infos().iter().enumerate().skip(start.0) {
             let bytes = stack.contexts(info);
             if let Some(index) = info.cxsubix {
                 self.check_newest(bytes, index, size)?;
             }
-            for index in (0..info.count).rev() {
+            out.callbacks.push(Callback {
+                si_type: info.si_type,
+                calls_sub: self.is_sub(bytes.get(..size).unwrap_or_default()),
+            });
+            let first = if number == start.0 { start.1 } else { 0 };
+            for index in first..info.count {
                 let context = index
                     .checked_mul(size)
                     .and_then(|start| bytes.get(start..start + size))
@@ -135,44 +158,40 @@ impl WalkRules<'_> {
                     op: found.retop,
                     op_is_next: true,
                 };
-                if found.kind == ContextKind::Sub {
-                    if found.cv == 0 {
-                        if !innermost {
-                            return Err(WalkError("a sub below the top has no CV"));
-                        }
-                        // Since 5.24 a sub that is being left loses its CV before PL_curcop is
-                        // set back (cx_popsub, inline.h).
-                        position = Position { op: 0, ..call_site };
-                        innermost = false;
-                        continue;
-                    }
-                    if found.cv == self.db_sub {
-                        // &DB::sub stands between a sub and its caller: the caller's position is
-                        // where &DB::sub was called, and DB's own frame is not shown.
-                        position = call_site;
-                        continue;
-                    }
+                if found.kind == ContextKind::Sub && found.cv != 0 && found.cv == self.db_sub {
+                    // DB's own frame is not shown.
+                    set_position(out, call_site);
+                    decided = true;
+                    left = None;
+                    continue;
                 }
-                innermost = false;
+                if left.is_some() {
+                    return Err(WalkError("a sub below the top has no CV"));
+                }
+                if found.kind == ContextKind::Sub && found.cv == 0 {
+                    // Since 5.24 a sub that is being left loses its CV before PL_curcop is set back
+                    // (cx_popsub, inline.h).
+                    left = Some(Position { op: 0, ..call_site });
+                    continue;
+                }
+                if !decided {
+                    set_position(out, call_site);
+                }
+                decided = false;
                 out.frames.push(RawFrame {
                     kind: found.kind,
                     cv: found.cv,
                     namesv: found.namesv,
-                    position,
+                    position: now,
                     call_site: found.oldcop,
                     si_type: info.si_type,
+                    place: (number, index),
                 });
-                position = call_site;
             }
-            out.callbacks.push(Callback {
-                frames: out.frames.len(),
-                si_type: info.si_type,
-                calls_sub: self.is_sub(bytes.get(..size).unwrap_or_default()),
-            });
         }
-        // The outermost is where everything starts.
-        out.callbacks.pop();
-        out.main = position;
+        if let Some(position) = left.filter(|_| !decided) {
+            set_position(out, position);
+        }
         Ok(())
     }
 
@@ -263,6 +282,36 @@ impl WalkRules<'_> {
     }
 }
 
+/// Leaves of the frames of the copy before those whose contexts have not changed, the innermost of
+/// them at `now`.
+fn keep_unchanged(stack: &StackReader, out: &mut RawStack, now: Position) {
+    let unchanged = |frame: &RawFrame| {
+        let info = stack.infos().get(frame.place.0);
+        frame.kind == ContextKind::Main || info.is_some_and(|i| frame.place.1 < i.unchanged)
+    };
+    // The frames below an unchanged one are unchanged.
+    out.kept = out.frames.partition_point(unchanged);
+    out.frames.truncate(out.kept);
+    if out.frames.is_empty() {
+        out.frames.push(RawFrame {
+            kind: ContextKind::Main,
+            cv: 0,
+            namesv: 0,
+            position: now,
+            call_site: 0,
+            si_type: 0,
+            place: (0, 0),
+        });
+    }
+    set_position(out, now);
+}
+
+fn set_position(stack: &mut RawStack, position: Position) {
+    if let Some(last) = stack.frames.last_mut() {
+        last.position = position;
+    }
+}
+
 /// Removes a top frame that is only half there: perl exposes a context before it fills it, and
 /// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
 /// frame's CV; `leaving` tells whether the current op ends a sub. Comparators are taken as they
@@ -275,12 +324,15 @@ pub fn drop_unfinished(
     depth: u64,
     leaving: impl FnOnce() -> bool,
 ) {
-    let Some(top) = stack.frames.first().copied() else {
+    let Some(top) = stack.frames.last().copied() else {
         return;
     };
-    let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
     let is_comparator = u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
-    if top.kind != ContextKind::Sub || frames <= depth || is_comparator {
+    if top.kind != ContextKind::Sub || is_comparator {
+        return;
+    }
+    let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
+    if frames <= depth {
         return;
     }
     // While perl leaves the sub, the statement that called it is the current one already.
@@ -297,12 +349,7 @@ pub fn drop_unfinished(
             op_is_next: false,
         }
     };
-    stack.frames.remove(0);
-    for callback in &mut stack.callbacks {
-        callback.frames = callback.frames.saturating_sub(1);
-    }
-    match stack.frames.first_mut() {
-        Some(next) => next.position = position,
-        None => stack.main = position,
-    }
+    stack.frames.pop();
+    stack.kept = stack.kept.min(stack.frames.len());
+    set_position(stack, position);
 }

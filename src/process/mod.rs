@@ -177,6 +177,37 @@ impl Process {
         Ok(trimmed.split(|b| *b == 0).map(<[u8]>::to_vec).collect())
     }
 
+    /// Its command line for headings, cut to a sane length.
+    pub fn title(self) -> String {
+        /// Characters.
+        const LONGEST: usize = 120;
+        let words = self.command_line().unwrap_or_default();
+        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
+        let full = words.join(" ");
+        match full.char_indices().nth(LONGEST) {
+            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
+            None => full,
+        }
+    }
+
+    /// The process that started the process `pid`, if that is there.
+    pub fn parent_of(pid: i32) -> Option<i32> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // Behind the name in parentheses: the state and the parent.
+        let rest = stat.get(memchr::memrchr(b')', &stat)? + 2..)?;
+        let field = rest.split(|b| *b == b' ').nth(1)?;
+        std::str::from_utf8(field).ok()?.parse().ok()
+    }
+
+    /// How many threads it has: a look that costs much less than listing them.
+    pub fn thread_count(self) -> Option<usize> {
+        let links = fs::metadata(format!("/proc/{}/task", self.pid))
+            .ok()?
+            .nlink();
+        // The folder's own two, and one for each thread's folder.
+        usize::try_from(links.checked_sub(2)?).ok()
+    }
+
     /// Everything that is mapped, lowest address first.
     ///
     /// # Errors

@@ -148,16 +148,11 @@ fn send(pid: i32, signal: i32) {
 
 /// The children of a process and theirs, found by the parents that all processes name.
 fn descendants(root: i32) -> Vec<i32> {
-    let parent = |pid: i32| -> Option<i32> {
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        // Behind the name in parentheses: the state and the parent.
-        let rest = stat.get(memchr::memrchr(b')', &stat)? + 2..)?;
-        let field = rest.split(|b| *b == b' ').nth(1)?;
-        std::str::from_utf8(field).ok()?.parse().ok()
-    };
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-    let pairs: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let pairs: Vec<(i32, i32)> = pids
+        .filter_map(|pid| Some((pid, super::Process::parent_of(pid)?)))
+        .collect();
     let mut found = vec![root];
     let mut next = 0;
     while let Some(at) = found.get(next).copied() {

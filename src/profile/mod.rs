@@ -1,10 +1,58 @@
 //! What was sampled: every distinct stack once, with its count, and what became of every attempt.
 
 pub mod functions;
+mod stacks;
 
-use crate::perl::names::{Frame, FrameId, FrameTable};
-use indexmap::IndexMap;
+pub use stacks::{StackId, StackTree};
+
+use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
+use indexmap::{IndexMap, IndexSet};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A thread that was sampled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ThreadAbout {
+    /// Its process.
+    pub pid: i32,
+    /// That one's command line, cut to a sane length.
+    pub title: Arc<str>,
+    /// The kernel's id.
+    pub os_tid: i32,
+    /// What `threads->tid` says; `None` where that cannot be told.
+    pub perl_tid: Option<u64>,
+}
+
+/// What samples refer to. It only grows.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Every frame.
+    pub frames: FrameTable,
+    /// Every stack.
+    pub stacks: StackTree,
+    /// Every thread.
+    pub threads: IndexSet<ThreadAbout>,
+}
+
+/// One stack of one thread at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// The stack.
+    pub stack: StackId,
+    /// Index of the thread in [`Seen::threads`].
+    pub thread: u32,
+    /// The thread was on a CPU or ready to be.
+    pub running: bool,
+    /// Since the start of the recording.
+    pub at: Duration,
+}
+
+/// Takes samples.
+pub trait Sink: Send {
+    /// One sample.
+    fn add(&mut self, seen: &Seen, sample: Sample);
+}
 
 /// What became of the samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,36 +104,28 @@ impl Tally {
     }
 }
 
-/// Distinct stacks with their counts.
+/// How often each stack was seen.
 #[derive(Debug, Default)]
 pub struct StackCounts {
-    counts: IndexMap<Box<[FrameId]>, u64>,
+    by_thread: bool,
+    /// By thread, or under thread 0 where threads are not kept apart.
+    counts: IndexMap<(u32, StackId), u64>,
 }
 
 impl StackCounts {
-    /// Counts a stack once more.
-    pub fn add(&mut self, stack: &[FrameId]) {
-        match self.counts.get_mut(stack) {
-            Some(count) => *count += 1,
-            None => {
-                self.counts.insert(stack.into(), 1);
-            }
+    /// Counts that keep threads and processes apart.
+    pub fn by_thread() -> Self {
+        StackCounts {
+            by_thread: true,
+            ..Self::default()
         }
     }
+}
 
-    /// Stacks, innermost frame first, with their counts.
-    pub fn iter(&self) -> impl Iterator<Item = (&[FrameId], u64)> {
-        self.counts.iter().map(|(stack, count)| (&**stack, *count))
-    }
-
-    /// Number of distinct stacks.
-    pub fn len(&self) -> usize {
-        self.counts.len()
-    }
-
-    /// True before the first.
-    pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+impl Sink for StackCounts {
+    fn add(&mut self, _seen: &Seen, sample: Sample) {
+        let thread = if self.by_thread { sample.thread } else { 0 };
+        *self.counts.entry((thread, sample.stack)).or_insert(0) += 1;
     }
 }
 
@@ -94,25 +134,59 @@ impl StackCounts {
 pub struct Profile {
     /// The frames, by [`FrameId::index`].
     pub frames: Vec<Frame>,
-    counts: StackCounts,
+    stacks: Vec<(Vec<FrameId>, u64)>,
 }
 
 impl Profile {
-    /// Takes the frames and counts of a recording.
-    pub fn new(table: &FrameTable, counts: StackCounts) -> Self {
+    /// Takes what a recording has. Where threads are kept apart, each stack begins with its process,
+    /// if there are several, and its thread.
+    pub fn new(mut seen: Seen, counts: &StackCounts) -> Self {
+        let roots = if counts.by_thread {
+            thread_roots(&mut seen)
+        } else {
+            Vec::new()
+        };
+        let stacks = counts.counts.iter().map(|((thread, stack), count)| {
+            let root = roots.get(*thread as usize).into_iter().flatten();
+            let frames = seen.stacks.frames(*stack).chain(root.copied());
+            (frames.collect(), *count)
+        });
         Profile {
-            frames: table.iter().cloned().collect(),
-            counts,
+            stacks: stacks.collect(),
+            frames: seen.frames.iter().cloned().collect(),
         }
     }
 
     /// Stacks, innermost frame first, with their counts.
     pub fn stacks(&self) -> impl Iterator<Item = (&[FrameId], u64)> {
-        self.counts.iter()
+        self.stacks.iter().map(|(stack, count)| (&**stack, *count))
     }
 
     /// All counted samples.
     pub fn total(&self) -> u64 {
-        self.stacks().map(|(_, count)| count).sum()
+        self.stacks.iter().map(|(_, count)| count).sum()
     }
+}
+
+/// What stands below the stacks of each thread, innermost first.
+fn thread_roots(seen: &mut Seen) -> Vec<Vec<FrameId>> {
+    let first = seen.threads.first().map(|t| t.pid);
+    let several_processes = seen.threads.iter().any(|t| Some(t.pid) != first);
+    let root = |table: &mut FrameTable, kind, name: String| {
+        table.intern(Frame::new(kind, name.into(), UNKNOWN.into(), 0))
+    };
+    let table = &mut seen.frames;
+    let roots = seen.threads.iter().map(|thread| {
+        let tid = thread.perl_tid.map_or_else(
+            || format!("thread {}", thread.os_tid),
+            |tid| format!("thread {tid} (OS {})", thread.os_tid),
+        );
+        let mut frames = vec![root(table, FrameKind::Thread, tid)];
+        if several_processes {
+            let name = format!("process {} ({})", thread.pid, thread.title);
+            frames.push(root(table, FrameKind::Process, name));
+        }
+        frames
+    });
+    roots.collect()
 }

@@ -27,6 +27,11 @@ impl CoSchedule {
         }
     }
 
+    /// The only CPU that this thread may run on now, if it is bound to one.
+    pub fn pinned(&self) -> Option<usize> {
+        self.pinned
+    }
+
     /// Makes sure that this thread runs on that CPU. False where that cannot be had: the CPU is
     /// not ours to use, or affinity is refused.
     pub fn follow(&mut self, cpu: usize) -> bool {

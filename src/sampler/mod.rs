@@ -1,22 +1,29 @@
-//! The loop that samples: schedule, threads, accounting, and what to do when the target ends,
-//! execs or grows threads.
+//! The loop that samples: schedule, processes and their threads, accounting, and what to do when a
+//! target ends, execs, forks or grows threads.
 
 mod clock;
 #[cfg(target_os = "linux")]
 mod coschedule;
+mod load;
+mod scout;
+mod watched;
 
-use crate::attach::{AttachError, PerlThread, Target};
+pub use scout::Follow;
+
+use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
-use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
-use crate::perl::sample::ThreadSampler;
-use crate::process::{Process, ThreadState, ThreadWatch};
-use crate::profile::{StackCounts, Tally};
+use crate::perl::names::NameOptions;
+use crate::process::ThreadState;
+use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
-use coschedule::{CoSchedule, is_real_time, wake_at_once};
+use coschedule::{CoSchedule, wake_at_once};
+use load::Load;
+use scout::{Report, Scout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use watched::Watched;
 
 /// How often, how long, and what counts.
 #[derive(Debug, Clone, Copy)]
@@ -27,28 +34,26 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// Record the stacks of waiting threads too.
     pub idle: bool,
+    /// Which children are sampled too.
+    pub follow: Follow,
     /// What frames say.
     pub names: NameOptions,
-}
-
-/// Takes the stacks, innermost frame first.
-pub trait Sink: Send {
-    /// One stack. The table is that of the recording and only grows.
-    fn add(&mut self, table: &FrameTable, stack: &[FrameId], running: bool);
 }
 
 /// What a recording has so far; shared with whoever shows it.
 #[derive(Debug, Default)]
 pub struct Recording<S> {
-    /// Every frame seen.
-    pub table: FrameTable,
+    /// Frames, stacks and threads.
+    pub seen: Seen,
     /// What became of the samples.
     pub tally: Tally,
     /// The stacks.
     pub sink: S,
-    /// Threads that run Perl.
+    /// Processes that are sampled now.
+    pub processes: usize,
+    /// Their threads that run Perl.
     pub threads: usize,
-    /// System calls that read the target.
+    /// System calls that read the targets.
     pub remote_reads: u64,
 }
 
@@ -59,9 +64,9 @@ pub enum End {
     Stopped,
     /// Its time was over.
     Duration,
-    /// The target ended.
+    /// The last target ended.
     TargetEnded,
-    /// The target can no longer be read as a perl: it became another program.
+    /// The last target can no longer be read as a perl: it became another program.
     Lost(Box<AttachError>),
 }
 
@@ -71,93 +76,90 @@ const THREADS_EVERY: Duration = Duration::from_millis(100);
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
 const LATE: Duration = Duration::from_millis(1);
-/// So many failures in a row mean that the target has become something else.
-const FAILURES: u32 = 20;
-/// So does a time without any success.
-const LOST_FOR: Duration = Duration::from_millis(100);
-/// How long a target that cannot be read is tried again: an exec takes that long at most.
-const EXEC_PATIENCE: Duration = Duration::from_secs(5);
 
-struct Watched {
-    thread: PerlThread,
-    watch: ThreadWatch,
-    sampler: ThreadSampler,
-    real_time: bool,
-    ended: bool,
+/// A thread whose turn it is: where it is in the lists, its CPU if it is running, and whether it is.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    cpu: Option<usize>,
+    process: usize,
+    thread: usize,
+    running: bool,
 }
 
-/// Samples a target until something ends it.
+/// Samples targets until something ends it.
 pub struct Sampler<'r, S> {
-    target: Target,
-    sources: Sources,
+    watched: Vec<Watched>,
+    scout: Scout,
+    /// Processes that the scout was asked for.
+    awaited: Vec<i32>,
+    lost: Option<Box<AttachError>>,
     settings: Settings,
     recording: &'r Mutex<Recording<S>>,
     stop: &'r AtomicBool,
-    names: Names,
-    watched: Vec<Watched>,
-    known_tids: Vec<i32>,
     schedule: CoSchedule,
-    failures: u32,
-    lost_since: Option<Instant>,
-    reads_before: u64,
-    stack: Vec<FrameId>,
+    load: Load,
+    turns: Vec<Turn>,
+    started: Instant,
 }
 
 impl<'r, S: Sink> Sampler<'r, S> {
-    /// A sampler of an attached target.
+    /// A sampler of attached targets.
     pub fn new(
-        target: Target,
+        targets: Vec<Target>,
         sources: Sources,
         settings: Settings,
         recording: &'r Mutex<Recording<S>>,
         stop: &'r AtomicBool,
     ) -> Self {
+        let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
         Sampler {
-            target,
-            sources,
+            watched: targets
+                .into_iter()
+                .map(|target| Watched::new(target, settings.names))
+                .collect(),
+            scout: Scout::start(&pids, settings.follow, sources),
+            awaited: Vec::new(),
+            lost: None,
             settings,
             recording,
             stop,
-            names: Names::with(settings.names),
-            watched: Vec::new(),
-            known_tids: Vec::new(),
             schedule: CoSchedule::new(),
-            failures: 0,
-            lost_since: None,
-            reads_before: 0,
-            stack: Vec::new(),
+            load: Load::new(),
+            turns: Vec::new(),
+            started: Instant::now(),
         }
     }
 
     /// Samples until the end. Must run on a thread of its own: it changes its CPU.
     pub fn run(mut self) -> End {
-        let started = Instant::now();
+        self.started = Instant::now();
         wake_at_once();
         self.refresh_threads();
-        let mut clock = Clock::new(self.settings.rate, started);
-        let mut threads_due = started + THREADS_EVERY;
+        let mut clock = Clock::new(self.settings.rate, self.started);
+        let mut threads_due = self.started + THREADS_EVERY;
         loop {
-            if let Some(end) = self.sleep_until(clock.due(), started) {
+            if let Some(end) = self.sleep_until(clock.due()) {
                 return end;
             }
             let now = Instant::now();
             let late = now.saturating_duration_since(clock.due()) > LATE;
             let missed = clock.advance(now);
-            if missed > 0 || late {
-                let threads = self.watched.len().max(1) as u64;
-                let mut recording = self.recording();
-                recording.tally.missed += missed * threads;
-                recording.tally.late += u64::from(late) * threads;
-            }
-            if let Err(end) = self.tick() {
-                return end;
-            }
-            if now >= threads_due {
+            let all_due = now >= threads_due;
+            if all_due {
                 threads_due = now + THREADS_EVERY;
-                if !self.target.process.is_alive() {
-                    return End::TargetEnded;
-                }
+                self.watched.retain(|w| w.target.process.is_alive());
                 self.refresh_threads();
+            }
+            if missed > 0 || late {
+                let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
+                let mut recording = self.recording();
+                recording.tally.missed += missed * threads as u64;
+                recording.tally.late += u64::from(late) * threads as u64;
+            }
+            self.take_reports();
+            self.tick(all_due);
+            if let Some(end) = self.ended() {
+                return end;
             }
         }
     }
@@ -169,8 +171,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sleep_until(&self, due: Instant, started: Instant) -> Option<End> {
-        let deadline = self.settings.duration.map(|d| started + d);
+    fn sleep_until(&self, due: Instant) -> Option<End> {
+        let deadline = self.settings.duration.map(|d| self.started + d);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Some(End::Stopped);
@@ -181,177 +183,194 @@ impl<'r, S: Sink> Sampler<'r, S> {
             }
             let rest = due.checked_duration_since(now).filter(|r| !r.is_zero())?;
             let rest = deadline.map_or(rest, |d| rest.min(d.saturating_duration_since(now)));
-            if rest > NAP && !self.target.process.is_alive() {
+            // A slow clock must not hide that there is nothing left to wait for.
+            let alive = |w: &Watched| w.target.process.is_alive();
+            if rest > NAP && self.awaited.is_empty() && !self.watched.iter().any(alive) {
                 return Some(End::TargetEnded);
             }
             std::thread::sleep(rest.min(NAP));
         }
     }
 
-    /// One sample of every thread.
-    fn tick(&mut self) -> Result<(), End> {
-        let mut watched = std::mem::take(&mut self.watched);
-        let mut lost = false;
-        for thread in &mut watched {
-            lost |= !self.sample(thread);
+    /// Nothing is left to sample, nor expected.
+    fn ended(&mut self) -> Option<End> {
+        if !self.watched.is_empty() || !self.awaited.is_empty() {
+            return None;
         }
-        let before = watched.len();
-        watched.retain(|w| !w.ended);
-        let some_ended = watched.len() < before;
-        self.watched = watched;
-        if (some_ended || lost) && !self.target.process.is_alive() {
-            return Err(End::TargetEnded);
-        }
-        if some_ended {
-            self.known_tids.clear();
-        }
-        if !lost {
-            self.lost_since = None;
-            return Ok(());
-        }
-        let since = *self.lost_since.get_or_insert_with(Instant::now);
-        if self.failures >= FAILURES || since.elapsed() >= LOST_FOR {
-            self.failures = 0;
-            self.lost_since = None;
-            return self.attach_again();
-        }
-        Ok(())
+        Some(match self.lost.take() {
+            Some(error) => End::Lost(error),
+            None => End::TargetEnded,
+        })
     }
 
-    /// False when the target could not be read.
-    fn sample(&mut self, watched: &mut Watched) -> bool {
-        let state = watched.watch.state();
-        if state == ThreadState::Ended {
-            watched.ended = true;
-            return true;
-        }
-        let running = state == ThreadState::Running;
-        if !running && !self.settings.idle {
-            self.recording().tally.idle += 1;
-            return true;
-        }
-        let mut together = !running;
-        if running
-            && !watched.real_time
-            && let Some(cpu) = watched.watch.cpu()
-        {
-            together = self.schedule.follow(cpu);
-        }
+    /// One sample of every thread.
+    fn tick(&mut self, all: bool) {
+        let at = self.started.elapsed();
+        let idle = self.whose_turn(all);
         let mut recording = self
             .recording
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let recording = &mut *recording;
+        recording.tally.idle += idle;
+        // Whoever shows the recording must not wait for a long round.
+        let turns = std::mem::take(&mut self.turns);
+        for turn in &turns {
+            self.sample(*turn, at, &mut recording);
+        }
+        self.turns = turns;
+        drop(recording);
+        self.sweep();
+    }
+
+    /// Lists the threads to be read, by CPU, those of our own CPU first: they cannot run while we
+    /// do. Returns how many are waiting and not to be read.
+    fn whose_turn(&mut self, all: bool) -> u64 {
+        self.turns.clear();
+        let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
+        if !all && !self.settings.idle && self.load.nobody_runs(threads) {
+            return threads as u64;
+        }
+        let mut idle = 0;
+        for (process, watched) in self.watched.iter_mut().enumerate() {
+            for (thread, w) in watched.threads.iter_mut().enumerate() {
+                let state = w.watch.state();
+                w.ended = state == ThreadState::Ended;
+                let running = state == ThreadState::Running;
+                if running || (self.settings.idle && !w.ended) {
+                    let cpu = running.then(|| w.watch.cpu()).flatten();
+                    self.turns.push(Turn {
+                        cpu,
+                        process,
+                        thread,
+                        running,
+                    });
+                } else if !w.ended {
+                    idle += 1;
+                }
+            }
+        }
+        let ours = self.schedule.pinned();
+        self.turns
+            .sort_by_key(|turn| (turn.cpu.is_some() && turn.cpu != ours, turn.cpu));
+        idle
+    }
+
+    fn sample(&mut self, turn: Turn, at: Duration, recording: &mut Recording<S>) {
+        let Some(watched) = self.watched.get_mut(turn.process) else {
+            return;
+        };
+        let Watched {
+            target,
+            names,
+            threads,
+            ..
+        } = watched;
+        let Some(thread) = threads.get_mut(turn.thread) else {
+            return;
+        };
         let schedule = &mut self.schedule;
-        let watch = &mut watched.watch;
-        // The target runs elsewhere by now: go there.
-        let mut again = || {
-            if together && let Some(cpu) = watch.cpu() {
+        let together = match turn.cpu {
+            _ if !turn.running => true,
+            Some(cpu) if !thread.real_time => schedule.follow(cpu),
+            _ => false,
+        };
+        let mut follow = |cpu: usize| {
+            if together && turn.running {
                 schedule.follow(cpu);
             }
         };
-        let taken = watched.sampler.take(
-            self.target.name_context(0),
-            self.target.db_sub,
-            &mut self.names,
-            &mut recording.table,
-            &mut self.stack,
-            &mut again,
-        );
-        recording.remote_reads = self.reads_before + self.target.remote_reads();
+        let taken = thread.take(target, names, &mut recording.seen, &mut follow);
+        let about = thread.about;
+        let tally = &mut recording.tally;
         match taken {
-            Ok(()) => {
-                recording.sink.add(&recording.table, &self.stack, running);
-                let tally = &mut recording.tally;
+            Ok(Some(stack)) => {
+                let running = turn.running;
                 *(if running {
                     &mut tally.good
                 } else {
                     &mut tally.idle
                 }) += 1;
                 tally.approximate += u64::from(!together);
-                self.failures = 0;
+                recording.sink.add(
+                    &recording.seen,
+                    Sample {
+                        stack,
+                        thread: about,
+                        running,
+                        at,
+                    },
+                );
+                watched.succeeded();
             }
-            Err(e) if e.is_torn() => recording.tally.torn += 1,
+            Ok(None) => tally.torn += 1,
+            Err(e) if e.is_torn() => tally.torn += 1,
             // The kernel says so a little before the thread is seen to be gone.
-            Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => watched.ended = true,
+            Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => thread.ended = true,
             Err(e) => {
-                *recording.tally.errors.entry(e.kind()).or_insert(0) += 1;
-                self.failures += 1;
+                *tally.errors.entry(e.kind()).or_insert(0) += 1;
+                watched.failed();
+            }
+        }
+        let reads = watched.target.remote_reads();
+        recording.remote_reads += reads - watched.reads_counted;
+        watched.reads_counted = reads;
+    }
+
+    /// Takes leave of threads and processes that ended, and of processes that became something else.
+    fn sweep(&mut self) {
+        let (scout, awaited) = (&self.scout, &mut self.awaited);
+        self.watched.retain_mut(|w| {
+            let process = w.target.process;
+            let some_ended = w.threads.iter().any(|t| t.ended);
+            if some_ended {
+                w.sweep();
+            }
+            if (some_ended || w.has_failed()) && !process.is_alive() {
                 return false;
             }
-        }
-        true
+            if w.is_lost() {
+                awaited.push(process.pid());
+                scout.attach_again(process.pid());
+                return false;
+            }
+            true
+        });
     }
 
-    /// Keeps the list of threads true to the target's.
+    /// Keeps the lists of threads true to the targets'.
     fn refresh_threads(&mut self) {
-        let Ok(tids) = self.target.process.thread_ids() else {
-            return;
-        };
-        if tids == self.known_tids {
-            return;
+        let mut recording = self
+            .recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for watched in &mut self.watched {
+            watched.refresh_threads(&mut recording.seen);
         }
-        // A thread that is being made has no interpreter yet: it is looked for again next time.
-        let Ok(threads) = self.target.threads() else {
-            return;
-        };
-        if threads.len() == tids.len() || self.known_tids.len() == tids.len() {
-            self.known_tids = tids;
-        }
-        self.watched.retain(|w| threads.contains(&w.thread));
-        for thread in threads {
-            if self.watched.iter().all(|w| w.thread != thread) {
-                self.watched.push(Watched {
-                    watch: ThreadWatch::new(self.target.process.pid(), thread.os_tid),
-                    sampler: ThreadSampler::new(&thread.variables, thread.compiling),
-                    real_time: is_real_time(thread.os_tid),
-                    ended: false,
-                    thread,
-                });
-            }
-        }
-        self.recording().threads = self.watched.len();
+        recording.processes = self.watched.len();
+        recording.threads = self.watched.iter().map(|w| w.threads.len()).sum();
     }
 
-    /// After an exec the process is another program, and perhaps another perl.
-    fn attach_again(&mut self) -> Result<(), End> {
-        let pid = self.target.process.pid();
-        let deadline = Instant::now() + EXEC_PATIENCE;
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(End::Stopped);
-            }
-            if !self.target.process.is_alive() {
-                return Err(End::TargetEnded);
-            }
-            let attached = Process::open(pid)
-                .map_err(AttachError::from)
-                .and_then(|process| Target::attach(process, &self.sources, &mut |_| {}));
-            match attached {
-                Ok(target) => {
-                    self.reads_before += self.target.remote_reads();
-                    self.target = target;
-                    self.names = Names::with(self.settings.names);
-                    self.watched.clear();
-                    self.known_tids.clear();
-                    self.refresh_threads();
-                    return Ok(());
+    /// Takes over what the scout has found.
+    fn take_reports(&mut self) {
+        let mut found = false;
+        while let Some(report) = self.scout.report() {
+            match report {
+                Report::Found(target) => {
+                    let pid = target.process.pid();
+                    self.awaited.retain(|awaited| *awaited != pid);
+                    self.watched.retain(|w| w.target.process.pid() != pid);
+                    self.watched
+                        .push(Watched::new(*target, self.settings.names));
+                    found = true;
                 }
-                Err(e) if Instant::now() >= deadline || !e.is_temporary() => {
-                    return Err(if self.target.process.is_alive() {
-                        End::Lost(Box::new(e))
-                    } else {
-                        End::TargetEnded
-                    });
+                Report::Gone(pid, why) => {
+                    self.awaited.retain(|awaited| *awaited != pid);
+                    self.lost = why;
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
-    }
-}
-
-impl Sink for StackCounts {
-    fn add(&mut self, _table: &FrameTable, stack: &[FrameId], _running: bool) {
-        StackCounts::add(self, stack);
+        if found {
+            self.refresh_threads();
+        }
     }
 }

@@ -57,7 +57,9 @@ pub struct Snapshot {
     pub all: Tally,
     /// Since the start.
     pub elapsed: Duration,
-    /// Threads that run Perl.
+    /// Processes.
+    pub processes: usize,
+    /// Their threads that run Perl.
     pub threads: usize,
 }
 
@@ -132,9 +134,10 @@ impl View {
 
     fn refresh(&mut self, now: Instant, recording: &Mutex<Recording<FunctionCounts>>) {
         let mut recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut rows, recent) = recording.sink.snapshot();
+        let Recording { sink, seen, .. } = &mut *recording;
+        let (mut rows, recent) = sink.snapshot(seen);
         let all = recording.tally.clone();
-        let threads = recording.threads;
+        let (processes, threads) = (recording.processes, recording.threads);
         drop(recording);
         rows.sort_by(|a, b| {
             let key = |r: &FunctionRow| (r.recent.own, r.recent.total, r.all.own, r.all.total);
@@ -150,6 +153,7 @@ impl View {
             tally: all.since(&self.before),
             all: all.clone(),
             elapsed: now - self.started,
+            processes,
             threads,
         };
         self.before = all;

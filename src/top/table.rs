@@ -45,11 +45,13 @@ fn share(part: u64, whole: u64) -> f64 {
 fn header<'a>(about: &'a About, s: &Snapshot) -> Vec<Line<'a>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let attempted = s.tally.attempted();
-    let threads = if s.threads > 1 {
-        format!("  {} threads", s.threads)
-    } else {
-        String::new()
-    };
+    let mut threads = String::new();
+    for (count, what) in [(s.processes, "processes"), (s.threads, "threads")] {
+        // One thread in each process needs no words.
+        if count > 1 && (what == "processes" || s.threads > s.processes) {
+            threads.push_str(&format!("  {count} {what}"));
+        }
+    }
     let rate = if s.period.is_zero() {
         0.0
     } else {

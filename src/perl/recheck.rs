@@ -1,0 +1,141 @@
+//! What is read again with every sample to see that a name still is what it was: the same subs and
+//! statements as for the sample before come along with the copy of the stack, others are asked for.
+
+use super::objects::{BodySpan, NameContext, NameError};
+use super::stack::StackReader;
+use crate::memory::{Batch, ReadError, Slot};
+
+/// Ranges that a copy of the stack takes along; each costs a third of a system call.
+const MAX_RANGES: usize = 48;
+
+/// Where bytes are: with the copy of the stack, or in the batch of our own.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Copy(usize),
+    Own(Slot),
+}
+
+/// A CV: the place of its head, and where it is known its body's address and place.
+#[derive(Debug, Clone, Copy)]
+struct Sub {
+    cv: u64,
+    head: Place,
+    body: Option<(u64, Place)>,
+}
+
+/// The subs and statements of the samples of one interpreter.
+#[derive(Debug, Default)]
+pub struct Recheck {
+    /// What came along with the copy of the stack.
+    ranges: Vec<(u64, usize)>,
+    subs: Vec<Sub>,
+    statements: Vec<(u64, Place)>,
+    own: Batch,
+    sizes: Sizes,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sizes {
+    head: usize,
+    body_start: u64,
+    body: usize,
+    statement: usize,
+}
+
+impl Recheck {
+    /// What the next copy of the stack should take along.
+    pub fn ranges(&mut self, target: &NameContext<'_>) -> &[(u64, usize)] {
+        let body = BodySpan::of_cv(target.layout);
+        self.sizes = Sizes {
+            head: target.layout.sv.span(),
+            body_start: body.start as u64,
+            body: body.length,
+            // A COP starts with the members of an op.
+            statement: target.layout.cop.span().max(target.layout.op.span()),
+        };
+        &self.ranges
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.subs.clear();
+        self.statements.clear();
+        self.own.clear();
+    }
+
+    fn place(&mut self, address: u64, length: usize) -> Place {
+        match self.ranges.iter().position(|r| *r == (address, length)) {
+            Some(index) => Place::Copy(index),
+            None => Place::Own(self.own.push(address, length)),
+        }
+    }
+
+    /// `body` is where the CV's body was last.
+    pub(super) fn need_sub(&mut self, cv: u64, body: Option<u64>) {
+        let head = self.place(cv, self.sizes.head);
+        let body = body.map(|any| {
+            let start = any.wrapping_add(self.sizes.body_start);
+            (any, self.place(start, self.sizes.body))
+        });
+        self.subs.push(Sub { cv, head, body });
+    }
+
+    pub(super) fn need_statement(&mut self, cop: u64) {
+        let place = self.place(cop, self.sizes.statement);
+        self.statements.push((cop, place));
+    }
+
+    /// Reads what did not come along.
+    pub(super) fn read(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
+        if !self.own.is_empty() {
+            target.memory.fill(&mut self.own)?;
+        }
+        Ok(())
+    }
+
+    fn bytes<'b>(&'b self, copy: &'b StackReader, place: Place) -> Result<&'b [u8], ReadError> {
+        match place {
+            Place::Copy(index) => copy.extra(index),
+            Place::Own(slot) => self.own.bytes(slot),
+        }
+    }
+
+    /// Every CV that was needed, its head, and its body's address and bytes where that was known.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn subs<'b>(
+        &'b self,
+        copy: &'b StackReader,
+    ) -> impl Iterator<Item = (u64, Result<&'b [u8], ReadError>, Option<(u64, &'b [u8])>)> {
+        self.subs.iter().map(move |sub| {
+            let body = sub
+                .body
+                .and_then(|(any, place)| Some((any, self.bytes(copy, place).ok()?)));
+            (sub.cv, self.bytes(copy, sub.head), body)
+        })
+    }
+
+    /// Every COP that was needed.
+    pub(super) fn statements<'b>(
+        &'b self,
+        copy: &'b StackReader,
+    ) -> impl Iterator<Item = (u64, Result<&'b [u8], ReadError>)> {
+        let each = self.statements.iter();
+        each.map(move |(cop, place)| (*cop, self.bytes(copy, *place)))
+    }
+
+    /// The next copy takes along what this one needed.
+    pub(super) fn end(&mut self) {
+        let sizes = self.sizes;
+        self.ranges.clear();
+        for sub in &self.subs {
+            self.ranges.push((sub.cv, sizes.head));
+            if let Some((any, _)) = sub.body {
+                let start = any.wrapping_add(sizes.body_start);
+                self.ranges.push((start, sizes.body));
+            }
+        }
+        let statements = self.statements.iter();
+        self.ranges
+            .extend(statements.map(|(cop, _)| (*cop, sizes.statement)));
+        self.ranges.truncate(MAX_RANGES);
+    }
+}

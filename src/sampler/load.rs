@@ -1,0 +1,57 @@
+//! Whether anything runs on this machine at all: one question instead of one for each of hundreds
+//! of waiting workers.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// With fewer threads, asking each is as cheap.
+const MANY: usize = 8;
+
+/// The kernel's count of threads that run or want to (proc_loadavg(5)).
+#[derive(Debug)]
+pub(super) struct Load {
+    file: Option<File>,
+}
+
+impl Load {
+    pub(super) fn new() -> Self {
+        Load {
+            file: File::open("/proc/loadavg").ok(),
+        }
+    }
+
+    /// True when we are the only one who runs. False where that is not known, or not worth asking
+    /// for so few threads.
+    pub(super) fn nobody_runs(&self, threads: usize) -> bool {
+        threads >= MANY && self.runnable() == Some(1)
+    }
+
+    fn runnable(&self) -> Option<u32> {
+        let mut text = [0u8; 64];
+        let length = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
+        running_of(std::str::from_utf8(text.get(..length)?).ok()?)
+    }
+}
+
+/// The fourth field is "running/all".
+fn running_of(line: &str) -> Option<u32> {
+    let field = line.split(' ').nth(3)?;
+    field.split_once('/')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fourth_field_counts() {
+        assert_eq!(running_of("0.20 0.18 0.12 1/80 11206\n"), Some(1));
+        assert_eq!(running_of("0.20 0.18"), None);
+    }
+
+    #[test]
+    fn this_thread_runs() {
+        assert!(Load::new().runnable().is_some_and(|n| n >= 1));
+        assert!(!Load::new().nobody_runs(1));
+    }
+}

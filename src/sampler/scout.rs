@@ -1,0 +1,247 @@
+//! Finds processes to sample while the sampler samples: children of the ones that it has, and
+//! processes that have become another program. Attaching takes milliseconds, and with debug
+//! information or learning much longer, so it happens on a thread of its own.
+
+use crate::attach::{AttachError, Target};
+use crate::layout::Sources;
+use crate::process::Process;
+use std::collections::{HashMap, HashSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// How long a process that cannot be read is tried again: an exec takes that long at most.
+const EXEC_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries to attach.
+const RETRY_EVERY: Duration = Duration::from_millis(5);
+/// Between two looks at all processes of the machine.
+const SCAN_EVERY: Duration = Duration::from_millis(60);
+/// Between two looks at whether another program has become a perl.
+const OTHER_EVERY: Duration = Duration::from_millis(50);
+/// Children of so few processes are looked for more often than all processes are.
+const FEW: usize = 16;
+
+/// What the scout found.
+pub(super) enum Report {
+    /// A perl.
+    Found(Box<Target>),
+    /// A process that was asked for ended, or can no longer be read.
+    Gone(i32, Option<Box<AttachError>>),
+}
+
+/// Which children are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// None.
+    Nobody,
+    /// Those of programs that run already.
+    Children,
+    /// Those of a program that p5-spy started: they are found before they have done much.
+    OwnChildren,
+}
+
+/// The sampler's end of the thread. The thread ends when this is dropped.
+pub(super) struct Scout {
+    errands: Sender<i32>,
+    reports: Receiver<Report>,
+}
+
+impl Scout {
+    /// Starts looking for the children of these processes.
+    pub(super) fn start(roots: &[i32], follow: Follow, sources: Sources) -> Self {
+        let (errands, asked) = channel();
+        let (found, reports) = channel();
+        let mut patrol = Patrol {
+            follow,
+            sources,
+            family: roots.iter().copied().collect(),
+            strangers: HashSet::new(),
+            candidates: Vec::new(),
+            found,
+        };
+        std::thread::spawn(move || patrol.run(&asked));
+        Scout { errands, reports }
+    }
+
+    /// Asks for a process that has become another program.
+    pub(super) fn attach_again(&self, pid: i32) {
+        // The thread only ends before us by a panic; then the process is lost, which is no worse.
+        let _ = self.errands.send(pid);
+    }
+
+    /// The next report that is there.
+    pub(super) fn report(&self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+}
+
+struct Candidate {
+    pid: i32,
+    since: Instant,
+    due: Instant,
+    /// The sampler waits for an answer.
+    asked: bool,
+    /// The program that it was when it was found to be no perl.
+    stranger: Option<std::path::PathBuf>,
+}
+
+struct Patrol {
+    follow: Follow,
+    sources: Sources,
+    /// The processes whose children are ours.
+    family: HashSet<i32>,
+    /// Processes that are known to be none of the family.
+    strangers: HashSet<i32>,
+    candidates: Vec<Candidate>,
+    found: Sender<Report>,
+}
+
+impl Patrol {
+    fn run(&mut self, asked: &Receiver<i32>) {
+        let mut scan_due = Instant::now();
+        loop {
+            match asked.recv_timeout(self.pause(scan_due)) {
+                Ok(pid) => self.add(pid, true),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.follow == Follow::OwnChildren && self.family.len() <= FEW {
+                self.look_at_children();
+            }
+            if self.follow != Follow::Nobody && Instant::now() >= scan_due {
+                self.scan();
+                scan_due = Instant::now() + SCAN_EVERY;
+            }
+            self.try_candidates();
+        }
+    }
+
+    fn pause(&self, scan_due: Instant) -> Duration {
+        const LONG: Duration = Duration::from_secs(3600);
+        let now = Instant::now();
+        let candidate = self.candidates.iter().map(|c| c.due).min();
+        let scan = (self.follow != Follow::Nobody).then_some(scan_due);
+        let often = (self.follow == Follow::OwnChildren && self.family.len() <= FEW)
+            .then_some(now + RETRY_EVERY);
+        let next = [candidate, scan, often].into_iter().flatten().min();
+        next.map_or(LONG, |due| due.saturating_duration_since(now))
+    }
+
+    fn add(&mut self, pid: i32, asked: bool) {
+        self.family.insert(pid);
+        if let Some(known) = self.candidates.iter_mut().find(|c| c.pid == pid) {
+            known.asked |= asked;
+            return;
+        }
+        let now = Instant::now();
+        self.candidates.push(Candidate {
+            pid,
+            since: now,
+            due: now,
+            asked,
+            stranger: None,
+        });
+    }
+
+    /// What the kernel lists as children of the family's main threads.
+    fn look_at_children(&mut self) {
+        let lists = self.family.iter().filter_map(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()
+        });
+        let children: Vec<i32> = lists
+            .flat_map(|list| {
+                let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+                pids.collect::<Vec<i32>>()
+            })
+            .filter(|pid| !self.family.contains(pid))
+            .collect();
+        for pid in children {
+            self.add(pid, false);
+        }
+    }
+
+    /// Looks at processes that were not there before. Orphans are found too, as long as their
+    /// parents were seen.
+    fn scan(&mut self) {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let all: HashSet<i32> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        self.family.retain(|pid| all.contains(pid));
+        self.strangers.retain(|pid| all.contains(pid));
+        let new = all
+            .iter()
+            .filter(|pid| !self.family.contains(pid) && !self.strangers.contains(pid));
+        let mut parents: HashMap<i32, i32> = new
+            .filter_map(|pid| Some((*pid, Process::parent_of(*pid)?)))
+            .collect();
+        loop {
+            let ours = |parent: &i32| self.family.contains(parent);
+            let found: Vec<i32> = parents
+                .iter()
+                .filter(|(_, parent)| ours(parent))
+                .map(|(pid, _)| *pid)
+                .collect();
+            if found.is_empty() {
+                break;
+            }
+            for pid in found {
+                parents.remove(&pid);
+                self.add(pid, false);
+            }
+        }
+        self.strangers.extend(parents.into_keys());
+    }
+
+    fn try_candidates(&mut self) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let now = Instant::now();
+        candidates.retain_mut(|c| c.due > now || self.keep_after_try(c));
+        self.candidates.append(&mut candidates);
+    }
+
+    /// False when nothing more is to be done about the candidate.
+    fn keep_after_try(&self, candidate: &mut Candidate) -> bool {
+        let pid = candidate.pid;
+        let executable = || Process::open(pid).and_then(Process::executable).ok();
+        if let Some(program) = &candidate.stranger {
+            match executable() {
+                None => return false,
+                Some(now) if now == *program => {
+                    candidate.due = Instant::now() + OTHER_EVERY;
+                    return true;
+                }
+                Some(_) => candidate.stranger = None,
+            }
+        }
+        let attached = Process::open(pid)
+            .map_err(AttachError::from)
+            .and_then(|process| Target::attach(process, &self.sources, &mut |_| {}));
+        let error = match attached {
+            Ok(target) => {
+                let _ = self.found.send(Report::Found(Box::new(target)));
+                return false;
+            }
+            Err(e) => e,
+        };
+        let alive = Process::open(pid).is_ok_and(Process::is_alive);
+        let over = !alive || !error.is_temporary() || candidate.since.elapsed() >= EXEC_PATIENCE;
+        if candidate.asked && over {
+            let why = alive.then(|| Box::new(error));
+            let _ = self.found.send(Report::Gone(pid, why));
+            candidate.asked = false;
+            return alive && self.is_stranger(candidate, executable());
+        }
+        if !candidate.asked && (over || matches!(error, AttachError::NotPerl { .. })) {
+            return alive && self.is_stranger(candidate, executable());
+        }
+        candidate.due = Instant::now() + RETRY_EVERY;
+        true
+    }
+
+    /// A shell may become a perl later.
+    fn is_stranger(&self, candidate: &mut Candidate, program: Option<std::path::PathBuf>) -> bool {
+        candidate.stranger = program;
+        candidate.due = Instant::now() + OTHER_EVERY;
+        self.follow != Follow::Nobody && candidate.stranger.is_some()
+    }
+}

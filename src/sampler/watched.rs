@@ -1,0 +1,163 @@
+//! One process that is sampled: its threads, and what was learned about its names.
+
+use super::coschedule::is_real_time;
+use crate::attach::{PerlThread, Target};
+use crate::perl::names::{NameOptions, Names};
+use crate::perl::sample::{SampleError, ThreadSampler};
+use crate::process::ThreadWatch;
+use crate::profile::{Seen, StackId, ThreadAbout};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// So many failures in a row mean that the target has become something else.
+const FAILURES: u32 = 20;
+/// So does a time without any success.
+const LOST_FOR: Duration = Duration::from_millis(100);
+
+/// A thread of a process.
+pub(super) struct WatchedThread {
+    pub(super) watch: ThreadWatch,
+    /// A wake-up of ours does not set it aside.
+    pub(super) real_time: bool,
+    /// It is gone.
+    pub(super) ended: bool,
+    /// Index in [`Seen::threads`].
+    pub(super) about: u32,
+    thread: PerlThread,
+    sampler: ThreadSampler,
+    /// The last stack and all its beginnings, outermost first.
+    stacks: Vec<StackId>,
+}
+
+impl WatchedThread {
+    /// Takes a sample; the result is its stack.
+    pub(super) fn take(
+        &mut self,
+        target: &Target,
+        names: &mut Names,
+        seen: &mut Seen,
+        schedule: &mut dyn FnMut(usize),
+    ) -> Result<Option<StackId>, SampleError> {
+        let watch = &mut self.watch;
+        // The target runs elsewhere by now: go there.
+        let mut again = || {
+            if let Some(cpu) = watch.cpu() {
+                schedule(cpu);
+            }
+        };
+        self.sampler.take(
+            target.name_context(0),
+            target.db_sub,
+            names,
+            &mut seen.frames,
+            &mut again,
+        )?;
+        self.stacks.truncate(self.sampler.unchanged());
+        let new = self.sampler.frames().iter().skip(self.stacks.len());
+        for frame in new {
+            let caller = self.stacks.last().copied();
+            self.stacks.push(seen.stacks.intern(caller, *frame));
+        }
+        Ok(self.stacks.last().copied())
+    }
+}
+
+/// A process.
+pub(super) struct Watched {
+    pub(super) target: Target,
+    pub(super) names: Names,
+    pub(super) threads: Vec<WatchedThread>,
+    title: Arc<str>,
+    /// How many threads there were at the last look.
+    known_count: usize,
+    /// Each of them has its interpreter, or did not get one since the look before.
+    settled: bool,
+    failures: u32,
+    lost_since: Option<Instant>,
+    /// System calls that are in the recording's count already.
+    pub(super) reads_counted: u64,
+}
+
+impl Watched {
+    pub(super) fn new(target: Target, names: NameOptions) -> Self {
+        Watched {
+            title: target.process.title().into(),
+            target,
+            names: Names::with(names),
+            threads: Vec::new(),
+            known_count: 0,
+            settled: false,
+            failures: 0,
+            lost_since: None,
+            reads_counted: 0,
+        }
+    }
+
+    /// Keeps the list of threads true to the target's.
+    pub(super) fn refresh_threads(&mut self, seen: &mut Seen) {
+        let process = self.target.process;
+        let Some(count) = process.thread_count() else {
+            return;
+        };
+        if self.settled && count == self.known_count {
+            return;
+        }
+        // A thread that is being made has no interpreter yet: it is looked for again next time.
+        let Ok(threads) = self.target.threads() else {
+            return;
+        };
+        self.settled = threads.len() == count || count == self.known_count;
+        self.known_count = count;
+        self.threads.retain(|w| threads.contains(&w.thread));
+        for thread in threads {
+            if self.threads.iter().any(|w| w.thread == thread) {
+                continue;
+            }
+            let about = ThreadAbout {
+                pid: process.pid(),
+                title: self.title.clone(),
+                os_tid: thread.os_tid,
+                perl_tid: thread.perl_tid,
+            };
+            let about = seen.threads.insert_full(about).0;
+            self.threads.push(WatchedThread {
+                watch: ThreadWatch::new(process.pid(), thread.os_tid),
+                sampler: ThreadSampler::new(&thread.variables, thread.compiling),
+                real_time: is_real_time(thread.os_tid),
+                ended: false,
+                about: u32::try_from(about).unwrap_or(u32::MAX),
+                thread,
+                stacks: Vec::new(),
+            });
+        }
+    }
+
+    /// Forgets threads that ended.
+    pub(super) fn sweep(&mut self) {
+        let before = self.threads.len();
+        self.threads.retain(|t| !t.ended);
+        if self.threads.len() < before {
+            self.settled = false;
+        }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.lost_since = None;
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.failures += 1;
+        self.lost_since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// It failed so often, or for so long, that it must have become something else.
+    pub(super) fn is_lost(&self) -> bool {
+        let long = self.lost_since.is_some_and(|s| s.elapsed() >= LOST_FOR);
+        self.failures >= FAILURES || long
+    }
+}
