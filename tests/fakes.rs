@@ -12,31 +12,30 @@ use proptest::prelude::*;
 /// Name, file and line of every frame, innermost first.
 type Walked = Vec<(String, String, u32)>;
 
-fn walk(perl: &FakePerl) -> Result<Walked, String> {
+/// Walks several moments of one perl with one sampler.
+fn walk_all(moments: &[&FakePerl]) -> Result<Vec<Walked>, String> {
+    let Some(first) = moments.first() else {
+        return Ok(Vec::new());
+    };
     let mut table = FrameTable::default();
     let mut names = Names::new();
-    let mut sampler = ThreadSampler::new(&perl.variables(), 0);
-    let mut ids = Vec::new();
-    // Twice: the second walk works from what the first one cached.
-    for _ in 0..2 {
+    let mut sampler = ThreadSampler::new(&first.variables(), 0);
+    let walk = |perl: &&FakePerl| {
         sampler
-            .take(
-                perl.context(),
-                0,
-                &mut names,
-                &mut table,
-                &mut ids,
-                &mut || {},
-            )
+            .take(perl.context(), 0, &mut names, &mut table, &mut || {})
             .map_err(|e| e.to_string())?;
-    }
-    Ok(ids
-        .iter()
-        .map(|id| {
+        let frames = sampler.frames().iter().rev().map(|id| {
             let frame = table.get(*id).unwrap();
             (frame.name.to_string(), frame.file.to_string(), frame.line)
-        })
-        .collect())
+        });
+        Ok(frames.collect())
+    };
+    moments.iter().map(walk).collect()
+}
+
+fn walk(perl: &FakePerl) -> Result<Walked, String> {
+    // Twice: the second walk works from what the first one cached.
+    Ok(walk_all(&[perl, perl])?.remove(1))
 }
 
 fn contexts() -> impl Strategy<Value = Context> {
@@ -66,13 +65,45 @@ fn stacks() -> impl Strategy<Value = StackModel> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn what_is_encoded_is_walked(stack in stacks()) {
         for layout in TableSet::embedded().unwrap().tables() {
             let perl = FakePerl::build(layout, &stack);
             prop_assert_eq!(walk(&perl).unwrap(), perl.expected(&stack), "{}", layout.name());
+        }
+    }
+
+    /// What one sample leaves to the next never shows: the stack after it may begin alike, end
+    /// earlier, go deeper, or be another.
+    #[test]
+    fn a_stack_that_changed_is_walked_as_if_anew(
+        stack in stacks(),
+        next in stacks(),
+        keep in any::<prop::sample::Index>(),
+        keep_within in any::<prop::sample::Index>(),
+    ) {
+        let mut changed = stack.clone();
+        let kept = keep.index(stack.infos.len());
+        changed.infos.truncate(kept + 1);
+        if let Some(last) = changed.infos.last_mut() {
+            last.truncate(keep_within.index(last.len() + 1));
+            last.extend(next.infos[0].iter().cloned());
+        }
+        changed.infos.extend(next.infos.iter().skip(1).cloned());
+        changed.curcop = next.curcop;
+        for layout in TableSet::embedded().unwrap().tables() {
+            let before = FakePerl::build(layout, &stack);
+            let after = FakePerl::build(layout, &changed);
+            let expected = vec![
+                before.expected(&stack),
+                after.expected(&changed),
+                before.expected(&stack),
+                before.expected(&stack),
+            ];
+            let walked = walk_all(&[&before, &after, &before, &before]);
+            prop_assert_eq!(walked.unwrap(), expected, "{}", layout.name());
         }
     }
 

@@ -104,7 +104,7 @@ pub struct FakePerl {
     globals: Vec<(&'static str, u64)>,
 }
 
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
     "Iop",
     "Icurcop",
     "Icurstackinfo",
@@ -112,6 +112,7 @@ const VARIABLES: [&str; 7] = [
     "Imarkstack_ptr",
     "Isavestack_ix",
     "Itmps_ix",
+    "Icop_seqmax",
 ];
 
 const OP_NAMES: [&str; 9] = [
@@ -585,6 +586,7 @@ impl FakePerl {
             markstack_ptr: variable("Imarkstack_ptr"),
             savestack_ix: variable("Isavestack_ix"),
             tmps_ix: variable("Itmps_ix"),
+            cop_seqmax: Some(variable("Icop_seqmax")),
         }
     }
 
