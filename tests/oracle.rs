@@ -464,10 +464,10 @@ macro_rules! programs {
 
 programs! {
     aliased_subs anon_in_glob autoload_and_can begin_in_eval blocks_and_loops branches
-    branches_in_subs callbacks class closures contexts defer_finally destroy end_block eval_block
-    eval_package eval_string format global_destruction goto_sub leaf leaf_class leaf_modern leaf_regex lexical_subs line_directive
+    branches_in_subs callbacks class closures contexts debugger defer_finally destroy end_block eval_block
+    eval_nest eval_package eval_string format global_destruction goto_sub leaf leaf_class leaf_modern leaf_regex lexical_subs line_directive
     list_util list_util_overload lvalue_prototype map_grep methods modern_syntax multiline mutual_recursion named_subs
-    overload recursion regex_code require_file signal signatures sort_subs subst_eval thread_create
+    overload recursion regex_code renamed_subs require_file signal signatures sort_subs subst_eval thread_create
     threads tie try_catch undefined_subs use_begin utf8_names warn_die_hooks
 }
 
