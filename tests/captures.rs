@@ -6,7 +6,7 @@ use p5_spy::capture::Capture;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
 use p5_spy::memory::LiveMemory;
 use p5_spy::perl::identity::Identity;
-use p5_spy::perl::names::{FrameTable, Names};
+use p5_spy::perl::names::{FrameTable, NameOptions, Names, Synthetic};
 use p5_spy::perl::sample::ThreadSampler;
 use p5_spy::process::{Process, ThreadState, ThreadWatch};
 use std::io::{BufRead, BufReader};
@@ -61,8 +61,12 @@ fn stack(capture: &Capture, layout: &Resolved, sample: usize) -> Result<Vec<Stri
     capture.examine(&perl, &memory)?;
     let thread = capture.threads.first().ok_or("no thread")?;
     let mut table = FrameTable::default();
+    let options = NameOptions {
+        synthetic: Synthetic::None,
+        ..NameOptions::default()
+    };
     let ids = capture
-        .stack(&perl, &memory, thread, &mut table)
+        .stack(&perl, &memory, thread, options, &mut table)
         .map_err(|e| e.to_string())?;
     let frames = ids.iter().filter_map(|id| table.get(*id));
     Ok(frames

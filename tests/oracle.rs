@@ -266,7 +266,14 @@ fn programs() -> PathBuf {
 /// `p5-spy dump --json`; the message when it fails.
 fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
     let mut command = support::spy();
-    command.args(["dump", "--json", "--pid", &pid.to_string()]);
+    command.args([
+        "dump",
+        "--json",
+        "--synthetic",
+        "all",
+        "--pid",
+        &pid.to_string(),
+    ]);
     command.args(layout.options());
     if let (Layout::DebugInfo, Some(folder)) = (layout, std::env::var_os("P5SPY_TEST_DEBUG_DIR")) {
         command.arg("--debug-dir").arg(folder);
@@ -279,6 +286,9 @@ fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
     Ok(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// The kinds of the frames that `caller` does not give.
+const BEYOND_CALLER: [&str; 4] = ["xsub", "op", "syscall", "synthetic"];
+
 fn spied(thread: &Value) -> Vec<Frame> {
     let text = |frame: &Value, key: &str| frame[key].as_str().unwrap_or_default().to_owned();
     let frames = thread["frames"].as_array().expect("frames");
@@ -289,7 +299,9 @@ fn spied(thread: &Value) -> Vec<Frame> {
         kind: text(frame, "kind"),
         detail: text(frame, "detail"),
     };
-    frames.iter().map(frame).collect()
+    let given =
+        |frame: &&Value| !BEYOND_CALLER.contains(&frame["kind"].as_str().unwrap_or_default());
+    frames.iter().filter(given).map(frame).collect()
 }
 
 /// What differs, with the frames on both sides of it; empty when nothing does.
@@ -452,10 +464,10 @@ macro_rules! programs {
 
 programs! {
     aliased_subs anon_in_glob autoload_and_can begin_in_eval blocks_and_loops branches
-    branches_in_subs callbacks class closures contexts defer_finally destroy end_block eval_block
-    eval_package eval_string format global_destruction goto_sub leaf leaf_class leaf_modern leaf_regex lexical_subs line_directive
+    branches_in_subs callbacks class closures contexts debugger defer_finally destroy end_block eval_block
+    eval_nest eval_package eval_string format global_destruction goto_sub leaf leaf_class leaf_modern leaf_regex lexical_subs line_directive
     list_util list_util_overload lvalue_prototype map_grep methods modern_syntax multiline mutual_recursion named_subs
-    overload recursion regex_code require_file signal signatures sort_subs subst_eval thread_create
+    overload recursion regex_code renamed_subs require_file signal signatures sort_subs subst_eval thread_create
     threads tie try_catch undefined_subs use_begin utf8_names warn_die_hooks
 }
 

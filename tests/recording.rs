@@ -354,7 +354,7 @@ eval "#line 7 \"f;\e[32m<i>.pl\"\nwhile (1) { \$code->() }";"##;
     for (frames, _) in stacks(&content) {
         assert_eq!(frames[0], "(main) (-e:5)", "{frames:?}");
         assert_eq!(
-            frames[1], r"(eval) (f\x{3b}\x{1b}[32m<i>.pl:7)",
+            frames[1], r#"eval "…" [-e:5] (f\x{3b}\x{1b}[32m<i>.pl:7)"#,
             "{frames:?}"
         );
         assert!(frames.len() == 2 || frames[2..] == [escaped], "{frames:?}");

@@ -11,7 +11,7 @@ use crate::layout::{Origin, Resolved, Table, table};
 use crate::memory::{Abi, Memory};
 use crate::perl::identity::{Build, Identity, Version};
 use crate::perl::locate::Interpreter;
-use crate::perl::names::{FrameId, FrameTable, Names};
+use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::Mapping;
 use flate2::Compression;
@@ -330,6 +330,7 @@ impl Capture {
         perl: &Perl,
         memory: &CapturedMemory,
         thread: &ThreadFacts,
+        options: NameOptions,
         table: &mut FrameTable,
     ) -> Result<Vec<FrameId>, SampleError> {
         let map = perl.variables(thread.place());
@@ -343,7 +344,7 @@ impl Capture {
         sampler.take(
             perl.name_context(memory, 0),
             db_sub,
-            &mut Names::new(),
+            &mut Names::with(options),
             table,
             &mut || {},
         )?;

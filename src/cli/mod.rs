@@ -5,7 +5,9 @@
 
 mod advice;
 
+use crate::perl::names::Synthetic;
 use advice::better_advice;
+use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -108,6 +110,8 @@ struct Short {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
     layout: LayoutArgs,
 }
 
@@ -117,6 +121,8 @@ struct TopArgs {
     sampling: SamplingArgs,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    show: ShowArgs,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -143,6 +149,8 @@ struct RecordArgs {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
     layout: LayoutArgs,
 }
 
@@ -157,6 +165,8 @@ struct DumpArgs {
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<i32>,
+    #[command(flatten)]
+    show: ShowArgs,
     #[command(flatten)]
     layout: LayoutArgs,
 }
@@ -223,6 +233,18 @@ struct SamplingArgs {
     idle: bool,
 }
 
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Which frames to add where perl itself calls a sub: none, default, all
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "default",
+        hide_possible_values = true
+    )]
+    synthetic: Synthetic,
+}
+
 #[derive(Debug, Clone, Args)]
 struct LayoutArgs {
     /// Use the layout tables of this folder instead of the built-in ones
@@ -286,6 +308,13 @@ pub struct Sampling {
     pub idle: bool,
 }
 
+/// What frames say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Show {
+    /// Which frames are added to those of `caller`.
+    pub synthetic: Synthetic,
+}
+
 /// Where a layout may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayoutChoice {
@@ -312,6 +341,8 @@ pub enum Job {
         subprocesses: bool,
         /// How often.
         sampling: Sampling,
+        /// What frames say.
+        show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -323,6 +354,8 @@ pub enum Job {
         subprocesses: bool,
         /// How often.
         sampling: Sampling,
+        /// What frames say.
+        show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
         /// Where to; `None` for a name made from the process id.
@@ -342,6 +375,8 @@ pub enum Job {
         pids: Vec<i32>,
         /// As JSON.
         json: bool,
+        /// What frames say.
+        show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -351,6 +386,8 @@ pub enum Job {
         file: PathBuf,
         /// As JSON.
         json: bool,
+        /// What frames say.
+        show: Show,
         /// Tables to use instead of the capture's own layout.
         layout: LayoutChoice,
     },
@@ -407,6 +444,7 @@ impl Job {
                 subprocesses: args.target.subprocesses,
                 aim: args.target.aim("top")?,
                 sampling: args.sampling.settings(),
+                show: args.show.into(),
                 layout: args.layout.into(),
             }),
             Some(Verb::Record(args)) => record_as("record", args),
@@ -418,11 +456,13 @@ impl Job {
             Some(Verb::Dump(DumpArgs {
                 capture: Some(file),
                 json,
+                show,
                 layout,
                 ..
             })) => Ok(Job::DumpCapture {
                 file,
                 json,
+                show: show.into(),
                 layout: layout.into(),
             }),
             Some(Verb::Dump(args)) if args.pid.is_empty() => Err(mistake(
@@ -432,6 +472,7 @@ impl Job {
             Some(Verb::Dump(args)) => Ok(Job::Dump {
                 pids: args.pid,
                 json: args.json,
+                show: args.show.into(),
                 layout: args.layout.into(),
             }),
             Some(Verb::LayoutDump(args)) => Ok(Job::LayoutDump {
@@ -494,6 +535,7 @@ impl Short {
                 Aim::Pids(pids) => Ok(Job::Dump {
                     pids,
                     json: self.json,
+                    show: self.show.into(),
                     layout: self.layout.into(),
                 }),
                 Aim::Start { .. } => refuse(
@@ -512,6 +554,7 @@ impl Short {
                     stats: self.stats,
                     sampling: self.sampling,
                     target: self.target,
+                    show: self.show,
                     layout: self.layout,
                 },
             ),
@@ -519,6 +562,7 @@ impl Short {
                 subprocesses: self.target.subprocesses,
                 aim: self.target.aim("")?,
                 sampling: self.sampling.settings(),
+                show: self.show.into(),
                 layout: self.layout.into(),
             }),
         }
@@ -545,6 +589,7 @@ fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
         threads: args.threads,
         aim: args.target.aim(words)?,
         sampling: args.sampling.settings(),
+        show: args.show.into(),
         layout: args.layout.into(),
         output: args.output,
         format,
@@ -601,6 +646,28 @@ impl SamplingArgs {
             duration: self.duration,
             idle: self.idle,
         }
+    }
+}
+
+impl From<ShowArgs> for Show {
+    fn from(args: ShowArgs) -> Self {
+        Show {
+            synthetic: args.synthetic,
+        }
+    }
+}
+
+impl ValueEnum for Synthetic {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Synthetic::None, Synthetic::Default, Synthetic::All]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Synthetic::None => "none",
+            Synthetic::Default => "default",
+            Synthetic::All => "all",
+        }))
     }
 }
 

@@ -1,13 +1,13 @@
 //! `p5-spy dump`: the stacks, now.
 
-use super::{sources, warn};
+use super::{looked_at, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
-use crate::cli::LayoutChoice;
+use crate::cli::{LayoutChoice, Show};
 use crate::layout::{Sources, from_tables};
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
-use crate::perl::names::{FrameId, FrameTable, Names};
+use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch};
 use anyhow::{Context, bail};
@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The stacks of processes. As JSON, one process is one document and several are a list.
-pub fn run(pids: &[i32], json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(pids: &[i32], json: bool, show: Show, layout: &LayoutChoice) -> anyhow::Result<u8> {
     let sources = sources(layout)?;
     let mut dumps = Vec::new();
     for pid in pids {
-        match dump(*pid, &sources) {
+        match dump(*pid, looked_at(show), &sources) {
             Ok(dump) => dumps.push(dump),
             Err(e) if pids.len() == 1 => return Err(e),
             Err(e) => warn(format!("{e:#}")),
@@ -43,14 +43,10 @@ pub fn run(pids: &[i32], json: bool, layout: &LayoutChoice) -> anyhow::Result<u8
     Ok(0)
 }
 
-fn dump(pid: i32, sources: &Sources) -> anyhow::Result<ProcessDump> {
+fn dump(pid: i32, options: NameOptions, sources: &Sources) -> anyhow::Result<ProcessDump> {
     let process = Process::open(pid)?;
-    take(&Target::attach_patiently(
-        process,
-        sources,
-        &mut warn,
-        &mut || true,
-    )?)
+    let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
+    take(&target, options)
 }
 
 fn print(document: &str) -> std::io::Result<()> {
@@ -66,7 +62,12 @@ fn print(document: &str) -> std::io::Result<()> {
 }
 
 /// The stacks of a capture, one process per sample.
-pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run_capture(
+    file: &Path,
+    json: bool,
+    show: Show,
+    choice: &LayoutChoice,
+) -> anyhow::Result<u8> {
     let problem = || file.display().to_string();
     let capture = Capture::read(file).with_context(problem)?;
     let layout = match &choice.layouts {
@@ -76,6 +77,7 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
         }
         None => capture.own_layout().with_context(problem)?,
     };
+    let options = looked_at(show);
     let mut dumps = Vec::new();
     for sample in 0..capture.samples() {
         let memory = capture.memory(sample).with_context(problem)?;
@@ -85,7 +87,7 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
             .map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))?;
         let threads = capture.threads.iter().map(|thread| {
             let mut table = FrameTable::default();
-            let (frames, error) = match capture.stack(&perl, &memory, thread, &mut table) {
+            let (frames, error) = match capture.stack(&perl, &memory, thread, options, &mut table) {
                 Ok(ids) => (shown(&ids, &table), None),
                 Err(e) => (Vec::new(), Some(e.to_string())),
             };
@@ -113,10 +115,10 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
     Ok(0)
 }
 
-fn take(target: &Target) -> anyhow::Result<ProcessDump> {
+fn take(target: &Target, options: NameOptions) -> anyhow::Result<ProcessDump> {
     let pid = target.process.pid();
     let mut table = FrameTable::default();
-    let mut names = Names::new();
+    let mut names = Names::with(options);
     let mut threads = Vec::new();
     for thread in target.threads()? {
         let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
@@ -189,8 +191,12 @@ fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
         .filter_map(|id| table.get(*id))
         .map(|frame| FrameDump {
             name: frame.name.to_string(),
+            label: frame.label.to_string(),
             file: frame.file.to_string(),
             line: frame.line,
+            place: frame.place.to_string(),
+            start_file: (frame.start.file != frame.file).then(|| frame.start.file.to_string()),
+            start_line: frame.start.line,
             kind: frame.kind,
             detail: frame.detail.as_deref().map(str::to_owned),
         })

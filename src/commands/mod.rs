@@ -9,9 +9,10 @@ mod session;
 mod signals;
 mod top;
 
-use crate::cli::{Job, LayoutChoice};
+use crate::cli::{Job, LayoutChoice, Show};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
+use crate::perl::names::NameOptions;
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -25,8 +26,18 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             output,
             layout,
         } => capture::run(pid, &output, &layout),
-        Job::Dump { pids, json, layout } => dump::run(&pids, json, &layout),
-        Job::DumpCapture { file, json, layout } => dump::run_capture(&file, json, &layout),
+        Job::Dump {
+            pids,
+            json,
+            show,
+            layout,
+        } => dump::run(&pids, json, show, &layout),
+        Job::DumpCapture {
+            file,
+            json,
+            show,
+            layout,
+        } => dump::run_capture(&file, json, show, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
         Job::LayoutLearn {
             program,
@@ -38,6 +49,7 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             subprocesses,
             threads,
             sampling,
+            show,
             layout,
             output,
             format,
@@ -48,6 +60,7 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             subprocesses,
             threads,
             sampling,
+            show,
             layout,
             output,
             format,
@@ -58,8 +71,25 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             aim,
             subprocesses,
             sampling,
+            show,
             layout,
-        } => top::run(&aim, subprocesses, sampling, &layout),
+        } => top::run(&aim, subprocesses, sampling, show, &layout),
+    }
+}
+
+/// What the frames of many samples say.
+fn recorded(show: Show) -> NameOptions {
+    NameOptions {
+        merge_evals: true,
+        synthetic: show.synthetic,
+    }
+}
+
+/// What the frames of one look say.
+fn looked_at(show: Show) -> NameOptions {
+    NameOptions {
+        merge_evals: false,
+        ..recorded(show)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::session::{Opening, Session, final_status, follow, joined};
 use super::signals::Requests;
-use super::{sources, warn};
-use crate::cli::{Aim, By, Format, LayoutChoice, Sampling};
+use super::{recorded, sources, warn};
+use crate::cli::{Aim, By, Format, LayoutChoice, Sampling, Show};
 use crate::output::stats::{Summary, own_cpu_time};
 use crate::output::{render, viewer, write_whole};
 use crate::process::{Child, Streams};
@@ -22,6 +22,7 @@ pub struct Settings {
     pub subprocesses: bool,
     pub threads: bool,
     pub sampling: Sampling,
+    pub show: Show,
     pub layout: LayoutChoice,
     pub output: Option<PathBuf>,
     pub format: Format,
@@ -80,6 +81,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         duration: settings.sampling.duration,
         idle: settings.sampling.idle,
         follow,
+        names: recorded(settings.show),
     };
     let started = Instant::now();
     let cpu_before = own_cpu_time();

@@ -2,8 +2,9 @@
 
 use super::session::{Opening, Session, final_status, follow, joined, require_terminal};
 use super::signals::{Request, Requests};
-use super::{sources, warn};
-use crate::cli::{Aim, LayoutChoice, Sampling};
+use super::{recorded, sources, warn};
+use crate::cli::{Aim, LayoutChoice, Sampling, Show};
+use crate::perl::names::NameOptions;
 use crate::process::{Child, Streams};
 use crate::profile::functions::FunctionCounts;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
@@ -67,6 +68,7 @@ pub fn run(
     aim: &Aim,
     subprocesses: bool,
     sampling: Sampling,
+    shown: Show,
     layout: &LayoutChoice,
 ) -> anyhow::Result<u8> {
     require_terminal(NO_TERMINAL)?;
@@ -78,7 +80,14 @@ pub fn run(
     };
     let follow = follow(aim, subprocesses);
     let outcome = match Session::open(aim, follow, &sources, streams, &mut requests) {
-        Ok(Opening::Ready(session)) => watch(*session, sources, sampling, follow, &mut requests),
+        Ok(Opening::Ready(session)) => watch(
+            *session,
+            sources,
+            sampling,
+            follow,
+            recorded(shown),
+            &mut requests,
+        ),
         Ok(Opening::Over(status)) => Ok(status),
         Err(e) => Err(e),
     };
@@ -93,6 +102,7 @@ fn watch(
     sources: crate::layout::Sources,
     sampling: Sampling,
     follow: Follow,
+    names: NameOptions,
     requests: &mut Requests,
 ) -> anyhow::Result<u8> {
     let pid = session.pid();
@@ -126,6 +136,7 @@ fn watch(
         duration: sampling.duration,
         idle: sampling.idle,
         follow,
+        names,
     };
     let sampler = Sampler::new(targets, roots, sources, wanted, &recording, &stop);
     let (end, quit) = std::thread::scope(|scope| {

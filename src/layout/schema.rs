@@ -590,7 +590,29 @@ schema! {
         HVhek_UTF8: Optional;
         /// `si_type` of the outermost stack info (cop.h).
         PERLSI_MAIN: Required;
-        /// `si_type` of a stack info for comparators.
+        /// `si_type` for methods of ties and other magic.
+        PERLSI_MAGIC: Optional;
+        /// `si_type` for comparators; from 5.10 to 5.22 for MULTICALL too.
         PERLSI_SORT: Optional;
+        /// `si_type` for handlers of signals.
+        PERLSI_SIGNAL: Optional;
+        /// `si_type` for overloaded operators and constants.
+        PERLSI_OVERLOAD: Optional;
+        /// `si_type` for DESTROY.
+        PERLSI_DESTROY: Optional;
+        /// `si_type` for `$SIG{__WARN__}`.
+        PERLSI_WARNHOOK: Optional;
+        /// `si_type` for `$SIG{__DIE__}`.
+        PERLSI_DIEHOOK: Optional;
+        /// `si_type` for modules that perl itself loads, and since 5.20 for BEGIN blocks.
+        PERLSI_REQUIRE: Optional;
+        /// `si_type` for what C code calls again and again (since 5.24).
+        PERLSI_MULTICALL: Optional;
+        /// `si_type` for what compiling a regex calls (since 5.32).
+        PERLSI_REGCOMP: Optional;
+        /// `si_type` for what `~~` calls (since 5.42).
+        PERLSI_SMARTMATCH: Optional;
+        /// `si_type` for fields and ADJUST blocks of a class (since 5.42).
+        PERLSI_CONSTRUCTOR: Optional;
     }
 }

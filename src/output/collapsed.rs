@@ -2,7 +2,7 @@
 //! flame graph tools and speedscope read.
 
 use crate::cli::By;
-use crate::perl::names::{Frame, UNKNOWN};
+use crate::perl::names::{Frame, Function, UNKNOWN, homes};
 use crate::profile::Profile;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,27 +12,29 @@ pub const EXTENSIONS: &[&str] = &["txt", "folded", "collapsed"];
 /// What to open it with.
 pub const VIEWER: &str = "speedscope, flamegraph.pl and inferno-flamegraph read it";
 
-/// One frame's text. A semicolon or a line break in a name would split the line.
-pub fn label(frame: &Frame, by: By) -> String {
-    let text = match by {
-        _ if &*frame.file == UNKNOWN => frame.name.to_string(),
-        By::Function => format!("{} ({})", frame.name, frame.file),
-        By::Line => format!("{} ({}:{})", frame.name, frame.file, frame.line),
+/// The text of each frame. A semicolon or a line break in a name would split the line.
+pub fn labels(frames: &[Frame], by: By) -> Vec<String> {
+    let places: Vec<String> = match by {
+        By::Function => {
+            let functions: Vec<Function> = frames.iter().map(Frame::function).collect();
+            homes(functions.iter())
+        }
+        By::Line => frames.iter().map(|f| f.place.to_string()).collect(),
     };
-    if text.contains(';') {
+    let text = |(frame, place): (&Frame, String)| {
+        let text = if &*frame.file == UNKNOWN {
+            frame.label.to_string()
+        } else {
+            format!("{} ({place})", frame.label)
+        };
         text.replace(';', "\\x{3b}")
-    } else {
-        text
-    }
+    };
+    frames.iter().zip(places).map(text).collect()
 }
 
 /// Every distinct stack with its count, sorted.
 pub fn lines(profile: &Profile, by: By) -> BTreeMap<String, u64> {
-    let labels: Vec<String> = profile
-        .frames
-        .iter()
-        .map(|frame| label(frame, by))
-        .collect();
+    let labels = labels(&profile.frames, by);
     let mut lines = BTreeMap::new();
     for (stack, count) in profile.stacks() {
         let mut line = String::new();

@@ -62,10 +62,20 @@ pub struct ThreadDump {
 pub struct FrameDump {
     /// As `caller` gives it.
     pub name: String,
-    /// Where it is executing.
+    /// As people call it.
+    pub label: String,
+    /// Where it is executing, as `caller` gives it.
     pub file: String,
-    /// Where it is executing.
+    /// Where it is executing, as `caller` gives it.
     pub line: u32,
+    /// The same for people.
+    #[serde(skip)]
+    pub place: String,
+    /// Where it begins; absent where that is the file in which it is executing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_file: Option<String>,
+    /// Where it begins; 0 where that is not known.
+    pub start_line: u32,
     /// What it is.
     pub kind: FrameKind,
     /// `block` or `string` of an eval, the file of a `require`.
@@ -98,30 +108,11 @@ pub fn text(dump: &ProcessDump) -> String {
             thread.os_tid, thread.state
         );
         for frame in &thread.frames {
-            let detail = frame.detail.as_ref().map_or_else(String::new, |d| {
-                format!("  [{} {d}]", kind_word(frame.kind))
-            });
-            let _ = writeln!(
-                out,
-                "    {} ({}:{}){detail}",
-                frame.name, frame.file, frame.line
-            );
+            let _ = writeln!(out, "    {} ({})", frame.label, frame.place);
         }
         if let Some(error) = &thread.error {
             let _ = writeln!(out, "    no stack: {error}");
         }
     }
     out
-}
-
-fn kind_word(kind: FrameKind) -> &'static str {
-    match kind {
-        FrameKind::Main => "main",
-        FrameKind::Sub => "sub",
-        FrameKind::Format => "format",
-        FrameKind::Eval => "eval",
-        FrameKind::Require => "require",
-        FrameKind::Thread => "thread",
-        FrameKind::Process => "process",
-    }
 }

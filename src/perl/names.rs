@@ -1,13 +1,18 @@
 //! From addresses to names: CV, GV, HEK and COP into text. Everything is cached, and what is
 //! cached is compared with the target at every use: perl frees and reuses these structures.
 
-pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
+pub use super::callback::Synthetic;
+pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, Function, Place, UNKNOWN, homes};
+use super::label::{Naming, eval_number, merged_file};
+use super::naming::FrameKey;
+pub use super::naming::Trail;
 use super::objects::{BodySpan, CopCheck, Cv, CvCheck};
 pub use super::objects::{NameContext, NameError};
 use super::recheck::Recheck;
 use super::stack::StackReader;
 use super::statement::StatementTree;
 use super::walk::{ContextKind, Position, RawFrame};
+use crate::memory::ReadError;
 use indexmap::IndexSet;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,66 +21,89 @@ use std::sync::Arc;
 const MAX_CACHED: usize = 1 << 18;
 
 /// One of the strings of a [`Names`].
-type StringId = u32;
+pub(super) type StringId = u32;
 
 #[derive(Debug, Clone)]
-struct CopEntry {
-    check: CopCheck,
+pub(super) struct CopEntry {
+    pub(super) check: CopCheck,
     file: StringId,
+    /// The number of the string eval that the file is.
+    eval: Option<u32>,
     /// `None` until somebody asks.
     tree: Option<Arc<StatementTree>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct CvEntry {
+pub(super) struct CvEntry {
     check: CvCheck,
-    name: StringId,
-    /// The first statement; `None` until somebody asks, 0 where there is none.
-    first_statement: Option<u64>,
+    pub(super) name: StringId,
+    pub(super) naming: Naming,
+    /// `None` until somebody asks.
+    first: Option<First>,
     /// `CvDEPTH` as last read.
     depth: u64,
 }
 
+/// The first statement of a sub.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct First {
+    /// 0 where there is none.
+    cop: u64,
+    pub(super) spot: Spot,
+}
+
+/// A line of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct FrameKey {
-    kind: FrameKind,
-    name: StringId,
-    detail: Option<StringId>,
-    file: StringId,
-    line: u32,
+pub(super) struct Spot {
+    pub(super) file: StringId,
+    /// The number of the string eval that the file is.
+    pub(super) eval: Option<u32>,
+    pub(super) line: u32,
+}
+
+/// What a [`Names`] makes of what it reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NameOptions {
+    /// Every string eval is in a file called `(eval)`: perl numbers them, and a program that
+    /// compiles one again and again would have no two stacks alike.
+    pub merge_evals: bool,
+    /// Which frames are shown that `caller` does not give.
+    pub synthetic: Synthetic,
 }
 
 /// Names and lines of the frames of one process.
 #[derive(Debug, Default)]
 pub struct Names {
-    cops: HashMap<u64, CopEntry>,
-    cvs: HashMap<u64, CvEntry>,
+    pub(super) cops: HashMap<u64, CopEntry>,
+    pub(super) cvs: HashMap<u64, CvEntry>,
     strings: IndexSet<Arc<str>>,
-    frames: HashMap<FrameKey, FrameId>,
+    pub(super) frames: HashMap<FrameKey, FrameId>,
     asked: HashSet<u64>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
     has_replaced: bool,
-    merge_evals: bool,
+    pub(super) options: NameOptions,
 }
 
 impl Names {
-    /// Nothing cached yet.
+    /// Nothing cached yet; frames as `caller` gives them and no others.
     pub fn new() -> Self {
-        Self::default()
+        Self::with(NameOptions {
+            merge_evals: false,
+            synthetic: Synthetic::None,
+        })
     }
 
-    /// Like [`Names::new`], but every string eval is in a file called `(eval)`: perl numbers
-    /// them, and a program that compiles one again and again would have no two stacks alike.
-    pub fn merging_evals() -> Self {
+    /// Nothing cached yet.
+    pub fn with(options: NameOptions) -> Self {
         Names {
-            merge_evals: true,
+            options,
             ..Self::default()
         }
     }
 
     fn file_string(&mut self, file: &str) -> StringId {
-        let merged = if self.merge_evals {
+        let merged = if self.options.merge_evals {
             merged_file(file)
         } else {
             file
@@ -182,7 +210,8 @@ impl Names {
                 let entry = CvEntry {
                     check,
                     name: self.string(&name),
-                    first_statement: None,
+                    naming: Naming::of_sub(&name),
+                    first: None,
                     depth,
                 };
                 self.has_replaced |= self.cvs.insert(cv, entry).is_some();
@@ -208,55 +237,35 @@ impl Names {
             return Err(NameError::Nonsense(what));
         }
         let file = target.file_name(check.file)?;
-        let file = self.file_string(&file);
-        let tree = None;
-        let known = self.cops.insert(cop, CopEntry { check, file, tree });
+        let entry = CopEntry {
+            check,
+            file: self.file_string(&file),
+            eval: eval_number(&file),
+            tree: None,
+        };
+        let known = self.cops.insert(cop, entry);
         self.has_replaced |= known.is_some();
         self.learned_cops.push(cop);
         Ok(())
     }
 
-    fn string(&mut self, text: &str) -> StringId {
+    pub(super) fn string(&mut self, text: &str) -> StringId {
         let known = self.strings.get_index_of(text);
         let index = known.unwrap_or_else(|| self.strings.insert_full(text.into()).0);
         StringId::try_from(index).unwrap_or(StringId::MAX)
     }
 
-    fn text(&self, id: StringId) -> Arc<str> {
+    pub(super) fn text(&self, id: StringId) -> Arc<str> {
         self.strings
             .get_index(id as usize)
             .cloned()
             .unwrap_or_else(|| UNKNOWN.into())
     }
 
-    /// One frame of a stack, outermost first, that was verified, and whether it is shown where it is
-    /// going to be, as it was only just entered.
-    ///
-    /// # Errors
-    /// [`NameError`].
-    pub fn name(
-        &mut self,
-        target: &NameContext<'_>,
-        frames: &[RawFrame],
-        index: usize,
-        table: &mut FrameTable,
-    ) -> Result<Option<FrameId>, NameError> {
-        let Some(frame) = frames.get(index) else {
-            return Ok(None);
-        };
-        let position = if index + 1 == frames.len() {
-            let below = index.checked_sub(1).and_then(|i| frames.get(i));
-            self.entered_position(target, frame, below.map_or(0, |f| f.cv))?
-        } else {
-            frame.position
-        };
-        self.frame(target, frame, position, table).map(Some)
-    }
-
     /// Where the innermost frame is. A sub that was just entered has run no statement yet, and
     /// `PL_curcop` is still its caller's: then it is at its first statement. (A call from within
     /// the same sub looks the same when it is legitimate, so that is taken as it is.)
-    fn entered_position(
+    pub(super) fn entered_position(
         &mut self,
         target: &NameContext<'_>,
         frame: &RawFrame,
@@ -266,28 +275,73 @@ impl Names {
             && frame.position.cop == frame.call_site
             && !frame.position.op_is_next
             && frame.cv != caller;
-        let Some(entry) = self.cvs.get_mut(&frame.cv).filter(|_| entered) else {
-            return Ok(frame.position);
-        };
-        let first = match entry.first_statement {
-            Some(first) => first,
-            None => {
-                let any = entry.check.any;
-                let first = target.first_statement(any)?.unwrap_or(0);
-                entry.first_statement = Some(first);
-                self.learned_cvs.push(frame.cv);
-                first
-            }
-        };
-        if first == 0 {
+        if !entered {
             return Ok(frame.position);
         }
-        self.learn_statement(target, first)?;
-        Ok(Position {
-            cop: first,
-            op: 0,
-            op_is_next: false,
-        })
+        match self.first(target, frame.cv)? {
+            Some(first) if first.cop != 0 => {
+                self.learn_statement(target, first.cop)?;
+                Ok(Position {
+                    cop: first.cop,
+                    op: 0,
+                    op_is_next: false,
+                })
+            }
+            _ => Ok(frame.position),
+        }
+    }
+
+    /// Where a sub of the stack begins.
+    pub(super) fn first(
+        &mut self,
+        target: &NameContext<'_>,
+        cv: u64,
+    ) -> Result<Option<First>, NameError> {
+        let Some(entry) = self.cvs.get(&cv) else {
+            return Ok(None);
+        };
+        if entry.first.is_some() {
+            return Ok(entry.first);
+        }
+        let first = match self.read_first(target, entry.check.any) {
+            // A comparator written in C has no ops, and something else in their place.
+            Err(NameError::Nonsense(_) | NameError::Read(ReadError::BadAddress { .. })) => None,
+            read => read?,
+        };
+        let unknown = self.string(UNKNOWN);
+        let first = first.unwrap_or(First {
+            cop: 0,
+            spot: Spot {
+                file: unknown,
+                eval: None,
+                line: 0,
+            },
+        });
+        if let Some(entry) = self.cvs.get_mut(&cv) {
+            entry.first = Some(first);
+            self.learned_cvs.push(cv);
+        }
+        Ok(Some(first))
+    }
+
+    fn read_first(
+        &mut self,
+        target: &NameContext<'_>,
+        body: u64,
+    ) -> Result<Option<First>, NameError> {
+        let Some(cop) = target.first_statement(body)? else {
+            return Ok(None);
+        };
+        self.learn_statement(target, cop)?;
+        let entry = self.cops.get(&cop);
+        Ok(entry.map(|entry| First {
+            cop,
+            spot: Spot {
+                file: entry.file,
+                eval: entry.eval,
+                line: u32::try_from(entry.check.line).unwrap_or(u32::MAX),
+            },
+        }))
     }
 
     fn learn_statement(&mut self, target: &NameContext<'_>, cop: u64) -> Result<(), NameError> {
@@ -296,134 +350,47 @@ impl Names {
         self.verify_statement(target, cop, target.cop_check(&bytes)?)
     }
 
-    fn frame(
-        &mut self,
-        target: &NameContext<'_>,
-        frame: &RawFrame,
-        position: Position,
-        table: &mut FrameTable,
-    ) -> Result<FrameId, NameError> {
-        let (file, line) = self.place(target, position)?;
-        let (kind, name, detail) = match frame.kind {
-            ContextKind::Main => (FrameKind::Main, self.string("(main)"), None),
-            ContextKind::Sub | ContextKind::Format => {
-                let kind = if frame.kind == ContextKind::Sub {
-                    FrameKind::Sub
-                } else {
-                    FrameKind::Format
-                };
-                let name = self.cvs.get(&frame.cv).map(|entry| entry.name);
-                (kind, name.unwrap_or_else(|| self.string(UNKNOWN)), None)
-            }
-            ContextKind::EvalBlock => (
-                FrameKind::Eval,
-                self.string("(eval)"),
-                Some(self.string("block")),
-            ),
-            ContextKind::EvalString => (
-                FrameKind::Eval,
-                self.string("(eval)"),
-                Some(self.string("string")),
-            ),
-            ContextKind::Require => {
-                let detail = target.string_value(frame.namesv).unwrap_or(None);
-                let detail = detail.map(|text| self.string(&text));
-                (FrameKind::Require, self.string("(eval)"), detail)
-            }
-        };
-        Ok(self.intern(
-            FrameKey {
-                kind,
-                name,
-                detail,
-                file,
-                line,
-            },
-            table,
-        ))
-    }
-
-    fn intern(&mut self, key: FrameKey, table: &mut FrameTable) -> FrameId {
-        if let Some(id) = self.frames.get(&key) {
-            return *id;
-        }
-        let id = table.intern(Frame {
-            kind: key.kind,
-            name: self.text(key.name),
-            detail: key.detail.map(|d| self.text(d)),
-            file: self.text(key.file),
-            line: key.line,
-        });
-        self.frames.insert(key, id);
-        id
-    }
-
     /// File and line of a position, the line refined within the statement.
-    fn place(
+    pub(super) fn spot(
         &mut self,
         target: &NameContext<'_>,
         position: Position,
-    ) -> Result<(StringId, u32), NameError> {
+    ) -> Result<Spot, NameError> {
         let Some(entry) = self.cops.get(&position.cop) else {
-            return Ok((self.string(UNKNOWN), 0));
+            return Ok(Spot {
+                file: self.string(UNKNOWN),
+                eval: None,
+                line: 0,
+            });
         };
-        let (file, own) = (entry.file, entry.check.line);
+        let (file, eval, own) = (entry.file, entry.eval, entry.check.line);
+        let refined = match position.op {
+            0 => None,
+            op => self
+                .tree(target, position.cop)?
+                .and_then(|tree| tree.line_of(op, position.op_is_next)),
+        };
+        let line = u32::try_from(refined.unwrap_or(own)).unwrap_or(u32::MAX);
+        Ok(Spot { file, eval, line })
+    }
+
+    /// The ops of a statement; `None` where it has none.
+    pub(super) fn tree(
+        &mut self,
+        target: &NameContext<'_>,
+        cop: u64,
+    ) -> Result<Option<Arc<StatementTree>>, NameError> {
+        let Some(entry) = self.cops.get_mut(&cop) else {
+            return Ok(None);
+        };
         // Copies of PL_compiling have no op tree behind them.
-        let plain =
-            position.op == 0 || entry.check.op_type == 0 || position.cop == target.compiling;
-        let line = if plain {
-            own
-        } else {
-            let tree = match &entry.tree {
-                Some(tree) => tree.clone(),
-                None => {
-                    let tree = Arc::new(target.statement_tree(position.cop)?);
-                    if let Some(entry) = self.cops.get_mut(&position.cop) {
-                        entry.tree = Some(tree.clone());
-                    }
-                    self.learned_cops.push(position.cop);
-                    tree
-                }
-            };
-            tree.line_of(position.op, position.op_is_next)
-                .unwrap_or(own)
-        };
-        Ok((file, u32::try_from(line).unwrap_or(u32::MAX)))
-    }
-}
-
-/// The name of a string eval's file without its number: `(eval 17)` (pp_entereval, pp_ctl.c) and
-/// before 5.18 `(re_eval 17)` (regcomp.c).
-fn merged_file(file: &str) -> &str {
-    let number = |kind: &str| file.strip_prefix(kind)?.strip_suffix(')');
-    let is_number = |text: Option<&str>| {
-        text.is_some_and(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))
-    };
-    if is_number(number("(eval ")) {
-        "(eval)"
-    } else if is_number(number("(re_eval ")) {
-        "(re_eval)"
-    } else {
-        file
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::merged_file;
-
-    #[test]
-    fn only_what_perl_numbers_is_merged() {
-        assert_eq!(merged_file("(eval 17)"), "(eval)");
-        assert_eq!(merged_file("(re_eval 3)"), "(re_eval)");
-        for other in [
-            "(eval )",
-            "(eval 1",
-            "(eval x)",
-            "lib/(eval 1).pm",
-            "(eval 1)[a.pl:3]",
-        ] {
-            assert_eq!(merged_file(other), other);
+        if entry.check.op_type == 0 || cop == target.compiling {
+            return Ok(None);
         }
+        if entry.tree.is_none() {
+            entry.tree = Some(Arc::new(target.statement_tree(cop)?));
+            self.learned_cops.push(cop);
+        }
+        Ok(entry.tree.clone())
     }
 }

@@ -13,6 +13,12 @@ pub struct OpNumbers {
     pub dbstate: Option<u64>,
     /// A block without a context of its own.
     pub scope: Option<u64>,
+    /// `require`.
+    pub require: Option<u64>,
+    /// `do FILE`, which makes the same kind of frame as `require`.
+    pub dofile: Option<u64>,
+    /// `sort`.
+    pub sort: Option<u64>,
     /// The ops that end a sub or an eval: while they run, its frame is being taken down.
     pub leaving: Vec<u64>,
 }
@@ -41,6 +47,9 @@ impl OpNumbers {
             nextstate: need("nextstate")?,
             dbstate: find("dbstate"),
             scope: find("scope"),
+            require: find("require"),
+            dofile: find("dofile"),
+            sort: find("sort"),
             leaving: ["leavesub", "leavesublv", "return", "leaveeval"]
                 .into_iter()
                 .filter_map(find)

@@ -1,9 +1,9 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
-use super::names::{FrameId, FrameTable, NameContext, NameError, Names};
+use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
 use super::recheck::Recheck;
 use super::stack::{StackError, StackReader, Variables};
-use super::walk::{Position, RawStack, WalkError, WalkRules, drop_unfinished};
+use super::walk::{RawStack, WalkError, WalkRules, drop_unfinished};
 
 /// Why a sample gave no stack. The text of a kind is what `--stats` counts under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,19 +61,10 @@ pub struct ThreadSampler {
     compiling: u64,
     raw: RawStack,
     recheck: Recheck,
-    named: Vec<Named>,
-    ids: Vec<FrameId>,
+    trail: Trail,
     unchanged: usize,
     /// `PL_cop_seqmax` when all frames were verified last; `None` when that must be done anew.
     verified_at: Option<u64>,
-}
-
-/// For what a frame got its id.
-#[derive(Debug, Clone, Copy)]
-struct Named {
-    position: Position,
-    /// As the innermost frame, which may be shown at another place than its own.
-    innermost: bool,
 }
 
 impl ThreadSampler {
@@ -84,8 +75,7 @@ impl ThreadSampler {
             compiling,
             raw: RawStack::default(),
             recheck: Recheck::default(),
-            named: Vec::new(),
-            ids: Vec::new(),
+            trail: Trail::default(),
             unchanged: 0,
             verified_at: None,
         }
@@ -93,7 +83,7 @@ impl ThreadSampler {
 
     /// The frames of the last good sample, outermost first: `(main)` and what it called.
     pub fn frames(&self) -> &[FrameId] {
-        &self.ids
+        self.trail.ids()
     }
 
     /// So many of the outermost frames are the same as in the good sample before.
@@ -118,7 +108,7 @@ impl ThreadSampler {
             compiling: self.compiling,
             ..target
         };
-        self.unchanged = self.ids.len();
+        self.unchanged = self.trail.ids().len();
         let mut last = SampleError::Stack(StackError::Torn);
         for attempt in 0..MAX_TRIES {
             if attempt > 0 {
@@ -201,8 +191,7 @@ impl ThreadSampler {
     /// Everything has to be found out anew.
     fn forget_frames(&mut self) {
         self.raw.frames.clear();
-        self.named.clear();
-        self.ids.clear();
+        self.trail.clear();
         self.unchanged = 0;
         self.verified_at = None;
     }
@@ -237,32 +226,12 @@ impl ThreadSampler {
         let kept = if names.has_replaced() {
             0
         } else {
-            self.raw.kept.min(self.named.len())
+            self.raw.kept
         };
-        let is_same = |index: &usize| {
-            let (raw, named) = (self.raw.frames.get(*index), self.named.get(*index));
-            let is_innermost = index + 1 == self.raw.frames.len();
-            matches!((raw, named), (Some(raw), Some(named))
-                if !named.innermost && !is_innermost && raw.position == named.position)
-        };
-        // Only of the last kept frame can the position be another.
-        let kept = match kept.checked_sub(1) {
-            Some(last) if !is_same(&last) => last,
-            _ => kept,
-        };
-        self.unchanged = self.unchanged.min(kept);
-        self.ids.truncate(kept);
-        self.named.truncate(kept);
-        for index in kept..self.raw.frames.len() {
-            let id = names.name(target, &self.raw.frames, index, table)?;
-            let (Some(id), Some(raw)) = (id, self.raw.frames.get(index)) else {
-                break;
-            };
-            self.ids.push(id);
-            self.named.push(Named {
-                position: raw.position,
-                innermost: index + 1 == self.raw.frames.len(),
-            });
+        let first = self.trail.keep(&self.raw, kept);
+        self.unchanged = self.unchanged.min(self.trail.ids().len());
+        for index in first..self.raw.frames.len() {
+            names.name(target, &self.raw, index, &mut self.trail, table)?;
         }
         Ok(())
     }

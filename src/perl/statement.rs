@@ -11,11 +11,16 @@ const MAX_OPS: usize = 8192;
 /// Ops from a sub's entry to its first statement: signatures and `my` come in between.
 const MAX_STEPS: usize = 512;
 
-/// The ops of a statement, in the order in which perl's closest_cop (util.c) meets them.
-/// Empty when no inner statement was optimised away: then there is nothing to refine.
+/// What the ops of a statement tell.
 #[derive(Debug, Default)]
 pub(super) struct StatementTree {
+    /// In the order in which perl's closest_cop (util.c) meets them. Empty when no inner statement
+    /// was optimised away: then there is nothing to refine.
     ops: Vec<TreeOp>,
+    /// `op_next` of every `do FILE`.
+    dofiles: Vec<u64>,
+    has_require: bool,
+    pub(super) has_sort: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +42,16 @@ impl StatementTree {
         });
         found.map(|o| o.line)
     }
+
+    /// Whether what was called and goes on at `next` is a `do FILE` and no `require`. Before 5.10
+    /// a frame does not say where it goes on: then `next` is 0.
+    pub(super) fn is_dofile(&self, next: u64) -> bool {
+        if next == 0 {
+            !self.dofiles.is_empty() && !self.has_require
+        } else {
+            self.dofiles.contains(&next)
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +61,7 @@ struct Node {
     first: u64,
     is_scope: bool,
     was_statement: bool,
+    op_type: u64,
 }
 
 /// Lists the tree below `root` in the order of perl's own search, each op with the line of the
@@ -55,7 +71,7 @@ fn flatten(
     lines: &HashMap<u64, u64>,
     cop: u64,
     root: u64,
-) -> StatementTree {
+) -> Vec<TreeOp> {
     let mut ops = Vec::new();
     let own = lines.get(&cop).copied().unwrap_or(0);
     // (op, line inherited from the left, whether its siblings follow)
@@ -81,7 +97,7 @@ fn flatten(
             stack.push((node.first, line, true));
         }
     }
-    StatementTree { ops }
+    ops
 }
 
 impl NameContext<'_> {
@@ -151,18 +167,26 @@ impl NameContext<'_> {
             .filter(|(at, n)| n.was_statement && **at != cop)
             .map(|(at, _)| *at)
             .collect();
+        let are = |op: Option<u64>| nodes.values().filter(move |n| Some(n.op_type) == op);
+        let mut tree = StatementTree {
+            ops: Vec::new(),
+            dofiles: are(self.ops.dofile).map(|n| n.next).collect(),
+            has_require: are(self.ops.require).next().is_some(),
+            has_sort: are(self.ops.sort).next().is_some(),
+        };
         let Some(root) = nodes
             .get(&cop)
             .map(|c| c.sibling)
             .filter(|root| *root != 0 && !optimised.is_empty())
         else {
-            return Ok(StatementTree::default());
+            return Ok(tree);
         };
         let mut lines = HashMap::from([(cop, self.member(cop, self.layout.cop.cop_line)?)]);
         for at in optimised {
             lines.insert(at, self.member(at, self.layout.cop.cop_line)?);
         }
-        Ok(flatten(&nodes, &lines, cop, root))
+        tree.ops = flatten(&nodes, &lines, cop, root);
+        Ok(tree)
     }
 
     fn node(&self, bytes: &[u8], is_cop: bool) -> Result<Node, NameError> {
@@ -187,6 +211,7 @@ impl NameContext<'_> {
                 0
             },
             is_scope: Some(op_type) == self.ops.scope,
+            op_type,
             was_statement: op_type == self.ops.null
                 && self.get(op.op_targ, bytes)? == self.ops.nextstate,
         })

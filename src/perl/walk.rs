@@ -14,8 +14,11 @@ pub enum ContextKind {
     Sub,
     /// A format.
     Format,
-    /// eval BLOCK, or C code that catches exceptions (around DESTROY, BEGIN and signal handlers).
+    /// eval BLOCK.
     EvalBlock,
+    /// C code that catches exceptions: perl's own around DESTROY, BEGIN and signal handlers, or an
+    /// XS module's. Before 5.10 it looks like eval BLOCK.
+    EvalFromC,
     /// eval STRING.
     EvalString,
     /// `require`, `use` or `do FILE`.
@@ -55,11 +58,23 @@ pub struct RawFrame {
     pub place: Place,
 }
 
+/// What a stack info was made for. Beyond the outermost, perl's C code called Perl there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Callback {
+    /// Its `si_type`.
+    pub si_type: i64,
+    /// A sub is the first thing on it, and not a block.
+    pub calls_sub: bool,
+}
+
 /// The frames of one copy of a stack.
 #[derive(Debug, Clone, Default)]
 pub struct RawStack {
     /// Outermost first; the first is the main program.
     pub frames: Vec<RawFrame>,
+    /// The stack infos, outermost first. There can be some without a frame: the block of a `sort`
+    /// is none.
+    pub callbacks: Vec<Callback>,
     /// So many of the outermost frames come from contexts that are as they were in the walk before;
     /// of the last of these the position may be another.
     pub kept: usize,
@@ -119,11 +134,16 @@ impl WalkRules<'_> {
         // &DB::sub stands between a sub and its caller: it decides where the caller is.
         let mut decided = false;
         let mut left: Option<Position> = None;
+        out.callbacks.truncate(start.0);
         for (number, info) in stack.infos().iter().enumerate().skip(start.0) {
             let bytes = stack.contexts(info);
             if let Some(index) = info.cxsubix {
                 self.check_newest(bytes, index, size)?;
             }
+            out.callbacks.push(Callback {
+                si_type: info.si_type,
+                calls_sub: self.is_sub(bytes.get(..size).unwrap_or_default()),
+            });
             let first = if number == start.0 { start.1 } else { 0 };
             for index in first..info.count {
                 let context = index
@@ -190,6 +210,12 @@ impl WalkRules<'_> {
         }
     }
 
+    fn is_sub(&self, context: &[u8]) -> bool {
+        let number = &self.layout.constants;
+        let word = self.layout.context.cx_type.get(self.abi, context);
+        word.map(|w| w & number.CXTYPEMASK) == Some(number.CXt_SUB)
+    }
+
     /// One context, if `caller` would count it.
     fn context(&self, bytes: &[u8]) -> Result<Option<Found>, WalkError> {
         let (cx, number) = (&self.layout.context, &self.layout.constants);
@@ -198,6 +224,7 @@ impl WalkRules<'_> {
         let maybe = |field: Option<crate::memory::Field>| field.map_or(Ok(0), get);
         let word = get(cx.cx_type)?;
         let has = |flag: u64| word & flag != 0;
+        let returns_to_c = |retop: crate::memory::Field| retop.get(self.abi, bytes) == Some(0);
         let cx_type = word & number.CXTYPEMASK;
         if number.CXt_LAST.is_some_and(|last| cx_type > last) {
             return Err(WalkError("its type is none that perl has"));
@@ -225,6 +252,8 @@ impl WalkRules<'_> {
             }
             let kind = if has(number.CXp_REAL) {
                 ContextKind::EvalString
+            } else if has(number.CXp_TRYBLOCK) && cx.blk_eval_retop.is_some_and(returns_to_c) {
+                ContextKind::EvalFromC
             } else if has(number.CXp_TRYBLOCK) {
                 ContextKind::EvalBlock
             } else {

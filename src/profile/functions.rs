@@ -2,18 +2,8 @@
 //! view shows.
 
 use super::{Sample, Seen, Sink};
-use crate::perl::names::{Frame, FrameId, FrameTable};
+use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable, Function, UNKNOWN};
 use indexmap::IndexSet;
-use std::sync::Arc;
-
-/// A function, as the live view tells them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FunctionKey {
-    /// `Package::sub`.
-    pub name: Arc<str>,
-    /// The file in which it is executing.
-    pub file: Arc<str>,
-}
 
 /// Samples of one function.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +18,7 @@ pub struct FunctionCount {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionRow {
     /// The function.
-    pub key: FunctionKey,
+    pub key: Function,
     /// Since the last snapshot.
     pub recent: FunctionCount,
     /// Since the start.
@@ -56,7 +46,7 @@ struct Place {
 pub struct FunctionCounts {
     nodes: Vec<Node>,
     places: Vec<Place>,
-    functions: IndexSet<FunctionKey>,
+    functions: IndexSet<Function>,
     of_frame: Vec<Option<usize>>,
     recent_samples: u64,
 }
@@ -129,14 +119,8 @@ impl FunctionCounts {
             return *known;
         }
         let key = match table.get(id) {
-            Some(Frame { name, file, .. }) => FunctionKey {
-                name: name.clone(),
-                file: file.clone(),
-            },
-            None => FunctionKey {
-                name: crate::perl::names::UNKNOWN.into(),
-                file: crate::perl::names::UNKNOWN.into(),
-            },
+            Some(frame) => frame.function(),
+            None => Frame::new(FrameKind::Main, UNKNOWN.into(), UNKNOWN.into(), 0).function(),
         };
         let index = self.functions.insert_full(key).0;
         if let Some(slot) = self.of_frame.get_mut(id.index()) {
@@ -163,19 +147,14 @@ impl Sink for FunctionCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::FrameKind;
+    use crate::perl::names::Place as Start;
 
     #[test]
     fn recursion_counts_once_per_sample() {
         let mut seen = Seen::default();
         let mut frame = |name: &str, line| {
-            seen.frames.intern(Frame {
-                kind: FrameKind::Sub,
-                name: name.into(),
-                detail: None,
-                file: "a.pl".into(),
-                line,
-            })
+            seen.frames
+                .intern(Frame::new(FrameKind::Sub, name.into(), "a.pl".into(), line))
         };
         let (a1, a2, b) = (
             frame("main::a", 1),
@@ -202,7 +181,10 @@ mod tests {
         let (rows, samples) = counts.snapshot(&seen);
         assert_eq!(samples, 2);
         let row = |rows: &[FunctionRow], name: &str| {
-            rows.iter().find(|r| &*r.key.name == name).cloned().unwrap()
+            rows.iter()
+                .find(|r| &*r.key.label == name)
+                .cloned()
+                .unwrap()
         };
         assert_eq!(
             row(&rows, "main::a").recent,
@@ -215,5 +197,30 @@ mod tests {
         let (rows, samples) = counts.snapshot(&seen);
         let b = row(&rows, "main::b");
         assert_eq!((samples, b.recent.total, b.all.total), (0, 0, 2));
+    }
+
+    #[test]
+    fn a_function_is_known_by_where_it_begins() {
+        let mut seen = Seen::default();
+        let mut counts = FunctionCounts::default();
+        // The same sub, where a #line directive is at work, and one of the same name.
+        for (file, line) in [("a.pl", 3), ("b.y", 3), ("a.pl", 20)] {
+            let mut frame = Frame::new(FrameKind::Sub, "main::f".into(), file.into(), 7);
+            frame.start = Start {
+                file: "a.pl".into(),
+                line,
+            };
+            let frame = seen.frames.intern(frame);
+            let sample = Sample {
+                stack: seen.stacks.intern(None, frame),
+                thread: 0,
+                running: true,
+                at: std::time::Duration::ZERO,
+            };
+            counts.add(&seen, sample);
+        }
+        let (rows, _) = counts.snapshot(&seen);
+        let own: Vec<u64> = rows.iter().map(|row| row.recent.own).collect();
+        assert_eq!(own, [2, 1]);
     }
 }

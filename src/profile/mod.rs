@@ -173,13 +173,7 @@ fn thread_roots(seen: &mut Seen) -> Vec<Vec<FrameId>> {
     let first = seen.threads.first().map(|t| t.pid);
     let several_processes = seen.threads.iter().any(|t| Some(t.pid) != first);
     let root = |table: &mut FrameTable, kind, name: String| {
-        table.intern(Frame {
-            kind,
-            name: name.into(),
-            detail: None,
-            file: UNKNOWN.into(),
-            line: 0,
-        })
+        table.intern(Frame::new(kind, name.into(), UNKNOWN.into(), 0))
     };
     let table = &mut seen.frames;
     let roots = seen.threads.iter().map(|thread| {

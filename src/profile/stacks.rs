@@ -69,15 +69,8 @@ mod tests {
     #[test]
     fn stacks_share_their_beginnings() {
         let mut table = FrameTable::default();
-        let mut frame = |name: &str| {
-            table.intern(Frame {
-                kind: FrameKind::Sub,
-                name: name.into(),
-                detail: None,
-                file: "a.pl".into(),
-                line: 1,
-            })
-        };
+        let mut frame =
+            |name: &str| table.intern(Frame::new(FrameKind::Sub, name.into(), "a.pl".into(), 1));
         let (a, b, c) = (frame("a"), frame("b"), frame("c"));
         let mut tree = StackTree::default();
         let under = tree.intern(None, a);

@@ -13,6 +13,7 @@ pub use scout::Follow;
 use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
+use crate::perl::names::NameOptions;
 use crate::process::{Process, ThreadState};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub idle: bool,
     /// Which children are sampled too.
     pub follow: Follow,
+    /// What frames say.
+    pub names: NameOptions,
 }
 
 /// What a recording has so far; shared with whoever shows it.
@@ -116,7 +119,10 @@ impl<'r, S: Sink> Sampler<'r, S> {
     ) -> Self {
         let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
         Sampler {
-            watched: targets.into_iter().map(Watched::new).collect(),
+            watched: targets
+                .into_iter()
+                .map(|target| Watched::new(target, settings.names))
+                .collect(),
             scout: Scout::start(&roots, &pids, settings.follow, sources),
             awaited: Vec::new(),
             roots,
@@ -371,7 +377,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
                     let pid = target.process.pid();
                     self.awaited.retain(|awaited| *awaited != pid);
                     self.watched.retain(|w| w.target.process.pid() != pid);
-                    self.watched.push(Watched::new(*target));
+                    self.watched
+                        .push(Watched::new(*target, self.settings.names));
                     found = true;
                 }
                 Report::Gone(pid, why) => {

@@ -2,7 +2,7 @@
 
 use super::coschedule::is_real_time;
 use crate::attach::{PerlThread, Target};
-use crate::perl::names::Names;
+use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::ThreadWatch;
 use crate::profile::{Seen, StackId, ThreadAbout};
@@ -79,11 +79,11 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(target: Target) -> Self {
+    pub(super) fn new(target: Target, names: NameOptions) -> Self {
         Watched {
             title: target.process.title().into(),
             target,
-            names: Names::merging_evals(),
+            names: Names::with(names),
             threads: Vec::new(),
             known_count: 0,
             settled: false,

@@ -3,6 +3,7 @@
 mod table;
 mod terminal;
 
+use crate::perl::names::homes;
 use crate::profile::Tally;
 use crate::profile::functions::{FunctionCounts, FunctionRow};
 use crate::sampler::Recording;
@@ -44,8 +45,8 @@ const FIRST: Duration = Duration::from_millis(250);
 /// What the last refresh found.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Functions, busiest first.
-    pub rows: Vec<FunctionRow>,
+    /// Functions, busiest first, each with where it is.
+    pub rows: Vec<(FunctionRow, String)>,
     /// Samples with a stack in the last period.
     pub recent: u64,
     /// Length of the last period.
@@ -142,10 +143,11 @@ impl View {
             let key = |r: &FunctionRow| (r.recent.own, r.recent.total, r.all.own, r.all.total);
             key(b)
                 .cmp(&key(a))
-                .then_with(|| a.key.name.cmp(&b.key.name))
+                .then_with(|| a.key.label.cmp(&b.key.label))
         });
+        let homes = homes(rows.iter().map(|row| &row.key));
         self.snapshot = Snapshot {
-            rows,
+            rows: rows.into_iter().zip(homes).collect(),
             recent,
             period: now - self.last,
             tally: all.since(&self.before),

@@ -133,7 +133,7 @@ struct Column {
     title: &'static str,
     width: Constraint,
     numeric: bool,
-    cell: fn(&FunctionRow, &Scale) -> String,
+    cell: fn(&(FunctionRow, String), &Scale) -> String,
 }
 
 /// What turns counts into shares and seconds.
@@ -157,18 +157,20 @@ fn columns(width: u16) -> Vec<Column> {
         cell,
     };
     let mut columns = vec![
-        number("%Own", 6, |r, s| percent(r.recent.own, s.recent)),
-        number("%Total", 6, |r, s| percent(r.recent.total, s.recent)),
+        number("%Own", 6, |(r, _), s| percent(r.recent.own, s.recent)),
+        number("%Total", 6, |(r, _), s| percent(r.recent.total, s.recent)),
     ];
     if width >= 45 {
-        columns.push(number("OwnTime", 9, |r, s| seconds(r.all.own, s.period)));
-        columns.push(number("TotalTime", 9, |r, s| {
+        columns.push(number("OwnTime", 9, |(r, _), s| {
+            seconds(r.all.own, s.period)
+        }));
+        columns.push(number("TotalTime", 9, |(r, _), s| {
             seconds(r.all.total, s.period)
         }));
     }
-    columns.push(text("Function", 3, |r, _| r.key.name.to_string()));
+    columns.push(text("Function", 3, |(r, _), _| r.key.label.to_string()));
     if width >= 70 {
-        columns.push(text("File", 2, |r, _| r.key.file.to_string()));
+        columns.push(text("File", 2, |(_, home), _| home.clone()));
     }
     columns
 }
@@ -196,7 +198,7 @@ fn functions(frame: &mut Frame<'_>, area: Rect, about: &About, s: &Snapshot) {
             .map(|column| Cell::from((column.cell)(row, &scale)));
         let mut cells: Vec<Cell<'_>> = cells.collect();
         if let Some(own) = cells.first_mut() {
-            *own = std::mem::take(own).style(heat(share(row.recent.own, s.recent)));
+            *own = std::mem::take(own).style(heat(share(row.0.recent.own, s.recent)));
         }
         Row::new(cells)
     });

@@ -1,0 +1,5 @@
+package Loading;
+BEGIN { main::stop('begin') }
+main::stop('loading');
+sub import { main::stop('import') }
+1;
