@@ -1,9 +1,12 @@
 //! The loop that samples: schedule, threads, accounting, and what to do when the target ends,
 //! execs or grows threads.
 
-mod clock;
+// The two are the benchmarks' too: their floor keeps the same schedule on the same CPU.
+#[doc(hidden)]
+pub mod clock;
 #[cfg(target_os = "linux")]
-mod coschedule;
+#[doc(hidden)]
+pub mod coschedule;
 
 use crate::attach::{AttachError, PerlThread, Target};
 use crate::layout::Sources;
