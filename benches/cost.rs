@@ -63,7 +63,9 @@ fn program(kind: Kind, depth: usize) -> String {
         Kind::Recursion => {
             text.push_str("sub s { my $n = shift; my $r = $n ? s($n - 1) : serve(); $r }\n");
             // `s` alone would be a substitution.
-            text = text.replace("sub s {", "sub down {").replace("? s(", "? down(");
+            text = text
+                .replace("sub s {", "sub down {")
+                .replace("? s(", "? down(");
             let _ = writeln!(text, "down({depth});");
         }
     }
@@ -113,7 +115,10 @@ fn floor(pid: i32, rate: f64) -> f64 {
 /// Some memory of the process.
 fn first_readable(pid: i32) -> u64 {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("maps");
-    let heap = maps.lines().find(|l| l.ends_with("[heap]")).expect("a heap");
+    let heap = maps
+        .lines()
+        .find(|l| l.ends_with("[heap]"))
+        .expect("a heap");
     let start = heap.split('-').next().expect("a range");
     u64::from_str_radix(start, 16).expect("an address")
 }
@@ -216,7 +221,9 @@ fn highest_rate(perl: &str, folder: &Path, sources: &Sources) -> bool {
     let work = format!("{}\n", (20_000.0 / wall) as u64);
     println!("\ndepth 50   rate/s  taken/s  missed  target's wall time  target's CPU time");
     let mut highest = 0.0;
-    for rate in [1000.0, 2000.0, 5000.0, 10_500.0, 15_000.0, 20_000.0, 30_000.0] {
+    for rate in [
+        1000.0, 2000.0, 5000.0, 10_500.0, 15_000.0, 20_000.0, 30_000.0,
+    ] {
         let (mut walls, mut cpus) = (vec![], vec![]);
         let (mut taken, mut missed, mut seconds) = (0, 0, 0.0);
         for _ in 0..PIECES {

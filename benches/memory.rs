@@ -105,7 +105,11 @@ fn stays_small(perl: &str, seconds: usize) -> bool {
          {last:.1} MB after {seconds} s, growing {:.2} KB/s; after an hour {hour:.1} MB  {}",
         SIDE * SIDE,
         per_second * 1024.0,
-        if small { "ok" } else { "BROKEN: more than 64 MB" },
+        if small {
+            "ok"
+        } else {
+            "BROKEN: more than 64 MB"
+        },
     );
     small
 }

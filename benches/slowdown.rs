@@ -165,9 +165,7 @@ fn slowdown(perl: &str, rounds: usize) -> usize {
                 _ if median > bar => format!("undecided: {bar} %"),
                 _ => format!("ok: under {bar} %"),
             };
-            println!(
-                "{rate:6}  {name:26} {median:8.2} %  {low:6.2} … {high:5.2} %  {verdict}"
-            );
+            println!("{rate:6}  {name:26} {median:8.2} %  {low:6.2} … {high:5.2} %  {verdict}");
         }
     }
     broken

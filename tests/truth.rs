@@ -1,9 +1,9 @@
 //! No sampled stack may be one that the program cannot have had: a quick turn of
 //! `benches/truth.rs` on the programs that tear most easily.
 
-mod loudly;
 #[path = "../benches/truth/mod.rs"]
 mod harness;
+mod loudly;
 
 use harness::perl::perls;
 use harness::trial::{Effort, run};
@@ -34,7 +34,11 @@ fn no_stack_is_impossible() {
             }
             let name = &program.name;
             assert!(sampled.good >= 1000, "{perl} {name}: {:?}", sampled.reasons);
-            assert_eq!(sampled.impossible, 0, "{perl} {name}: {:?}", sampled.reasons);
+            assert_eq!(
+                sampled.impossible, 0,
+                "{perl} {name}: {:?}",
+                sampled.reasons
+            );
         }
     }
 }

@@ -253,7 +253,9 @@ impl Turns {
     fn wait(&self, holds: impl Fn(&Turn) -> bool) -> bool {
         const PATIENCE: Duration = Duration::from_millis(200);
         let state = self.state.lock().expect("no panic");
-        let waited = self.changed.wait_timeout_while(state, PATIENCE, |t| !holds(t));
+        let waited = self
+            .changed
+            .wait_timeout_while(state, PATIENCE, |t| !holds(t));
         !waited.expect("no panic").1.timed_out()
     }
 
@@ -284,7 +286,9 @@ impl Sink for Gate {
         }
         state.parked = true;
         turns.changed.notify_all();
-        let asked = turns.changed.wait_while(state, |t| t.wanted == 0 && !t.over);
+        let asked = turns
+            .changed
+            .wait_while(state, |t| t.wanted == 0 && !t.over);
         asked.expect("no panic").parked = false;
     }
 }

@@ -2,7 +2,11 @@
 
 /// Total variation distance of two sequences of kinds.
 pub fn distance(left: &[u32], right: &[u32]) -> f64 {
-    let kinds = left.iter().chain(right).max().map_or(0, |k| *k as usize + 1);
+    let kinds = left
+        .iter()
+        .chain(right)
+        .max()
+        .map_or(0, |k| *k as usize + 1);
     let share = |of: &[u32]| {
         let mut shares = vec![0.0; kinds];
         for kind in of {

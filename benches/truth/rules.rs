@@ -130,7 +130,14 @@ impl Rules {
         match self.chain(stack) {
             Err(why) => Verdict::Impossible(why),
             Ok(leaf) if self.places.contains(leaf) => Verdict::Legal,
-            Ok(leaf) => Verdict::WrongLine(leaf.to_string()),
+            Ok(leaf) => {
+                let callers = stack.len().saturating_sub(1);
+                let caller = stack[..callers].last();
+                Verdict::WrongLine(match caller {
+                    Some(caller) => format!("{leaf}, called at {caller}"),
+                    None => leaf.to_string(),
+                })
+            }
         }
     }
 

@@ -93,7 +93,7 @@ impl Known {
                 Verdict::Legal => continue,
                 Verdict::WrongLine(why) => {
                     into.wrong_lines += 1;
-                    format!("line: {why}")
+                    format!("wrong line: {why}")
                 }
                 Verdict::Impossible(why) => {
                     into.impossible += 1;
@@ -116,6 +116,22 @@ impl Known {
     }
 }
 
+/// The rate that leaves the program most of its CPU: one that hardly moves between two samples shows
+/// nothing.
+fn bearable(running: &Running, program: &Program, sources: &Sources, rate: f64) -> f64 {
+    const SHARE: f64 = 0.4;
+    let wanted = Wanted {
+        rate: rate.min(500.0),
+        samples: 200,
+        at_most: Duration::from_secs(5),
+        warm: 50,
+    };
+    let all = contact::sample(&running.pids, sources, &program.path, wanted);
+    let cost = all.iter().map(|s| s.steady.cpu.as_secs_f64()).sum::<f64>();
+    let samples = all.iter().map(|s| s.steady.samples).sum::<u64>();
+    rate.min(SHARE * samples as f64 / cost.max(1e-6)).max(100.0)
+}
+
 /// Runs a program and looks at it in both ways in turn, so that whatever else the machine does
 /// falls on both.
 pub fn run(perl: &str, program: &Program, sources: &Sources, effort: Effort) -> Outcome {
@@ -124,11 +140,12 @@ pub fn run(perl: &str, program: &Program, sources: &Sources, effort: Effort) -> 
     let mut known = Known::default();
     let (mut sampled, mut at_rest) = (Counted::default(), Counted::default());
     let samples = effort.samples.div_ceil(slices);
+    let rate = bearable(&running, program, sources, effort.rate);
     let wanted = Wanted {
-        rate: effort.rate,
+        rate,
         samples,
-        // A sampler that is hopelessly slow must come to an end too.
-        at_most: Duration::from_secs_f64(5.0 + 10.0 * samples as f64 / effort.rate),
+        // A program that waits is not sampled, and must come to an end too.
+        at_most: Duration::from_secs_f64(5.0 + 10.0 * samples as f64 / rate),
         warm: (samples / 5).min(1000),
     };
     for _ in 0..slices {

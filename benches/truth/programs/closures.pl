@@ -1,12 +1,13 @@
 # Closures of several packages, made and freed without end: their memory is used again by those of
-# another package, so a name that is remembered by its address alone is soon wrong.
+# another package, so a name that is remembered by its address alone is soon wrong. (To perl a statement that ends
+# in a sub is on the line of the sub's closing brace.)
 package C1;
 sub make {
     my $n = shift;                      #@ C1::make
     return sub {                        #@ C1::make
         my $x = $n + 1;                 #@ C1::__ANON__
         return $x;                      #@ C1::__ANON__
-    };
+    };                                  #@ C1::make
 }
 package C2;
 sub make {
@@ -14,7 +15,7 @@ sub make {
     return sub {                        #@ C2::make
         my $x = $n + 2;                 #@ C2::__ANON__
         return $x;                      #@ C2::__ANON__
-    };
+    };                                  #@ C2::make
 }
 package C3;
 sub make {
@@ -22,7 +23,7 @@ sub make {
     return sub {                        #@ C3::make
         my $x = $n + 3;                 #@ C3::__ANON__
         return $x;                      #@ C3::__ANON__
-    };
+    };                                  #@ C3::make
 }
 package main;
 $| = 1; alarm 7200;
