@@ -2,19 +2,25 @@
 
 /// Total variation distance of two sequences of kinds.
 pub fn distance(left: &[u32], right: &[u32]) -> f64 {
-    let kinds = left
-        .iter()
-        .chain(right)
-        .max()
-        .map_or(0, |k| *k as usize + 1);
-    let share = |of: &[u32]| {
-        let mut shares = vec![0.0; kinds];
-        for kind in of {
-            shares[*kind as usize] += 1.0 / of.len() as f64;
-        }
-        shares
-    };
-    let pairs = share(left).into_iter().zip(share(right));
+    let kinds = kinds(left, right);
+    apart(&shares(left, kinds), &shares(right, kinds))
+}
+
+fn kinds(left: &[u32], right: &[u32]) -> usize {
+    let all = left.iter().chain(right);
+    all.max().map_or(0, |k| *k as usize + 1)
+}
+
+fn shares(of: &[u32], kinds: usize) -> Vec<f64> {
+    let mut shares = vec![0.0; kinds];
+    for kind in of {
+        shares[*kind as usize] += 1.0 / of.len() as f64;
+    }
+    shares
+}
+
+fn apart(left: &[f64], right: &[f64]) -> f64 {
+    let pairs = left.iter().zip(right);
     pairs.map(|(l, r)| (l - r).abs()).sum::<f64>() / 2.0
 }
 
@@ -26,30 +32,22 @@ pub struct Noise {
     pub limit: f64,
 }
 
-/// The distance of two samples of these lengths that are drawn from both sequences together. They
-/// are drawn in blocks, as neighbours in time are alike.
+/// The distance that two sequences of one and the same distribution would have: each is drawn
+/// anew from itself, and what counts is how far that takes it from itself. They are drawn in blocks,
+/// as neighbours in time are alike, above all where the program waits for a CPU.
 pub fn noise(left: &[u32], right: &[u32]) -> Noise {
-    const BLOCK: usize = 50;
     const ROUNDS: usize = 100;
-    let mut blocks: Vec<&[u32]> = left.chunks(BLOCK).chain(right.chunks(BLOCK)).collect();
-    blocks.retain(|b| !b.is_empty());
-    if blocks.is_empty() {
-        return Noise {
-            mean: 0.0,
-            limit: 0.0,
-        };
-    }
+    let kinds = kinds(left, right);
     let mut random = fastrand::Rng::with_seed(1);
-    let mut draw = |length: usize| {
-        let mut drawn = Vec::with_capacity(length + BLOCK);
-        while drawn.len() < length {
-            drawn.extend_from_slice(blocks[random.usize(..blocks.len())]);
+    let mut strayed = |of: &[u32]| {
+        let mut strayed = shares(&drawn(of, &mut random), kinds);
+        for (share, own) in strayed.iter_mut().zip(shares(of, kinds)) {
+            *share -= own;
         }
-        drawn.truncate(length);
-        drawn
+        strayed
     };
     let rounds: Vec<f64> = (0..ROUNDS)
-        .map(|_| distance(&draw(left.len()), &draw(right.len())))
+        .map(|_| apart(&strayed(left), &strayed(right)))
         .collect();
     let mean = rounds.iter().sum::<f64>() / ROUNDS as f64;
     let variance = rounds.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (ROUNDS - 1) as f64;
@@ -57,4 +55,16 @@ pub fn noise(left: &[u32], right: &[u32]) -> Noise {
         mean,
         limit: mean + 4.0 * variance.sqrt(),
     }
+}
+
+/// As many as there are, in blocks that begin anywhere.
+fn drawn(of: &[u32], random: &mut fastrand::Rng) -> Vec<u32> {
+    const BLOCK: usize = 50;
+    let mut drawn = Vec::with_capacity(of.len() + BLOCK);
+    while drawn.len() < of.len() {
+        let start = random.usize(..of.len());
+        drawn.extend(of.iter().cycle().skip(start).take(BLOCK));
+    }
+    drawn.truncate(of.len());
+    drawn
 }
