@@ -7,6 +7,7 @@
 //!
 //! `cargo bench --bench cost`, with
 //! - `P5SPY_COST_ROUNDS`: turns of each, 5 unless told,
+//! - `P5SPY_BENCH_NICE`: the program's niceness, for a machine that is busy with other things,
 //! - `P5SPY_TEST_PERL`: perls, separated by `:`, /usr/bin/perl unless told.
 //!
 //! Ends with an error when the bar is broken: at most 2 times the floor at depth 50 and 3 times at

@@ -4,6 +4,7 @@
 //!
 //! `cargo bench --bench memory`, with
 //! - `P5SPY_MEMORY_SECONDS`: how long, 60 unless told; all stacks are seen after about 100,
+//! - `P5SPY_BENCH_NICE`: the program's niceness, for a machine that is busy with other things,
 //! - `P5SPY_TEST_PERL`: perls, separated by `:`, /usr/bin/perl unless told.
 //!
 //! Ends with an error when the bar is broken: 64 MB after an hour.

@@ -10,6 +10,7 @@
 //!
 //! `cargo bench --bench slowdown`, with
 //! - `P5SPY_SLOWDOWN_ROUNDS`: turns of each, 15 unless told,
+//! - `P5SPY_BENCH_NICE`: the program's niceness, for a machine that is busy with other things,
 //! - `P5SPY_TEST_PERL`: perls, separated by `:`, /usr/bin/perl unless told.
 //!
 //! Ends with an error when the bar is broken: 1 % at 100 and 3 % at 1000 samples per second, by the

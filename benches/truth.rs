@@ -9,6 +9,7 @@
 //! - `P5SPY_TRUTH_STOPS`: looks at the stopped program, a quarter of that unless told,
 //! - `P5SPY_TRUTH_RATE`: samples per second, 4000 unless told,
 //! - `P5SPY_TRUTH_PROGRAMS`: only these, separated by commas,
+//! - `P5SPY_BENCH_NICE`: the program's niceness, for a machine that is busy with other things,
 //! - `P5SPY_TEST_PERL`: perls, separated by `:`, /usr/bin/perl unless told.
 //!
 //! Ends with an error when the bar is broken: an impossible stack, 0.1 % wrong innermost lines

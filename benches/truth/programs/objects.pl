@@ -42,11 +42,12 @@ sub overloaded {
     my $text = "$sum";                  #@ main::overloaded > Over::text
     $text .= 'x';                       #@ main::overloaded
 }
-# perl wraps a destructor in an eval, which caller shows.
+# perl wraps a destructor in an eval, which caller shows. Some perls free what undef lets go of when
+# the next statement begins.
 sub destroyed {
     my $gone = Gone->new;               #@ main::destroyed > Gone::new
     undef $gone;                        #@ main::destroyed > (eval); (eval) > Gone::DESTROY
-    $gone = 1;                          #@ main::destroyed
+    $gone = 1;                          #@ main::destroyed > (eval); (eval) > Gone::DESTROY
 }
 print "ready\n";
 while (1) {                             #@ (main)
