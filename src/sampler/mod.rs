@@ -1,9 +1,12 @@
 //! The loop that samples: schedule, processes and their threads, accounting, and what to do when a
 //! target ends, execs, forks or grows threads.
 
-mod clock;
+// The two are the benchmarks' too: their floor keeps the same schedule on the same CPU.
+#[doc(hidden)]
+pub mod clock;
 #[cfg(target_os = "linux")]
-mod coschedule;
+#[doc(hidden)]
+pub mod coschedule;
 mod load;
 mod scout;
 mod watched;
