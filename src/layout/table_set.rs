@@ -75,7 +75,8 @@ impl TableSet {
     /// The tables that are built into the program.
     ///
     /// # Errors
-    /// [`TableError`] when a file in the source tree is damaged; a test sees to it that none is.
+    /// None by now: a built-in file is parsed when it is asked for, and a test sees to it that none
+    /// is damaged.
     pub fn embedded() -> Result<Self, TableError> {
         let mut set = TableSet {
             source: "the built-in tables".into(),
