@@ -2,11 +2,13 @@
 
 mod permission;
 mod spawn;
+mod syscall;
 mod thread;
 mod trust;
 
 pub use permission::explain_denied;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use syscall::syscall_name;
 pub use thread::{ThreadState, ThreadWatch};
 pub use trust::effective_user;
 
