@@ -5,6 +5,12 @@ use std::fmt::Write as _;
 
 /// Bytes that should be UTF-8 (file names, command lines). What is not is shown as `\xNN`.
 pub fn from_utf8(bytes: &[u8]) -> String {
+    // What nearly every name is: nothing to look at one by one.
+    if bytes.iter().all(|b| matches!(b, b' '..=b'~'))
+        && let Ok(text) = String::from_utf8(bytes.to_vec())
+    {
+        return text;
+    }
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         push_escaped(&mut shown, chunk.valid());

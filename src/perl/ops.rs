@@ -1,7 +1,5 @@
 //! The numbers of the ops that matter to us, as the target's own `PL_op_name` has them.
 
-use std::collections::HashMap;
-
 /// Op names by number, and the few numbers that the walk asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpNumbers {
@@ -34,13 +32,10 @@ impl OpNumbers {
     /// # Errors
     /// [`NoSuchOp`] when an op that every perl has is missing.
     pub fn from_names(names: &[Option<String>]) -> Result<Self, NoSuchOp> {
-        let mut numbers: HashMap<&str, u64> = HashMap::new();
-        for (number, name) in names.iter().enumerate() {
-            if let Some(name) = name {
-                numbers.entry(name).or_insert(number as u64);
-            }
-        }
-        let find = |name: &'static str| numbers.get(name).copied();
+        let find = |name: &'static str| {
+            let place = names.iter().position(|n| n.as_deref() == Some(name));
+            place.map(|number| number as u64)
+        };
         let need = |name: &'static str| find(name).ok_or(NoSuchOp(name));
         Ok(OpNumbers {
             null: need("null")?,
