@@ -464,7 +464,7 @@ impl Names {
 /// The sub that the frame at `index` has called, perhaps with C code that catches its exceptions in
 /// between, as around BEGIN blocks.
 fn running(stack: &RawStack, index: usize) -> Option<u64> {
-    let inner = |by: usize| stack.frames.get(index.checked_sub(by)?);
+    let inner = |by: usize| stack.frames.get(index.checked_add(by)?);
     let sub = match inner(1)?.kind {
         ContextKind::EvalBlock | ContextKind::EvalFromC => inner(2)?,
         _ => inner(1)?,

@@ -5,7 +5,7 @@ sub TIESCALAR { return bless [] }
 sub FETCH { main::stop('tie'); return 1 }
 package main;
 use overload '+' => sub { stop('overload'); return 1 };
-sub stop { local $| = 1; print "$_[0]\n"; sysread(STDIN, my $byte, 1); return 1 }
+sub stop { syswrite(STDOUT, "$_[0]\n", 1 + length $_[0]); sysread(STDIN, my $byte, 1); return 1 }
 my $code = sub {
     stop('anonymous');
 };
