@@ -76,11 +76,11 @@ impl Trace {
 
     fn named(&self, table: &FrameTable, program: &Path) -> Vec<Vec<Place>> {
         let places: Vec<Option<Place>> = table.iter().map(|f| place(f, program)).collect();
-        let stack = |ids: &Box<[FrameId]>| {
+        let stack = |ids: &[FrameId]| {
             let ids = ids.iter().rev();
             ids.filter_map(|id| places[id.index()].clone()).collect()
         };
-        self.stacks.iter().map(stack).collect()
+        self.stacks.iter().map(|ids| stack(ids)).collect()
     }
 }
 
