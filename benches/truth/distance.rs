@@ -63,7 +63,7 @@ fn drawn(of: &[u32], random: &mut fastrand::Rng) -> Vec<u32> {
     let mut drawn = Vec::with_capacity(of.len() + BLOCK);
     while drawn.len() < of.len() {
         let start = random.usize(..of.len());
-        drawn.extend(of.iter().cycle().skip(start).take(BLOCK));
+        drawn.extend((start..start + BLOCK).map(|at| of[at % of.len()]));
     }
     drawn.truncate(of.len());
     drawn
