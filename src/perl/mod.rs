@@ -1,12 +1,15 @@
 //! Perl itself: which one it is, where its interpreters are, what is on their stacks.
 
 pub mod arrays;
+mod callee;
 mod frame;
 pub mod identity;
 pub mod locate;
 pub mod names;
 mod objects;
 pub mod ops;
+mod regex;
+pub mod running;
 pub mod sample;
 pub mod stack;
 mod statement;

@@ -41,7 +41,9 @@ pub struct Header {
     pub curcop: u64,
     /// The innermost stack info.
     pub curstackinfo: u64,
-    others: [u64; 4],
+    /// The top of the argument stack (where that could not be found, some other variable).
+    pub stack_sp: u64,
+    others: [u64; 3],
 }
 
 /// Why there is no copy.
@@ -213,12 +215,13 @@ impl StackReader {
                 .uint(batch.bytes(*slot)?, offset, usize::from(size))
                 .ok_or(StackError::Nonsense("a variable outside its span"))?;
         }
-        let [op, curcop, curstackinfo, a, b, c, d] = values;
+        let [op, curcop, curstackinfo, stack_sp, a, b, c] = values;
         Ok(Header {
             op: if self.has_op { op } else { 0 },
             curcop,
             curstackinfo,
-            others: [a, b, c, d],
+            stack_sp,
+            others: [a, b, c],
         })
     }
 
