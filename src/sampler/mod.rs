@@ -16,6 +16,7 @@ pub use scout::Follow;
 use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
+use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use crate::process::{Process, ThreadState};
 use crate::profile::{Sample, Seen, Sink, Tally};
@@ -89,6 +90,8 @@ struct Turn {
     process: usize,
     thread: usize,
     running: bool,
+    /// The system call that it waits in.
+    waits_in: Option<u32>,
 }
 
 /// Samples targets until something ends it.
@@ -251,19 +254,23 @@ impl<'r, S: Sink> Sampler<'r, S> {
         if !all && !self.settings.idle && self.load.nobody_runs(threads) {
             return threads as u64;
         }
+        let names_calls = self.settings.names.beyond == Beyond::Ops;
         let mut idle = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
             for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let state = w.watch.state();
-                w.ended = state == ThreadState::Ended;
+                let (state, cpu) = w.look();
                 let running = state == ThreadState::Running;
+                let waits_in = match state {
+                    ThreadState::Idle(call) if names_calls => call,
+                    _ => None,
+                };
                 if running || (self.settings.idle && !w.ended) {
-                    let cpu = running.then(|| w.watch.cpu()).flatten();
                     self.turns.push(Turn {
                         cpu,
                         process,
                         thread,
                         running,
+                        waits_in,
                     });
                 } else if !w.ended {
                     idle += 1;
@@ -300,7 +307,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 schedule.follow(cpu);
             }
         };
-        let taken = thread.take(target, names, &mut recording.seen, &mut follow);
+        let taken = thread.take(
+            target,
+            names,
+            &mut recording.seen,
+            turn.waits_in,
+            &mut follow,
+        );
         let about = thread.about;
         let tally = &mut recording.tally;
         match taken {
