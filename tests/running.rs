@@ -127,6 +127,7 @@ fn watch(pid: i32) -> Seen {
         layout,
         ops: context.ops,
         db_sub: 0,
+        doing: p5_spy::perl::unfinished::Doing::Other,
     };
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut seen = Seen {

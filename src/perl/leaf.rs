@@ -6,11 +6,7 @@ use super::running::{EnteredFrom, Pads, Running, RunningReader};
 use super::stack::Header;
 use super::walk::RawStack;
 use crate::memory::ReadError;
-use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Ops whose types are remembered before all are forgotten.
-const MAX_REMEMBERED: usize = 1 << 16;
 
 /// Which frames are added on top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,9 +26,6 @@ pub(super) struct LeafReader {
     beyond: Beyond,
     pads: Pads,
     running: RunningReader,
-    /// The types of ops, good while nothing is compiled.
-    types: HashMap<u64, u64>,
-    types_at: Option<u64>,
 }
 
 impl LeafReader {
@@ -41,12 +34,10 @@ impl LeafReader {
             beyond,
             pads,
             running: RunningReader::new(),
-            types: HashMap::new(),
-            types_at: None,
         }
     }
 
-    /// What runs; `None` where nothing is to be added. `still` tells whether the target has not
+    /// What runs, the current op being of that type; `None` where nothing is to be added. `still` tells whether the target has not
     /// moved since the stack was copied.
     ///
     /// # Errors
@@ -55,20 +46,14 @@ impl LeafReader {
         &mut self,
         target: &NameContext<'_>,
         header: &Header,
-        cop_seqmax: Option<u64>,
+        op_type: Option<u64>,
         stack: &RawStack,
         still: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Running>, ReadError> {
         if self.beyond == Beyond::Nothing || header.op == 0 {
             return Ok(None);
         }
-        if cop_seqmax.is_none() || cop_seqmax != self.types_at || self.types.len() > MAX_REMEMBERED
-        {
-            self.types.clear();
-            self.types_at = cop_seqmax;
-        }
-        let known = self.types.get(&header.op);
-        if let Some(name) = known.and_then(|op_type| target.ops.name(*op_type))
+        if let Some(name) = op_type.and_then(|op_type| target.ops.name(op_type))
             && !self.tells_more(name)
         {
             return Ok(Some(Running {
@@ -89,11 +74,6 @@ impl LeafReader {
         if !certain {
             self.running.forget_learned();
             return Ok(None);
-        }
-        if known.is_none()
-            && let Ok(op_type) = target.op_type(header.op)
-        {
-            self.types.insert(header.op, op_type);
         }
         Ok(read.ok())
     }

@@ -169,6 +169,44 @@ impl Names {
         Ok(())
     }
 
+    /// Whether the statement `here` is within the eval BLOCK of the statement `outer` that goes on at
+    /// the op `next`.
+    pub(super) fn is_in_eval(
+        &mut self,
+        target: &NameContext<'_>,
+        outer: u64,
+        next: u64,
+        here: u64,
+    ) -> Result<bool, NameError> {
+        self.know_statement(target, outer)?;
+        let tree = self.tree(target, outer)?;
+        Ok(tree.is_none_or(|tree| tree.is_in_eval(next, here)))
+    }
+
+    /// Whether two statements are in two files, or one of them in code that is being compiled: so
+    /// are those on both sides of a string eval or a `require`.
+    pub(super) fn is_other_file(&self, one: u64, other: u64) -> bool {
+        match (self.cops.get(&one), self.cops.get(&other)) {
+            (Some(a), Some(b)) => {
+                let compiling = a.check.op_type == 0 || b.check.op_type == 0;
+                compiling || (a.file, a.eval) != (b.file, b.eval)
+            }
+            _ => true,
+        }
+    }
+
+    /// Gets to know a statement that is not known yet.
+    pub(super) fn know_statement(
+        &mut self,
+        target: &NameContext<'_>,
+        cop: u64,
+    ) -> Result<(), NameError> {
+        if self.cops.contains_key(&cop) {
+            return Ok(());
+        }
+        self.learn_statement(target, cop)
+    }
+
     /// True for a statement whose address always holds something else: those of code that is being
     /// compiled.
     pub(super) fn is_fleeting(&self, cop: u64) -> bool {

@@ -189,6 +189,12 @@ impl<'a> NameContext<'a> {
         })
     }
 
+    /// `CvDEPTH` of a sub.
+    pub(super) fn depth_of(&self, cv: u64) -> Result<u64, NameError> {
+        let any = self.member(cv, self.layout.sv.sv_any)?;
+        self.member(any, self.layout.xpvcv.xcv_depth)
+    }
+
     /// The type of the op at an address.
     ///
     /// # Errors

@@ -2,10 +2,13 @@
 
 use super::leaf::{Beyond, LeafReader};
 use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
+use super::op_types::OpTypes;
 use super::recheck::Recheck;
 use super::running::Pads;
 use super::stack::{StackError, StackReader, Variables};
-use super::walk::{RawStack, WalkError, WalkRules, drop_unfinished};
+use super::unfinished::{self, Doing};
+use super::walk::{RawStack, WalkError, WalkRules};
+use crate::memory::ReadError;
 
 /// Why a sample gave no stack. The text of a kind is what `--stats` counts under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +68,7 @@ pub struct ThreadSampler {
     recheck: Recheck,
     trail: Trail,
     leaf_reader: LeafReader,
+    op_types: OpTypes,
     leaf: Option<FrameId>,
     unchanged: usize,
     /// `PL_cop_seqmax` when all frames were verified last; `None` when that must be done anew.
@@ -91,6 +95,7 @@ impl ThreadSampler {
             recheck: Recheck::default(),
             trail: Trail::default(),
             leaf_reader: LeafReader::new(beyond, pads),
+            op_types: OpTypes::default(),
             leaf: None,
             unchanged: 0,
             verified_at: None,
@@ -185,12 +190,13 @@ impl ThreadSampler {
             layout: target.layout,
             ops: target.ops,
             db_sub,
+            doing: self.doing(target),
         };
         if let Err(e) = rules.walk(&self.reader, &mut self.raw) {
             self.forget_frames();
             return Err(e.into());
         }
-        match self.name(target, names, table) {
+        match self.name(target, &rules, names, table) {
             Ok(()) if !names.has_learned() || self.still(target)? => Ok(true),
             // What was learned while the target moved on may be of two moments.
             Ok(()) => {
@@ -216,10 +222,11 @@ impl ThreadSampler {
         table: &mut FrameTable,
     ) -> Result<(), SampleError> {
         let (reader, header) = (&self.reader, self.reader.header());
+        let op_type = self.op_types.get(target, header.op, reader.cop_seqmax());
         let mut still = || matches!(reader.still(target.memory, target.abi), Ok(true));
         let running = self
             .leaf_reader
-            .read(target, &header, reader.cop_seqmax(), &self.raw, &mut still)
+            .read(target, &header, op_type, &self.raw, &mut still)
             .map_err(NameError::Read)?;
         let innermost = self.trail.ids().last();
         self.leaf = running
@@ -240,6 +247,7 @@ impl ThreadSampler {
     fn name(
         &mut self,
         target: &NameContext<'_>,
+        rules: &WalkRules<'_>,
         names: &mut Names,
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
@@ -252,18 +260,15 @@ impl ThreadSampler {
         } else {
             0
         };
-        let changed = self.raw.frames.get(first..).unwrap_or_default();
-        names.verify(target, changed, &self.reader, &mut self.recheck)?;
+        self.verify(target, rules.doing, names, first)?;
         self.verified_at = cop_seqmax;
-        if let Some(depth) = self.raw.frames.last().and_then(|top| names.depth(top.cv)) {
-            let leaving = || {
-                target
-                    .op_type(header.op)
-                    .is_ok_and(|t| target.ops.leaving.contains(&t))
-            };
+        let (stack, doing) = (&mut self.raw, rules.doing);
+        if let Some(depth) = stack.frames.last().and_then(|top| names.depth(top.cv)) {
             let sort_type = target.layout.constants.PERLSI_SORT;
-            drop_unfinished(&mut self.raw, &header, sort_type, depth, leaving);
+            unfinished::drop_inactive(stack, &header, sort_type, depth, doing);
         }
+        unfinished::drop_stale_eval(stack, &header, doing, names, target)?;
+        unfinished::after_return(stack, &header, doing, &self.reader, rules, names, target)?;
         let kept = if names.has_replaced() {
             0
         } else {
@@ -275,6 +280,40 @@ impl ThreadSampler {
             names.name(target, &self.raw, index, &mut self.trail, table)?;
         }
         Ok(())
+    }
+
+    /// Verifies the frames from `first` on. A top frame whose sub is none is dropped if it can be one
+    /// that is just being made.
+    fn verify(
+        &mut self,
+        target: &NameContext<'_>,
+        doing: Doing,
+        names: &mut Names,
+        first: usize,
+    ) -> Result<(), NameError> {
+        let (reader, recheck) = (&self.reader, &mut self.recheck);
+        let changed = self.raw.frames.get(first..).unwrap_or_default();
+        let Err(error) = names.verify(target, changed, reader, recheck) else {
+            return Ok(());
+        };
+        let header = reader.header();
+        let is_bad = match error {
+            NameError::Nonsense(_) => true,
+            NameError::Read(e) => matches!(e, ReadError::BadAddress { .. }),
+        };
+        if !is_bad || !unfinished::drop_unfilled(&mut self.raw, &header, doing) {
+            return Err(error);
+        }
+        names.forget_learned();
+        recheck.doubt();
+        names.verify(target, &self.raw.frames, reader, recheck)
+    }
+
+    /// What the current op has to do with contexts.
+    fn doing(&mut self, target: &NameContext<'_>) -> Doing {
+        let op = self.reader.header().op;
+        let op_type = self.op_types.get(target, op, self.reader.cop_seqmax());
+        op_type.map_or(Doing::Other, |op_type| Doing::of(target.ops, op_type))
     }
 
     fn still(&self, target: &NameContext<'_>) -> Result<bool, SampleError> {

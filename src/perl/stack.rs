@@ -79,6 +79,9 @@ pub struct Info {
     pub count: usize,
     /// `si_cxsubix`, where perl has it and it is not -1.
     pub cxsubix: Option<usize>,
+    /// Where perl has `si_cxsubix`: contexts from this index on are no frames, whatever they look
+    /// like.
+    pub frames_end: Option<usize>,
     /// So many of the outermost contexts are, byte for byte, those of the copy before, and so is all
     /// that lies below this stack info.
     pub unchanged: usize,
@@ -452,6 +455,10 @@ impl StackReader {
                 si_type: parsed.si_type,
                 count: parsed.count,
                 cxsubix: parsed.cxsubix,
+                frames_end: layout
+                    .stackinfo
+                    .si_cxsubix
+                    .map(|_| parsed.cxsubix.map_or(0, |index| index + 1)),
                 unchanged,
                 cxstack: parsed.cxstack,
                 contexts: *contexts,

@@ -21,6 +21,10 @@ pub(super) struct StatementTree {
     dofiles: Vec<u64>,
     has_require: bool,
     pub(super) has_sort: bool,
+    /// Of every eval BLOCK: where it goes on after it, and the statements in it.
+    evals: Vec<(u64, Vec<u64>)>,
+    /// There are more ops than were looked at.
+    is_cut: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +47,13 @@ impl StatementTree {
         found.map(|o| o.line)
     }
 
+    /// Whether a statement is within the eval BLOCK that goes on at `next`. Before 5.10 a frame does
+    /// not say where it goes on: then `next` is 0, and any will do.
+    pub(super) fn is_in_eval(&self, next: u64, statement: u64) -> bool {
+        let mut evals = self.evals.iter().filter(|(n, _)| next == 0 || *n == next);
+        self.is_cut || evals.any(|(_, inner)| inner.contains(&statement))
+    }
+
     /// Whether what was called and goes on at `next` is a `do FILE` and no `require`. Before 5.10
     /// a frame does not say where it goes on: then `next` is 0.
     pub(super) fn is_dofile(&self, next: u64) -> bool {
@@ -62,6 +73,30 @@ struct Node {
     is_scope: bool,
     was_statement: bool,
     op_type: u64,
+}
+
+/// The statements below every eval BLOCK.
+fn evals(
+    nodes: &HashMap<u64, Node>,
+    leavetry: Option<u64>,
+    is_statement: impl Fn(u64) -> bool,
+) -> Vec<(u64, Vec<u64>)> {
+    let evals = nodes.values().filter(|n| Some(n.op_type) == leavetry);
+    let inner = |eval: &Node| {
+        let mut statements = Vec::new();
+        let mut pending = vec![eval.first];
+        // Hostile memory may have a ring of siblings.
+        for _ in 0..MAX_OPS {
+            let Some(at) = pending.pop() else { break };
+            let Some(node) = nodes.get(&at) else { continue };
+            if is_statement(node.op_type) {
+                statements.push(at);
+            }
+            pending.extend([node.sibling, node.first].into_iter().filter(|a| *a != 0));
+        }
+        (eval.next, statements)
+    };
+    evals.map(inner).collect()
 }
 
 /// Lists the tree below `root` in the order of perl's own search, each op with the line of the
@@ -173,6 +208,10 @@ impl NameContext<'_> {
             dofiles: are(self.ops.dofile).map(|n| n.next).collect(),
             has_require: are(self.ops.require).next().is_some(),
             has_sort: are(self.ops.sort).next().is_some(),
+            evals: evals(&nodes, self.ops.number("leavetry"), |op_type| {
+                self.ops.is_statement(op_type)
+            }),
+            is_cut: nodes.len() >= MAX_OPS,
         };
         let Some(root) = nodes
             .get(&cop)

@@ -1,7 +1,8 @@
 //! From contexts to frames: what `caller` would report, by the rules of pp_caller (pp_ctl.c).
 
 use super::ops::OpNumbers;
-use super::stack::{Header, StackReader};
+use super::stack::StackReader;
+use super::unfinished::Doing;
 use crate::layout::BoundLayout;
 use crate::memory::Abi;
 
@@ -96,6 +97,8 @@ pub struct WalkRules<'a> {
     pub ops: &'a OpNumbers,
     /// The CV of `&DB::sub`, 0 where there is none.
     pub db_sub: u64,
+    /// What the current op has to do with contexts.
+    pub doing: Doing,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +136,8 @@ impl WalkRules<'_> {
         };
         // &DB::sub stands between a sub and its caller: it decides where the caller is.
         let mut decided = false;
+        // A sub that is being left or made: it is no frame, and nothing can be above it.
+        let mut gone = false;
         let mut left: Option<Position> = None;
         out.callbacks.truncate(start.0);
         for (number, info) in stack.infos().iter().enumerate().skip(start.0) {
@@ -162,16 +167,21 @@ impl WalkRules<'_> {
                     // DB's own frame is not shown.
                     set_position(out, call_site);
                     decided = true;
+                    gone = false;
                     left = None;
                     continue;
                 }
-                if left.is_some() {
+                if gone {
                     return Err(WalkError("a sub below the top has no CV"));
                 }
-                if found.kind == ContextKind::Sub && found.cv == 0 {
+                let is_sub = found.kind == ContextKind::Sub;
+                if info.frames_end.is_some_and(|end| index >= end) || (is_sub && found.cv == 0) {
                     // Since 5.24 a sub that is being left loses its CV before PL_curcop is set back
-                    // (cx_popsub, inline.h).
-                    left = Some(Position { op: 0, ..call_site });
+                    // (cx_popsub, inline.h), and since 5.32 its place in si_cxsubix. Others have
+                    // not been filled yet.
+                    gone = true;
+                    left = (is_sub && self.doing == Doing::Leaving)
+                        .then_some(Position { op: 0, ..call_site });
                     continue;
                 }
                 if !decided {
@@ -193,6 +203,17 @@ impl WalkRules<'_> {
             set_position(out, position);
         }
         Ok(())
+    }
+
+    /// The sub of the context behind the last one, which is not in use any more, and the statement
+    /// that called it.
+    pub(super) fn sub_behind_the_last(&self, stack: &StackReader) -> Option<(u64, u64)> {
+        let info = stack.infos().last()?;
+        let size = self.layout.context.sizeof.offset as usize;
+        let start = info.count.checked_mul(size)?;
+        let context = stack.contexts(info).get(start..start.checked_add(size)?)?;
+        let found = self.context(context).ok()??;
+        (found.kind == ContextKind::Sub && found.cv != 0).then_some((found.cv, found.oldcop))
     }
 
     /// Since 5.32 a stack info knows the index of its newest sub, eval or format.
@@ -306,50 +327,8 @@ fn keep_unchanged(stack: &StackReader, out: &mut RawStack, now: Position) {
     set_position(out, now);
 }
 
-fn set_position(stack: &mut RawStack, position: Position) {
+pub(super) fn set_position(stack: &mut RawStack, position: Position) {
     if let Some(last) = stack.frames.last_mut() {
         last.position = position;
     }
-}
-
-/// Removes a top frame that is only half there: perl exposes a context before it fills it, and
-/// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
-/// frame's CV; `leaving` tells whether the current op ends a sub. Comparators are taken as they
-/// are (`sort_type` is their `si_type`): perl 5.6 does not count their depth, and they are entered
-/// once per sort, not once per call.
-pub fn drop_unfinished(
-    stack: &mut RawStack,
-    header: &Header,
-    sort_type: Option<u64>,
-    depth: u64,
-    leaving: impl FnOnce() -> bool,
-) {
-    let Some(top) = stack.frames.last().copied() else {
-        return;
-    };
-    let is_comparator = u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
-    if top.kind != ContextKind::Sub || is_comparator {
-        return;
-    }
-    let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
-    if frames <= depth {
-        return;
-    }
-    // While perl leaves the sub, the statement that called it is the current one already.
-    let position = if leaving() {
-        Position {
-            cop: top.call_site,
-            op: 0,
-            op_is_next: false,
-        }
-    } else {
-        Position {
-            cop: header.curcop,
-            op: header.op,
-            op_is_next: false,
-        }
-    };
-    stack.frames.pop();
-    stack.kept = stack.kept.min(stack.frames.len());
-    set_position(stack, position);
 }

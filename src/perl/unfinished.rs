@@ -1,0 +1,190 @@
+//! Top frames that are only half there. A sample can fall into the middle of a call or a return:
+//! perl exposes a context before it fills it, so that what an earlier one left there shows, and it
+//! takes a context away before it says that the caller goes on.
+
+use super::names::{NameContext, NameError, Names};
+use super::ops::OpNumbers;
+use super::stack::{Header, StackReader};
+use super::walk::{ContextKind, Position, RawStack, WalkRules, set_position};
+
+/// What the current op has to do with contexts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It calls a sub.
+    Calling,
+    /// C code calls a sub, through an op that it made for that (call_sv, perl.c).
+    CallingFromC,
+    /// It begins an eval, a `require` or a `do FILE`.
+    Evaluating,
+    /// It begins a block, a loop, a sort or the like.
+    Entering,
+    /// It ends a sub or an eval.
+    Leaving,
+    /// Nothing.
+    Other,
+}
+
+impl Doing {
+    /// By the type of the current op.
+    pub fn of(ops: &OpNumbers, op_type: u64) -> Self {
+        if ops.leaving.contains(&op_type) {
+            return Doing::Leaving;
+        }
+        match ops.name(op_type).map(|name| &**name) {
+            Some("entersub" | "enterxssub") => Doing::Calling,
+            Some("null") => Doing::CallingFromC,
+            Some("entertry" | "entereval" | "require" | "dofile") => Doing::Evaluating,
+            Some(
+                "enter" | "enterloop" | "enteriter" | "entergiven" | "enterwhen" | "enterwrite"
+                | "sort" | "subst" | "substcont" | "match" | "regcomp",
+            ) => Doing::Entering,
+            _ => Doing::Other,
+        }
+    }
+
+    /// It makes a context.
+    fn pushes(self) -> bool {
+        !matches!(self, Doing::Leaving | Doing::Other)
+    }
+}
+
+fn now(header: &Header) -> Position {
+    Position {
+        cop: header.curcop,
+        op: header.op,
+        op_is_next: false,
+    }
+}
+
+fn drop_top(stack: &mut RawStack, position: Position) {
+    stack.frames.pop();
+    stack.kept = stack.kept.min(stack.frames.len());
+    set_position(stack, position);
+}
+
+/// Removes a top frame whose sub is none: the context was not filled yet. False where that cannot
+/// be the reason.
+pub(super) fn drop_unfilled(stack: &mut RawStack, header: &Header, doing: Doing) -> bool {
+    let top = stack.frames.last().map(|top| top.kind);
+    let unfilled = top == Some(ContextKind::Sub) && doing.pushes();
+    if unfilled {
+        drop_top(stack, now(header));
+    }
+    unfilled
+}
+
+/// Removes a top sub that is not counted as active: perl takes a sub's depth back before it removes
+/// its context. `depth` is `CvDEPTH` of the top frame's CV. Comparators are taken as they are
+/// (`sort_type` is their `si_type`): perl 5.6 does not count their depth, and they are entered once
+/// per sort, not once per call.
+pub fn drop_inactive(
+    stack: &mut RawStack,
+    header: &Header,
+    sort_type: Option<u64>,
+    depth: u64,
+    doing: Doing,
+) {
+    let Some(top) = stack.frames.last().copied() else {
+        return;
+    };
+    let is_comparator = u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
+    if top.kind != ContextKind::Sub || is_comparator {
+        return;
+    }
+    let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
+    if frames <= depth {
+        return;
+    }
+    // While perl leaves the sub, the statement that called it is the current one already.
+    let position = match doing {
+        Doing::Leaving => Position {
+            cop: top.call_site,
+            op: 0,
+            op_is_next: false,
+        },
+        _ => now(header),
+    };
+    drop_top(stack, position);
+}
+
+/// Removes a top eval that an earlier one left in a context that is just being made. An eval that
+/// is there has the current statement within it, or has only just begun. Since 5.32 `si_cxsubix`
+/// tells, and the walk has heeded it.
+pub(super) fn drop_stale_eval(
+    stack: &mut RawStack,
+    header: &Header,
+    doing: Doing,
+    names: &mut Names,
+    target: &NameContext<'_>,
+) -> Result<(), NameError> {
+    if target.layout.stackinfo.si_cxsubix.is_some() || !doing.pushes() {
+        return Ok(());
+    }
+    let Some((top, below)) = stack.frames.split_last() else {
+        return Ok(());
+    };
+    let has_retop = target.layout.context.blk_eval_retop.is_some();
+    let from_c = match has_retop {
+        true => top.kind == ContextKind::EvalFromC,
+        false => doing == Doing::CallingFromC,
+    };
+    let here = header.curcop;
+    let is_real = match top.kind {
+        ContextKind::Main | ContextKind::Sub | ContextKind::Format => return Ok(()),
+        _ if top.call_site == here => from_c || doing == Doing::Evaluating,
+        ContextKind::EvalFromC => false,
+        ContextKind::EvalBlock => {
+            let goes_on = below.last().map(|f| f.position);
+            let goes_on = goes_on.filter(|p| p.op_is_next && p.cop == top.call_site);
+            names.is_in_eval(target, top.call_site, goes_on.map_or(0, |p| p.op), here)?
+        }
+        ContextKind::EvalString | ContextKind::Require => names.is_other_file(top.call_site, here),
+    };
+    if !is_real {
+        drop_top(stack, now(header));
+    }
+    Ok(())
+}
+
+/// Before 5.24 a sub that returns loses its context first, and then `PL_curcop` is set back
+/// (POPBLOCK, cop.h): meanwhile its caller would be on a line of its. Such a sub is still counted as
+/// active, and its context is still there, behind the last one.
+pub(super) fn after_return(
+    stack: &mut RawStack,
+    header: &Header,
+    doing: Doing,
+    copy: &StackReader,
+    rules: &WalkRules<'_>,
+    names: &mut Names,
+    target: &NameContext<'_>,
+) -> Result<(), NameError> {
+    if doing != Doing::Leaving {
+        return Ok(());
+    }
+    let Some((cv, oldcop)) = rules.sub_behind_the_last(copy) else {
+        return Ok(());
+    };
+    if oldcop == header.curcop
+        || stack
+            .frames
+            .last()
+            .is_none_or(|f| f.position != now(header))
+    {
+        return Ok(());
+    }
+    let frames = stack.frames.iter().filter(|f| f.cv == cv).count() as u64;
+    match target.depth_of(cv) {
+        Ok(depth) if depth > frames => {}
+        _ => return Ok(()),
+    }
+    names.know_statement(target, oldcop)?;
+    set_position(
+        stack,
+        Position {
+            cop: oldcop,
+            op: 0,
+            op_is_next: false,
+        },
+    );
+    Ok(())
+}
