@@ -3,7 +3,7 @@
 use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
 use super::recheck::Recheck;
 use super::stack::{StackError, StackReader, Variables};
-use super::walk::{RawStack, WalkError, WalkRules, drop_unfinished};
+use super::walk::{RawStack, WalkError, WalkRules, drop_unfinished, settle_left};
 
 /// Why a sample gave no stack. The text of a kind is what `--stats` counts under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -203,6 +203,12 @@ impl ThreadSampler {
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
         let (header, cop_seqmax) = (self.reader.header(), self.reader.cop_seqmax());
+        let leaving = || {
+            target
+                .op_type(header.op)
+                .is_ok_and(|t| target.ops.leaving.contains(&t))
+        };
+        settle_left(&mut self.raw, || header.op == 0 || leaving());
         // While a frame's context and its caller's statement stay, so does its sub, unless code was
         // compiled: only then can another statement have come to the same address.
         let is_old = cop_seqmax.is_some() && cop_seqmax == self.verified_at;
@@ -215,11 +221,6 @@ impl ThreadSampler {
         names.verify(target, changed, &self.reader, &mut self.recheck)?;
         self.verified_at = cop_seqmax;
         if let Some(depth) = self.raw.frames.last().and_then(|top| names.depth(top.cv)) {
-            let leaving = || {
-                target
-                    .op_type(header.op)
-                    .is_ok_and(|t| target.ops.leaving.contains(&t))
-            };
             let sort_type = target.layout.constants.PERLSI_SORT;
             drop_unfinished(&mut self.raw, &header, sort_type, depth, leaving);
         }

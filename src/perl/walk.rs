@@ -75,6 +75,8 @@ pub struct RawStack {
     /// The stack infos, outermost first. There can be some without a frame: the block of a `sort`
     /// is none.
     pub callbacks: Vec<Callback>,
+    /// Above the innermost frame is a sub without a CV: where it was called, by what it says.
+    pub left: Option<Position>,
     /// So many of the outermost frames come from contexts that are as they were in the walk before;
     /// of the last of these the position may be another.
     pub kept: usize,
@@ -170,7 +172,8 @@ impl WalkRules<'_> {
                 }
                 if found.kind == ContextKind::Sub && found.cv == 0 {
                     // Since 5.24 a sub that is being left loses its CV before PL_curcop is set back
-                    // (cx_popsub, inline.h).
+                    // (cx_popsub, inline.h), and what is left of its context is what perl exposes
+                    // first when the next one is entered.
                     left = Some(Position { op: 0, ..call_site });
                     continue;
                 }
@@ -189,9 +192,7 @@ impl WalkRules<'_> {
                 });
             }
         }
-        if let Some(position) = left.filter(|_| !decided) {
-            set_position(out, position);
-        }
+        out.left = left.filter(|_| !decided);
         Ok(())
     }
 
@@ -312,6 +313,17 @@ fn set_position(stack: &mut RawStack, position: Position) {
     }
 }
 
+/// Decides where the innermost frame is when there is a context without a CV above it. If a sub is
+/// being left, PL_curcop may still be a statement of it, and its caller is where it was called;
+/// otherwise the context is an old one that is about to be filled.
+pub fn settle_left(stack: &mut RawStack, leaving: impl FnOnce() -> bool) {
+    if let Some(position) = stack.left.take()
+        && leaving()
+    {
+        set_position(stack, position);
+    }
+}
+
 /// Removes a top frame that is only half there: perl exposes a context before it fills it, and
 /// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
 /// frame's CV; `leaving` tells whether the current op ends a sub. Comparators are taken as they
@@ -327,7 +339,9 @@ pub fn drop_unfinished(
     let Some(top) = stack.frames.last().copied() else {
         return;
     };
-    let is_comparator = u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
+    // What a comparator calls is on the same stack info, further in.
+    let is_comparator =
+        top.place.1 == 0 && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
     if top.kind != ContextKind::Sub || is_comparator {
         return;
     }
@@ -352,4 +366,62 @@ pub fn drop_unfinished(
     stack.frames.pop();
     stack.kept = stack.kept.min(stack.frames.len());
     set_position(stack, position);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SORT: u64 = 3;
+
+    fn frame(kind: ContextKind, cv: u64, place: Place) -> RawFrame {
+        RawFrame {
+            kind,
+            cv,
+            namesv: 0,
+            position: Position::default(),
+            call_site: 24,
+            si_type: if place.0 == 0 { 1 } else { SORT as i64 },
+            place,
+        }
+    }
+
+    /// The CVs that are left when the depth of the innermost sub is 0.
+    fn unfinished(frames: Vec<RawFrame>) -> Vec<u64> {
+        let mut stack = RawStack {
+            frames,
+            ..RawStack::default()
+        };
+        drop_unfinished(&mut stack, &Header::default(), Some(SORT), 0, || false);
+        stack.frames.iter().map(|f| f.cv).collect()
+    }
+
+    #[test]
+    fn only_comparators_need_no_depth() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let comparator = frame(ContextKind::Sub, 7, (1, 0));
+        let called = frame(ContextKind::Sub, 8, (1, 1));
+        assert_eq!(unfinished(vec![main, comparator]), [0, 7]);
+        assert_eq!(unfinished(vec![main, comparator, called]), [0, 7]);
+        let sub = frame(ContextKind::Sub, 9, (0, 0));
+        assert_eq!(unfinished(vec![main, sub]), [0]);
+    }
+
+    #[test]
+    fn a_context_without_a_cv_counts_only_while_a_sub_is_left() {
+        let left = Position {
+            cop: 24,
+            ..Position::default()
+        };
+        for (leaving, cop) in [(true, 24), (false, 0)] {
+            let mut stack = RawStack {
+                frames: vec![frame(ContextKind::Main, 0, (0, 0))],
+                left: Some(left),
+                ..RawStack::default()
+            };
+            settle_left(&mut stack, || leaving);
+            assert_eq!(stack.frames[0].position.cop, cop);
+            assert_eq!(stack.left, None);
+        }
+    }
 }
