@@ -1,6 +1,7 @@
 //! How long `p5-spy dump` takes as a whole process, as a multiple of starting `/bin/true`: by a
-//! table, from the cache, and from debug information that is parsed anew. The two commands of a
-//! pair run in turn, so that whatever else the machine does falls on both.
+//! table, from the cache, and from debug information that is parsed anew; and for comparison
+//! `p5-spy --version`, which looks at nothing. The two commands of a pair run in turn, so that
+//! whatever else the machine does falls on both; the shortest of each tell most on a busy machine.
 //!
 //! `cargo bench --bench attach`, with P5SPY_TEST_PERL for another perl than /usr/bin/perl.
 
@@ -22,9 +23,30 @@ fn time(command: &mut Command) -> Duration {
     started.elapsed()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// Runs pairs of a command and of `/bin/true`, and prints what they took.
+fn compare(name: &str, mut ours: impl FnMut() -> Command) {
+    // The first run fills the cache.
+    time(&mut ours());
+    let (mut long, mut short) = (Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        long.push(time(&mut ours()));
+        short.push(time(&mut Command::new("/bin/true")));
+    }
+    let (middle, of_true) = (median(&mut long), median(&mut short));
+    let times = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
+    let least = times(long[0], short[0]);
+    println!(
+        "{name:24} {:7.2} ms, {:5.2} times /bin/true ({:.2} ms); the shortest {:7.2} ms, {least:5.2} times",
+        middle.as_secs_f64() * 1e3,
+        times(middle, of_true),
+        of_true.as_secs_f64() * 1e3,
+        long[0].as_secs_f64() * 1e3,
+    );
 }
 
 struct Target(Child);
@@ -63,27 +85,13 @@ fn main() {
             .args(options);
         command
     };
-    for (name, options) in [
-        (
-            "a table",
-            &["--no-debug-info", "--no-learn", "--no-cache"][..],
-        ),
-        ("the cache", &[]),
-        ("DWARF, no cache", &["--no-cache"]),
-    ] {
-        // The first run fills the cache.
-        time(&mut dump(options));
-        let (mut ours, mut trues) = (Vec::new(), Vec::new());
-        for _ in 0..PAIRS {
-            ours.push(time(&mut dump(options)));
-            trues.push(time(&mut Command::new("/bin/true")));
-        }
-        let (ours, trues) = (median(ours), median(trues));
-        println!(
-            "dump by {name:16} {:7.2} ms, {:5.1} times /bin/true ({:.2} ms)",
-            ours.as_secs_f64() * 1e3,
-            ours.as_secs_f64() / trues.as_secs_f64(),
-            trues.as_secs_f64() * 1e3,
-        );
-    }
+    compare("--version", || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_p5-spy"));
+        command.arg("--version");
+        command
+    });
+    let table = ["--no-debug-info", "--no-learn", "--no-cache"];
+    compare("dump by a table", || dump(&table));
+    compare("dump from the cache", || dump(&[]));
+    compare("dump by DWARF, no cache", || dump(&["--no-cache"]));
 }

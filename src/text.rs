@@ -5,6 +5,12 @@ use std::fmt::Write as _;
 
 /// Bytes that should be UTF-8 (file names, command lines). What is not is shown as `\xNN`.
 pub fn from_utf8(bytes: &[u8]) -> String {
+    // What nearly every name is: nothing to look at one by one.
+    if bytes.iter().all(|b| matches!(b, b' '..=b'~'))
+        && let Ok(text) = String::from_utf8(bytes.to_vec())
+    {
+        return text;
+    }
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         push_escaped(&mut shown, chunk.valid());
@@ -31,6 +37,43 @@ pub fn from_latin1(bytes: &[u8]) -> String {
     shown
 }
 
+/// The first `limit` characters of a text, `…` behind them where that is not all. Whoever has only
+/// the beginning of the text gives at least `4 * limit + 4` bytes of it. Perl does not flag all
+/// that is UTF-8.
+pub fn excerpt(bytes: &[u8], is_utf8: bool, limit: usize) -> String {
+    let mut shown = String::new();
+    let cut = if is_utf8 || is_utf8_start(bytes, limit) {
+        let mut pieces = bytes.utf8_chunks().flat_map(|chunk| {
+            let invalid = chunk.invalid().iter().map(|byte| Err(*byte));
+            chunk.valid().chars().map(Ok).chain(invalid)
+        });
+        for piece in pieces.by_ref().take(limit) {
+            match piece {
+                Ok(c) => push_escaped(&mut shown, c.encode_utf8(&mut [0; 4])),
+                Err(byte) => {
+                    let _ = write!(shown, "\\x{byte:02x}");
+                }
+            }
+        }
+        pieces.next().is_some()
+    } else {
+        shown = from_latin1(bytes.get(..limit).unwrap_or(bytes));
+        bytes.len() > limit
+    };
+    if cut {
+        shown.push('…');
+    }
+    shown
+}
+
+/// True when what an excerpt shows is UTF-8, whatever comes behind it.
+fn is_utf8_start(bytes: &[u8], limit: usize) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(e) => e.valid_up_to() >= limit.saturating_mul(4).max(1),
+    }
+}
+
 fn push_escaped(shown: &mut String, text: &str) {
     for c in text.chars() {
         if is_harmful(c) {
@@ -50,6 +93,20 @@ fn is_harmful(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_is_cut_at_a_character() {
+        assert_eq!(excerpt(b"abc", false, 3), "abc");
+        assert_eq!(excerpt(b"abcd", false, 3), "abc…");
+        assert_eq!(excerpt("äöüß".as_bytes(), true, 4), "äöüß");
+        assert_eq!(excerpt("äöüß".as_bytes(), false, 3), "äöü…");
+        assert_eq!(excerpt(b"\xe4\xf6", false, 3), "äö");
+        assert_eq!(excerpt(b"\xe4\xf6", true, 3), "\\xe4\\xf6");
+        assert_eq!(excerpt(b"\x1b[0m\n", false, 9), "\\x{1b}[0m\\x{a}");
+        assert_eq!(excerpt(&[b'x'; 5000], false, 2), "xx…");
+        assert_eq!(excerpt("€".repeat(9).as_bytes(), true, 2), "€€…");
+        assert_eq!(excerpt(b"", false, 2), "");
+    }
 
     #[test]
     fn nothing_a_terminal_would_obey_survives() {

@@ -18,7 +18,7 @@ use crate::memory::{LiveMemory, Memory, ReadError};
 use crate::perl::locate::Interpreter;
 use crate::perl::names::NameContext;
 use crate::perl::threads::KeyLayout;
-use crate::process::Process;
+use crate::process::{Mapping, Process};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl Target {
         sources: &Sources,
         warn: &mut dyn FnMut(String),
     ) -> Result<Self, AttachError> {
-        let files = process.mapped_programs()?;
+        let (files, maps) = process.programs_and_mappings()?;
         let perl = find::perl(process, &memory, &files, sources, warn)?;
         let mut target = Target {
             process,
@@ -77,7 +77,7 @@ impl Target {
             blocks: Mutex::default(),
         };
         let main = target.main_interpreter()?;
-        match target.check(main) {
+        match target.check(main, maps) {
             // What an earlier run found does not fit any more: find it anew.
             Err(AttachError::Refused { .. })
                 if matches!(target.perl.resolved.source, Origin::Cache(_)) =>
@@ -145,17 +145,19 @@ impl Target {
     }
 
     /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must
-    /// stand several times.
-    fn check(&self, interpreter: Interpreter) -> Result<(), AttachError> {
+    /// stand several times. `maps` may be of some moments ago: that only costs another look.
+    fn check(&self, interpreter: Interpreter, mut maps: Vec<Mapping>) -> Result<(), AttachError> {
         let pid = self.process.pid();
         let mut refusal = None;
         for attempt in 0..20 {
+            if attempt > 0 {
+                maps = self.process.mappings()?;
+            }
             if let Some(info) = self.perl.variables(interpreter).by_name("Icurstackinfo")
                 && self.reader().pointer(info.address) == Ok(0)
             {
                 return Err(AttachError::Starting(pid));
             }
-            let maps = self.process.mappings()?;
             match self.perl.examine(&self.memory, &maps, interpreter) {
                 Ok(()) => return Ok(()),
                 Err(found) => refusal = Some(found),

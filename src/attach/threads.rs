@@ -5,6 +5,7 @@ use crate::image::Image;
 use crate::memory::{ReadError, Reader};
 use crate::perl::identity::Build;
 use crate::perl::locate::Interpreter;
+use crate::perl::running::Pads;
 use crate::perl::stack::Variables;
 use crate::perl::threads::{
     KeyLayout, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids, specific_value,
@@ -26,6 +27,8 @@ pub struct PerlThread {
     pub variables: Variables,
     /// The address of its `PL_compiling`; 0 where unknown.
     pub compiling: u64,
+    /// Where what runs beside subs is found.
+    pub pads: Pads,
 }
 
 impl Target {
@@ -57,6 +60,7 @@ impl Target {
                     interpreter,
                     variables: map.moving()?,
                     compiling: map.by_name("Icompiling").map_or(0, |v| v.address),
+                    pads: map.pads(),
                 })
             })
             .collect()

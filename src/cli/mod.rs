@@ -243,6 +243,9 @@ struct ShowArgs {
         hide_possible_values = true
     )]
     synthetic: Synthetic,
+    /// Show which op is running (a match with its pattern), and what a waiting thread waits in
+    #[arg(long)]
+    ops: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -313,6 +316,8 @@ pub struct Sampling {
 pub struct Show {
     /// Which frames are added to those of `caller`.
     pub synthetic: Synthetic,
+    /// The op or the system call, too.
+    pub ops: bool,
 }
 
 /// Where a layout may come from.
@@ -653,6 +658,7 @@ impl From<ShowArgs> for Show {
     fn from(args: ShowArgs) -> Self {
         Show {
             synthetic: args.synthetic,
+            ops: args.ops,
         }
     }
 }

@@ -7,9 +7,10 @@ use crate::cli::{LayoutChoice, Show};
 use crate::layout::{Sources, from_tables};
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
+use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Process, ThreadState, ThreadWatch};
+use crate::process::{Process, ThreadState, ThreadWatch, syscall_name};
 use anyhow::{Context, bail};
 use std::io::Write as _;
 use std::path::Path;
@@ -121,10 +122,26 @@ fn take(target: &Target, options: NameOptions) -> anyhow::Result<ProcessDump> {
     let mut names = Names::with(options);
     let mut threads = Vec::new();
     for thread in target.threads()? {
-        let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
+        let mut sampler = ThreadSampler::with_leaf(
+            &thread.variables,
+            thread.compiling,
+            options.beyond,
+            thread.pads,
+        );
         let state = ThreadWatch::new(pid, thread.os_tid).state();
         let (frames, error) = match patiently(target, &mut sampler, &mut names, &mut table) {
-            Ok(frames) => (frames, None),
+            Ok(mut ids) => {
+                let machine = target.perl.identity.machine.as_deref();
+                if let ThreadState::Idle(Some(number)) = state
+                    && options.beyond == Beyond::Ops
+                    && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
+                    && let Some(below) = ids.first()
+                    && let Some(frame) = syscall_frame(name, *below, &mut table)
+                {
+                    ids.insert(0, frame);
+                }
+                (shown(&ids, &table), None)
+            }
             Err(e) => (Vec::new(), Some(e.to_string())),
         };
         threads.push(ThreadDump {
@@ -157,7 +174,7 @@ fn patiently(
     sampler: &mut ThreadSampler,
     names: &mut Names,
     table: &mut FrameTable,
-) -> Result<Vec<FrameDump>, SampleError> {
+) -> Result<Vec<FrameId>, SampleError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let context = target.name_context(0);
@@ -168,8 +185,8 @@ fn patiently(
             Err(_) => std::thread::sleep(Duration::from_micros(300)),
         }
     }
-    let ids: Vec<FrameId> = sampler.frames().iter().rev().copied().collect();
-    Ok(shown(&ids, table))
+    let perl = sampler.frames().iter().rev().copied();
+    Ok(sampler.leaf().into_iter().chain(perl).collect())
 }
 
 fn about(perl: &Perl) -> PerlDump {

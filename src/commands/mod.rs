@@ -12,6 +12,7 @@ mod top;
 use crate::cli::{Job, LayoutChoice, Show};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
+use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use std::path::PathBuf;
 
@@ -82,6 +83,7 @@ fn recorded(show: Show) -> NameOptions {
     NameOptions {
         merge_evals: true,
         synthetic: show.synthetic,
+        beyond: if show.ops { Beyond::Ops } else { Beyond::Xsubs },
     }
 }
 

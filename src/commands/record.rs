@@ -40,11 +40,17 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
     check_writable(settings.stats.as_deref())?;
     let sources = sources(&settings.layout)?;
     let mut requests = Requests::collect()?;
-    let mut session =
-        match Session::open(&settings.aim, &sources, Streams::default(), &mut requests)? {
-            Opening::Ready(session) => *session,
-            Opening::Over(status) => return Ok(status),
-        };
+    let follow = follow(&settings.aim, settings.subprocesses);
+    let mut session = match Session::open(
+        &settings.aim,
+        follow,
+        &sources,
+        Streams::default(),
+        &mut requests,
+    )? {
+        Opening::Ready(session) => *session,
+        Opening::Over(status) => return Ok(status),
+    };
     let pid = session.pid();
     let output = settings
         .output
@@ -53,7 +59,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
     if std::io::stderr().is_terminal() {
         eprintln!(
             "Recording {}. Ctrl-C ends it and writes {}.",
-            match session.targets.as_slice() {
+            match session.roots.as_slice() {
                 [_] => format!("process {pid} ({})", session.title),
                 _ => session.title.clone(),
             },
@@ -74,12 +80,19 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         rate: settings.sampling.rate,
         duration: settings.sampling.duration,
         idle: settings.sampling.idle,
-        follow: follow(&settings.aim, settings.subprocesses),
+        follow,
         names: recorded(settings.show),
     };
     let started = Instant::now();
     let cpu_before = own_cpu_time();
-    let sampler = Sampler::new(session.targets, sources, wanted, &recording, &stop);
+    let sampler = Sampler::new(
+        session.targets,
+        session.roots,
+        sources,
+        wanted,
+        &recording,
+        &stop,
+    );
     let (end, interrupted) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
         let mut watcher = Watcher::new(started, settings.sampling.duration);
@@ -101,6 +114,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         recording.remote_reads,
     );
     let failed = recording.tally.failed();
+    let nobody = recording.seen.threads.is_empty();
     let profile = Profile::new(recording.seen, &recording.sink);
     let title = format!("perl profile of {}", session.title);
     let written = write_whole(&output, &mut |to| {
@@ -134,6 +148,9 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         _ if profile.total() == 0 && failed > 0 => bail!(
             "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
         ),
+        _ if settings.subprocesses && nobody && status == 0 => {
+            bail!("no perl was found in the program that was started, nor in what that started")
+        }
         _ => Ok(status),
     }
 }

@@ -23,8 +23,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Targets and, if we started the only one, the child that it is.
 pub struct Session {
-    /// What is sampled; at least one.
+    /// What is sampled; none yet where a perl is still to be found among the children.
     pub targets: Vec<Target>,
+    /// The processes that were asked for, or started.
+    pub roots: Vec<i32>,
     /// The program, when it is ours.
     pub child: Option<Child>,
     /// The command line, or how many processes there are, for titles.
@@ -55,6 +57,7 @@ impl Session {
     /// When it cannot be started or attached to; the message says what to do.
     pub fn open(
         aim: &Aim,
+        follow: Follow,
         sources: &Sources,
         streams: Streams,
         requests: &mut Requests,
@@ -64,6 +67,11 @@ impl Session {
             Aim::Start { program, arguments } => {
                 prepare(program, sources);
                 let child = Child::start(program, arguments, streams)?;
+                if follow == Follow::OwnChildren {
+                    // It need not be a perl itself: a shell script or make is as good.
+                    let ready = Self::ready(Vec::new(), Some(child));
+                    return Ok(Opening::Ready(Box::new(ready)));
+                }
                 Self::await_perl(child, sources, requests)
             }
         }
@@ -165,12 +173,18 @@ impl Session {
     }
 
     fn ready(targets: Vec<Target>, child: Option<Child>) -> Self {
-        let title = match targets.as_slice() {
-            [only] => only.process.title(),
+        let processes = targets.iter().map(|t| t.process.pid());
+        let roots: Vec<i32> = match &child {
+            Some(child) => vec![child.pid()],
+            None => processes.collect(),
+        };
+        let title = match roots.as_slice() {
+            [only] => Process::open(*only).map_or_else(|_| String::new(), Process::title),
             several => format!("{} processes", several.len()),
         };
         Session {
             targets,
+            roots,
             child,
             title,
         }
@@ -178,7 +192,7 @@ impl Session {
 
     /// The first process.
     pub fn pid(&self) -> i32 {
-        self.targets.first().map_or(0, |t| t.process.pid())
+        self.roots.first().copied().unwrap_or_default()
     }
 }
 

@@ -78,18 +78,16 @@ pub fn run(
         Aim::Pids(_) => (Streams::default(), None),
         Aim::Start { .. } => Aside::streams()?,
     };
-    let outcome = match Session::open(aim, &sources, streams, &mut requests) {
-        Ok(Opening::Ready(session)) => {
-            let follow = follow(aim, subprocesses);
-            watch(
-                *session,
-                sources,
-                sampling,
-                follow,
-                recorded(shown),
-                &mut requests,
-            )
-        }
+    let follow = follow(aim, subprocesses);
+    let outcome = match Session::open(aim, follow, &sources, streams, &mut requests) {
+        Ok(Opening::Ready(session)) => watch(
+            *session,
+            sources,
+            sampling,
+            follow,
+            recorded(shown),
+            &mut requests,
+        ),
         Ok(Opening::Over(status)) => Ok(status),
         Err(e) => Err(e),
     };
@@ -110,6 +108,7 @@ fn watch(
     let pid = session.pid();
     let Session {
         targets,
+        roots,
         mut child,
         title,
     } = session;
@@ -139,7 +138,7 @@ fn watch(
         follow,
         names,
     };
-    let sampler = Sampler::new(targets, sources, wanted, &recording, &stop);
+    let sampler = Sampler::new(targets, roots, sources, wanted, &recording, &stop);
     let (end, quit) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
         let shown = show(about, &recording, requests, child.as_mut(), || {

@@ -2,17 +2,22 @@
 //! symbols and a few strings are all that an attach needs.
 
 use object::read::{ReadCache, ReadRef};
+use std::cell::OnceCell;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// Strings are looked for in pieces of this size, each of which is read once.
-const BLOCK: u64 = 64 << 10;
+/// The file is read in pieces of this size, each of them once.
+const BLOCK: u64 = 16 << 10;
+/// What is searched is read in pieces of this size, and not kept.
+const SEARCHED: usize = 32 << 10;
 
 /// An open file with a cache of what was read. What is not there (any more) is an error of the
 /// read, never a fault: the file may be another user's.
 pub struct FileBytes {
-    cache: ReadCache<File>,
+    blocks: Box<[OnceCell<Box<[u8]>>]>,
+    /// What goes beyond one block.
+    long: ReadCache<File>,
     file: File,
     length: u64,
 }
@@ -23,16 +28,34 @@ impl FileBytes {
     /// # Errors
     /// When the system has no second descriptor for us.
     pub fn new(file: File, length: u64) -> std::io::Result<Self> {
+        let blocks = usize::try_from(length.div_ceil(BLOCK)).unwrap_or(0);
         Ok(FileBytes {
-            cache: ReadCache::new(file.try_clone()?),
+            blocks: (0..blocks).map(|_| OnceCell::new()).collect(),
+            long: ReadCache::new(file.try_clone()?),
             file,
             length,
         })
     }
 
+    /// From `offset` to the end of its block.
+    fn rest_of_block(&self, offset: u64) -> Option<&[u8]> {
+        let block = self.blocks.get(usize::try_from(offset / BLOCK).ok()?)?;
+        let bytes = match block.get() {
+            Some(bytes) => bytes,
+            None => {
+                let start = offset - offset % BLOCK;
+                let length = BLOCK.min(self.length.checked_sub(start)?);
+                let mut bytes = vec![0; usize::try_from(length).ok()?];
+                self.file.read_exact_at(&mut bytes, start).ok()?;
+                block.get_or_init(|| bytes.into_boxed_slice())
+            }
+        };
+        bytes.get((offset % BLOCK) as usize..)
+    }
+
     /// Where `needle` first stands in a range, without keeping what was read.
     pub fn find(&self, range: Range<u64>, needle: &[u8]) -> Option<u64> {
-        let mut buffer = vec![0; BLOCK as usize];
+        let mut buffer = vec![0; SEARCHED];
         let mut at = range.start;
         let end = range.end.min(self.length);
         while at < end {
@@ -50,7 +73,7 @@ impl FileBytes {
 
     /// All of it, if it can be read.
     pub fn all(&self) -> &[u8] {
-        (&self.cache)
+        (&self.long)
             .read_bytes_at(0, self.length)
             .unwrap_or_default()
     }
@@ -66,20 +89,20 @@ impl<'a> ReadRef<'a> for &'a FileBytes {
         if end > self.length {
             return Err(());
         }
-        (&self.cache).read_bytes_at(offset, size)
+        let wanted = usize::try_from(size).map_err(|_| ())?;
+        match self.rest_of_block(offset).and_then(|b| b.get(..wanted)) {
+            Some(bytes) => Ok(bytes),
+            None => (&self.long).read_bytes_at(offset, size),
+        }
     }
 
     fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
-        let start = range.start - range.start % BLOCK;
-        let size = BLOCK.min(self.length.checked_sub(start).ok_or(())?);
-        let block = self.read_bytes_at(start, size)?;
-        let skip = usize::try_from(range.start - start).map_err(|_| ())?;
-        let rest = block.get(skip..).ok_or(())?;
+        let rest = self.rest_of_block(range.start).ok_or(())?;
         let limit = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         match memchr::memchr(delimiter, rest) {
             Some(end) if end < limit => rest.get(..end).ok_or(()),
             // It goes on in the next block.
-            _ => (&self.cache).read_bytes_at_until(range, delimiter),
+            _ => (&self.long).read_bytes_at_until(range, delimiter),
         }
     }
 }

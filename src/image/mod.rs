@@ -11,9 +11,9 @@ use crate::process::Mapping;
 use object::read::{ExportTarget, NameOrOrdinal, ReadRef};
 use object::{
     BinaryFormat, Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags,
-    RelocationTarget,
+    RelocationTarget, SymbolKind,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -51,7 +51,7 @@ pub enum ImageError {
 
 /// Functions that every perl exports, each from a source file that uses structures which the
 /// others do not: perl.c, hv.c, sv.c and gv.c. Debug information is entered through them.
-pub const LANDMARKS: [&str; 4] = [
+const LANDMARKS: [&str; 4] = [
     "perl_construct",
     "Perl_hv_iterinit",
     "Perl_sv_setsv_flags",
@@ -75,6 +75,15 @@ pub struct Image {
     abi: Abi,
     build_id: Option<Vec<u8>>,
     symbols: HashMap<String, Symbol>,
+    segments: Vec<Segment>,
+}
+
+/// What of a file is loaded where.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    address: u64,
+    file_offset: u64,
+    file_size: u64,
 }
 
 impl Image {
@@ -99,11 +108,21 @@ impl Image {
         };
         let build_id = file.build_id().ok().flatten().map(<[u8]>::to_vec);
         let symbols = perl_symbols(&file);
+        let segments = file.segments().map(|segment| {
+            let (file_offset, file_size) = segment.file_range();
+            Segment {
+                address: segment.address(),
+                file_offset,
+                file_size,
+            }
+        });
+        let segments = segments.collect();
         Ok(Image {
             path: path.to_owned(),
             abi,
             build_id,
             symbols,
+            segments,
             data,
         })
     }
@@ -119,6 +138,7 @@ impl Image {
             abi,
             build_id: None,
             symbols: HashMap::new(),
+            segments: Vec::new(),
         })
     }
 
@@ -147,7 +167,23 @@ impl Image {
         self.build_id().map(hex)
     }
 
-    /// A symbol of perl's (`PL_…`, [`LANDMARKS`]), from .dynsym or .symtab.
+    /// Where some functions of perl's begin, each from a source file of its own.
+    pub fn landmarks(&self) -> Vec<u64> {
+        let Ok(file) = self.object() else {
+            return Vec::new();
+        };
+        let is_one = |name: &[u8]| LANDMARKS.iter().any(|l| l.as_bytes() == name);
+        let found: BTreeMap<&[u8], u64> = file
+            .symbols()
+            .chain(file.dynamic_symbols())
+            .filter(|symbol| !symbol.is_undefined())
+            .filter_map(|symbol| Some((symbol.name_bytes().ok()?, symbol.address())))
+            .filter(|(name, _)| is_one(name))
+            .collect();
+        found.into_values().collect()
+    }
+
+    /// A variable of perl's (`PL_…`), from .dynsym or .symtab.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
         self.symbols.get(name).copied()
     }
@@ -221,12 +257,11 @@ impl Image {
 
     /// Where in the file the byte at `address` is, and how many follow it in its segment.
     fn place(&self, address: u64) -> Option<(u64, u64)> {
-        let file = self.object().ok()?;
-        file.segments().find_map(|segment| {
-            let skip = address.checked_sub(segment.address())?;
-            let (offset, size) = segment.file_range();
-            let left = size.checked_sub(skip).filter(|left| *left > 0)?;
-            Some((offset.checked_add(skip)?, left))
+        self.segments.iter().find_map(|segment| {
+            let skip = address.checked_sub(segment.address)?;
+            let left = segment.file_size.checked_sub(skip)?;
+            let offset = segment.file_offset.checked_add(skip)?;
+            (left > 0).then_some((offset, left))
         })
     }
 
@@ -329,19 +364,14 @@ impl Image {
     /// How far the loader moved the file: add it to an address of the file to get the one in the
     /// process. `maps` are the mappings of this very file.
     pub fn load_bias(&self, maps: &[Mapping]) -> Option<u64> {
-        let file = self.object().ok()?;
-        let segments: Vec<(u64, u64)> = file
-            .segments()
-            .filter(|s| s.file_range().1 > 0)
-            .map(|s| (s.file_range().0, s.address()))
-            .collect();
         maps.iter().find_map(|map| {
             // Mappings start on a page, segments need not: both sides are rounded down alike.
-            segments.iter().find_map(|(offset, address)| {
-                let slack = offset.checked_sub(map.file_offset)?;
+            let mut loaded = self.segments.iter().filter(|s| s.file_size > 0);
+            loaded.find_map(|segment| {
+                let slack = segment.file_offset.checked_sub(map.file_offset)?;
                 let length = map.end.checked_sub(map.start)?;
                 (slack < length.min(0x1_0000))
-                    .then(|| map.start.wrapping_add(slack).wrapping_sub(*address))
+                    .then(|| map.start.wrapping_add(slack).wrapping_sub(segment.address))
             })
         })
     }
@@ -392,7 +422,7 @@ fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
     Ok(data)
 }
 
-/// Every defined symbol whose name is perl's; the others would only cost memory.
+/// Every defined variable whose name is perl's; the others would only cost memory.
 fn perl_symbols<'a>(file: &object::File<'a, &'a FileBytes>) -> HashMap<String, Symbol> {
     let mut found = HashMap::new();
     add_symbols(file.dynamic_symbols(), &mut found);
@@ -421,8 +451,7 @@ fn add_symbol(name: &[u8], address: u64, size: u64, found: &mut HashMap<String, 
     let wanted = [&b"PL_"[..], b"_thread_db_"]
         .iter()
         .any(|p| name.starts_with(p))
-        || name == b"threads"
-        || LANDMARKS.iter().any(|landmark| landmark.as_bytes() == name);
+        || name == b"threads";
     if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
         found
             .entry(name.to_owned())
@@ -435,7 +464,8 @@ fn add_symbols<'a>(
     found: &mut HashMap<String, Symbol>,
 ) {
     for symbol in symbols {
-        if symbol.is_undefined() {
+        // Of the functions, which are most, none is asked for.
+        if symbol.is_undefined() || symbol.kind() == SymbolKind::Text {
             continue;
         }
         if let Ok(name) = symbol.name_bytes() {

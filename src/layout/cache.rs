@@ -4,7 +4,7 @@
 //! nobody else could have written it, and it is left aside when it is damaged or was written for
 //! another schema.
 
-use super::schema::{CONSTANTS, FIELDS};
+use super::schema::{CONSTANTS, FIELDS, FieldSpec};
 use super::table::{self, Table};
 use super::{Origin, Resolved};
 use crate::image::{Image, Symbol};
@@ -53,7 +53,7 @@ impl Cache {
     pub fn at(folder: &Path) -> Self {
         // Another schema has other entries: they live in a folder of their own.
         Cache {
-            folder: folder.join(format!("layouts-{}", schema_fingerprint())),
+            folder: folder.join(format!("layouts-{FINGERPRINT:016x}")),
             anew: false,
         }
     }
@@ -126,18 +126,54 @@ fn file_name(image: &Image) -> String {
 }
 
 /// Changes with everything that an entry's meaning depends on.
-fn schema_fingerprint() -> String {
-    let mut hash = Sha256::new();
-    hash.update(env!("CARGO_PKG_VERSION"));
-    hash.update(table::FORMAT.to_le_bytes());
-    for field in FIELDS {
-        hash.update(format!("{field:?}"));
+const FINGERPRINT: u64 = {
+    let mut hash = Fnv::new().number(table::FORMAT as u64);
+    hash = hash.text(env!("CARGO_PKG_VERSION"));
+    let mut fields = FIELDS;
+    while let [first, others @ ..] = fields {
+        hash = hash.field(first);
+        fields = others;
     }
-    for constant in CONSTANTS {
-        hash.update(format!("{constant:?}"));
+    let mut constants = CONSTANTS;
+    while let [first, others @ ..] = constants {
+        hash = hash.text(first.name).number(first.need as u64);
+        constants = others;
     }
-    let digest = format!("{:x}", hash.finalize());
-    digest.chars().take(16).collect()
+    hash.0
+};
+
+/// FNV-1a, made for being computed by the compiler.
+struct Fnv(u64);
+
+impl Fnv {
+    const fn new() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+
+    const fn number(self, number: u64) -> Self {
+        Fnv((self.0 ^ number).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    const fn text(self, text: &str) -> Self {
+        let mut hash = self.number(text.len() as u64);
+        let mut rest = text.as_bytes();
+        while let [first, others @ ..] = rest {
+            hash = hash.number(*first as u64);
+            rest = others;
+        }
+        hash
+    }
+
+    const fn field(self, field: &FieldSpec) -> Self {
+        let mut hash = self.text(field.structure).text(field.name);
+        hash = hash.number(field.kind as u64).number(field.need as u64);
+        let mut paths = field.dwarf;
+        while let [first, others @ ..] = paths {
+            hash = hash.text(first);
+            paths = others;
+        }
+        hash
+    }
 }
 
 /// True for a folder that belongs to us and that only we (and root) can write.

@@ -2,7 +2,7 @@
 
 use super::schema::{CONSTANTS, FIELDS, FieldSpec, Kind};
 use super::{Layout, Origin};
-use crate::image::{DebugFile, Image, LANDMARKS};
+use crate::image::{DebugFile, Image};
 use crate::memory::Field;
 use gimli::{AttributeValue as Value, EndianSlice, RunTimeEndian, UnitOffset};
 use std::cell::RefCell;
@@ -65,13 +65,11 @@ fn units_of(debug: &DebugFile, image: &Image) -> Vec<usize> {
     let Ok(context) = addr2line::Context::from_dwarf(debug.dwarf()) else {
         return Vec::new();
     };
-    let unit_of = |name: &&str| {
-        let unit = context
-            .find_dwarf_and_unit(image.symbol(name)?.address)
-            .skip_all_loads()?;
+    let unit_of = |address: &u64| {
+        let unit = context.find_dwarf_and_unit(*address).skip_all_loads()?;
         Some(unit.header.debug_info_offset()?.0)
     };
-    LANDMARKS.iter().filter_map(unit_of).collect()
+    image.landmarks().iter().filter_map(unit_of).collect()
 }
 
 /// Which of the two files a unit is in.

@@ -134,10 +134,8 @@ impl Layout {
 
     /// A member, if it is known.
     pub fn field(&self, structure: &str, name: &str) -> Option<Field> {
-        self.fields
-            .iter()
-            .find(|((s, n), _)| *s == structure && *n == name)
-            .map(|(_, (field, _))| *field)
+        let found = self.fields.get(&(structure, name));
+        found.map(|(field, _)| *field)
     }
 
     /// A constant, if it is known.

@@ -316,6 +316,11 @@ schema! {
         /// The first child.
         op_first: Pointer, Required;
     }
+    /// `struct logop` (op.h): an op that branches.
+    struct logop as Logop {
+        /// Where it branches to; of a `substcont`, its substitution.
+        op_other: Pointer, Extra;
+    }
     /// `struct svop` (op.h): an op with a value, such as a glob in unthreaded builds.
     struct svop as Svop {
         /// The value; NULL where a threaded build has it in the pad, at `op_targ`.

@@ -2,7 +2,7 @@
 
 use super::Layout;
 use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
-use super::table::{Table, TableError};
+use super::table::{Match, Table, TableError, head};
 use crate::memory::Abi;
 use crate::perl::identity::{Identity, Version};
 use include_dir::{Dir, include_dir};
@@ -18,7 +18,8 @@ enum Entry {
     Loaded(Box<Table>),
     BuiltIn {
         path: &'static Path,
-        text: &'static str,
+        text: &'static [u8],
+        target: OnceLock<Option<Box<Match>>>,
         parsed: OnceLock<Option<Box<Table>>>,
     },
 }
@@ -27,8 +28,23 @@ impl Entry {
     fn table(&self) -> Option<&Table> {
         match self {
             Entry::Loaded(table) => Some(table),
-            Entry::BuiltIn { path, text, parsed } => parsed
-                .get_or_init(|| Some(Box::new(Table::parse(text, path).ok()?)))
+            Entry::BuiltIn {
+                path, text, parsed, ..
+            } => parsed
+                .get_or_init(|| {
+                    let text = std::str::from_utf8(text).ok()?;
+                    Some(Box::new(Table::parse_checked(text, path).ok()?))
+                })
+                .as_deref(),
+        }
+    }
+
+    /// What it is for: its head, which is a small part of it.
+    fn target(&self) -> Option<&Match> {
+        match self {
+            Entry::Loaded(table) => Some(&table.target),
+            Entry::BuiltIn { text, target, .. } => target
+                .get_or_init(|| Some(Box::new(Match::of_text(text)?)))
                 .as_deref(),
         }
     }
@@ -39,7 +55,7 @@ impl Entry {
             Entry::Loaded(_) => true,
             Entry::BuiltIn { text, .. } => {
                 let series = format!("version = \"{}.{}.", version.revision, version.version);
-                memchr::memmem::find(text.as_bytes(), series.as_bytes()).is_some()
+                memchr::memmem::find(head(text), series.as_bytes()).is_some()
             }
         }
     }
@@ -49,7 +65,8 @@ impl Entry {
 #[derive(Debug, Clone, Default)]
 pub struct TableSet {
     tables: Vec<Entry>,
-    flags: Vec<FlagSet>,
+    /// Those of the folder; `None` for the built-in ones.
+    flags: Option<Vec<FlagSet>>,
     /// Where they came from, for messages.
     pub source: String,
 }
@@ -58,21 +75,19 @@ impl TableSet {
     /// The tables that are built into the program.
     ///
     /// # Errors
-    /// [`TableError`] when a file in the source tree is damaged; a test sees to it that none is.
+    /// None by now: a built-in file is parsed when it is asked for, and a test sees to it that none
+    /// is damaged.
     pub fn embedded() -> Result<Self, TableError> {
         let mut set = TableSet {
-            flags: embedded_flag_sets()?,
             source: "the built-in tables".into(),
             ..TableSet::default()
         };
         for file in EMBEDDED.files() {
-            let (path, Some(text)) = (file.path(), file.contents_utf8()) else {
-                continue;
-            };
-            if is_table(path) {
+            if is_table(file.path()) {
                 set.tables.push(Entry::BuiltIn {
-                    path,
-                    text,
+                    path: file.path(),
+                    text: file.contents(),
+                    target: OnceLock::new(),
                     parsed: OnceLock::new(),
                 });
             }
@@ -91,7 +106,6 @@ impl TableSet {
             move |source| TableError::Io { path, source }
         };
         let mut set = TableSet {
-            flags: embedded_flag_sets()?,
             source: format!("the tables in {}", folder.display()),
             ..TableSet::default()
         };
@@ -107,7 +121,7 @@ impl TableSet {
                 let table = Table::parse(&text, &path)?;
                 set.tables.push(Entry::Loaded(Box::new(table)));
             } else {
-                set.flags = parse_flags(&text, &path)?;
+                set.flags = Some(parse_flags(&text, &path)?);
             }
         }
         Ok(set)
@@ -152,22 +166,27 @@ impl TableSet {
 
     /// Adds the flags of that version to a layout.
     pub fn add_flags(&self, layout: &mut Layout, version: Version) {
-        for set in &self.flags {
+        for set in self.flags.as_deref().unwrap_or_else(|| built_in_flags()) {
             set.add_to(layout, version);
         }
     }
 
     /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
     pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
-        let distance = |t: &Table| t.version().subversion.abs_diff(identity.version.subversion);
-        let fitting: Vec<&Table> = self
-            .of_series(identity.version)
-            .filter(|t| t.differences(identity).is_empty())
+        let distance = |t: &Match| t.version.subversion.abs_diff(identity.version.subversion);
+        let fitting: Vec<(&Entry, u8)> = self
+            .tables
+            .iter()
+            .filter(|entry| entry.may_be_of(identity.version))
+            .filter_map(|entry| Some((entry, entry.target()?)))
+            .filter(|(_, target)| target.differences(identity).is_empty())
+            .map(|(entry, target)| (entry, distance(target)))
             .collect();
-        let nearest = fitting.iter().map(|t| distance(t)).min();
+        let nearest = fitting.iter().map(|(_, away)| *away).min();
         fitting
             .into_iter()
-            .filter(|t| Some(distance(t)) == nearest)
+            .filter(|(_, away)| Some(*away) == nearest)
+            .filter_map(|(entry, _)| entry.table())
             .collect()
     }
 
@@ -237,6 +256,13 @@ impl TableSet {
         let table = self.tables().min_by_key(|t| far(t))?;
         Some((table, table.differences(identity)))
     }
+}
+
+/// The flags that are built into the program, parsed once. None when they are damaged: a test sees
+/// to it that they are not.
+fn built_in_flags() -> &'static [FlagSet] {
+    static FLAGS: OnceLock<Vec<FlagSet>> = OnceLock::new();
+    FLAGS.get_or_init(|| embedded_flag_sets().unwrap_or_default())
 }
 
 /// Tables that name no processor are not refused for it.

@@ -7,6 +7,7 @@ mod fake;
 mod live_linux;
 #[cfg(not(target_os = "linux"))]
 mod live_portable;
+mod prefetch;
 mod reader;
 
 pub use abi::{Abi, Field};
@@ -16,6 +17,7 @@ pub use fake::FakeMemory;
 pub use live_linux::LiveMemory;
 #[cfg(not(target_os = "linux"))]
 pub use live_portable::LiveMemory;
+pub use prefetch::Prefetched;
 pub use reader::Reader;
 
 /// Why bytes of the target could not be had.

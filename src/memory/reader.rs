@@ -1,6 +1,6 @@
 //! Single values, strings and arrays, for everything that is not the hot path.
 
-use super::{Abi, Batch, Memory, ReadError};
+use super::{Abi, Batch, Memory, ReadError, Slot};
 
 /// A target's memory together with its ABI.
 #[derive(Clone, Copy)]
@@ -11,6 +11,10 @@ pub struct Reader<'a> {
 
 /// Strings are fetched in pieces of this size, so that one at the end of a mapping is readable.
 const PIECE: usize = 256;
+/// Pages are no smaller anywhere: what is in one is mapped whole or not at all.
+const PAGE: u64 = 4096;
+/// Strings that are so far apart, or less, are fetched as one range.
+const NEAR: usize = 512;
 
 impl<'a> Reader<'a> {
     /// Reads through `memory` as a program of this ABI stores things.
@@ -70,6 +74,13 @@ impl<'a> Reader<'a> {
     pub fn pointers(&self, address: u64, count: usize) -> Result<Vec<u64>, ReadError> {
         let width = usize::from(self.abi.pointer_size);
         let mut batch = Batch::new();
+        let whole = batch.push(address, count.saturating_mul(width));
+        self.memory.fill(&mut batch)?;
+        if let Ok(bytes) = batch.bytes(whole) {
+            let values = (0..count).map_while(|i| self.abi.pointer(bytes, i * width));
+            return Ok(values.collect());
+        }
+        batch.clear();
         let slots: Vec<_> = (0..count)
             .map(|i| batch.push(address.wrapping_add((i * width) as u64), width))
             .collect();
@@ -104,7 +115,8 @@ impl<'a> Reader<'a> {
         Err(ReadError::TooLong { address, limit })
     }
 
-    /// Many NUL-terminated strings in two batches; `None` where one cannot be had.
+    /// Many NUL-terminated strings; `None` where one cannot be had. Those that lie near each other
+    /// are fetched together: the kernel's work is per range, not per byte.
     ///
     /// # Errors
     /// Only those that concern the target as a whole.
@@ -114,21 +126,23 @@ impl<'a> Reader<'a> {
         limit: usize,
     ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
         let mut batch = Batch::new();
-        let slots: Vec<_> = addresses
-            .iter()
-            .map(|a| batch.push(*a, PIECE - (a % PIECE as u64) as usize))
+        let slots: Vec<(u64, Slot)> = runs(addresses)
+            .into_iter()
+            .map(|(start, length)| (start, batch.push(start, length)))
             .collect();
         self.memory.fill(&mut batch)?;
+        let fetched = |address: u64| {
+            let behind = slots.partition_point(|(start, _)| *start <= address);
+            let (start, slot) = slots.get(behind.checked_sub(1)?)?;
+            let skip = usize::try_from(address - start).ok()?;
+            let rest = batch.bytes(*slot).ok()?.get(skip..)?;
+            rest.get(..memchr::memchr(0, rest)?)
+        };
         addresses
             .iter()
-            .zip(slots)
-            .map(|(address, slot)| {
-                let piece = match batch.bytes(slot) {
-                    Ok(piece) => piece,
-                    Err(_) => return Ok(None),
-                };
-                if let Some(end) = memchr::memchr(0, piece) {
-                    return Ok((end <= limit).then(|| piece.iter().take(end).copied().collect()));
+            .map(|address| {
+                if let Some(text) = fetched(*address) {
+                    return Ok((text.len() <= limit).then(|| text.to_vec()));
                 }
                 match self.c_string(*address, limit) {
                     Ok(text) => Ok(Some(text)),
@@ -140,10 +154,38 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Ranges that most of the strings at these addresses lie in as a whole, in order. None reaches
+/// into another page, which may not be mapped.
+fn runs(addresses: &[u64]) -> Vec<(u64, usize)> {
+    let mut sorted = addresses.to_vec();
+    sorted.sort_unstable();
+    let mut found: Vec<(u64, usize)> = Vec::new();
+    for address in sorted {
+        let length = PIECE.min((PAGE - address % PAGE) as usize);
+        match found.last_mut() {
+            Some((start, room))
+                if *start / PAGE == address / PAGE && address - *start <= (*room + NEAR) as u64 =>
+            {
+                *room = (address - *start) as usize + length;
+            }
+            _ => found.push((address, length)),
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::FakeMemory;
     use super::*;
+
+    fn reader(memory: &FakeMemory) -> Reader<'_> {
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
+        Reader::new(memory, abi)
+    }
 
     #[test]
     fn strings_end_at_their_nul_or_fail() {
@@ -151,13 +193,7 @@ mod tests {
         let mut long = vec![b'x'; 700];
         long[600] = 0;
         memory.map(0x1010, long);
-        let reader = Reader::new(
-            &memory,
-            Abi {
-                pointer_size: 8,
-                big_endian: false,
-            },
-        );
+        let reader = reader(&memory);
         assert_eq!(reader.c_string(0x1010, 1000).unwrap().len(), 600);
         assert_eq!(
             reader.c_string(0x1010, 599),
@@ -176,5 +212,31 @@ mod tests {
         assert_eq!(many[0].as_deref(), Some(&[b'x'; 10][..]));
         assert_eq!(many[1].as_ref().unwrap().len(), 600);
         assert_eq!(many[2], None);
+    }
+
+    #[test]
+    fn near_strings_come_as_one_range() {
+        let mut memory = FakeMemory::new();
+        let mut words = vec![b'a'; 0x1000];
+        for end in (15..0x1000).step_by(16) {
+            words[end] = 0;
+        }
+        memory.map(0x20000, words);
+        // The second half is not mapped, and hides nothing of the first.
+        let starts: Vec<u64> = (0..0x200).map(|i| 0x20000 + 16 * i).collect();
+        assert_eq!(runs(&starts).len(), 2);
+        let found = reader(&memory).c_strings(&starts, 20).unwrap();
+        let (mapped, beyond) = found.split_at(0x100);
+        assert!(mapped.iter().all(|t| t.as_deref() == Some(&[b'a'; 15][..])));
+        assert!(beyond.iter().all(Option::is_none));
+        assert_eq!(reader(&memory).c_strings(&starts[..1], 14).unwrap(), [None]);
+    }
+
+    #[test]
+    fn pointers_end_where_the_mapping_does() {
+        let mut memory = FakeMemory::new();
+        memory.map(0x1000, (0..32u64).flat_map(u64::to_le_bytes).collect());
+        let found = reader(&memory).pointers(0x1000 + 8, 40).unwrap();
+        assert_eq!(found, (1..32).collect::<Vec<_>>());
     }
 }

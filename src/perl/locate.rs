@@ -1,5 +1,6 @@
 //! Where the interpreters of a process are.
 
+use super::running::Pads;
 use super::stack::{Variable, Variables};
 use crate::image::Image;
 use crate::layout::BoundLayout;
@@ -56,6 +57,15 @@ impl VariableMap<'_> {
                         .unwrap_or(pointer),
                 })
             }
+        }
+    }
+
+    /// The variables that tell what runs beside subs.
+    pub fn pads(&self) -> Pads {
+        Pads {
+            curpad: self.by_name("Icurpad"),
+            regex_pad: self.by_name("Iregex_pad"),
+            has_stack: self.by_name("Istack_sp").is_some(),
         }
     }
 

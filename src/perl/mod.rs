@@ -2,15 +2,19 @@
 
 pub mod arrays;
 mod callback;
+mod callee;
 mod frame;
 pub mod identity;
 mod label;
+pub mod leaf;
 pub mod locate;
 pub mod names;
 mod naming;
 mod objects;
 pub mod ops;
 mod recheck;
+mod regex;
+pub mod running;
 pub mod sample;
 pub mod stack;
 mod statement;

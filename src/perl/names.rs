@@ -4,6 +4,7 @@
 pub use super::callback::Synthetic;
 pub use super::frame::{Frame, FrameId, FrameKind, FrameTable, Function, Place, UNKNOWN, homes};
 use super::label::{Naming, eval_number, merged_file};
+use super::leaf::Beyond;
 use super::naming::FrameKey;
 pub use super::naming::Trail;
 use super::objects::{BodySpan, CopCheck, Cv, CvCheck};
@@ -69,6 +70,8 @@ pub struct NameOptions {
     pub merge_evals: bool,
     /// Which frames are shown that `caller` does not give.
     pub synthetic: Synthetic,
+    /// What is shown on top of Perl's own frames.
+    pub beyond: Beyond,
 }
 
 /// Names and lines of the frames of one process.
@@ -91,6 +94,7 @@ impl Names {
         Self::with(NameOptions {
             merge_evals: false,
             synthetic: Synthetic::None,
+            beyond: Beyond::Nothing,
         })
     }
 
@@ -134,13 +138,22 @@ impl Names {
         recheck.begin();
         // Recursion puts the same CV and the same COP on the stack again and again.
         self.asked.clear();
-        for frame in frames {
-            if frame.cv != 0 && self.asked.insert(frame.cv) {
+        recheck.at(copy.cop_seqmax());
+        for (index, frame) in frames.iter().enumerate() {
+            let cop = frame.position.cop;
+            let (cv_known, cop_known) = (
+                self.cvs.contains_key(&frame.cv),
+                self.cops.contains_key(&cop),
+            );
+            // The top sub's depth is needed anew in any case.
+            let is_top = index + 1 == frames.len();
+            let sub_is_sure = !is_top && cv_known && recheck.is_sure_of_sub(frame);
+            if frame.cv != 0 && !sub_is_sure && self.asked.insert(frame.cv) {
                 let body = self.cvs.get(&frame.cv).map(|entry| entry.check.any);
                 recheck.need_sub(frame.cv, body);
             }
-            let cop = frame.position.cop;
-            if cop != 0 && self.asked.insert(cop) {
+            let statement_is_sure = cop_known && recheck.is_sure_of_statement(cop);
+            if cop != 0 && !statement_is_sure && self.asked.insert(cop) {
                 recheck.need_statement(cop);
             }
         }
@@ -151,8 +164,15 @@ impl Names {
         for (cop, bytes) in recheck.statements(copy) {
             self.verify_statement(target, cop, target.cop_check(bytes?)?)?;
         }
-        recheck.end();
+        let fleeting = |cop: u64| self.is_fleeting(cop);
+        recheck.end(frames, &fleeting);
         Ok(())
+    }
+
+    /// True for a statement whose address always holds something else: those of code that is being
+    /// compiled.
+    pub(super) fn is_fleeting(&self, cop: u64) -> bool {
+        self.cops.get(&cop).is_none_or(|e| e.check.op_type == 0)
     }
 
     /// True when something was learned since [`Names::verify`] began: then the caller has to make

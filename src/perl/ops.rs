@@ -1,6 +1,6 @@
 //! The numbers of the ops that matter to us, as the target's own `PL_op_name` has them.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Op names by number, and the few numbers that the walk asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct OpNumbers {
     pub sort: Option<u64>,
     /// The ops that end a sub or an eval: while they run, its frame is being taken down.
     pub leaving: Vec<u64>,
+    names: Vec<Option<Arc<str>>>,
 }
 
 /// `PL_op_name` is not what it should be.
@@ -34,13 +35,10 @@ impl OpNumbers {
     /// # Errors
     /// [`NoSuchOp`] when an op that every perl has is missing.
     pub fn from_names(names: &[Option<String>]) -> Result<Self, NoSuchOp> {
-        let mut numbers: HashMap<&str, u64> = HashMap::new();
-        for (number, name) in names.iter().enumerate() {
-            if let Some(name) = name {
-                numbers.entry(name).or_insert(number as u64);
-            }
-        }
-        let find = |name: &'static str| numbers.get(name).copied();
+        let find = |name: &'static str| {
+            let place = names.iter().position(|n| n.as_deref() == Some(name));
+            place.map(|number| number as u64)
+        };
         let need = |name: &'static str| find(name).ok_or(NoSuchOp(name));
         Ok(OpNumbers {
             null: need("null")?,
@@ -54,7 +52,37 @@ impl OpNumbers {
                 .into_iter()
                 .filter_map(find)
                 .collect(),
+            names: names.iter().map(|n| n.as_deref().map(Arc::from)).collect(),
         })
+    }
+
+    /// The name of an op by its type.
+    pub fn name(&self, op_type: u64) -> Option<&Arc<str>> {
+        let index = usize::try_from(op_type).ok()?;
+        self.names.get(index)?.as_ref()
+    }
+
+    /// The type of the op of that name.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        let index = self.names.iter().position(|n| n.as_deref() == Some(name));
+        index.map(|index| index as u64)
+    }
+
+    /// True when ops of this type have that name.
+    pub fn is_named(&self, op_type: u64, name: &str) -> bool {
+        self.name(op_type).is_some_and(|n| **n == *name)
+    }
+
+    /// True for the types of ops that look up a method whose name is in the program's text.
+    pub fn is_named_method(&self, op_type: u64) -> bool {
+        let names = [
+            "method_named",
+            "method_super",
+            "method_redir",
+            "method_redir_super",
+        ];
+        self.name(op_type)
+            .is_some_and(|name| names.contains(&&**name))
     }
 
     /// True for the types of ops that are COPs.

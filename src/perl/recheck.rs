@@ -1,12 +1,23 @@
-//! What is read again with every sample to see that a name still is what it was: the same subs and
-//! statements as for the sample before come along with the copy of the stack, others are asked for.
+//! What is read again with every sample to see that a name still is what it was: what the samples
+//! before needed comes along with the copy of the stack, the rest is asked for.
+//!
+//! A statement's address holds another statement only after something was compiled, and
+//! `PL_cop_seqmax` tells that (sub and eval bodies end with pad_leavemy, pad.c): until then it is
+//! not read again. The address of a sub holds another one sooner, as closures come and go without
+//! a compiler. But a sub that stands in a statement of its own body has that body, and so its name.
 
 use super::objects::{BodySpan, NameContext, NameError};
 use super::stack::StackReader;
+use super::walk::RawFrame;
 use crate::memory::{Batch, ReadError, Slot};
+use std::collections::HashSet;
 
 /// Ranges that a copy of the stack takes along; each costs a third of a system call.
-const MAX_RANGES: usize = 48;
+const MAX_RANGES: usize = 24;
+/// Ranges of earlier samples among them: a program goes back and forth between a few statements.
+const MAX_OLD: usize = 8;
+/// Subs and statements that are remembered before all are forgotten.
+const MAX_SURE: usize = 1 << 16;
 
 /// Where bytes are: with the copy of the stack, or in the batch of our own.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +43,11 @@ pub struct Recheck {
     statements: Vec<(u64, Place)>,
     own: Batch,
     sizes: Sizes,
+    /// `PL_cop_seqmax` when what follows was seen.
+    seqmax: Option<u64>,
+    sure_statements: HashSet<u64>,
+    /// A CV with a statement that it was executing.
+    sure_subs: HashSet<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,6 +76,32 @@ impl Recheck {
         self.subs.clear();
         self.statements.clear();
         self.own.clear();
+    }
+
+    /// What is sure holds as long as nothing is compiled.
+    pub(super) fn at(&mut self, seqmax: Option<u64>) {
+        let many = self.sure_statements.len() + self.sure_subs.len() > MAX_SURE;
+        if seqmax.is_none() || seqmax != self.seqmax || many {
+            self.doubt();
+            self.seqmax = seqmax;
+        }
+    }
+
+    /// Nothing is sure any more.
+    pub(super) fn doubt(&mut self) {
+        self.sure_statements.clear();
+        self.sure_subs.clear();
+        self.seqmax = None;
+    }
+
+    pub(super) fn is_sure_of_statement(&self, cop: u64) -> bool {
+        self.sure_statements.contains(&cop)
+    }
+
+    /// Before its first statement a sub stands in its caller's.
+    pub(super) fn is_sure_of_sub(&self, frame: &RawFrame) -> bool {
+        let cop = frame.position.cop;
+        cop != frame.call_site && self.sure_subs.contains(&(frame.cv, cop))
     }
 
     fn place(&mut self, address: u64, length: usize) -> Place {
@@ -122,10 +164,19 @@ impl Recheck {
         each.map(move |(cop, place)| (*cop, self.bytes(copy, *place)))
     }
 
-    /// The next copy takes along what this one needed.
-    pub(super) fn end(&mut self) {
+    /// The next copy takes along what this one needed. What was read is sure from now on, but for
+    /// `fleeting` statements.
+    pub(super) fn end(&mut self, frames: &[RawFrame], fleeting: &dyn Fn(u64) -> bool) {
+        if self.seqmax.is_some() {
+            let read = self.statements.iter().map(|(cop, _)| *cop);
+            self.sure_statements
+                .extend(read.filter(|cop| !fleeting(*cop)));
+            let executing = frames.iter().map(|f| (f.cv, f.position.cop));
+            let sure = executing.filter(|(cv, cop)| *cv != 0 && !fleeting(*cop));
+            self.sure_subs.extend(sure);
+        }
         let sizes = self.sizes;
-        self.ranges.clear();
+        let mut old = std::mem::take(&mut self.ranges);
         for sub in &self.subs {
             self.ranges.push((sub.cv, sizes.head));
             if let Some((any, _)) = sub.body {
@@ -136,6 +187,9 @@ impl Recheck {
         let statements = self.statements.iter();
         self.ranges
             .extend(statements.map(|(cop, _)| (*cop, sizes.statement)));
-        self.ranges.truncate(MAX_RANGES);
+        self.ranges.truncate(MAX_RANGES - MAX_OLD);
+        old.retain(|range| !self.ranges.contains(range));
+        old.truncate(MAX_OLD);
+        self.ranges.extend(old);
     }
 }

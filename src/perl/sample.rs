@@ -1,7 +1,9 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
+use super::leaf::{Beyond, LeafReader};
 use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
 use super::recheck::Recheck;
+use super::running::Pads;
 use super::stack::{StackError, StackReader, Variables};
 use super::walk::{RawStack, WalkError, WalkRules, drop_unfinished, settle_left};
 
@@ -62,20 +64,34 @@ pub struct ThreadSampler {
     raw: RawStack,
     recheck: Recheck,
     trail: Trail,
+    leaf_reader: LeafReader,
+    leaf: Option<FrameId>,
     unchanged: usize,
     /// `PL_cop_seqmax` when all frames were verified last; `None` when that must be done anew.
     verified_at: Option<u64>,
 }
 
 impl ThreadSampler {
-    /// A sampler of the interpreter with these variables.
+    /// A sampler of the interpreter with these variables, which gives Perl's own frames.
     pub fn new(variables: &Variables, compiling: u64) -> Self {
+        let nothing = Pads {
+            curpad: None,
+            regex_pad: None,
+            has_stack: false,
+        };
+        Self::with_leaf(variables, compiling, Beyond::Nothing, nothing)
+    }
+
+    /// A sampler that also tells what the innermost Perl frame is doing.
+    pub fn with_leaf(variables: &Variables, compiling: u64, beyond: Beyond, pads: Pads) -> Self {
         ThreadSampler {
             reader: StackReader::new(variables),
             compiling,
             raw: RawStack::default(),
             recheck: Recheck::default(),
             trail: Trail::default(),
+            leaf_reader: LeafReader::new(beyond, pads),
+            leaf: None,
             unchanged: 0,
             verified_at: None,
         }
@@ -84,6 +100,11 @@ impl ThreadSampler {
     /// The frames of the last good sample, outermost first: `(main)` and what it called.
     pub fn frames(&self) -> &[FrameId] {
         self.trail.ids()
+    }
+
+    /// What stands on top of these: a sub written in C, or the op.
+    pub fn leaf(&self) -> Option<FrameId> {
+        self.leaf
     }
 
     /// So many of the outermost frames are the same as in the good sample before.
@@ -117,9 +138,10 @@ impl ThreadSampler {
             let result = self.attempt(&target, db_sub, names, table);
             if !matches!(result, Ok(true)) {
                 self.verified_at = None;
+                self.recheck.doubt();
             }
             match result {
-                Ok(true) => return Ok(()),
+                Ok(true) => return self.read_leaf(&target, table),
                 Ok(false) => last = SampleError::Stack(StackError::Torn),
                 Err(e) if matches!(e.read_error(), Some(r) if !matches!(r, crate::memory::ReadError::BadAddress { .. })) =>
                 {
@@ -188,12 +210,31 @@ impl ThreadSampler {
         }
     }
 
+    fn read_leaf(
+        &mut self,
+        target: &NameContext<'_>,
+        table: &mut FrameTable,
+    ) -> Result<(), SampleError> {
+        let (reader, header) = (&self.reader, self.reader.header());
+        let mut still = || matches!(reader.still(target.memory, target.abi), Ok(true));
+        let running = self
+            .leaf_reader
+            .read(target, &header, reader.cop_seqmax(), &self.raw, &mut still)
+            .map_err(NameError::Read)?;
+        let innermost = self.trail.ids().last();
+        self.leaf = running
+            .zip(innermost)
+            .and_then(|(running, below)| self.leaf_reader.frame(&running, *below, table));
+        Ok(())
+    }
+
     /// Everything has to be found out anew.
     fn forget_frames(&mut self) {
         self.raw.frames.clear();
         self.trail.clear();
         self.unchanged = 0;
         self.verified_at = None;
+        self.recheck.doubt();
     }
 
     fn name(

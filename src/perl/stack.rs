@@ -46,7 +46,9 @@ pub struct Header {
     pub curcop: u64,
     /// The innermost stack info.
     pub curstackinfo: u64,
-    others: [u64; 4],
+    /// The top of the argument stack (where that could not be found, some other variable).
+    pub stack_sp: u64,
+    others: [u64; 3],
 }
 
 /// Why there is no copy.
@@ -271,12 +273,13 @@ impl StackReader {
                 .uint(batch.bytes(*slot)?, offset, usize::from(size))
                 .ok_or(StackError::Nonsense("a variable outside its span"))?;
         }
-        let [op, curcop, curstackinfo, a, b, c, d] = values;
+        let [op, curcop, curstackinfo, stack_sp, a, b, c] = values;
         Ok(Header {
             op: if self.has_op { op } else { 0 },
             curcop,
             curstackinfo,
-            others: [a, b, c, d],
+            stack_sp,
+            others: [a, b, c],
         })
     }
 
@@ -524,11 +527,16 @@ fn equal_contexts(old: &[u8], new: &[u8], size: usize, count: usize) -> usize {
         return 0;
     };
     // Most samples differ near the top only: large pieces first.
-    const PIECE: usize = 1 << 12;
-    let pieces = old.chunks(PIECE).zip(new.chunks(PIECE));
-    let equal = pieces.take_while(|(a, b)| a == b).count() * PIECE;
-    let rest = old.iter().zip(new).skip(equal);
-    let equal = equal.min(length) + rest.take_while(|(a, b)| a == b).count();
+    let mut equal = 0;
+    for piece in [1 << 12, 1 << 6, 1] {
+        let rest = |bytes: &'_ [u8]| -> usize { bytes.len().min(equal) };
+        let (old, new) = (
+            old.get(rest(old)..).unwrap_or_default(),
+            new.get(rest(new)..).unwrap_or_default(),
+        );
+        let pieces = old.chunks(piece).zip(new.chunks(piece));
+        equal += pieces.take_while(|(a, b)| a == b).count() * piece;
+    }
     equal.min(length) / size.max(1)
 }
 

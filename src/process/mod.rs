@@ -2,11 +2,13 @@
 
 mod permission;
 mod spawn;
+mod syscall;
 mod thread;
 mod trust;
 
 pub use permission::explain_denied;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use syscall::syscall_name;
 pub use thread::{ThreadState, ThreadWatch};
 pub use trust::effective_user;
 
@@ -225,31 +227,16 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
     pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        let mut files: IndexMap<(PathBuf, u64), Vec<Mapping>> = IndexMap::new();
-        for map in self.raw_maps()? {
-            if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
-                files
-                    .entry((path.to_owned(), map.inode as u64))
-                    .or_default()
-                    .push(mapping(&map));
-            }
-        }
-        Ok(files
-            .into_iter()
-            .filter(|(_, maps)| maps.iter().any(|m| m.executable))
-            .map(|((path, inode), maps)| {
-                let kept = path
-                    .to_str()
-                    .and_then(|p| p.strip_suffix(DELETED))
-                    .map(PathBuf::from);
-                MappedFile {
-                    deleted: kept.is_some(),
-                    path: kept.unwrap_or(path),
-                    maps,
-                    inode,
-                }
-            })
-            .collect())
+        Ok(programs(&self.raw_maps()?))
+    }
+
+    /// Both at one moment: the kernel takes its time to write the list.
+    ///
+    /// # Errors
+    /// Those of [`Process::mappings`].
+    pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
+        let raw = self.raw_maps()?;
+        Ok((programs(&raw), raw.iter().map(mapping).collect()))
     }
 
     /// Where we can open a file that the process names by an absolute path: through its own root,
@@ -300,6 +287,35 @@ impl Process {
                 .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
         })
     }
+}
+
+/// The files that are mapped as programs or libraries.
+fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
+    let mut files: IndexMap<(PathBuf, u64), Vec<Mapping>> = IndexMap::new();
+    for map in maps {
+        if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
+            files
+                .entry((path.to_owned(), map.inode as u64))
+                .or_default()
+                .push(mapping(map));
+        }
+    }
+    files
+        .into_iter()
+        .filter(|(_, maps)| maps.iter().any(|m| m.executable))
+        .map(|((path, inode), maps)| {
+            let kept = path
+                .to_str()
+                .and_then(|p| p.strip_suffix(DELETED))
+                .map(PathBuf::from);
+            MappedFile {
+                deleted: kept.is_some(),
+                path: kept.unwrap_or(path),
+                maps,
+                inode,
+            }
+        })
+        .collect()
 }
 
 /// The data of files: what is mapped writable from a file, and the anonymous rest right behind.

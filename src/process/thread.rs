@@ -1,15 +1,16 @@
-//! Whether a thread is on the CPU, asked as often as it is sampled.
+//! Whether a thread is on the CPU, and if not what it waits in: asked as often as it is sampled.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 
 /// What a thread was doing at the moment of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadState {
     /// On a CPU, or ready to be.
     Running,
-    /// Waiting in the kernel.
-    Idle,
+    /// Waiting in the kernel, in the system call of this number ([`super::syscall_name`]). `None`
+    /// where the kernel does not tell, and outside of system calls: in a page fault, stopped.
+    Idle(Option<u32>),
     /// The thread is gone.
     Ended,
 }
@@ -33,9 +34,9 @@ impl ThreadWatch {
     /// Opens the thread's files; a thread that is already gone reports [`ThreadState::Ended`].
     pub fn new(pid: i32, tid: i32) -> Self {
         let open = |name: &str, source| {
-            let mut file = File::open(format!("/proc/{pid}/task/{tid}/{name}")).ok()?;
+            let file = File::open(format!("/proc/{pid}/task/{tid}/{name}")).ok()?;
             // Permission is checked at the first read, not at open.
-            read_again(&mut file, &mut [0; 16])?;
+            read_again(&file, &mut [0; 16])?;
             Some((file, source))
         };
         ThreadWatch {
@@ -46,18 +47,29 @@ impl ThreadWatch {
 
     /// The CPU that the thread runs on, or ran on last.
     pub fn cpu(&mut self) -> Option<usize> {
+        Some(self.stat()?.1)
+    }
+
+    /// The CPU of a thread that is running; `None` when it is not, or when that is not known. For a
+    /// thread that was running the last time, this costs less than asking for both.
+    pub fn running_on(&mut self) -> Option<usize> {
+        self.stat().filter(|(state, _)| *state == b'R').map(|s| s.1)
+    }
+
+    fn stat(&self) -> Option<(u8, usize)> {
         let mut text = [0u8; 1024];
-        let got = read_again(self.stat.as_mut()?, &mut text)?;
+        let got = read_again(self.stat.as_ref()?, &mut text)?;
         // The name in parentheses may hold anything; the numbers after it are fields 3 and on,
         // and the CPU is field 39 (proc_pid_stat(5)).
         let rest = got.get(memchr::memrchr(b')', got)? + 2..)?;
         let field = rest.split(|b| *b == b' ').nth(39 - 3)?;
-        std::str::from_utf8(field).ok()?.parse().ok()
+        let cpu = std::str::from_utf8(field).ok()?.parse().ok()?;
+        Some((*rest.first()?, cpu))
     }
 
     /// Asks the kernel what the thread is doing.
     pub fn state(&mut self) -> ThreadState {
-        let Some((file, source)) = &mut self.source else {
+        let Some((file, source)) = &self.source else {
             return ThreadState::Ended;
         };
         let mut text = [0u8; 512];
@@ -66,20 +78,25 @@ impl ThreadWatch {
         };
         match source {
             Source::Syscall if text.starts_with(b"running") => ThreadState::Running,
-            Source::Syscall => ThreadState::Idle,
+            Source::Syscall => ThreadState::Idle(number(text)),
             Source::Stat => match memchr::memrchr(b')', text).and_then(|at| text.get(at + 2)) {
                 Some(b'R') => ThreadState::Running,
                 Some(b'Z' | b'X') | None => ThreadState::Ended,
-                Some(_) => ThreadState::Idle,
+                Some(_) => ThreadState::Idle(None),
             },
         }
     }
 }
 
+/// The first word of `task/TID/syscall` (proc_pid_syscall(5)): -1 is no system call.
+fn number(text: &[u8]) -> Option<u32> {
+    let word = text.split(|b| b.is_ascii_whitespace()).next()?;
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
 /// The whole file from its start; `None` at an error or when it is empty: the thread is gone.
-fn read_again<'t>(file: &mut File, text: &'t mut [u8]) -> Option<&'t [u8]> {
-    file.seek(SeekFrom::Start(0)).ok()?;
-    let length = file.read(text).ok()?;
+fn read_again<'t>(file: &File, text: &'t mut [u8]) -> Option<&'t [u8]> {
+    let length = file.read_at(text, 0).ok()?;
     text.get(..length).filter(|t| !t.is_empty())
 }
 
@@ -111,27 +128,68 @@ mod tests {
         thread.join().unwrap();
     }
 
-    #[test]
-    fn a_thread_that_waits_is_idle() {
+    /// Watches a thread while it does `work` until it is idle; `release` lets it end.
+    fn idle_in(work: impl FnOnce() + Send + 'static, release: impl FnOnce()) -> Option<u32> {
         let (tell, told) = std::sync::mpsc::channel();
-        let (release, wait) = std::sync::mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             // SAFETY: gettid has no preconditions.
             tell.send(unsafe { libc::gettid() }).unwrap();
-            let _ = wait.recv();
+            work();
         });
-        let tid = told.recv().unwrap();
-        let mut watch = ThreadWatch::new(std::process::id() as i32, tid);
+        let mut watch = ThreadWatch::new(std::process::id() as i32, told.recv().unwrap());
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while watch.state() != ThreadState::Idle {
+        let mut last = None;
+        // Twice the same: a thread that only just started may wait for something else.
+        let found = loop {
             assert!(std::time::Instant::now() < deadline);
-            std::thread::yield_now();
-        }
-        drop(release);
+            let state = watch.state();
+            match state {
+                ThreadState::Idle(number) if last == Some(state) => break number,
+                _ => last = Some(state),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        release();
         thread.join().unwrap();
         while watch.state() != ThreadState::Ended {
             assert!(std::time::Instant::now() < deadline);
             std::thread::yield_now();
         }
+        found
+    }
+
+    /// What this test program itself was made for.
+    fn name(number: Option<u32>) -> &'static str {
+        let machine = match std::env::consts::ARCH {
+            "x86" => "i386",
+            other => other,
+        };
+        super::super::syscall_name(machine, number.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_is_idle_in_its_system_call() {
+        let sleep = || std::thread::sleep(std::time::Duration::from_millis(300));
+        let found = name(idle_in(sleep, || ()));
+        assert!(found.contains("nanosleep"), "{found}");
+    }
+
+    #[test]
+    fn a_thread_that_reads_a_pipe_is_idle_in_read() {
+        let (mut out, into) = std::io::pipe().unwrap();
+        let read = move || {
+            let _ = std::io::Read::read(&mut out, &mut [0]);
+        };
+        assert_eq!(name(idle_in(read, || drop(into))), "read");
+    }
+
+    #[test]
+    fn what_the_kernel_says_is_read_right() {
+        assert_eq!(
+            number(b"230 0x0 0x0 0x7ffe 0x7ffe 0x0 0x0 0x7ff 0x7fe\n"),
+            Some(230)
+        );
+        assert_eq!(number(b"-1 0x7ffe 0x7fe\n"), None);
+        assert_eq!(number(b"nonsense\n"), None);
     }
 }

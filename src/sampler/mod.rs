@@ -1,9 +1,12 @@
 //! The loop that samples: schedule, processes and their threads, accounting, and what to do when a
 //! target ends, execs, forks or grows threads.
 
-mod clock;
+// The two are the benchmarks' too: their floor keeps the same schedule on the same CPU.
+#[doc(hidden)]
+pub mod clock;
 #[cfg(target_os = "linux")]
-mod coschedule;
+#[doc(hidden)]
+pub mod coschedule;
 mod load;
 mod scout;
 mod watched;
@@ -13,8 +16,9 @@ pub use scout::Follow;
 use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
+use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
-use crate::process::ThreadState;
+use crate::process::{Process, ThreadState};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use coschedule::{CoSchedule, wake_at_once};
@@ -76,6 +80,8 @@ const THREADS_EVERY: Duration = Duration::from_millis(100);
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
 const LATE: Duration = Duration::from_millis(1);
+/// How long children of processes that all ended are waited for.
+const ORPHAN_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A thread whose turn it is: where it is in the lists, its CPU if it is running, and whether it is.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +90,8 @@ struct Turn {
     process: usize,
     thread: usize,
     running: bool,
+    /// The system call that it waits in.
+    waits_in: Option<u32>,
 }
 
 /// Samples targets until something ends it.
@@ -92,6 +100,8 @@ pub struct Sampler<'r, S> {
     scout: Scout,
     /// Processes that the scout was asked for.
     awaited: Vec<i32>,
+    roots: Vec<i32>,
+    nobody_since: Option<Instant>,
     lost: Option<Box<AttachError>>,
     settings: Settings,
     recording: &'r Mutex<Recording<S>>,
@@ -103,9 +113,11 @@ pub struct Sampler<'r, S> {
 }
 
 impl<'r, S: Sink> Sampler<'r, S> {
-    /// A sampler of attached targets.
+    /// A sampler of attached targets. `roots` are the processes whose children are followed, the
+    /// targets among them.
     pub fn new(
         targets: Vec<Target>,
+        roots: Vec<i32>,
         sources: Sources,
         settings: Settings,
         recording: &'r Mutex<Recording<S>>,
@@ -117,8 +129,10 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 .into_iter()
                 .map(|target| Watched::new(target, settings.names))
                 .collect(),
-            scout: Scout::start(&pids, settings.follow, sources),
+            scout: Scout::start(&roots, &pids, settings.follow, sources),
             awaited: Vec::new(),
+            roots,
+            nobody_since: None,
             lost: None,
             settings,
             recording,
@@ -185,7 +199,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
             let rest = deadline.map_or(rest, |d| rest.min(d.saturating_duration_since(now)));
             // A slow clock must not hide that there is nothing left to wait for.
             let alive = |w: &Watched| w.target.process.is_alive();
-            if rest > NAP && self.awaited.is_empty() && !self.watched.iter().any(alive) {
+            let expected = !self.awaited.is_empty() || self.settings.follow != Follow::Nobody;
+            if rest > NAP && !expected && !self.watched.iter().any(alive) {
                 return Some(End::TargetEnded);
             }
             std::thread::sleep(rest.min(NAP));
@@ -195,7 +210,16 @@ impl<'r, S: Sink> Sampler<'r, S> {
     /// Nothing is left to sample, nor expected.
     fn ended(&mut self) -> Option<End> {
         if !self.watched.is_empty() || !self.awaited.is_empty() {
+            self.nobody_since = None;
             return None;
+        }
+        if self.settings.follow != Follow::Nobody {
+            // A process that just ended may have left children that are being looked at.
+            let since = *self.nobody_since.get_or_insert_with(Instant::now);
+            let alive = |pid: &i32| Process::open(*pid).is_ok_and(Process::is_alive);
+            if since.elapsed() < ORPHAN_PATIENCE || self.roots.iter().any(alive) {
+                return None;
+            }
         }
         Some(match self.lost.take() {
             Some(error) => End::Lost(error),
@@ -230,19 +254,23 @@ impl<'r, S: Sink> Sampler<'r, S> {
         if !all && !self.settings.idle && self.load.nobody_runs(threads) {
             return threads as u64;
         }
+        let names_calls = self.settings.names.beyond == Beyond::Ops;
         let mut idle = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
             for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let state = w.watch.state();
-                w.ended = state == ThreadState::Ended;
+                let (state, cpu) = w.look();
                 let running = state == ThreadState::Running;
+                let waits_in = match state {
+                    ThreadState::Idle(call) if names_calls => call,
+                    _ => None,
+                };
                 if running || (self.settings.idle && !w.ended) {
-                    let cpu = running.then(|| w.watch.cpu()).flatten();
                     self.turns.push(Turn {
                         cpu,
                         process,
                         thread,
                         running,
+                        waits_in,
                     });
                 } else if !w.ended {
                     idle += 1;
@@ -279,7 +307,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 schedule.follow(cpu);
             }
         };
-        let taken = thread.take(target, names, &mut recording.seen, &mut follow);
+        let taken = thread.take(
+            target,
+            names,
+            &mut recording.seen,
+            turn.waits_in,
+            &mut follow,
+        );
         let about = thread.about;
         let tally = &mut recording.tally;
         match taken {

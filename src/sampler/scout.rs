@@ -46,8 +46,9 @@ pub(super) struct Scout {
 }
 
 impl Scout {
-    /// Starts looking for the children of these processes.
-    pub(super) fn start(roots: &[i32], follow: Follow, sources: Sources) -> Self {
+    /// Starts looking for the children of these processes, and for a perl in those of them that
+    /// are not `attached`: a shell may become one or start one.
+    pub(super) fn start(roots: &[i32], attached: &[i32], follow: Follow, sources: Sources) -> Self {
         let (errands, asked) = channel();
         let (found, reports) = channel();
         let mut patrol = Patrol {
@@ -58,6 +59,9 @@ impl Scout {
             candidates: Vec::new(),
             found,
         };
+        for pid in roots.iter().filter(|pid| !attached.contains(pid)) {
+            patrol.add(*pid, false);
+        }
         std::thread::spawn(move || patrol.run(&asked));
         Scout { errands, reports }
     }

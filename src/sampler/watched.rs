@@ -2,9 +2,10 @@
 
 use super::coschedule::is_real_time;
 use crate::attach::{PerlThread, Target};
+use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::ThreadWatch;
+use crate::process::{ThreadState, ThreadWatch, syscall_name};
 use crate::profile::{Seen, StackId, ThreadAbout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,11 +17,12 @@ const LOST_FOR: Duration = Duration::from_millis(100);
 
 /// A thread of a process.
 pub(super) struct WatchedThread {
-    pub(super) watch: ThreadWatch,
+    watch: ThreadWatch,
     /// A wake-up of ours does not set it aside.
     pub(super) real_time: bool,
     /// It is gone.
     pub(super) ended: bool,
+    was_running: bool,
     /// Index in [`Seen::threads`].
     pub(super) about: u32,
     thread: PerlThread,
@@ -30,12 +32,27 @@ pub(super) struct WatchedThread {
 }
 
 impl WatchedThread {
+    /// What it is doing, and where when it is running.
+    pub(super) fn look(&mut self) -> (ThreadState, Option<usize>) {
+        if self.was_running
+            && let Some(cpu) = self.watch.running_on()
+        {
+            return (ThreadState::Running, Some(cpu));
+        }
+        let state = self.watch.state();
+        self.ended = state == ThreadState::Ended;
+        self.was_running = state == ThreadState::Running;
+        let cpu = self.was_running.then(|| self.watch.cpu()).flatten();
+        (state, cpu)
+    }
+
     /// Takes a sample; the result is its stack.
     pub(super) fn take(
         &mut self,
         target: &Target,
         names: &mut Names,
         seen: &mut Seen,
+        waits_in: Option<u32>,
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
         let watch = &mut self.watch;
@@ -58,7 +75,22 @@ impl WatchedThread {
             let caller = self.stacks.last().copied();
             self.stacks.push(seen.stacks.intern(caller, *frame));
         }
-        Ok(self.stacks.last().copied())
+        let Some(mut stack) = self.stacks.last().copied() else {
+            return Ok(None);
+        };
+        let mut innermost = self.sampler.frames().last().copied();
+        if let Some(leaf) = self.sampler.leaf() {
+            stack = seen.stacks.intern(Some(stack), leaf);
+            innermost = Some(leaf);
+        }
+        let machine = target.perl.identity.machine.as_deref().unwrap_or_default();
+        let waits_in = waits_in.and_then(|number| syscall_name(machine, number));
+        if let (Some(name), Some(below)) = (waits_in, innermost)
+            && let Some(frame) = syscall_frame(name, below, &mut seen.frames)
+        {
+            stack = seen.stacks.intern(Some(stack), frame);
+        }
+        Ok(Some(stack))
     }
 }
 
@@ -66,6 +98,7 @@ impl WatchedThread {
 pub(super) struct Watched {
     pub(super) target: Target,
     pub(super) names: Names,
+    beyond: Beyond,
     pub(super) threads: Vec<WatchedThread>,
     title: Arc<str>,
     /// How many threads there were at the last look.
@@ -84,6 +117,7 @@ impl Watched {
             title: target.process.title().into(),
             target,
             names: Names::with(names),
+            beyond: names.beyond,
             threads: Vec::new(),
             known_count: 0,
             settled: false,
@@ -122,9 +156,15 @@ impl Watched {
             let about = seen.threads.insert_full(about).0;
             self.threads.push(WatchedThread {
                 watch: ThreadWatch::new(process.pid(), thread.os_tid),
-                sampler: ThreadSampler::new(&thread.variables, thread.compiling),
+                sampler: ThreadSampler::with_leaf(
+                    &thread.variables,
+                    thread.compiling,
+                    self.beyond,
+                    thread.pads,
+                ),
                 real_time: is_real_time(thread.os_tid),
                 ended: false,
+                was_running: false,
                 about: u32::try_from(about).unwrap_or(u32::MAX),
                 thread,
                 stacks: Vec::new(),

@@ -1,0 +1,180 @@
+//! What does being recorded cost a program? A program that only computes does the same piece of
+//! work (about a second) alone and while the release binary records it at 100 and at 1000 samples
+//! per second; the three take turns in random order, all in one process.
+//!
+//! Three measures, each as the median with a 95 % interval:
+//! - wall time, which is what a user sees, and which a busy machine drowns in noise; and
+//! - the program's own CPU time, for what being interrupted costs beside the interruption itself:
+//!   both as ratios of neighbours;
+//! - p5-spy's CPU time as a part of the program's meanwhile: as the two share a CPU, this is what the
+//!   program waits on a machine that does nothing else.
+//!
+//! `cargo bench --bench slowdown`, with
+//! - `P5SPY_SLOWDOWN_ROUNDS`: turns of each, 15 unless told,
+//! - `P5SPY_BENCH_NICE`: the program's niceness, for a machine that is busy with other things,
+//! - `P5SPY_TEST_PERL`: perls, separated by `:`, /usr/bin/perl unless told.
+//!
+//! Ends with an error when the bar is broken: 1 % at 100 and 3 % at 1000 samples per second. A median
+//! beyond it whose interval is not is called undecided.
+
+#[path = "truth/mod.rs"]
+mod harness;
+
+use harness::perl::{Running, describe, number, perls, run_and_wait};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = r#"$| = 1; alarm 7200;
+sub square { my $x = shift; return $x * $x % 1009 }
+sub mixed { my ($n, $sum) = (shift, 0); for my $i (1 .. $n) { $sum += square($i); $sum ^= length "k$i" } return $sum }
+print "ready\n";
+while (my $line = <STDIN>) { for (1 .. $line) { mixed(1000) } print "done\n" }
+"#;
+
+/// What a piece of work took, in seconds.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: f64,
+    cpu: f64,
+    /// What p5-spy used meanwhile.
+    ours: f64,
+}
+
+/// A recording that runs.
+struct Recorder(std::process::Child);
+
+impl Recorder {
+    fn start(pid: i32, rate: u32) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_p5-spy"))
+            .args(["record", "-f", "collapsed", "-o", "/dev/null", "--pid"])
+            .arg(pid.to_string())
+            .args(["--rate", &rate.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("p5-spy starts");
+        let recorder = Recorder(child);
+        // It samples on its second thread.
+        let tasks = format!("/proc/{}/task", recorder.0.id());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::fs::read_dir(&tasks).map_or(0, Iterator::count) < 2 {
+            assert!(Instant::now() < deadline, "p5-spy does not sample");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        recorder
+    }
+
+    /// CPU seconds of all its threads.
+    fn cpu(&self) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).expect("it runs");
+        let of = |task: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let run = text.split(' ').next().and_then(|n| n.parse::<f64>().ok());
+            run.unwrap_or(0.0) / 1e9
+        };
+        tasks.flatten().map(of).sum()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // SAFETY: kill has no memory effects.
+        unsafe { libc::kill(self.0.id() as i32, libc::SIGINT) };
+        let _ = self.0.wait();
+    }
+}
+
+fn piece(running: &mut Running, work: u64, recorder: Option<&Recorder>) -> Took {
+    let spent = || recorder.map_or(0.0, Recorder::cpu);
+    let (before, own) = (run_and_wait(running.pid()).0, spent());
+    let from = Instant::now();
+    writeln!(running.input, "{work}").expect("it listens");
+    assert_eq!(running.line(), "done");
+    let wall = from.elapsed().as_secs_f64();
+    let cpu = (run_and_wait(running.pid()).0 - before) as f64 / 1e9;
+    let ours = spent() - own;
+    Took { wall, cpu, ours }
+}
+
+/// Median with a 95 % interval from the order of the values.
+fn interval(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let count = values.len() as f64;
+    let reach = 0.98 * count.sqrt();
+    let at = |place: f64| {
+        let index = place.round().clamp(0.0, count - 1.0) as usize;
+        values.get(index).copied().unwrap_or(f64::NAN)
+    };
+    let middle = (count - 1.0) / 2.0;
+    (at(middle), at(middle - reach), at(middle + reach))
+}
+
+/// How often the bar is broken.
+fn slowdown(perl: &str, rounds: usize) -> usize {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("target.pl");
+    std::fs::write(&path, PROGRAM).expect("a file");
+    let mut running = Running::start(perl, &path, &[]);
+    let calibration = piece(&mut running, 300, None);
+    let work = (300.0 * 1.2 / calibration.cpu) as u64;
+    let rates = [100, 1000];
+    let mut ratios = [const { Vec::<Took>::new() }; 2];
+    for _ in 0..rounds {
+        let mut order: Vec<Option<usize>> = vec![None, Some(0), Some(1)];
+        fastrand::shuffle(&mut order);
+        let mut took = [None; 3];
+        for which in order {
+            let recorder = which.map(|w| Recorder::start(running.pid(), rates[w]));
+            let result = piece(&mut running, work, recorder.as_ref());
+            took[which.map_or(0, |w| w + 1)] = Some(result);
+        }
+        let [Some(alone), one, two] = took else {
+            unreachable!("each had its turn");
+        };
+        for (ratios, with) in ratios.iter_mut().zip([one, two]) {
+            let with = with.expect("each had its turn");
+            ratios.push(Took {
+                wall: with.wall / alone.wall,
+                cpu: with.cpu / alone.cpu,
+                ours: 1.0 + with.ours / with.cpu,
+            });
+        }
+    }
+    let mut broken = 0;
+    println!("rate/s  measure                     slowdown  95 % interval");
+    for ((rate, ratios), bar) in rates.iter().zip(&ratios).zip([1.0, 3.0]) {
+        type Measure = fn(&Took) -> f64;
+        let measures: [(&str, Measure); 3] = [
+            ("wall time", |t| t.wall),
+            ("its own CPU time", |t| t.cpu),
+            ("p5-spy's CPU time", |t| t.ours),
+        ];
+        for (name, measure) in measures {
+            let percent = |ratio: f64| (ratio - 1.0) * 100.0;
+            let (median, low, high) = interval(ratios.iter().map(measure).collect());
+            let [median, low, high] = [median, low, high].map(percent);
+            broken += usize::from(low > bar);
+            let verdict = match (low > bar, median > bar) {
+                (true, _) => format!("BROKEN: more than {bar} %"),
+                (false, true) => format!("undecided: {bar} %"),
+                (false, false) => format!("ok: under {bar} %"),
+            };
+            println!("{rate:6}  {name:26} {median:8.2} %  {low:6.2} … {high:5.2} %  {verdict}");
+        }
+    }
+    broken
+}
+
+fn main() {
+    let rounds = number("P5SPY_SLOWDOWN_ROUNDS", 15);
+    let mut broken = 0;
+    for perl in perls() {
+        println!("\nperl {} ({perl})", describe(&perl));
+        broken += slowdown(&perl, rounds);
+    }
+    if broken > 0 {
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,161 @@
+//! What stands on top of Perl's own frames: the C function that a sub call runs, or the op.
+
+use super::frame::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
+use super::names::{NameContext, NameError};
+use super::running::{EnteredFrom, Pads, Running, RunningReader};
+use super::stack::Header;
+use super::walk::RawStack;
+use crate::memory::ReadError;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Ops whose types are remembered before all are forgotten.
+const MAX_REMEMBERED: usize = 1 << 16;
+
+/// Which frames are added on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Beyond {
+    /// None.
+    #[default]
+    Nothing,
+    /// Subs written in C.
+    Xsubs,
+    /// These, or the op that is running where it is another.
+    Ops,
+}
+
+/// Finds out what the innermost Perl frame of one interpreter is doing.
+#[derive(Debug)]
+pub(super) struct LeafReader {
+    beyond: Beyond,
+    pads: Pads,
+    running: RunningReader,
+    /// The types of ops, good while nothing is compiled.
+    types: HashMap<u64, u64>,
+    types_at: Option<u64>,
+}
+
+impl LeafReader {
+    pub(super) fn new(beyond: Beyond, pads: Pads) -> Self {
+        LeafReader {
+            beyond,
+            pads,
+            running: RunningReader::new(),
+            types: HashMap::new(),
+            types_at: None,
+        }
+    }
+
+    /// What runs; `None` where nothing is to be added. `still` tells whether the target has not
+    /// moved since the stack was copied.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the target can no longer be read.
+    pub(super) fn read(
+        &mut self,
+        target: &NameContext<'_>,
+        header: &Header,
+        cop_seqmax: Option<u64>,
+        stack: &RawStack,
+        still: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Running>, ReadError> {
+        if self.beyond == Beyond::Nothing || header.op == 0 {
+            return Ok(None);
+        }
+        if cop_seqmax.is_none() || cop_seqmax != self.types_at || self.types.len() > MAX_REMEMBERED
+        {
+            self.types.clear();
+            self.types_at = cop_seqmax;
+        }
+        let known = self.types.get(&header.op);
+        if let Some(name) = known.and_then(|op_type| target.ops.name(*op_type))
+            && !self.tells_more(name)
+        {
+            return Ok(Some(Running {
+                op: Some(name.clone()),
+                ..Running::default()
+            }));
+        }
+        let entered = EnteredFrom::of(stack, target);
+        let read = self.running.read(target, header, &self.pads, entered);
+        let certain = match &read {
+            Ok(running) => running.xsub.is_none() && !self.running.has_learned() || still(),
+            Err(NameError::Read(e)) if !matches!(e, ReadError::BadAddress { .. }) => {
+                return Err(*e);
+            }
+            // Between two ops things are half made; the Perl frames are right all the same.
+            Err(_) => false,
+        };
+        if !certain {
+            self.running.forget_learned();
+            return Ok(None);
+        }
+        if known.is_none()
+            && let Ok(op_type) = target.op_type(header.op)
+        {
+            self.types.insert(header.op, op_type);
+        }
+        Ok(read.ok())
+    }
+
+    /// Ops of this name call C functions or have a pattern.
+    fn tells_more(&self, name: &str) -> bool {
+        match name {
+            "entersub" | "enterxssub" | "null" => true,
+            "match" | "subst" | "qr" | "pushre" | "substcont" | "split" => {
+                self.beyond == Beyond::Ops
+            }
+            _ => false,
+        }
+    }
+
+    /// The frame for it, on top of `below`.
+    pub(super) fn frame(
+        &self,
+        running: &Running,
+        below: FrameId,
+        table: &mut FrameTable,
+    ) -> Option<FrameId> {
+        let (kind, name) = match (&running.xsub, &running.op) {
+            (Some(xsub), _) => (FrameKind::Xsub, xsub),
+            (None, Some(op)) if self.beyond == Beyond::Ops => (FrameKind::Op, op),
+            _ => return None,
+        };
+        let detail = running.detail.as_ref().filter(|_| kind == FrameKind::Op);
+        Some(table.intern(on_top(kind, name, detail, below, table)?))
+    }
+}
+
+/// A frame without a file of its own: it is where the Perl frame below it is.
+pub(super) fn on_top(
+    kind: FrameKind,
+    name: &Arc<str>,
+    detail: Option<&Arc<str>>,
+    below: FrameId,
+    table: &FrameTable,
+) -> Option<Frame> {
+    let below = table.get(below)?;
+    let label = match detail {
+        Some(pattern) => format!("{name} /{pattern}/").into(),
+        None => name.clone(),
+    };
+    Some(Frame {
+        kind,
+        name: name.clone(),
+        label,
+        detail: detail.cloned(),
+        file: below.file.clone(),
+        line: below.line,
+        place: below.place.clone(),
+        start: Place {
+            file: UNKNOWN.into(),
+            line: 0,
+        },
+    })
+}
+
+/// The frame of a system call that a thread waits in.
+pub fn syscall_frame(name: &str, below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
+    let frame = on_top(FrameKind::Syscall, &name.into(), None, below, table)?;
+    Some(table.intern(frame))
+}

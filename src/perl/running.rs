@@ -1,0 +1,314 @@
+//! What an interpreter executes beside subs: its op, the pattern of a match, the C function of a
+//! call.
+
+use super::callee::{Callee, StackTop};
+use super::objects::{Cv, NameContext, NameError};
+use super::stack::{Header, Variable};
+use super::walk::RawStack;
+use crate::memory::Prefetched;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Ops and subs that are remembered before all are forgotten.
+const MAX_REMEMBERED: usize = 1 << 16;
+/// Ranges that are fetched in advance for one op: twice what the longest walk needs.
+const MAX_RANGES: usize = 32;
+
+/// Where the values are that ops refer to by an index, and whether there is a stack to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pads {
+    /// `PL_curpad`.
+    pub curpad: Option<Variable>,
+    /// `PL_regex_pad`, of threaded builds.
+    pub regex_pad: Option<Variable>,
+    /// `PL_stack_sp` is known.
+    pub has_stack: bool,
+}
+
+/// Where the innermost Perl sub was called from. While perl enters a sub, its arguments lie where
+/// the name of a C function would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnteredFrom {
+    call_site: u64,
+    /// The op behind the call; `None` where perl has no such thing (before 5.10).
+    retop: Option<u64>,
+}
+
+impl EnteredFrom {
+    /// Of a stack as [`super::walk::WalkRules::walk`] leaves it; `None` in the main program.
+    pub fn of(stack: &RawStack, target: &NameContext<'_>) -> Option<Self> {
+        let (innermost, below) = stack.frames.split_last()?;
+        let caller = below.last()?.position;
+        let has_retop = target.layout.context.blk_sub_retop.is_some();
+        Some(EnteredFrom {
+            call_site: innermost.call_site,
+            retop: has_retop.then_some(caller.op),
+        })
+    }
+}
+
+/// What runs at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Running {
+    /// The op's name, as in `PL_op_name`; `None` between ops, and in calls from C.
+    pub op: Option<Arc<str>>,
+    /// Of a match, substitution, qr// or split: the pattern, cut at a sane length.
+    pub detail: Option<Arc<str>>,
+    /// The C function that a call runs, `Package::name`.
+    pub xsub: Option<Arc<str>>,
+}
+
+/// What was learned about a call op.
+#[derive(Debug, Clone, Copy)]
+struct KnownCall {
+    first: u64,
+    next: u64,
+    callee: Callee,
+    /// The type of the op that names the sub.
+    callee_type: u64,
+}
+
+/// Reads what runs, again and again, with one call where it meets the same again. Nothing of it
+/// is believed without being compared with the target.
+#[derive(Debug, Default)]
+pub struct RunningReader {
+    ranges: HashMap<u64, Vec<(u64, usize)>>,
+    calls: HashMap<u64, KnownCall>,
+    subs: HashMap<u64, (Vec<u8>, Vec<u8>, Arc<str>)>,
+    texts: HashMap<u64, Arc<str>>,
+    learned_calls: Vec<u64>,
+    learned_subs: Vec<u64>,
+}
+
+impl RunningReader {
+    /// Nothing learned yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the interpreter with this header executes. The header is of a moment: unless the
+    /// target has not moved since, the answer may be of two.
+    ///
+    /// # Errors
+    /// [`NameError`].
+    pub fn read(
+        &mut self,
+        target: &NameContext<'_>,
+        header: &Header,
+        pads: &Pads,
+        entered: Option<EnteredFrom>,
+    ) -> Result<Running, NameError> {
+        self.learned_calls.clear();
+        self.learned_subs.clear();
+        if self.ranges.len() + self.subs.len() + self.texts.len() > MAX_REMEMBERED {
+            *self = Self::default();
+        }
+        if header.op == 0 {
+            return Ok(Running::default());
+        }
+        let known = self.ranges.get(&header.op).map_or(&[][..], Vec::as_slice);
+        let memory = Prefetched::new(target.memory, known)?;
+        let here = NameContext {
+            memory: &memory,
+            ..*target
+        };
+        let mut running = self.walk(&here, header, pads)?;
+        if running.xsub.is_some() && self.is_entering(&here, header, entered)? {
+            running.xsub = None;
+        }
+        let used = memory.used();
+        if used.len() <= MAX_RANGES {
+            self.ranges.insert(header.op, used);
+        }
+        Ok(running)
+    }
+
+    /// True when the op may be the call that has just pushed the innermost frame. (A sub that calls
+    /// itself and a C function from one op looks the same: then the function is not named.)
+    fn is_entering(
+        &self,
+        target: &NameContext<'_>,
+        header: &Header,
+        entered: Option<EnteredFrom>,
+    ) -> Result<bool, NameError> {
+        let Some(entered) = entered.filter(|e| e.call_site == header.curcop) else {
+            return Ok(false);
+        };
+        match entered.retop {
+            Some(retop) => Ok(retop == target.member(header.op, target.layout.op.op_next)?),
+            None => Ok(true),
+        }
+    }
+
+    /// True when something was learned by the last call of [`RunningReader::read`]: then the
+    /// caller makes sure that the target has not moved meanwhile.
+    pub fn has_learned(&self) -> bool {
+        !self.learned_calls.is_empty() || !self.learned_subs.is_empty()
+    }
+
+    /// Takes back what the last call of [`RunningReader::read`] learned.
+    pub fn forget_learned(&mut self) {
+        for op in self.learned_calls.drain(..) {
+            self.calls.remove(&op);
+        }
+        for cv in self.learned_subs.drain(..) {
+            self.subs.remove(&cv);
+        }
+    }
+
+    fn walk(
+        &mut self,
+        target: &NameContext<'_>,
+        header: &Header,
+        pads: &Pads,
+    ) -> Result<Running, NameError> {
+        let op_type = target.op_type(header.op)?;
+        let name = target.ops.name(op_type);
+        let mut running = Running::default();
+        match name.map(|n| &**n) {
+            Some("entersub" | "enterxssub") => {
+                running.op = name.cloned();
+                let callee = self.callee(target, header.op)?;
+                running.xsub = self.xsub(target, callee, header, pads)?;
+            }
+            // Calls from C are made by an op that has no type before 5.44 (call_sv, perl.c).
+            Some("null") if self.is_made_by_c(target, header.op)? => {
+                running.xsub = self.xsub(target, Callee::Computed, header, pads)?;
+            }
+            Some("match" | "subst" | "qr" | "pushre") => {
+                running.op = name.cloned();
+                running.detail = self.pattern(target, header.op, pads)?;
+            }
+            Some("substcont") => {
+                running.op = name.cloned();
+                if let Some(place) = target.layout.logop.op_other {
+                    let subst = target.member(header.op, place)?;
+                    running.detail = self.pattern(target, subst, pads)?;
+                }
+            }
+            Some("split") => {
+                running.op = name.cloned();
+                running.detail = self.split_pattern(target, header.op, pads)?;
+            }
+            _ => running.op = name.cloned(),
+        }
+        Ok(running)
+    }
+
+    fn is_made_by_c(&self, target: &NameContext<'_>, op: u64) -> Result<bool, NameError> {
+        let first = target.member(op, target.layout.unop.op_first)?;
+        let next = target.member(op, target.layout.op.op_next)?;
+        Ok(first == 0 && next == 0)
+    }
+
+    fn pattern(
+        &mut self,
+        target: &NameContext<'_>,
+        op: u64,
+        pads: &Pads,
+    ) -> Result<Option<Arc<str>>, NameError> {
+        let Some(text) = target.pattern(op, pads)? else {
+            return Ok(None);
+        };
+        // The same pattern again costs no allocation that lasts.
+        match self.texts.get(&op) {
+            Some(known) if **known == *text => Ok(Some(known.clone())),
+            _ => {
+                let text: Arc<str> = text.into();
+                self.texts.insert(op, text.clone());
+                Ok(Some(text))
+            }
+        }
+    }
+
+    /// Before 5.26 the pattern of a split is in its first operand, a `pushre`.
+    fn split_pattern(
+        &mut self,
+        target: &NameContext<'_>,
+        op: u64,
+        pads: &Pads,
+    ) -> Result<Option<Arc<str>>, NameError> {
+        let has_pushre = target.ops.number("pushre").is_some();
+        if !has_pushre {
+            return self.pattern(target, op, pads);
+        }
+        let first = target.member(op, target.layout.unop.op_first)?;
+        if first != 0 && target.ops.is_named(target.op_type(first)?, "pushre") {
+            return self.pattern(target, first, pads);
+        }
+        Ok(None)
+    }
+
+    fn callee(&mut self, target: &NameContext<'_>, op: u64) -> Result<Callee, NameError> {
+        let first = target.member(op, target.layout.unop.op_first)?;
+        let next = target.member(op, target.layout.op.op_next)?;
+        let type_of = |callee: Callee| match callee {
+            Callee::Computed => Ok(0),
+            Callee::Named(at) | Callee::Method(at) => target.op_type(at),
+        };
+        if let Some(known) = self.calls.get(&op)
+            && (known.first, known.next) == (first, next)
+            && type_of(known.callee).ok() == Some(known.callee_type)
+        {
+            return Ok(known.callee);
+        }
+        // An op that was made by C code for one call has no operands.
+        if first == 0 {
+            return Ok(Callee::Computed);
+        }
+        let callee = target.callee(op)?;
+        let known = KnownCall {
+            first,
+            next,
+            callee,
+            callee_type: type_of(callee)?,
+        };
+        self.calls.insert(op, known);
+        self.learned_calls.push(op);
+        Ok(callee)
+    }
+
+    fn xsub(
+        &mut self,
+        target: &NameContext<'_>,
+        callee: Callee,
+        header: &Header,
+        pads: &Pads,
+    ) -> Result<Option<Arc<str>>, NameError> {
+        let stack = match callee {
+            Callee::Named(_) => None,
+            _ if !pads.has_stack || header.stack_sp == 0 => None,
+            _ => {
+                let width = usize::from(target.abi.pointer_size);
+                let bytes = target.reader().bytes(header.stack_sp, 2 * width)?;
+                let value = |index: usize| target.abi.pointer(&bytes, index * width);
+                value(0)
+                    .zip(value(1))
+                    .map(|(top, popped)| StackTop { top, popped })
+            }
+        };
+        match target.xsub(callee, stack, pads)? {
+            Some(cv) => self.name(target, cv).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
+        let (head, body, start) = target.sub_bytes(cv)?;
+        if let Some((known_head, known_body, name)) = self.subs.get(&cv)
+            && (known_head, known_body) == (&head, &body)
+        {
+            return Ok(name.clone());
+        }
+        let name: Arc<str> = target
+            .sub_name(&Cv {
+                head: &head,
+                body: &body,
+                start,
+            })?
+            .into();
+        self.subs.insert(cv, (head, body, name.clone()));
+        self.learned_subs.push(cv);
+        Ok(name)
+    }
+}

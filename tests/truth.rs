@@ -1,0 +1,44 @@
+//! No sampled stack may be one that the program cannot have had: a quick turn of
+//! `benches/truth.rs` on the programs that tear most easily.
+
+#[path = "../benches/truth/mod.rs"]
+mod harness;
+mod loudly;
+
+use harness::perl::perls;
+use harness::trial::{Effort, run};
+use harness::{contact, programs, rules};
+use loudly::loudly;
+
+#[test]
+fn the_judge_knows_right_from_wrong() {
+    rules::check_the_judge();
+}
+
+#[test]
+fn no_stack_is_impossible() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = programs::programs(folder.path(), Some("chain50,fib,evals,closures"));
+    let sources = contact::sources();
+    let effort = Effort {
+        samples: 2500,
+        stops: 0,
+        rate: 2000.0,
+    };
+    for perl in perls() {
+        for program in &programs {
+            let sampled = run(&perl, program, &sources, effort).sampled;
+            if sampled.approximate > 0 {
+                loudly!("truth: nothing shown, as p5-spy could not share the target's CPU");
+                return;
+            }
+            let name = &program.name;
+            assert!(sampled.good >= 1000, "{perl} {name}: {:?}", sampled.reasons);
+            assert_eq!(
+                sampled.impossible, 0,
+                "{perl} {name}: {:?}",
+                sampled.reasons
+            );
+        }
+    }
+}
