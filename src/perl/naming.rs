@@ -334,6 +334,13 @@ impl Names {
                 eval(self, Naming::EvalFromC, "block")
             }
             ContextKind::EvalBlock => eval(self, Naming::Plain, "block"),
+            // Before 5.24 eval BLOCK is entered first, and then told where it goes on.
+            ContextKind::EvalFromC
+                if index + 1 == stack.frames.len()
+                    && !self.is_perls_own(target, stack, index, called) =>
+            {
+                eval(self, Naming::Plain, "block")
+            }
             ContextKind::EvalFromC => eval(self, Naming::EvalFromC, "block"),
             ContextKind::EvalString => eval(self, Naming::Plain, "string"),
             ContextKind::Require => {
