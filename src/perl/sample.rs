@@ -244,11 +244,9 @@ impl ThreadSampler {
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
         let (header, cop_seqmax) = (self.reader.header(), self.reader.cop_seqmax());
-        let leaving = || {
-            target
-                .op_type(header.op)
-                .is_ok_and(|t| target.ops.leaving.contains(&t))
-        };
+        let op_type = || target.op_type(header.op).ok();
+        let leaving = || op_type().is_some_and(|t| target.ops.leaving.contains(&t));
+        let sorting = || op_type().is_some_and(|t| Some(t) == target.ops.sort);
         settle_left(&mut self.raw, || header.op == 0 || leaving());
         // While a frame's context and its caller's statement stay, so does its sub, unless code was
         // compiled: only then can another statement have come to the same address.
@@ -263,7 +261,7 @@ impl ThreadSampler {
         self.verified_at = cop_seqmax;
         if let Some(depth) = self.raw.frames.last().and_then(|top| names.depth(top.cv)) {
             let sort_type = target.layout.constants.PERLSI_SORT;
-            drop_unfinished(&mut self.raw, &header, sort_type, depth, leaving);
+            drop_unfinished(&mut self.raw, &header, sort_type, depth, leaving, sorting);
         }
         let kept = if names.has_replaced() {
             0

@@ -326,15 +326,16 @@ pub fn settle_left(stack: &mut RawStack, leaving: impl FnOnce() -> bool) {
 
 /// Removes a top frame that is only half there: perl exposes a context before it fills it, and
 /// takes a sub's depth back before it removes its context. `depth` is `CvDEPTH` of the top
-/// frame's CV; `leaving` tells whether the current op ends a sub. Comparators are taken as they
-/// are (`sort_type` is their `si_type`): perl 5.6 does not count their depth, and they are entered
-/// once per sort, not once per call.
+/// frame's CV; `leaving` tells whether the current op ends a sub, `sorting` whether it is a sort.
+/// Comparators are taken as they are (`sort_type` is their `si_type`): perl 5.6 does not count
+/// their depth, and they are entered once per sort, not once per call.
 pub fn drop_unfinished(
     stack: &mut RawStack,
     header: &Header,
     sort_type: Option<u64>,
     depth: u64,
     leaving: impl FnOnce() -> bool,
+    sorting: impl FnOnce() -> bool,
 ) {
     let Some(top) = stack.frames.last().copied() else {
         return;
@@ -342,7 +343,10 @@ pub fn drop_unfinished(
     // What a comparator calls is on the same stack info, further in.
     let is_comparator =
         top.place.1 == 0 && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
-    if top.kind != ContextKind::Sub || is_comparator {
+    // A sort that is only just pushing its comparator has an old context in that place, which was
+    // entered from elsewhere.
+    let is_old = || top.call_site != header.curcop && sorting();
+    if top.kind != ContextKind::Sub || is_comparator && !is_old() {
         return;
     }
     let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
@@ -387,12 +391,19 @@ mod tests {
     }
 
     /// The CVs that are left when the depth of the innermost sub is 0.
-    fn unfinished(frames: Vec<RawFrame>) -> Vec<u64> {
+    fn unfinished(frames: Vec<RawFrame>, sorting: bool) -> Vec<u64> {
         let mut stack = RawStack {
             frames,
             ..RawStack::default()
         };
-        drop_unfinished(&mut stack, &Header::default(), Some(SORT), 0, || false);
+        drop_unfinished(
+            &mut stack,
+            &Header::default(),
+            Some(SORT),
+            0,
+            || false,
+            || sorting,
+        );
         stack.frames.iter().map(|f| f.cv).collect()
     }
 
@@ -401,10 +412,11 @@ mod tests {
         let main = frame(ContextKind::Main, 0, (0, 0));
         let comparator = frame(ContextKind::Sub, 7, (1, 0));
         let called = frame(ContextKind::Sub, 8, (1, 1));
-        assert_eq!(unfinished(vec![main, comparator]), [0, 7]);
-        assert_eq!(unfinished(vec![main, comparator, called]), [0, 7]);
+        assert_eq!(unfinished(vec![main, comparator], false), [0, 7]);
+        assert_eq!(unfinished(vec![main, comparator], true), [0]);
+        assert_eq!(unfinished(vec![main, comparator, called], false), [0, 7]);
         let sub = frame(ContextKind::Sub, 9, (0, 0));
-        assert_eq!(unfinished(vec![main, sub]), [0]);
+        assert_eq!(unfinished(vec![main, sub], false), [0]);
     }
 
     #[test]
