@@ -16,6 +16,13 @@ const STOP: &str = "main::stop (program.pl:8)";
 /// none around signal handlers.
 const STOPS: &[(&str, &[&str])] = &[
     (
+        "compiling",
+        &[
+            "main::BEGIN (program.pl:12)",
+            "(main) [compiling] (program.pl:12)",
+        ],
+    ),
+    (
         "anonymous",
         &[
             "main::__ANON__[program.pl:10] (program.pl:10)",
@@ -156,14 +163,14 @@ const STOPS: &[(&str, &[&str])] = &[
     (
         "multicall",
         &[
-            "main::__ANON__[generated.y:14] (generated.y:14)",
-            "(MULTICALL) (generated.y:14)",
-            "(main) (generated.y:14)",
+            "main::__ANON__[generated.y:13] (generated.y:13)",
+            "(MULTICALL) (generated.y:13)",
+            "(main) (generated.y:13)",
         ],
     ),
     (
         "end",
-        &["main::END (generated.y:16)", "(main) (program.pl)"],
+        &["main::END (generated.y:14)", "(main) (generated.y)"],
     ),
 ];
 

@@ -240,10 +240,12 @@ impl Names {
         // After the main program was compiled, PL_compiling has no line.
         let entry = self.cops.get(&position.cop);
         let is_parser = given.line != 0 && entry.is_some_and(|e| e.check.op_type == 0);
-        let is_unit = stack
-            .frames
-            .get(index)
-            .is_none_or(|f| matches!(f.kind, ContextKind::EvalString | ContextKind::Require));
+        let is_unit = stack.frames.get(index).is_none_or(|f| {
+            matches!(
+                f.kind,
+                ContextKind::Main | ContextKind::EvalString | ContextKind::Require
+            )
+        });
         let is_compiling = is_unit && (is_parser || begin.is_some());
         Ok(Located {
             given,
@@ -332,6 +334,13 @@ impl Names {
                 eval(self, Naming::EvalFromC, "block")
             }
             ContextKind::EvalBlock => eval(self, Naming::Plain, "block"),
+            // Before 5.24 eval BLOCK is entered first, and then told where it goes on.
+            ContextKind::EvalFromC
+                if index + 1 == stack.frames.len()
+                    && !self.is_perls_own(target, stack, index, called) =>
+            {
+                eval(self, Naming::Plain, "block")
+            }
             ContextKind::EvalFromC => eval(self, Naming::EvalFromC, "block"),
             ContextKind::EvalString => eval(self, Naming::Plain, "string"),
             ContextKind::Require => {
@@ -359,13 +368,14 @@ impl Names {
         index: usize,
         called: Option<(RawFrame, Spot)>,
     ) -> bool {
-        let number = stack.frames.get(index).map_or(0, |f| f.place.0);
+        let frame = stack.frames.get(index);
+        let number = frame.map_or(0, |f| f.place.0);
         let is_first = called.is_some_and(|(caller, _)| caller.place.0 != number);
         let callback = stack.callbacks.get(number).filter(|_| is_first);
-        let inner = stack.frames.get(index + 1);
-        let inner = inner.and_then(|f| self.cvs.get(&f.cv));
+        // What is called from PL_compiling itself is called by perl: BEGIN blocks, END blocks.
+        let is_phase = frame.is_some_and(|f| f.position.cop == target.compiling);
         callback.is_some_and(|c| is_protected(c, &target.layout.constants))
-            || inner.is_some_and(|sub| sub.naming == Naming::Begin)
+            || target.compiling != 0 && is_phase
     }
 
     fn file_of_require(&mut self, target: &NameContext<'_>, frame: &RawFrame) -> Option<StringId> {

@@ -312,6 +312,10 @@ impl ThreadSampler {
     /// What the current op has to do with contexts.
     fn doing(&mut self, target: &NameContext<'_>) -> Doing {
         let op = self.reader.header().op;
+        if op == 0 {
+            // C code's call of a sub is over, or it is not known: a sub without a CV has been left.
+            return Doing::Leaving;
+        }
         let op_type = self.op_types.get(target, op, self.reader.cop_seqmax());
         op_type.map_or(Doing::Other, |op_type| Doing::of(target.ops, op_type))
     }

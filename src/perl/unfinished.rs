@@ -16,7 +16,9 @@ pub enum Doing {
     CallingFromC,
     /// It begins an eval, a `require` or a `do FILE`.
     Evaluating,
-    /// It begins a block, a loop, a sort or the like.
+    /// It begins a sort.
+    Sorting,
+    /// It begins a block, a loop or the like.
     Entering,
     /// It ends a sub or an eval.
     Leaving,
@@ -33,10 +35,11 @@ impl Doing {
         match ops.name(op_type).map(|name| &**name) {
             Some("entersub" | "enterxssub") => Doing::Calling,
             Some("null") => Doing::CallingFromC,
+            Some("sort") => Doing::Sorting,
             Some("entertry" | "entereval" | "require" | "dofile") => Doing::Evaluating,
             Some(
                 "enter" | "enterloop" | "enteriter" | "entergiven" | "enterwhen" | "enterwrite"
-                | "sort" | "subst" | "substcont" | "match" | "regcomp",
+                | "subst" | "substcont" | "match" | "regcomp",
             ) => Doing::Entering,
             _ => Doing::Other,
         }
@@ -74,9 +77,9 @@ pub(super) fn drop_unfilled(stack: &mut RawStack, header: &Header, doing: Doing)
 }
 
 /// Removes a top sub that is not counted as active: perl takes a sub's depth back before it removes
-/// its context. `depth` is `CvDEPTH` of the top frame's CV. Comparators are taken as they are
-/// (`sort_type` is their `si_type`): perl 5.6 does not count their depth, and they are entered once
-/// per sort, not once per call.
+/// its context. `depth` is `CvDEPTH` of the top frame's CV. Comparators are taken as they are, each
+/// the first on a stack info of `sort_type`: perl 5.6 does not count their depth, and they are
+/// entered once per sort, not once per call.
 pub fn drop_inactive(
     stack: &mut RawStack,
     header: &Header,
@@ -87,8 +90,12 @@ pub fn drop_inactive(
     let Some(top) = stack.frames.last().copied() else {
         return;
     };
-    let is_comparator = u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
-    if top.kind != ContextKind::Sub || is_comparator {
+    let is_comparator =
+        top.place.1 == 0 && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
+    // A sort that is only just pushing its comparator has an old context in that place, which was
+    // entered from elsewhere.
+    let is_old = doing == Doing::Sorting && top.call_site != header.curcop;
+    if top.kind != ContextKind::Sub || (is_comparator && !is_old) {
         return;
     }
     let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
@@ -187,4 +194,54 @@ pub(super) fn after_return(
         },
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::walk::{Place, RawFrame};
+    use super::*;
+
+    const SORT: u64 = 3;
+
+    fn frame(kind: ContextKind, cv: u64, place: Place) -> RawFrame {
+        RawFrame {
+            kind,
+            cv,
+            namesv: 0,
+            position: Position::default(),
+            call_site: 24,
+            si_type: if place.0 == 0 { 1 } else { SORT as i64 },
+            place,
+        }
+    }
+
+    /// The CVs that are left when the depth of the innermost sub is 0, and where the top one is.
+    fn active(frames: Vec<RawFrame>, doing: Doing) -> (Vec<u64>, u64) {
+        let mut stack = RawStack {
+            frames,
+            ..RawStack::default()
+        };
+        drop_inactive(&mut stack, &Header::default(), Some(SORT), 0, doing);
+        let top = stack.frames.last().map_or(0, |f| f.position.cop);
+        (stack.frames.iter().map(|f| f.cv).collect(), top)
+    }
+
+    #[test]
+    fn only_comparators_need_no_depth() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let comparator = frame(ContextKind::Sub, 7, (1, 0));
+        let called = frame(ContextKind::Sub, 8, (1, 1));
+        let cvs = |frames, doing| active(frames, doing).0;
+        assert_eq!(cvs(vec![main, comparator], Doing::Other), [0, 7]);
+        assert_eq!(cvs(vec![main, comparator], Doing::Sorting), [0]);
+        assert_eq!(cvs(vec![main, comparator, called], Doing::Other), [0, 7]);
+    }
+
+    #[test]
+    fn a_sub_that_is_left_was_called_where_its_context_says() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let sub = frame(ContextKind::Sub, 9, (0, 0));
+        assert_eq!(active(vec![main, sub], Doing::Leaving), (vec![0], 24));
+        assert_eq!(active(vec![main, sub], Doing::Calling), (vec![0], 0));
+    }
 }

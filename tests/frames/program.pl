@@ -9,7 +9,7 @@ sub stop { syswrite(STDOUT, "$_[0]\n", 1 + length $_[0]); sysread(STDIN, my $byt
 my $code = sub {
     stop('anonymous');
 };
-$code->();
+$code->(); BEGIN { stop('compiling') }
 eval { stop('block') };
 eval "\neval { stop('nested') }";
 eval "sub defined_inside { stop('from an eval') }";
@@ -44,7 +44,5 @@ sub same { stop('first of its name') }
 same();
 { local $^W = 0; eval "no warnings; sub same { stop('second of its name') } 1" or die $@ }
 same();
-if (eval { require List::Util; 1 }) {
-    List::Util::first(sub { stop('multicall') }, 1);
-}
+if (eval { require List::Util; 1 }) { List::Util::first(sub { stop('multicall') }, 1) }
 END { stop('end') }

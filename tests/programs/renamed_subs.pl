@@ -1,5 +1,5 @@
 # needs perl 5.22
-# stops: 5
+# stops: 7
 # Subs that were given another name than the one they were defined with.
 use strict;
 use Sub::Util ();
@@ -22,3 +22,5 @@ $local->();
     local *proper = sub { Oracle::here('local *name = sub') };
     proper();
 }
+Sub::Util::set_subname("Caf\xe9::na\xefve", sub { Oracle::here('Latin-1 name without utf8') })->();
+Sub::Util::set_subname("Caf\xe9::\x{263a}", sub { Oracle::here('wide name without utf8') })->();
