@@ -68,6 +68,7 @@ pub struct ThreadSampler {
     recheck: Recheck,
     trail: Trail,
     leaf_reader: LeafReader,
+    is_strict: bool,
     op_types: OpTypes,
     leaf: Option<FrameId>,
     unchanged: usize,
@@ -76,14 +77,19 @@ pub struct ThreadSampler {
 }
 
 impl ThreadSampler {
-    /// A sampler of the interpreter with these variables, which gives Perl's own frames.
+    /// A sampler of the interpreter with these variables, which gives Perl's own frames, and believes
+    /// nothing that may come of a wrong layout: that looks like a stack caught in the middle of a
+    /// call.
     pub fn new(variables: &Variables, compiling: u64) -> Self {
         let nothing = Pads {
             curpad: None,
             regex_pad: None,
             has_stack: false,
         };
-        Self::with_leaf(variables, compiling, Beyond::Nothing, nothing)
+        ThreadSampler {
+            is_strict: true,
+            ..Self::with_leaf(variables, compiling, Beyond::Nothing, nothing)
+        }
     }
 
     /// A sampler that also tells what the innermost Perl frame is doing.
@@ -95,6 +101,7 @@ impl ThreadSampler {
             recheck: Recheck::default(),
             trail: Trail::default(),
             leaf_reader: LeafReader::new(beyond, pads),
+            is_strict: false,
             op_types: OpTypes::default(),
             leaf: None,
             unchanged: 0,
@@ -185,18 +192,24 @@ impl ThreadSampler {
         let extra = self.recheck.ranges(target);
         self.reader
             .take(target.memory, target.abi, target.layout, extra)?;
+        let doing = self.doing(target);
         let rules = WalkRules {
             abi: target.abi,
             layout: target.layout,
             ops: target.ops,
             db_sub,
-            doing: self.doing(target),
+            doing: if self.is_strict {
+                // Then it must make sense where a sub without a CV was called.
+                Doing::Leaving
+            } else {
+                doing
+            },
         };
         if let Err(e) = rules.walk(&self.reader, &mut self.raw) {
             self.forget_frames();
             return Err(e.into());
         }
-        match self.name(target, &rules, names, table) {
+        match self.name(target, &rules, doing, names, table) {
             Ok(()) if !names.has_learned() || self.still(target)? => Ok(true),
             // What was learned while the target moved on may be of two moments.
             Ok(()) => {
@@ -248,6 +261,7 @@ impl ThreadSampler {
         &mut self,
         target: &NameContext<'_>,
         rules: &WalkRules<'_>,
+        doing: Doing,
         names: &mut Names,
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
@@ -260,15 +274,17 @@ impl ThreadSampler {
         } else {
             0
         };
-        self.verify(target, rules.doing, names, first)?;
+        self.verify(target, doing, names, first)?;
         self.verified_at = cop_seqmax;
-        let (stack, doing) = (&mut self.raw, rules.doing);
+        let stack = &mut self.raw;
         if let Some(depth) = stack.frames.last().and_then(|top| names.depth(top.cv)) {
             let sort_type = target.layout.constants.PERLSI_SORT;
             unfinished::drop_inactive(stack, &header, sort_type, depth, doing);
         }
-        unfinished::drop_stale_eval(stack, &header, doing, names, target)?;
-        unfinished::after_return(stack, &header, doing, &self.reader, rules, names, target)?;
+        if !self.is_strict {
+            unfinished::drop_stale_eval(stack, &header, doing, names, target)?;
+            unfinished::after_return(stack, &header, doing, &self.reader, rules, names, target)?;
+        }
         let kept = if names.has_replaced() {
             0
         } else {
@@ -301,7 +317,7 @@ impl ThreadSampler {
             NameError::Nonsense(_) => true,
             NameError::Read(e) => matches!(e, ReadError::BadAddress { .. }),
         };
-        if !is_bad || !unfinished::drop_unfilled(&mut self.raw, &header, doing) {
+        if self.is_strict || !is_bad || !unfinished::drop_unfilled(&mut self.raw, &header, doing) {
             return Err(error);
         }
         names.forget_learned();
