@@ -148,6 +148,12 @@ struct DumpArgs {
     /// Show the stacks of a file that p5-spy capture wrote
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "pid")]
     capture: Option<PathBuf>,
+    /// Show each frame's @_; given twice, its lexical variables too: kinds, not values
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "capture")]
+    locals: u8,
+    /// With --locals: show the values too. There may be passwords among them
+    #[arg(long, requires = "locals")]
+    values: bool,
     /// The process to look at
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Option<i32>,
@@ -292,6 +298,15 @@ pub struct LayoutChoice {
     pub use_cache: bool,
 }
 
+/// Which variables of the frames a dump shows, beside `@_`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locals {
+    /// Lexical variables.
+    pub lexicals: bool,
+    /// What they hold.
+    pub values: bool,
+}
+
 /// What the user wants: the one thing that the rest of the program sees.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Job {
@@ -327,6 +342,8 @@ pub enum Job {
         pid: i32,
         /// As JSON.
         json: bool,
+        /// Which variables of the frames are shown; `None` for none.
+        locals: Option<Locals>,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -417,6 +434,10 @@ impl Job {
                     )
                 })?,
                 json: args.json,
+                locals: (args.locals > 0).then_some(Locals {
+                    lexicals: args.locals > 1,
+                    values: args.values,
+                }),
                 layout: args.layout.into(),
             }),
             Some(Verb::LayoutDump(args)) => Ok(Job::LayoutDump {
@@ -471,6 +492,7 @@ impl Short {
                 Aim::Pid(pid) => Ok(Job::Dump {
                     pid,
                     json: self.json,
+                    locals: None,
                     layout: self.layout.into(),
                 }),
                 Aim::Start { .. } => refuse(

@@ -1,12 +1,14 @@
 //! `p5-spy dump`: the stacks, now.
 
+use super::locals::{Bracket, wanted};
 use super::{sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
-use crate::cli::LayoutChoice;
+use crate::cli::{LayoutChoice, Locals};
 use crate::layout::from_tables;
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
+use crate::perl::locals::Wanted;
 use crate::perl::names::{FrameId, FrameTable, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch};
@@ -16,12 +18,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a thread that never rests is tried before it is reported as torn.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
-pub fn run(pid: i32, json: bool, layout: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(
+    pid: i32,
+    json: bool,
+    locals: Option<Locals>,
+    layout: &LayoutChoice,
+) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
     let target = Target::attach_patiently(process, &sources(layout)?, &mut warn, &mut || true)?;
-    let dump = take(&target)?;
+    let wanted = locals.and_then(|choice| wanted(choice, &target));
+    let dump = take(&target, wanted)?;
     let document = if json {
         serde_json::to_string_pretty(&dump)? + "\n"
     } else {
@@ -94,7 +102,7 @@ pub fn run_capture(file: &Path, json: bool, choice: &LayoutChoice) -> anyhow::Re
     Ok(0)
 }
 
-fn take(target: &Target) -> anyhow::Result<ProcessDump> {
+fn take(target: &Target, wanted: Option<Wanted>) -> anyhow::Result<ProcessDump> {
     let pid = target.process.pid();
     let mut table = FrameTable::default();
     let mut names = Names::new();
@@ -102,7 +110,14 @@ fn take(target: &Target) -> anyhow::Result<ProcessDump> {
     for thread in target.threads()? {
         let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
         let state = ThreadWatch::new(pid, thread.os_tid).state();
-        let (frames, error) = match patiently(target, &mut sampler, &mut names, &mut table) {
+        let taken = match wanted {
+            None => patiently(target, &mut sampler, &mut names, &mut table),
+            Some(wanted) => {
+                let bracket = Bracket::new(target, &thread, wanted);
+                bracket.frames(|| patiently(target, &mut sampler, &mut names, &mut table))
+            }
+        };
+        let (frames, error) = match taken {
             Ok(frames) => (frames, None),
             Err(e) => (Vec::new(), Some(e.to_string())),
         };
@@ -131,7 +146,7 @@ fn take(target: &Target) -> anyhow::Result<ProcessDump> {
     })
 }
 
-fn patiently(
+pub(super) fn patiently(
     target: &Target,
     sampler: &mut ThreadSampler,
     names: &mut Names,
@@ -174,6 +189,7 @@ fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
             line: frame.line,
             kind: frame.kind,
             detail: frame.detail.as_deref().map(str::to_owned),
+            locals: None,
         })
         .collect()
 }

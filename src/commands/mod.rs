@@ -4,6 +4,7 @@ mod capture;
 mod dump;
 mod layout_dump;
 mod layout_learn;
+mod locals;
 mod record;
 mod session;
 mod signals;
@@ -25,7 +26,12 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             output,
             layout,
         } => capture::run(pid, &output, &layout),
-        Job::Dump { pid, json, layout } => dump::run(pid, json, &layout),
+        Job::Dump {
+            pid,
+            json,
+            locals,
+            layout,
+        } => dump::run(pid, json, locals, &layout),
         Job::DumpCapture { file, json, layout } => dump::run_capture(&file, json, &layout),
         Job::LayoutDump { source, layout } => layout_dump::run(&source, &layout),
         Job::LayoutLearn {

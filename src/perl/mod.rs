@@ -2,8 +2,10 @@
 
 pub mod arrays;
 mod callee;
+pub mod describe;
 mod frame;
 pub mod identity;
+pub mod locals;
 pub mod locate;
 pub mod names;
 mod objects;

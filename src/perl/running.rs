@@ -68,13 +68,21 @@ struct KnownCall {
     callee_type: u64,
 }
 
+/// A sub's name, and the bytes that it depends on.
+#[derive(Debug)]
+struct KnownSub {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    name: Arc<str>,
+}
+
 /// Reads what runs, again and again, with one call where it meets the same again. Nothing of it
 /// is believed without being compared with the target.
 #[derive(Debug, Default)]
 pub struct RunningReader {
     ranges: HashMap<u64, Vec<(u64, usize)>>,
     calls: HashMap<u64, KnownCall>,
-    subs: HashMap<u64, (Vec<u8>, Vec<u8>, Arc<str>)>,
+    subs: HashMap<u64, KnownSub>,
     texts: HashMap<u64, Arc<str>>,
     learned_calls: Vec<u64>,
     learned_subs: Vec<u64>,
@@ -295,10 +303,10 @@ impl RunningReader {
 
     fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
         let (head, body, start) = target.sub_bytes(cv)?;
-        if let Some((known_head, known_body, name)) = self.subs.get(&cv)
-            && (known_head, known_body) == (&head, &body)
+        if let Some(known) = self.subs.get(&cv)
+            && (&known.head, &known.body) == (&head, &body)
         {
-            return Ok(name.clone());
+            return Ok(known.name.clone());
         }
         let name: Arc<str> = target
             .sub_name(&Cv {
@@ -307,7 +315,12 @@ impl RunningReader {
                 start,
             })?
             .into();
-        self.subs.insert(cv, (head, body, name.clone()));
+        let known = KnownSub {
+            head,
+            body,
+            name: name.clone(),
+        };
+        self.subs.insert(cv, known);
         self.learned_subs.push(cv);
         Ok(name)
     }
