@@ -650,6 +650,19 @@ mod tests {
     }
 
     #[test]
+    fn variables_and_what_they_hold_are_asked_for_apart() {
+        let locals = |line: &str| match parse(line) {
+            Ok(Job::Dump { locals, .. }) => locals.map(|l| (l.lexicals, l.values)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(locals("p5-spy dump -p 7"), None);
+        assert_eq!(locals("p5-spy dump -p 7 --locals"), Some((false, false)));
+        assert_eq!(locals("p5-spy dump -p 7 -l --values"), Some((false, true)));
+        assert_eq!(locals("p5-spy dump -p 7 -ll"), Some((true, false)));
+        assert!(parse("p5-spy dump -p 7 --values").is_err());
+    }
+
+    #[test]
     fn short_forms_are_the_verbs() {
         for (short, long) in [
             ("p5-spy --pid 7", "p5-spy top --pid 7"),
