@@ -5,7 +5,7 @@ use super::callee::{Callee, StackTop};
 use super::objects::{Cv, NameContext, NameError};
 use super::stack::{Header, Variable};
 use super::walk::RawStack;
-use crate::memory::Prefetched;
+use crate::memory::{Prefetched, ReadError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -215,7 +215,7 @@ impl RunningReader {
         op: u64,
         pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Some(text) = target.pattern(op, pads)? else {
+        let Some(text) = unless_fatal(target.pattern(op, pads))? else {
             return Ok(None);
         };
         // The same pattern again costs no allocation that lasts.
@@ -295,10 +295,11 @@ impl RunningReader {
                     .map(|(top, popped)| StackTop { top, popped })
             }
         };
-        match target.xsub(callee, stack, pads)? {
-            Some(cv) => self.name(target, cv).map(Some),
-            None => Ok(None),
-        }
+        // Above the top of the stack may lie what was freed long ago.
+        let named = target
+            .xsub(callee, stack, pads)
+            .and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
+        unless_fatal(named)
     }
 
     fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
@@ -323,5 +324,14 @@ impl RunningReader {
         self.subs.insert(cv, known);
         self.learned_subs.push(cv);
         Ok(name)
+    }
+}
+
+/// Nothing, where something could not be had for a reason that is not the whole target's.
+fn unless_fatal<T>(found: Result<Option<T>, NameError>) -> Result<Option<T>, NameError> {
+    match found {
+        Err(NameError::Nonsense(_)) => Ok(None),
+        Err(NameError::Read(ReadError::BadAddress { .. } | ReadError::TooLong { .. })) => Ok(None),
+        other => other,
     }
 }
