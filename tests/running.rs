@@ -7,6 +7,10 @@ mod support;
 use loudly::loudly;
 use p5_spy::attach::Target;
 use p5_spy::layout::{Known, Sources, TableSet};
+use p5_spy::memory::{Batch, FakeMemory, Memory, ReadError};
+use p5_spy::perl::describe::Wording;
+use p5_spy::perl::locals::{Wanted, locals};
+use p5_spy::perl::names::NameContext;
 use p5_spy::perl::running::{EnteredFrom, Running, RunningReader};
 use p5_spy::perl::stack::StackReader;
 use p5_spy::perl::walk::{RawStack, WalkRules};
@@ -15,6 +19,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// What was seen, and how often.
@@ -74,6 +79,12 @@ impl Seen {
 
 /// Looks at a program again and again while it runs.
 fn look(program: &str) -> Seen {
+    let mut seen = None;
+    with_program(program, &mut |pid| seen = Some(watch(pid)));
+    seen.unwrap()
+}
+
+fn with_program(program: &str, look: &mut dyn FnMut(i32)) {
     let perl = test_perl();
     let folder = support::folder();
     let script = format!("$| = 1;\n{program}");
@@ -88,7 +99,7 @@ fn look(program: &str) -> Seen {
     let mut out = BufReader::new(child.0.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n", "{program}");
-    watch(child.0.id() as i32)
+    look(child.0.id() as i32);
 }
 
 /// A program that ends with the test.
@@ -105,7 +116,7 @@ fn test_perl() -> PathBuf {
     std::env::var_os("P5SPY_TEST_PERL").map_or_else(|| support::PERL.into(), PathBuf::from)
 }
 
-fn watch(pid: i32) -> Seen {
+fn attach(pid: i32) -> Target {
     let sources = Sources {
         tables: TableSet::embedded().unwrap(),
         named: false,
@@ -115,7 +126,30 @@ fn watch(pid: i32) -> Seen {
         learn: false,
     };
     let process = Process::open(pid).unwrap();
-    let target = Target::attach_patiently(process, &sources, &mut |_| {}, &mut || true).unwrap();
+    Target::attach_patiently(process, &sources, &mut |_| {}, &mut || true).unwrap()
+}
+
+/// A program that does not move.
+struct Stopped(i32);
+
+impl Stopped {
+    fn new(pid: i32) -> Self {
+        support::kill(pid, libc::SIGSTOP);
+        support::wait_for("the target to stop", || {
+            (support::state(pid)? == 'T').then_some(())
+        });
+        Stopped(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        support::kill(self.0, libc::SIGCONT);
+    }
+}
+
+fn watch(pid: i32) -> Seen {
+    let target = attach(pid);
     let thread = target.threads().unwrap()[0];
     let pads = target.perl.variables(thread.interpreter).pads();
     let mut stack = StackReader::new(&thread.variables);
@@ -135,6 +169,9 @@ fn watch(pid: i32) -> Seen {
         cost: (0, 0),
     };
     while seen.all() < 400 && Instant::now() < deadline {
+        // A loop comes by the same state again and again: what is read of one that runs can be of
+        // two rounds, and equal before and after. (The sampler has other means.)
+        let stopped = Stopped::new(pid);
         if stack.take(memory, abi, layout, &[]).is_err() {
             continue;
         }
@@ -146,10 +183,6 @@ fn watch(pid: i32) -> Seen {
         let reads = memory.remote_reads();
         let running = reader.read(&context, &stack.header(), &pads, entered);
         let reads = memory.remote_reads() - reads;
-        if !stack.still(memory, abi).unwrap_or(false) {
-            reader.forget_learned();
-            continue;
-        }
         let Running { op, detail, xsub } = running.unwrap();
         if !reader.has_learned() && seen.all() > 200 {
             seen.cost.0 += reads;
@@ -160,6 +193,7 @@ fn watch(pid: i32) -> Seen {
             .counts
             .entry((text(op), text(detail), text(xsub)))
             .or_default() += 1;
+        drop(stopped);
         std::thread::sleep(Duration::from_micros(200));
     }
     assert!(seen.all() >= 100, "the target never rests: {}", seen.all());
@@ -309,4 +343,90 @@ fn the_steady_state_is_one_read() {
         assert!(answers >= 50, "{answers}");
         assert!(reads <= answers * 11 / 10, "{reads} reads for {answers}");
     }
+}
+
+/// A memory that lies now and then, as one that moves does.
+struct Damaged<'a> {
+    below: &'a dyn Memory,
+    rng: Mutex<fastrand::Rng>,
+}
+
+impl Memory for Damaged<'_> {
+    fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
+        let mut rng = self.rng.lock().unwrap();
+        self.below.fill(batch)?;
+        let ranges: Vec<(u64, usize)> = batch.filled().map(|(a, b)| (a, b.len())).collect();
+        // Read anew through a memory of which some bytes are others.
+        let mut fake = FakeMemory::new();
+        for ((address, _), (_, bytes)) in ranges.iter().zip(batch.filled()) {
+            let mut bytes = bytes.to_vec();
+            if !bytes.is_empty() && rng.u8(..) < 12 {
+                let at = rng.usize(..bytes.len());
+                bytes[at] = if rng.bool() { rng.u8(..) } else { 0xff };
+            }
+            fake.map(*address, bytes);
+        }
+        fake.fill(batch)
+    }
+}
+
+#[test]
+fn damaged_memory_ends_in_an_answer() {
+    let program = "my %h; sub called { my ($x, $y, @z) = @_; my $s = 'abc' x 9;
+        print \"ready\\n\"; while (1) { $s =~ /(?:a|b)+x/; my @l = sort map { lc } $s, $y; } }
+        called([1], { a => 1 }, 1.5, \\'x', 1 .. 5);";
+    with_program(program, &mut |pid| {
+        let target = attach(pid);
+        let thread = target.threads().unwrap()[0];
+        let map = target.perl.variables(thread.interpreter);
+        let (pads, main_cv) = (map.pads(), map.by_name("Imain_cv"));
+        let wanted = Wanted {
+            lexicals: true,
+            wording: Wording {
+                values: true,
+                nv_is_double: true,
+            },
+        };
+        let (mut answers, mut errors) = (0, 0);
+        for seed in 0..1500 {
+            let context = target.name_context(thread.compiling);
+            let mut stack = StackReader::new(&thread.variables);
+            if stack
+                .take(context.memory, context.abi, context.layout, &[])
+                .is_err()
+            {
+                continue;
+            }
+            let damaged = Damaged {
+                below: context.memory,
+                rng: Mutex::new(fastrand::Rng::with_seed(seed)),
+            };
+            let context = NameContext {
+                memory: &damaged,
+                ..context
+            };
+            let rules = WalkRules {
+                abi: context.abi,
+                layout: context.layout,
+                ops: context.ops,
+                db_sub: 0,
+                doing: p5_spy::perl::unfinished::Doing::Other,
+            };
+            let mut raw = RawStack::default();
+            if rules.walk(&stack, &mut raw).is_err() {
+                continue;
+            }
+            let mut reader = RunningReader::new();
+            let ran = reader.read(&context, &stack.header(), &pads, None);
+            let held = locals(&context, &stack, &raw, main_cv, wanted);
+            for is_ok in [ran.is_ok(), held.is_ok()] {
+                if is_ok {
+                    answers += 1;
+                } else {
+                    errors += 1;
+                }
+            }
+        }
+        assert!(answers > 0 && errors > 0, "{answers} {errors}");
+    });
 }

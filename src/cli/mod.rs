@@ -163,6 +163,13 @@ struct DumpArgs {
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "pid")]
     capture: Option<PathBuf>,
     /// The process to look at (may be given several times)
+    /// Show each frame's @_; given twice, its lexical variables too: kinds, not values
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "capture")]
+    locals: u8,
+    /// With --locals: show the values too. There may be passwords among them
+    #[arg(long, requires = "locals")]
+    values: bool,
+    /// The process to look at
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<i32>,
     #[command(flatten)]
@@ -335,6 +342,15 @@ pub struct LayoutChoice {
     pub use_cache: bool,
 }
 
+/// Which variables of the frames a dump shows, beside `@_`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locals {
+    /// Lexical variables.
+    pub lexicals: bool,
+    /// What they hold.
+    pub values: bool,
+}
+
 /// What the user wants: the one thing that the rest of the program sees.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Job {
@@ -382,6 +398,8 @@ pub enum Job {
         json: bool,
         /// What frames say.
         show: Show,
+        /// Which variables of the frames are shown; `None` for none.
+        locals: Option<Locals>,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -478,6 +496,10 @@ impl Job {
                 pids: args.pid,
                 json: args.json,
                 show: args.show.into(),
+                locals: (args.locals > 0).then_some(Locals {
+                    lexicals: args.locals > 1,
+                    values: args.values,
+                }),
                 layout: args.layout.into(),
             }),
             Some(Verb::LayoutDump(args)) => Ok(Job::LayoutDump {
@@ -541,6 +563,7 @@ impl Short {
                     pids,
                     json: self.json,
                     show: self.show.into(),
+                    locals: None,
                     layout: self.layout.into(),
                 }),
                 Aim::Start { .. } => refuse(
@@ -725,6 +748,19 @@ mod tests {
     #[test]
     fn the_parser_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn variables_and_what_they_hold_are_asked_for_apart() {
+        let locals = |line: &str| match parse(line) {
+            Ok(Job::Dump { locals, .. }) => locals.map(|l| (l.lexicals, l.values)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(locals("p5-spy dump -p 7"), None);
+        assert_eq!(locals("p5-spy dump -p 7 --locals"), Some((false, false)));
+        assert_eq!(locals("p5-spy dump -p 7 -l --values"), Some((false, true)));
+        assert_eq!(locals("p5-spy dump -p 7 -ll"), Some((true, false)));
+        assert!(parse("p5-spy dump -p 7 --values").is_err());
     }
 
     #[test]

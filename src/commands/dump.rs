@@ -1,13 +1,15 @@
 //! `p5-spy dump`: the stacks, now.
 
+use super::locals::{Bracket, wanted};
 use super::{looked_at, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
-use crate::cli::{LayoutChoice, Show};
+use crate::cli::{LayoutChoice, Locals, Show};
 use crate::layout::{Sources, from_tables};
 use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
 use crate::perl::identity::Build;
 use crate::perl::leaf::{Beyond, syscall_frame};
+use crate::perl::locals::Wanted;
 use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch, syscall_name};
@@ -17,14 +19,20 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a thread that never rests is tried before it is reported as torn.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The stacks of processes. As JSON, one process is one document and several are a list.
-pub fn run(pids: &[i32], json: bool, show: Show, layout: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(
+    pids: &[i32],
+    json: bool,
+    show: Show,
+    locals: Option<Locals>,
+    layout: &LayoutChoice,
+) -> anyhow::Result<u8> {
     let sources = sources(layout)?;
     let mut dumps = Vec::new();
     for pid in pids {
-        match dump(*pid, looked_at(show), &sources) {
+        match dump(*pid, looked_at(show), locals, &sources) {
             Ok(dump) => dumps.push(dump),
             Err(e) if pids.len() == 1 => return Err(e),
             Err(e) => warn(format!("{e:#}")),
@@ -44,10 +52,16 @@ pub fn run(pids: &[i32], json: bool, show: Show, layout: &LayoutChoice) -> anyho
     Ok(0)
 }
 
-fn dump(pid: i32, options: NameOptions, sources: &Sources) -> anyhow::Result<ProcessDump> {
+fn dump(
+    pid: i32,
+    options: NameOptions,
+    locals: Option<Locals>,
+    sources: &Sources,
+) -> anyhow::Result<ProcessDump> {
     let process = Process::open(pid)?;
     let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
-    take(&target, options)
+    let wanted = locals.and_then(|choice| wanted(choice, &target));
+    take(&target, options, wanted)
 }
 
 fn print(document: &str) -> std::io::Result<()> {
@@ -116,7 +130,11 @@ pub fn run_capture(
     Ok(0)
 }
 
-fn take(target: &Target, options: NameOptions) -> anyhow::Result<ProcessDump> {
+fn take(
+    target: &Target,
+    options: NameOptions,
+    wanted: Option<Wanted>,
+) -> anyhow::Result<ProcessDump> {
     let pid = target.process.pid();
     let mut table = FrameTable::default();
     let mut names = Names::with(options);
@@ -129,19 +147,25 @@ fn take(target: &Target, options: NameOptions) -> anyhow::Result<ProcessDump> {
             thread.pads,
         );
         let state = ThreadWatch::new(pid, thread.os_tid).state();
-        let (frames, error) = match patiently(target, &mut sampler, &mut names, &mut table) {
-            Ok(mut ids) => {
-                let machine = target.perl.identity.machine.as_deref();
-                if let ThreadState::Idle(Some(number)) = state
-                    && options.beyond == Beyond::Ops
-                    && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
-                    && let Some(below) = ids.first()
-                    && let Some(frame) = syscall_frame(name, *below, &mut table)
-                {
-                    ids.insert(0, frame);
-                }
-                (shown(&ids, &table), None)
+        let mut take = || {
+            let mut ids = patiently(target, &mut sampler, &mut names, &mut table)?;
+            let machine = target.perl.identity.machine.as_deref();
+            if let ThreadState::Idle(Some(number)) = state
+                && options.beyond == Beyond::Ops
+                && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
+                && let Some(below) = ids.first()
+                && let Some(frame) = syscall_frame(name, *below, &mut table)
+            {
+                ids.insert(0, frame);
             }
+            Ok(shown(&ids, &table))
+        };
+        let taken = match wanted {
+            None => take(),
+            Some(wanted) => Bracket::new(target, &thread, wanted).frames(take),
+        };
+        let (frames, error) = match taken {
+            Ok(frames) => (frames, None),
             Err(e) => (Vec::new(), Some(e.to_string())),
         };
         threads.push(ThreadDump {
@@ -169,7 +193,7 @@ fn take(target: &Target, options: NameOptions) -> anyhow::Result<ProcessDump> {
     })
 }
 
-fn patiently(
+pub(super) fn patiently(
     target: &Target,
     sampler: &mut ThreadSampler,
     names: &mut Names,
@@ -216,6 +240,7 @@ fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
             start_line: frame.start.line,
             kind: frame.kind,
             detail: frame.detail.as_deref().map(str::to_owned),
+            locals: None,
         })
         .collect()
 }

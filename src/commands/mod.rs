@@ -4,6 +4,7 @@ mod capture;
 mod dump;
 mod layout_dump;
 mod layout_learn;
+mod locals;
 mod record;
 mod session;
 mod signals;
@@ -31,8 +32,9 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             pids,
             json,
             show,
+            locals,
             layout,
-        } => dump::run(&pids, json, show, &layout),
+        } => dump::run(&pids, json, show, locals, &layout),
         Job::DumpCapture {
             file,
             json,

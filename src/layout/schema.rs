@@ -281,7 +281,7 @@ schema! {
         blk_sub_olddepth: Int, Extra, "blku_sub.olddepth";
         /// The caller's `@_`.
         blk_sub_savearray: Pointer, Extra, "blku_sub.savearray";
-        /// The sub's own `@_` (before 5.24; cperl has it still).
+        /// The sub's own `@_` (before 5.24; cperl has something else there).
         blk_sub_argarray: Pointer, Extra, "blku_sub.argarray";
         /// Whether the sub has an `@_` of its own (before 5.12; later, a flag of `cx_type`).
         blk_sub_hasargs: Int, Extra, "blku_sub.hasargs";

@@ -1,5 +1,7 @@
 //! The stacks of a process at one moment: as text for people, as one JSON document for programs.
 
+use crate::perl::describe::Described;
+use crate::perl::locals::Lexical;
 use crate::perl::names::FrameKind;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -81,6 +83,21 @@ pub struct FrameDump {
     /// `block` or `string` of an eval, the file of a `require`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Its variables; absent unless asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub locals: Option<LocalsDump>,
+}
+
+/// The variables of a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LocalsDump {
+    /// `@_`; null where the frame has none of its own.
+    pub arguments: Option<Vec<Described>>,
+    /// Elements of `@_`, of which the last may not be shown; null where it has none.
+    pub argument_count: Option<u64>,
+    /// Lexical variables; absent unless asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexicals: Option<Vec<Lexical>>,
 }
 
 /// For people.
@@ -109,10 +126,34 @@ pub fn text(dump: &ProcessDump) -> String {
         );
         for frame in &thread.frames {
             let _ = writeln!(out, "    {} ({})", frame.label, frame.place);
+            if let Some(locals) = &frame.locals {
+                push_locals(&mut out, locals);
+            }
         }
         if let Some(error) = &thread.error {
             let _ = writeln!(out, "    no stack: {error}");
         }
     }
     out
+}
+
+fn push_locals(out: &mut String, locals: &LocalsDump) {
+    let shown = |d: &Described| d.value.clone().unwrap_or_else(|| d.kind.clone());
+    if let Some(arguments) = &locals.arguments {
+        let mut words: Vec<String> = arguments.iter().map(shown).collect();
+        let hidden = locals.argument_count.unwrap_or(0);
+        let hidden = hidden.saturating_sub(arguments.len() as u64);
+        if hidden > 0 {
+            words.push(format!("… {hidden} more"));
+        }
+        let _ = writeln!(out, "        @_ = ({})", words.join(", "));
+    }
+    for lexical in locals.lexicals.iter().flatten() {
+        let _ = writeln!(
+            out,
+            "        {} = {}",
+            lexical.name,
+            shown(&lexical.content)
+        );
+    }
 }

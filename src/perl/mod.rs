@@ -3,10 +3,12 @@
 pub mod arrays;
 mod callback;
 mod callee;
+pub mod describe;
 mod frame;
 pub mod identity;
 mod label;
 pub mod leaf;
+pub mod locals;
 pub mod locate;
 pub mod names;
 mod naming;

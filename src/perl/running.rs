@@ -5,7 +5,7 @@ use super::callee::{Callee, StackTop};
 use super::objects::{Cv, NameContext, NameError};
 use super::stack::{Header, Variable};
 use super::walk::RawStack;
-use crate::memory::Prefetched;
+use crate::memory::{Prefetched, ReadError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -68,13 +68,21 @@ struct KnownCall {
     callee_type: u64,
 }
 
+/// A sub's name, and the bytes that it depends on.
+#[derive(Debug)]
+struct KnownSub {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    name: Arc<str>,
+}
+
 /// Reads what runs, again and again, with one call where it meets the same again. Nothing of it
 /// is believed without being compared with the target.
 #[derive(Debug, Default)]
 pub struct RunningReader {
     ranges: HashMap<u64, Vec<(u64, usize)>>,
     calls: HashMap<u64, KnownCall>,
-    subs: HashMap<u64, (Vec<u8>, Vec<u8>, Arc<str>)>,
+    subs: HashMap<u64, KnownSub>,
     texts: HashMap<u64, Arc<str>>,
     learned_calls: Vec<u64>,
     learned_subs: Vec<u64>,
@@ -207,7 +215,7 @@ impl RunningReader {
         op: u64,
         pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Some(text) = target.pattern(op, pads)? else {
+        let Some(text) = unless_fatal(target.pattern(op, pads))? else {
             return Ok(None);
         };
         // The same pattern again costs no allocation that lasts.
@@ -287,18 +295,19 @@ impl RunningReader {
                     .map(|(top, popped)| StackTop { top, popped })
             }
         };
-        match target.xsub(callee, stack, pads)? {
-            Some(cv) => self.name(target, cv).map(Some),
-            None => Ok(None),
-        }
+        // Above the top of the stack may lie what was freed long ago.
+        let named = target
+            .xsub(callee, stack, pads)
+            .and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
+        unless_fatal(named)
     }
 
     fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
         let (head, body, start) = target.sub_bytes(cv)?;
-        if let Some((known_head, known_body, name)) = self.subs.get(&cv)
-            && (known_head, known_body) == (&head, &body)
+        if let Some(known) = self.subs.get(&cv)
+            && (&known.head, &known.body) == (&head, &body)
         {
-            return Ok(name.clone());
+            return Ok(known.name.clone());
         }
         let name: Arc<str> = target
             .sub_name(&Cv {
@@ -307,8 +316,22 @@ impl RunningReader {
                 start,
             })?
             .into();
-        self.subs.insert(cv, (head, body, name.clone()));
+        let known = KnownSub {
+            head,
+            body,
+            name: name.clone(),
+        };
+        self.subs.insert(cv, known);
         self.learned_subs.push(cv);
         Ok(name)
+    }
+}
+
+/// Nothing, where something could not be had for a reason that is not the whole target's.
+fn unless_fatal<T>(found: Result<Option<T>, NameError>) -> Result<Option<T>, NameError> {
+    match found {
+        Err(NameError::Nonsense(_)) => Ok(None),
+        Err(NameError::Read(ReadError::BadAddress { .. } | ReadError::TooLong { .. })) => Ok(None),
+        other => other,
     }
 }
