@@ -160,9 +160,11 @@ impl Names {
         recheck.read(target)?;
         for (cv, head, body) in recheck.subs(copy) {
             self.verify_sub(target, cv, head?, body)?;
+            self.settle(target, copy)?;
         }
         for (cop, bytes) in recheck.statements(copy) {
             self.verify_statement(target, cop, target.cop_check(bytes?)?)?;
+            self.settle(target, copy)?;
         }
         let fleeting = |cop: u64| self.is_fleeting(cop);
         recheck.end(frames, &fleeting);
@@ -224,7 +226,32 @@ impl Names {
         self.has_replaced
     }
 
-    /// Takes back what was learned since [`Names::verify`] began.
+    /// Keeps what was learned for good if the target has not moved since the copy. To learn all of
+    /// a deep stack takes longer than a program stands still, so that is done in portions.
+    ///
+    /// # Errors
+    /// [`NameError`] when the target has moved.
+    pub fn settle(
+        &mut self,
+        target: &NameContext<'_>,
+        copy: &StackReader,
+    ) -> Result<(), NameError> {
+        /// What is learned in less time than a wake-up takes.
+        const PORTION: usize = 16;
+        if self.learned_cops.len() + self.learned_cvs.len() < PORTION {
+            return Ok(());
+        }
+        match copy.still(target.memory, target.abi) {
+            Ok(true) => {
+                self.learned_cops.clear();
+                self.learned_cvs.clear();
+                Ok(())
+            }
+            _ => Err(NameError::Nonsense("the target has moved")),
+        }
+    }
+
+    /// Takes back what was learned since [`Names::verify`] began, or since it was settled.
     pub fn forget_learned(&mut self) {
         for cop in self.learned_cops.drain(..) {
             self.cops.remove(&cop);

@@ -294,6 +294,7 @@ impl ThreadSampler {
         self.unchanged = self.unchanged.min(self.trail.ids().len());
         for index in first..self.raw.frames.len() {
             names.name(target, &self.raw, index, &mut self.trail, table)?;
+            names.settle(target, &self.reader)?;
         }
         Ok(())
     }
