@@ -19,7 +19,10 @@ pub(super) struct Range {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(super) ranges: Vec<Range>,
+    /// Longer than what is asked for after a batch that asked for more: bytes are not made anew, as
+    /// clearing them would cost as much as reading them.
     pub(super) buffer: Vec<u8>,
+    used: usize,
 }
 
 impl Batch {
@@ -35,7 +38,7 @@ impl Batch {
     /// Forgets all ranges and keeps the allocations.
     pub fn clear(&mut self) {
         self.ranges.clear();
-        self.buffer.clear();
+        self.used = 0;
     }
 
     /// Number of ranges.
@@ -50,10 +53,13 @@ impl Batch {
 
     /// Asks for `length` bytes at `address`. Past [`Batch::LIMIT`] the range counts as unmapped.
     pub fn push(&mut self, address: u64, length: usize) -> Slot {
-        let start = self.buffer.len();
+        let start = self.used;
         let fits = start.saturating_add(length) <= Self::LIMIT;
         let kept = if fits { length } else { 0 };
-        self.buffer.resize(start + kept, 0);
+        self.used = start + kept;
+        if self.buffer.len() < self.used {
+            self.buffer.resize(self.used, 0);
+        }
         self.ranges.push(Range {
             address,
             start,

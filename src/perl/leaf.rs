@@ -2,6 +2,7 @@
 
 use super::frame::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use super::names::{NameContext, NameError};
+use super::op_types::OpKind;
 use super::running::{EnteredFrom, Pads, Running, RunningReader};
 use super::stack::Header;
 use super::walk::RawStack;
@@ -37,7 +38,7 @@ impl LeafReader {
         }
     }
 
-    /// What runs, the current op being of that type; `None` where nothing is to be added. `still` tells whether the target has not
+    /// What runs, the current op being of that kind; `None` where nothing is to be added. `still` tells whether the target has not
     /// moved since the stack was copied.
     ///
     /// # Errors
@@ -46,22 +47,24 @@ impl LeafReader {
         &mut self,
         target: &NameContext<'_>,
         header: &Header,
-        op_type: Option<u64>,
+        kind: Option<OpKind>,
         stack: &RawStack,
         still: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Running>, ReadError> {
         if self.beyond == Beyond::Nothing || header.op == 0 {
             return Ok(None);
         }
-        if let Some(name) = op_type.and_then(|op_type| target.ops.name(op_type))
-            && !self.tells_more(name)
+        let entered = EnteredFrom::of(stack, target);
+        if let Some(kind) = kind
+            && let Some(name) = target.ops.name(kind.op_type)
+            && (!self.tells_more(name)
+                || entered.is_some_and(|e| e.is_by(header.curcop, kind.next)))
         {
             return Ok(Some(Running {
                 op: Some(name.clone()),
                 ..Running::default()
             }));
         }
-        let entered = EnteredFrom::of(stack, target);
         let read = self.running.read(target, header, &self.pads, entered);
         let certain = match &read {
             Ok(running) => running.xsub.is_none() && !self.running.has_learned() || still(),

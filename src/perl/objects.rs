@@ -2,6 +2,7 @@
 //! read anew at every call; what may be remembered is for `names.rs` to know.
 
 use super::frame::UNKNOWN;
+use super::op_types::OpKind;
 use super::ops::OpNumbers;
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Field, Memory, ReadError, Reader};
@@ -193,6 +194,22 @@ impl<'a> NameContext<'a> {
     pub(super) fn depth_of(&self, cv: u64) -> Result<u64, NameError> {
         let any = self.member(cv, self.layout.sv.sv_any)?;
         self.member(any, self.layout.xpvcv.xcv_depth)
+    }
+
+    /// What the op at an address is.
+    pub(super) fn op_kind(&self, op: u64) -> Result<OpKind, NameError> {
+        let fields = [self.layout.op.op_type, self.layout.op.op_next];
+        let span = BodySpan::of(&fields);
+        let start = op.wrapping_add(span.start as u64);
+        let bytes = self.reader().bytes(start, span.length)?;
+        let part = |field: Field| {
+            let offset = field.offset.saturating_sub(span.start as u32);
+            self.get(Field { offset, ..field }, &bytes)
+        };
+        Ok(OpKind {
+            op_type: part(self.layout.op.op_type)?,
+            next: part(self.layout.op.op_next)?,
+        })
     }
 
     /// The type of the op at an address.

@@ -6,10 +6,19 @@ use std::collections::HashMap;
 /// Ops whose types are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 1 << 16;
 
+/// What an op is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OpKind {
+    /// Index into `PL_op_name`.
+    pub(super) op_type: u64,
+    /// The op that runs after it; NULL in ops that C code makes for one call.
+    pub(super) next: u64,
+}
+
 /// Types of ops by their address.
 #[derive(Debug, Default)]
 pub(super) struct OpTypes {
-    types: HashMap<u64, u64>,
+    types: HashMap<u64, OpKind>,
     /// `PL_cop_seqmax` when they were read: it grows with everything that is compiled.
     at: Option<u64>,
 }
@@ -21,7 +30,7 @@ impl OpTypes {
         target: &NameContext<'_>,
         op: u64,
         cop_seqmax: Option<u64>,
-    ) -> Option<u64> {
+    ) -> Option<OpKind> {
         if op == 0 {
             return None;
         }
@@ -32,14 +41,11 @@ impl OpTypes {
         if let Some(known) = self.types.get(&op) {
             return Some(*known);
         }
-        let op_type = target.op_type(op).ok()?;
-        // C code makes such ops on its own stack, each time another one.
-        let is_lasting = !target.ops.is_named(op_type, "null")
-            && !target.ops.is_named(op_type, "entersub")
-            && cop_seqmax.is_some();
-        if is_lasting {
-            self.types.insert(op, op_type);
+        let kind = target.op_kind(op).ok()?;
+        // C code makes ops on its own stack, each time another one.
+        if kind.next != 0 && cop_seqmax.is_some() {
+            self.types.insert(op, kind);
         }
-        Some(op_type)
+        Some(kind)
     }
 }

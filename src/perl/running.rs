@@ -47,6 +47,14 @@ impl EnteredFrom {
     }
 }
 
+impl EnteredFrom {
+    /// True when the sub was called by the op that is followed by `next`, from the statement
+    /// `curcop`: it has only just been entered, and no C function is running.
+    pub(super) fn is_by(&self, curcop: u64, next: u64) -> bool {
+        next != 0 && self.call_site == curcop && self.retop == Some(next)
+    }
+}
+
 /// What runs at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Running {

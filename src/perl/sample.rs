@@ -235,11 +235,11 @@ impl ThreadSampler {
         table: &mut FrameTable,
     ) -> Result<(), SampleError> {
         let (reader, header) = (&self.reader, self.reader.header());
-        let op_type = self.op_types.get(target, header.op, reader.cop_seqmax());
+        let kind = self.op_types.get(target, header.op, reader.cop_seqmax());
         let mut still = || matches!(reader.still(target.memory, target.abi), Ok(true));
         let running = self
             .leaf_reader
-            .read(target, &header, op_type, &self.raw, &mut still)
+            .read(target, &header, kind, &self.raw, &mut still)
             .map_err(NameError::Read)?;
         let innermost = self.trail.ids().last();
         self.leaf = running
@@ -333,8 +333,8 @@ impl ThreadSampler {
             // C code's call of a sub is over, or it is not known: a sub without a CV has been left.
             return Doing::Leaving;
         }
-        let op_type = self.op_types.get(target, op, self.reader.cop_seqmax());
-        op_type.map_or(Doing::Other, |op_type| Doing::of(target.ops, op_type))
+        let kind = self.op_types.get(target, op, self.reader.cop_seqmax());
+        kind.map_or(Doing::Other, |kind| Doing::of(target.ops, kind.op_type))
     }
 
     fn still(&self, target: &NameContext<'_>) -> Result<bool, SampleError> {

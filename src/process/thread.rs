@@ -47,24 +47,13 @@ impl ThreadWatch {
 
     /// The CPU that the thread runs on, or ran on last.
     pub fn cpu(&mut self) -> Option<usize> {
-        Some(self.stat()?.1)
-    }
-
-    /// The CPU of a thread that is running; `None` when it is not, or when that is not known. For a
-    /// thread that was running the last time, this costs less than asking for both.
-    pub fn running_on(&mut self) -> Option<usize> {
-        self.stat().filter(|(state, _)| *state == b'R').map(|s| s.1)
-    }
-
-    fn stat(&self) -> Option<(u8, usize)> {
         let mut text = [0u8; 1024];
         let got = read_again(self.stat.as_ref()?, &mut text)?;
         // The name in parentheses may hold anything; the numbers after it are fields 3 and on,
         // and the CPU is field 39 (proc_pid_stat(5)).
         let rest = got.get(memchr::memrchr(b')', got)? + 2..)?;
         let field = rest.split(|b| *b == b' ').nth(39 - 3)?;
-        let cpu = std::str::from_utf8(field).ok()?.parse().ok()?;
-        Some((*rest.first()?, cpu))
+        std::str::from_utf8(field).ok()?.parse().ok()
     }
 
     /// Asks the kernel what the thread is doing.

@@ -161,7 +161,10 @@ impl<'r, S: Sink> Sampler<'r, S> {
             let all_due = now >= threads_due;
             if all_due {
                 threads_due = now + THREADS_EVERY;
-                self.watched.retain(|w| w.target.process.is_alive());
+                // The end of a thread shows when it is sampled.
+                let is_left =
+                    |w: &mut Watched| !w.threads.is_empty() || w.target.process.is_alive();
+                self.watched.retain_mut(is_left);
                 self.refresh_threads();
             }
             if missed > 0 || late {

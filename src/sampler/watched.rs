@@ -22,7 +22,9 @@ pub(super) struct WatchedThread {
     pub(super) real_time: bool,
     /// It is gone.
     pub(super) ended: bool,
-    was_running: bool,
+    /// Where it runs, as far as is known.
+    cpu: Option<usize>,
+    looks: u8,
     /// Index in [`Seen::threads`].
     pub(super) about: u32,
     thread: PerlThread,
@@ -34,16 +36,19 @@ pub(super) struct WatchedThread {
 impl WatchedThread {
     /// What it is doing, and where when it is running.
     pub(super) fn look(&mut self) -> (ThreadState, Option<usize>) {
-        if self.was_running
-            && let Some(cpu) = self.watch.running_on()
-        {
-            return (ThreadState::Running, Some(cpu));
-        }
+        /// A thread that went to another CPU is met moving, and then it is asked where it is; now and
+        /// then it may look as if it stood still.
+        const ASK_EVERY: u8 = 8;
         let state = self.watch.state();
         self.ended = state == ThreadState::Ended;
-        self.was_running = state == ThreadState::Running;
-        let cpu = self.was_running.then(|| self.watch.cpu()).flatten();
-        (state, cpu)
+        let running = state == ThreadState::Running;
+        if !running {
+            self.cpu = None;
+        } else if self.cpu.is_none() || self.looks % ASK_EVERY == 0 {
+            self.cpu = self.watch.cpu();
+        }
+        self.looks = self.looks.wrapping_add(1);
+        (state, self.cpu)
     }
 
     /// Takes a sample; the result is its stack.
@@ -55,10 +60,11 @@ impl WatchedThread {
         waits_in: Option<u32>,
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
-        let watch = &mut self.watch;
+        let (watch, known) = (&mut self.watch, &mut self.cpu);
         // The target runs elsewhere by now: go there.
         let mut again = || {
             if let Some(cpu) = watch.cpu() {
+                *known = Some(cpu);
                 schedule(cpu);
             }
         };
@@ -164,7 +170,8 @@ impl Watched {
                 ),
                 real_time: is_real_time(thread.os_tid),
                 ended: false,
-                was_running: false,
+                cpu: None,
+                looks: 0,
                 about: u32::try_from(about).unwrap_or(u32::MAX),
                 thread,
                 stacks: Vec::new(),
