@@ -198,8 +198,9 @@ impl ThreadSampler {
             layout: target.layout,
             ops: target.ops,
             db_sub,
-            doing: if self.is_strict {
-                // Then it must make sense where a sub without a CV was called.
+            doing: if self.is_strict || self.reader.header().op == 0 {
+                // Where the op is not known, or is not to be believed, a sub without a CV has been
+                // left, and it must make sense where it was called.
                 Doing::Leaving
             } else {
                 doing
@@ -329,10 +330,6 @@ impl ThreadSampler {
     /// What the current op has to do with contexts.
     fn doing(&mut self, target: &NameContext<'_>) -> Doing {
         let op = self.reader.header().op;
-        if op == 0 {
-            // C code's call of a sub is over, or it is not known: a sub without a CV has been left.
-            return Doing::Leaving;
-        }
         let kind = self.op_types.get(target, op, self.reader.cop_seqmax());
         kind.map_or(Doing::Other, |kind| Doing::of(target.ops, kind.op_type))
     }

@@ -44,7 +44,7 @@ impl WatchedThread {
         let running = state == ThreadState::Running;
         if !running {
             self.cpu = None;
-        } else if self.cpu.is_none() || self.looks % ASK_EVERY == 0 {
+        } else if self.cpu.is_none() || self.looks.is_multiple_of(ASK_EVERY) {
             self.cpu = self.watch.cpu();
         }
         self.looks = self.looks.wrapping_add(1);
