@@ -161,8 +161,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
             let all_due = now >= threads_due;
             if all_due {
                 threads_due = now + THREADS_EVERY;
-                // To the kernel the thread of a zombie is one that waits.
-                self.watched.retain(|w| w.target.process.is_alive());
+                self.watched
+                    .retain(|w| !w.may_be_dead() || w.target.process.is_alive());
                 self.refresh_threads();
             }
             if missed > 0 || late {

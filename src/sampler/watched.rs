@@ -22,6 +22,10 @@ pub(super) struct WatchedThread {
     pub(super) real_time: bool,
     /// It is gone.
     pub(super) ended: bool,
+    /// It waits outside of any system call: stopped, or a zombie.
+    waits_for_nothing: bool,
+    /// It did not run when it was looked at last.
+    waits: bool,
     /// Where it runs, as far as is known.
     cpu: Option<usize>,
     looks: u8,
@@ -42,6 +46,8 @@ impl WatchedThread {
         let state = self.watch.state();
         self.ended = state == ThreadState::Ended;
         let running = state == ThreadState::Running;
+        self.waits = !running;
+        self.waits_for_nothing = state == ThreadState::Idle(None);
         if !running {
             self.cpu = None;
         } else if self.cpu.is_none() || self.looks.is_multiple_of(ASK_EVERY) {
@@ -135,6 +141,10 @@ impl Watched {
 
     /// Keeps the list of threads true to the target's.
     pub(super) fn refresh_threads(&mut self, seen: &mut Seen) {
+        // Who waits makes no threads.
+        if self.settled && self.threads.iter().all(|t| t.waits) {
+            return;
+        }
         let process = self.target.process;
         let Some(count) = process.thread_count() else {
             return;
@@ -170,6 +180,8 @@ impl Watched {
                 ),
                 real_time: is_real_time(thread.os_tid),
                 ended: false,
+                waits_for_nothing: false,
+                waits: false,
                 cpu: None,
                 looks: 0,
                 about: u32::try_from(about).unwrap_or(u32::MAX),
@@ -196,6 +208,11 @@ impl Watched {
     pub(super) fn failed(&mut self) {
         self.failures += 1;
         self.lost_since.get_or_insert_with(Instant::now);
+    }
+
+    /// It is worth asking whether the process has ended.
+    pub(super) fn may_be_dead(&self) -> bool {
+        self.threads.iter().all(|t| t.ended || t.waits_for_nothing)
     }
 
     pub(super) fn has_failed(&self) -> bool {
