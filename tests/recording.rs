@@ -382,3 +382,20 @@ eval "#line 7 \"f;\e[32m<i>.pl\"\nwhile (1) { \$code->() }";"##;
         assert!(!said.err.contains(harmful), "{:?}", said.err);
     }
 }
+
+#[test]
+fn subs_written_in_c_and_ops_stand_on_top_of_their_callers() {
+    let target = Target::start(
+        "use List::Util 'sum'; $| = 1; my @a = (1 .. 100_000); print qq(ready\\n); \
+         sub total { sum(@a) } total() while 1",
+    );
+    let folder = folder();
+    let out = folder.path().join("out.folded");
+    record(target.pid(), &out, "1", &["--ops", "-r", "200"]).expect(0, "samples due in");
+    let content = std::fs::read_to_string(&out).unwrap();
+    let leaves = own(&content);
+    assert!(leaves.contains_key("List::Util::sum"), "{leaves:?}");
+    let line = content.lines().find(|l| l.contains("List::Util::sum"));
+    let (stack, _) = line.unwrap().rsplit_once(' ').unwrap();
+    assert!(stack.ends_with(";List::Util::sum"), "{stack}");
+}

@@ -22,7 +22,8 @@ pub fn labels(frames: &[Frame], by: By) -> Vec<String> {
         By::Line => frames.iter().map(|f| f.place.to_string()).collect(),
     };
     let text = |(frame, place): (&Frame, String)| {
-        let text = if &*frame.file == UNKNOWN {
+        // A sub written in C begins in no file.
+        let text = if &*frame.file == UNKNOWN || place == UNKNOWN {
             frame.label.to_string()
         } else {
             format!("{} ({place})", frame.label)
