@@ -395,7 +395,23 @@ fn subs_written_in_c_and_ops_stand_on_top_of_their_callers() {
     let content = std::fs::read_to_string(&out).unwrap();
     let leaves = own(&content);
     assert!(leaves.contains_key("List::Util::sum"), "{leaves:?}");
+    // The arguments are put on the stack by an op of the sub.
+    assert!(leaves.contains_key("padav"), "{leaves:?}");
     let line = content.lines().find(|l| l.contains("List::Util::sum"));
     let (stack, _) = line.unwrap().rsplit_once(' ').unwrap();
     assert!(stack.ends_with(";List::Util::sum"), "{stack}");
+}
+
+#[test]
+fn what_a_thread_waits_in_is_named() {
+    let target = Target::start("$| = 1; print qq(ready\\n); sub nap { sleep 60 } nap()");
+    target.blocks();
+    let folder = folder();
+    let out = folder.path().join("out.folded");
+    record(target.pid(), &out, "1", &["--ops", "--idle"]).expect(0, "samples due in");
+    let content = std::fs::read_to_string(&out).unwrap();
+    let leaves = own(&content);
+    let waits = leaves.keys().all(|name| name.ends_with("nanosleep"));
+    assert!(waits && !leaves.is_empty(), "{leaves:?}");
+    assert!(content.contains("main::nap (-e);sleep;"), "{content}");
 }

@@ -4,12 +4,14 @@
 //! turned into the same jobs here, so that nothing behind this file knows which was typed.
 
 mod advice;
+mod job;
 
 use crate::perl::names::Synthetic;
 use advice::better_advice;
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+pub use job::{Aim, By, Format, Job, LayoutChoice, LayoutSource, Locals, Sampling, Show};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -106,17 +108,18 @@ struct Short {
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
     #[command(flatten)]
-    sampling: SamplingArgs,
-    #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    layout: LayoutArgs,
+    session: SessionArgs,
 }
 
 #[derive(Debug, Args)]
 struct TopArgs {
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+/// What everything that samples is asked for.
+#[derive(Debug, Args)]
+struct SessionArgs {
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -145,13 +148,7 @@ struct RecordArgs {
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
     #[command(flatten)]
-    sampling: SamplingArgs,
-    #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    show: ShowArgs,
-    #[command(flatten)]
-    layout: LayoutArgs,
+    session: SessionArgs,
 }
 
 #[derive(Debug, Args)]
@@ -162,14 +159,13 @@ struct DumpArgs {
     /// Show the stacks of a file that p5-spy capture wrote
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "pid")]
     capture: Option<PathBuf>,
-    /// The process to look at (may be given several times)
     /// Show each frame's @_; given twice, its lexical variables too: kinds, not values
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "capture")]
     locals: u8,
     /// With --locals: show the values too. There may be passwords among them
     #[arg(long, requires = "locals")]
     values: bool,
-    /// The process to look at
+    /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<i32>,
     #[command(flatten)]
@@ -274,182 +270,6 @@ struct LayoutArgs {
     no_cache: bool,
 }
 
-/// What a frame of a recording stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum By {
-    /// A function, whatever line of it is executing
-    #[default]
-    Function,
-    /// A line of a function
-    Line,
-}
-
-/// What a recording is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A picture to open in a browser (.svg)
-    Flamegraph,
-    /// One line per stack: frame;frame;frame count (.txt, .folded, .collapsed)
-    Collapsed,
-}
-
-/// What to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Aim {
-    /// Processes that run already; at least one.
-    Pids(Vec<i32>),
-    /// A program to start.
-    Start {
-        /// The program.
-        program: OsString,
-        /// Its arguments.
-        arguments: Vec<OsString>,
-    },
-}
-
-/// How often and how long.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sampling {
-    /// Samples per second.
-    pub rate: f64,
-    /// When to end; `None` for never.
-    pub duration: Option<Duration>,
-    /// Count waiting threads too.
-    pub idle: bool,
-}
-
-/// What frames say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Show {
-    /// Which frames are added to those of `caller`.
-    pub synthetic: Synthetic,
-    /// The op or the system call, too.
-    pub ops: bool,
-}
-
-/// Where a layout may come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayoutChoice {
-    /// The folder of tables to use instead of the built-in ones.
-    pub layouts: Option<PathBuf>,
-    /// More folders with separate debug files.
-    pub debug_dirs: Vec<PathBuf>,
-    /// Whether debug information counts.
-    pub use_debug_info: bool,
-    /// Whether a perl may be run to learn its layout.
-    pub learn: bool,
-    /// Whether what was found is kept and used again.
-    pub use_cache: bool,
-}
-
-/// Which variables of the frames a dump shows, beside `@_`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Locals {
-    /// Lexical variables.
-    pub lexicals: bool,
-    /// What they hold.
-    pub values: bool,
-}
-
-/// What the user wants: the one thing that the rest of the program sees.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Job {
-    /// The live view.
-    Top {
-        /// What to look at.
-        aim: Aim,
-        /// Their children too.
-        subprocesses: bool,
-        /// How often.
-        sampling: Sampling,
-        /// What frames say.
-        show: Show,
-        /// Where layouts come from.
-        layout: LayoutChoice,
-    },
-    /// A recording.
-    Record {
-        /// What to look at.
-        aim: Aim,
-        /// Their children too.
-        subprocesses: bool,
-        /// How often.
-        sampling: Sampling,
-        /// What frames say.
-        show: Show,
-        /// Where layouts come from.
-        layout: LayoutChoice,
-        /// Where to; `None` for a name made from the process id.
-        output: Option<PathBuf>,
-        /// As what.
-        format: Format,
-        /// What a frame stands for.
-        by: By,
-        /// Whether threads are kept apart.
-        threads: bool,
-        /// Where the summary goes as JSON.
-        stats: Option<PathBuf>,
-    },
-    /// The stacks, once.
-    Dump {
-        /// The processes; at least one.
-        pids: Vec<i32>,
-        /// As JSON.
-        json: bool,
-        /// What frames say.
-        show: Show,
-        /// Which variables of the frames are shown; `None` for none.
-        locals: Option<Locals>,
-        /// Where layouts come from.
-        layout: LayoutChoice,
-    },
-    /// The stacks of a capture.
-    DumpCapture {
-        /// The capture.
-        file: PathBuf,
-        /// As JSON.
-        json: bool,
-        /// What frames say.
-        show: Show,
-        /// Tables to use instead of the capture's own layout.
-        layout: LayoutChoice,
-    },
-    /// A capture of a process.
-    Capture {
-        /// The process.
-        pid: i32,
-        /// Where to.
-        output: PathBuf,
-        /// Where layouts come from.
-        layout: LayoutChoice,
-    },
-    /// A layout table.
-    LayoutDump {
-        /// The file or process.
-        source: LayoutSource,
-        /// Where layouts come from.
-        layout: LayoutChoice,
-    },
-    /// A layout table of a perl that is run for it.
-    LayoutLearn {
-        /// The perl.
-        program: PathBuf,
-        /// Where to; `None` for standard output.
-        output: Option<PathBuf>,
-        /// Where the flags of perl's headers come from.
-        layout: LayoutChoice,
-    },
-}
-
-/// What a layout is taken from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LayoutSource {
-    /// A file.
-    File(PathBuf),
-    /// The perl of a process.
-    Pid(i32),
-}
-
 impl Job {
     /// Parses the words of a command line, the program's name first.
     ///
@@ -464,11 +284,11 @@ impl Job {
         let cli = Cli::try_parse_from(&words).map_err(|e| better_advice(e, &words))?;
         match cli.verb {
             Some(Verb::Top(args)) => Ok(Job::Top {
-                subprocesses: args.target.subprocesses,
-                aim: args.target.aim("top")?,
-                sampling: args.sampling.settings(),
-                show: args.show.into(),
-                layout: args.layout.into(),
+                subprocesses: args.session.target.subprocesses,
+                aim: args.session.target.aim("top")?,
+                sampling: args.session.sampling.settings(),
+                show: args.session.show.into(),
+                layout: args.session.layout.into(),
             }),
             Some(Verb::Record(args)) => record_as("record", args),
             Some(Verb::Capture(args)) => Ok(Job::Capture {
@@ -528,8 +348,9 @@ impl Job {
 impl Short {
     fn job(self) -> Result<Job, clap::Error> {
         let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
-        let sampled =
-            self.sampling.rate.is_some() || self.sampling.duration.is_some() || self.sampling.idle;
+        let sampled = self.session.sampling.rate.is_some()
+            || self.session.sampling.duration.is_some()
+            || self.session.sampling.idle;
         if self.dump && self.flame.is_some() {
             return refuse("--dump prints one stack and --flame records many: use one of them");
         }
@@ -553,18 +374,18 @@ impl Short {
                     "--dump looks once, so --rate, --duration and --idle mean nothing to it; to look many times: p5-spy record -o FILE --pid PID",
                 );
             }
-            if self.target.subprocesses {
+            if self.session.target.subprocesses {
                 return refuse(
                     "--dump looks at the processes that are named, not at those that they started: give --pid several times",
                 );
             }
-            return match self.target.aim("--dump")? {
+            return match self.session.target.aim("--dump")? {
                 Aim::Pids(pids) => Ok(Job::Dump {
                     pids,
                     json: self.json,
-                    show: self.show.into(),
+                    show: self.session.show.into(),
                     locals: None,
-                    layout: self.layout.into(),
+                    layout: self.session.layout.into(),
                 }),
                 Aim::Start { .. } => refuse(
                     "--dump looks at a program that runs already: p5-spy --dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM",
@@ -580,18 +401,15 @@ impl Short {
                     by: self.by.unwrap_or_default(),
                     threads: self.threads,
                     stats: self.stats,
-                    sampling: self.sampling,
-                    target: self.target,
-                    show: self.show,
-                    layout: self.layout,
+                    session: self.session,
                 },
             ),
             None => Ok(Job::Top {
-                subprocesses: self.target.subprocesses,
-                aim: self.target.aim("")?,
-                sampling: self.sampling.settings(),
-                show: self.show.into(),
-                layout: self.layout.into(),
+                subprocesses: self.session.target.subprocesses,
+                aim: self.session.target.aim("")?,
+                sampling: self.session.sampling.settings(),
+                show: self.session.show.into(),
+                layout: self.session.layout.into(),
             }),
         }
     }
@@ -613,12 +431,12 @@ fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
         })?,
     };
     Ok(Job::Record {
-        subprocesses: args.target.subprocesses,
+        subprocesses: args.session.target.subprocesses,
         threads: args.threads,
-        aim: args.target.aim(words)?,
-        sampling: args.sampling.settings(),
-        show: args.show.into(),
-        layout: args.layout.into(),
+        aim: args.session.target.aim(words)?,
+        sampling: args.session.sampling.settings(),
+        show: args.session.show.into(),
+        layout: args.session.layout.into(),
         output: args.output,
         format,
         by: args.by,

@@ -5,7 +5,6 @@ use super::names::{NameContext, NameError};
 use super::op_types::OpKind;
 use super::running::{EnteredFrom, Pads, Running, RunningReader};
 use super::stack::Header;
-use super::walk::RawStack;
 use crate::memory::ReadError;
 use std::sync::Arc;
 
@@ -38,8 +37,9 @@ impl LeafReader {
         }
     }
 
-    /// What runs, the current op being of that kind; `None` where nothing is to be added. `still` tells whether the target has not
-    /// moved since the stack was copied.
+    /// What runs, the current op being of that kind; `None` where nothing is to be added. `entered`
+    /// is of the stack with all that is half made on it; `still` tells whether the target has not
+    /// moved since that was copied.
     ///
     /// # Errors
     /// [`ReadError`] when the target can no longer be read.
@@ -48,13 +48,12 @@ impl LeafReader {
         target: &NameContext<'_>,
         header: &Header,
         kind: Option<OpKind>,
-        stack: &RawStack,
+        entered: Option<EnteredFrom>,
         still: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Running>, ReadError> {
         if self.beyond == Beyond::Nothing || header.op == 0 {
             return Ok(None);
         }
-        let entered = EnteredFrom::of(stack, target);
         if let Some(kind) = kind
             && let Some(name) = target.ops.name(kind.op_type)
             && (!self.tells_more(name)
@@ -123,17 +122,14 @@ pub(super) fn on_top(
         None => name.clone(),
     };
     Some(Frame {
-        kind,
-        name: name.clone(),
         label,
         detail: detail.cloned(),
-        file: below.file.clone(),
-        line: below.line,
         place: below.place.clone(),
         start: Place {
             file: UNKNOWN.into(),
             line: 0,
         },
+        ..Frame::new(kind, name.clone(), below.file.clone(), below.line)
     })
 }
 

@@ -4,7 +4,7 @@ use super::leaf::{Beyond, LeafReader};
 use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
 use super::op_types::OpTypes;
 use super::recheck::Recheck;
-use super::running::Pads;
+use super::running::{EnteredFrom, Pads};
 use super::stack::{StackError, StackReader, Variables};
 use super::unfinished::{self, Doing};
 use super::walk::{RawStack, WalkError, WalkRules};
@@ -68,6 +68,7 @@ pub struct ThreadSampler {
     recheck: Recheck,
     trail: Trail,
     leaf_reader: LeafReader,
+    entered: Option<EnteredFrom>,
     is_strict: bool,
     op_types: OpTypes,
     leaf: Option<FrameId>,
@@ -101,6 +102,7 @@ impl ThreadSampler {
             recheck: Recheck::default(),
             trail: Trail::default(),
             leaf_reader: LeafReader::new(beyond, pads),
+            entered: None,
             is_strict: false,
             op_types: OpTypes::default(),
             leaf: None,
@@ -210,6 +212,7 @@ impl ThreadSampler {
             self.forget_frames();
             return Err(e.into());
         }
+        self.entered = EnteredFrom::of(&self.raw, target);
         match self.name(target, &rules, doing, names, table) {
             Ok(()) if !names.has_learned() || self.still(target)? => Ok(true),
             // What was learned while the target moved on may be of two moments.
@@ -240,7 +243,7 @@ impl ThreadSampler {
         let mut still = || matches!(reader.still(target.memory, target.abi), Ok(true));
         let running = self
             .leaf_reader
-            .read(target, &header, kind, &self.raw, &mut still)
+            .read(target, &header, kind, self.entered, &mut still)
             .map_err(NameError::Read)?;
         let innermost = self.trail.ids().last();
         self.leaf = running

@@ -51,14 +51,6 @@ impl Doing {
     }
 }
 
-fn now(header: &Header) -> Position {
-    Position {
-        cop: header.curcop,
-        op: header.op,
-        op_is_next: false,
-    }
-}
-
 fn drop_top(stack: &mut RawStack, position: Position) {
     stack.frames.pop();
     stack.kept = stack.kept.min(stack.frames.len());
@@ -71,7 +63,7 @@ pub(super) fn drop_unfilled(stack: &mut RawStack, header: &Header, doing: Doing)
     let top = stack.frames.last().map(|top| top.kind);
     let unfilled = top == Some(ContextKind::Sub) && doing.pushes();
     if unfilled {
-        drop_top(stack, now(header));
+        drop_top(stack, Position::now(header));
     }
     unfilled
 }
@@ -109,7 +101,7 @@ pub fn drop_inactive(
             op: 0,
             op_is_next: false,
         },
-        _ => now(header),
+        _ => Position::now(header),
     };
     drop_top(stack, position);
 }
@@ -148,7 +140,7 @@ pub(super) fn drop_stale_eval(
         ContextKind::EvalString | ContextKind::Require => names.is_other_file(top.call_site, here),
     };
     if !is_real {
-        drop_top(stack, now(header));
+        drop_top(stack, Position::now(header));
     }
     Ok(())
 }
@@ -175,7 +167,7 @@ pub(super) fn after_return(
         || stack
             .frames
             .last()
-            .is_none_or(|f| f.position != now(header))
+            .is_none_or(|f| f.position != Position::now(header))
     {
         return Ok(());
     }

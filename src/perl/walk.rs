@@ -1,7 +1,7 @@
 //! From contexts to frames: what `caller` would report, by the rules of pp_caller (pp_ctl.c).
 
 use super::ops::OpNumbers;
-use super::stack::StackReader;
+use super::stack::{Header, StackReader};
 use super::unfinished::Doing;
 use crate::layout::BoundLayout;
 use crate::memory::Abi;
@@ -35,6 +35,17 @@ pub struct Position {
     pub op: u64,
     /// True when `op` is the one that will run after the op in question, as for a call.
     pub op_is_next: bool,
+}
+
+impl Position {
+    /// Where the interpreter with this header is.
+    pub(super) fn now(header: &Header) -> Self {
+        Position {
+            cop: header.curcop,
+            op: header.op,
+            op_is_next: false,
+        }
+    }
 }
 
 /// Where a context is: the number of its stack info, the outermost being 0, and its own.
@@ -120,11 +131,7 @@ impl WalkRules<'_> {
         let header = stack.header();
         let size = self.layout.context.sizeof.offset as usize;
         // Of the innermost frame so far; for others, what called the frame above it.
-        let now = Position {
-            cop: header.curcop,
-            op: header.op,
-            op_is_next: false,
-        };
+        let now = Position::now(&header);
         keep_unchanged(stack, out, now);
         let start = match out.frames.last() {
             Some(RawFrame {

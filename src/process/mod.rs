@@ -192,6 +192,12 @@ impl Process {
         }
     }
 
+    /// The ids of all processes that can be seen.
+    pub fn all_ids() -> impl Iterator<Item = i32> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    }
+
     /// The process that started the process `pid`, if that is there.
     pub fn parent_of(pid: i32) -> Option<i32> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -148,9 +148,7 @@ fn send(pid: i32, signal: i32) {
 
 /// The children of a process and theirs, found by the parents that all processes name.
 fn descendants(root: i32) -> Vec<i32> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-    let pairs: Vec<(i32, i32)> = pids
+    let pairs: Vec<(i32, i32)> = super::Process::all_ids()
         .filter_map(|pid| Some((pid, super::Process::parent_of(pid)?)))
         .collect();
     let mut found = vec![root];

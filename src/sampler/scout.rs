@@ -166,10 +166,7 @@ impl Patrol {
     /// Looks at processes that were not there before. Orphans are found too, as long as their
     /// parents were seen.
     fn scan(&mut self) {
-        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let all: HashSet<i32> = entries
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
+        let all: HashSet<i32> = Process::all_ids().collect();
         self.family.retain(|pid| all.contains(pid));
         self.strangers.retain(|pid| all.contains(pid));
         let new = all

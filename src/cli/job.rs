@@ -1,0 +1,184 @@
+//! What the user wants, whatever was typed: all that the rest of the program sees of a command
+//! line.
+
+use crate::perl::names::Synthetic;
+use clap::ValueEnum;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a frame of a recording stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum By {
+    /// A function, whatever line of it is executing
+    #[default]
+    Function,
+    /// A line of a function
+    Line,
+}
+
+/// What a recording is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A picture to open in a browser (.svg)
+    Flamegraph,
+    /// One line per stack: frame;frame;frame count (.txt, .folded, .collapsed)
+    Collapsed,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// Processes that run already; at least one.
+    Pids(Vec<i32>),
+    /// A program to start.
+    Start {
+        /// The program.
+        program: OsString,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Samples per second.
+    pub rate: f64,
+    /// When to end; `None` for never.
+    pub duration: Option<Duration>,
+    /// Count waiting threads too.
+    pub idle: bool,
+}
+
+/// What frames say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Show {
+    /// Which frames are added to those of `caller`.
+    pub synthetic: Synthetic,
+    /// The op or the system call, too.
+    pub ops: bool,
+}
+
+/// Where a layout may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutChoice {
+    /// The folder of tables to use instead of the built-in ones.
+    pub layouts: Option<PathBuf>,
+    /// More folders with separate debug files.
+    pub debug_dirs: Vec<PathBuf>,
+    /// Whether debug information counts.
+    pub use_debug_info: bool,
+    /// Whether a perl may be run to learn its layout.
+    pub learn: bool,
+    /// Whether what was found is kept and used again.
+    pub use_cache: bool,
+}
+
+/// Which variables of the frames a dump shows, beside `@_`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locals {
+    /// Lexical variables.
+    pub lexicals: bool,
+    /// What they hold.
+    pub values: bool,
+}
+
+/// What the user wants: the one thing that the rest of the program sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// The live view.
+    Top {
+        /// What to look at.
+        aim: Aim,
+        /// Their children too.
+        subprocesses: bool,
+        /// How often.
+        sampling: Sampling,
+        /// What frames say.
+        show: Show,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// A recording.
+    Record {
+        /// What to look at.
+        aim: Aim,
+        /// Their children too.
+        subprocesses: bool,
+        /// How often.
+        sampling: Sampling,
+        /// What frames say.
+        show: Show,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+        /// Where to; `None` for a name made from the process id.
+        output: Option<PathBuf>,
+        /// As what.
+        format: Format,
+        /// What a frame stands for.
+        by: By,
+        /// Whether threads are kept apart.
+        threads: bool,
+        /// Where the summary goes as JSON.
+        stats: Option<PathBuf>,
+    },
+    /// The stacks, once.
+    Dump {
+        /// The processes; at least one.
+        pids: Vec<i32>,
+        /// As JSON.
+        json: bool,
+        /// What frames say.
+        show: Show,
+        /// Which variables of the frames are shown; `None` for none.
+        locals: Option<Locals>,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// The stacks of a capture.
+    DumpCapture {
+        /// The capture.
+        file: PathBuf,
+        /// As JSON.
+        json: bool,
+        /// What frames say.
+        show: Show,
+        /// Tables to use instead of the capture's own layout.
+        layout: LayoutChoice,
+    },
+    /// A capture of a process.
+    Capture {
+        /// The process.
+        pid: i32,
+        /// Where to.
+        output: PathBuf,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// A layout table.
+    LayoutDump {
+        /// The file or process.
+        source: LayoutSource,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// A layout table of a perl that is run for it.
+    LayoutLearn {
+        /// The perl.
+        program: PathBuf,
+        /// Where to; `None` for standard output.
+        output: Option<PathBuf>,
+        /// Where the flags of perl's headers come from.
+        layout: LayoutChoice,
+    },
+}
+
+/// What a layout is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayoutSource {
+    /// A file.
+    File(PathBuf),
+    /// The perl of a process.
+    Pid(i32),
+}
