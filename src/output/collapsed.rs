@@ -23,7 +23,7 @@ pub fn labels(frames: &[Frame], by: By) -> Vec<String> {
     };
     let text = |(frame, place): (&Frame, String)| {
         // A sub written in C begins in no file.
-        let text = if &*frame.file == UNKNOWN || place == UNKNOWN {
+        let text = if &*frame.file == UNKNOWN || place.is_empty() {
             frame.label.to_string()
         } else {
             format!("{} ({place})", frame.label)

@@ -118,9 +118,11 @@ pub struct Function {
 
 impl Function {
     /// Where it is, as it stands beside the label: the file, and where the label is not enough the
-    /// line.
+    /// line. Empty for what begins in no file.
     pub fn home(&self) -> String {
-        if self.is_numerous && self.start.line != 0 {
+        if &*self.start.file == UNKNOWN {
+            String::new()
+        } else if self.is_numerous && self.start.line != 0 {
             self.start.to_string()
         } else {
             self.start.file.to_string()
