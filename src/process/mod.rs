@@ -1,12 +1,14 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
 mod permission;
+mod source;
 mod spawn;
 mod syscall;
 mod thread;
 mod trust;
 
 pub use permission::explain_denied;
+pub use source::{LARGEST_SOURCE, SourceError};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{ThreadState, ThreadWatch};

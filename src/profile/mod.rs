@@ -1,7 +1,9 @@
 //! What was sampled: every distinct stack once, with its count, and what became of every attempt.
 
-pub mod functions;
+pub mod fresh;
+pub mod index;
 mod stacks;
+pub mod sums;
 
 pub use stacks::{StackId, StackTree};
 
@@ -120,12 +122,17 @@ impl StackCounts {
             ..Self::default()
         }
     }
+
+    /// Counts a stack that was seen many times.
+    pub fn add_many(&mut self, thread: u32, stack: StackId, times: u64) {
+        let thread = if self.by_thread { thread } else { 0 };
+        *self.counts.entry((thread, stack)).or_insert(0) += times;
+    }
 }
 
 impl Sink for StackCounts {
     fn add(&mut self, _seen: &Seen, sample: Sample) {
-        let thread = if self.by_thread { sample.thread } else { 0 };
-        *self.counts.entry((thread, sample.stack)).or_insert(0) += 1;
+        self.add_many(sample.thread, sample.stack, 1);
     }
 }
 
