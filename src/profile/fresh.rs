@@ -92,7 +92,7 @@ mod tests {
         let frame = seen.frames.intern(frame);
         let stack = seen.stacks.intern(None, frame);
         let mut fresh = Fresh::default();
-        let mut add = |fresh: &mut Fresh, running, at| {
+        let add = |fresh: &mut Fresh, running, at| {
             let at = Duration::from_secs(at);
             fresh.add(
                 &seen,

@@ -79,7 +79,7 @@ fn heading(
         } else {
             palette.faint()
         };
-        Span::styled(format!("{what}: own {own}  total {total}    "), style)
+        Span::styled(format!("{what} own {own}, total {total}   "), style)
     };
     vec![
         Line::from(vec![
@@ -95,7 +95,7 @@ fn heading(
                 percent(total.now, whole.now),
             ),
             part(
-                "since the start",
+                "all",
                 !sort.now,
                 format!(
                     "{} {}",

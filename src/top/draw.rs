@@ -58,7 +58,7 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>, state: &mut State) {
     frame.render_widget(header::tabs(state, &books.index, tabs.width, palette), tabs);
     // A sample stands for one period of the clock.
     let period = 1.0 / about.rate;
-    let sort = state.sort;
+    let sort = state.sort();
     match (scene.close, state.details.last_mut()) {
         (Some(close), Some(detail)) => {
             close::draw(frame, body, close, detail, sort, period, palette)

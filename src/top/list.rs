@@ -146,7 +146,7 @@ pub fn draw(
         .iter()
         .take(visible)
         .collect::<Vec<_>>();
-    let (tab, sort) = (state.tab, state.sort);
+    let (tab, sort) = (state.tab, state.sort());
     let numbers = numbers(tab, sort, area.width);
     let texts = texts(tab, &numbers, area.width, &shown);
     let (name, aside) = titles(tab);
@@ -238,7 +238,13 @@ fn number(
 fn texts(tab: Tab, numbers: &[Numbers], width: u16, shown: &[&Item]) -> (usize, usize) {
     let taken: usize = numbers.iter().map(|n| usize::from(n.width) + 1).sum();
     let room = usize::from(width).saturating_sub(taken);
-    let has_aside = !titles(tab).1.is_empty() && width >= if numbers.is_empty() { 30 } else { 70 };
+    let needed = match tab {
+        Tab::Stack => 30,
+        // Deep levels need the room.
+        Tab::Tree => 100,
+        _ => 70,
+    };
+    let has_aside = !titles(tab).1.is_empty() && width >= needed;
     if !has_aside {
         return (room, 0);
     }

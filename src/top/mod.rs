@@ -13,6 +13,8 @@ mod save;
 mod source;
 mod state;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
@@ -22,7 +24,7 @@ use ledger::Books;
 use palette::Palette;
 use picture::{Close, Picture, Spot};
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
-use state::{Cursor, Detail, Key, Message, Only, Pane, State, Tab};
+use state::{Cursor, Detail, Key, Message, Only, Pane, Sort, State, Tab};
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
@@ -49,7 +51,7 @@ pub struct About {
 pub enum Wish {
     /// `q`.
     Quit,
-    /// Ctrl-C.
+    /// Ctrl-C, or the terminal is gone.
     Interrupt,
 }
 
@@ -105,10 +107,13 @@ impl View {
         } else {
             self.due
         };
-        let mut rest = next.saturating_duration_since(Instant::now()).min(patience);
+        let rest = next.saturating_duration_since(Instant::now()).min(patience);
+        if !self.screen.wait(rest)? {
+            return Ok(Some(Wish::Interrupt));
+        }
         let mut is_changed = false;
         // A key that is held down comes faster than pictures need to.
-        while event::poll(rest)? {
+        while event::poll(Duration::ZERO)? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
                     if let Some(wish) = self.desk.press(key, recording) {
@@ -119,7 +124,6 @@ impl View {
                 Event::Resize(..) => is_changed = true,
                 _ => {}
             }
-            rest = Duration::ZERO;
         }
         let now = Instant::now();
         if now >= self.due {
@@ -347,6 +351,11 @@ impl Desk {
             callees: Cursor::default(),
             source: Cursor::on(Key::Source(spot.line.max(1))),
             is_new: true,
+            // One second has too few samples for all the lines of a file.
+            sort: Sort {
+                own: false,
+                now: false,
+            },
             file: spot.file,
             text,
         });

@@ -23,6 +23,12 @@ impl Palette {
         Palette { coloured: true }
     }
 
+    /// Without.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Palette { coloured: false }
+    }
+
     fn fg(self, style: Style, color: Color) -> Style {
         if self.coloured {
             style.fg(color)

@@ -184,7 +184,7 @@ impl Picture {
                 });
             }
         }
-        self.sort(state.sort);
+        self.sort(state.sort());
     }
 
     fn lines(&mut self, index: &Index, sums: &Sums, state: &State, filter: &Filter) {
@@ -205,7 +205,7 @@ impl Picture {
                 });
             }
         }
-        self.sort(state.sort);
+        self.sort(state.sort());
     }
 
     fn packages(&mut self, index: &Index, sums: &Sums, state: &State, filter: &Filter) {
@@ -221,7 +221,7 @@ impl Picture {
                 ..Item::default()
             });
         }
-        self.sort(state.sort);
+        self.sort(state.sort());
     }
 
     fn sort(&mut self, sort: Sort) {
@@ -236,7 +236,7 @@ impl Picture {
     fn tree(&mut self, index: &Index, sums: &Sums, state: &State) {
         let shares = sums.tree(index);
         let tree = Branches {
-            children: children(index, &shares, state.sort),
+            children: children(index, &shares, state.sort()),
             shares: &shares,
             open_from: OPEN_FROM * sums.whole().all as f64,
             folds: &state.folds,
@@ -334,9 +334,9 @@ impl Picture {
             }
             process
                 .threads
-                .sort_by_key(|t| (Reverse(busy(state.sort, &t.share)), t.ended, t.tid));
+                .sort_by_key(|t| (Reverse(busy(state.sort(), &t.share)), t.ended, t.tid));
         }
-        processes.sort_by_key(|p| (Reverse(busy(state.sort, &p.share)), p.is_over(), p.pid));
+        processes.sort_by_key(|p| (Reverse(busy(state.sort(), &p.share)), p.is_over(), p.pid));
         self.whole = Windows {
             now: ledger.ticks,
             all: 0,
@@ -624,7 +624,7 @@ impl Close {
             }
         };
         let by_share = |a: &Item, b: &Item| {
-            let by_share = state.sort.key(&b.share).cmp(&state.sort.key(&a.share));
+            let by_share = state.sort().key(&b.share).cmp(&state.sort().key(&a.share));
             by_share.then_with(|| a.name.cmp(&b.name))
         };
         let mut callers: Vec<Item> = relatives
@@ -680,8 +680,9 @@ impl Spot {
                 .map(|r| r.id)
         };
         let place = match line.or_else(busiest).and_then(|id| index.line(id)) {
-            Some(line) => line.place.clone(),
-            None => index.function(function)?.start.clone(),
+            Some(line) if !is_nowhere(&line.place.file) => line.place.clone(),
+            // Of a string eval there is the text around it.
+            _ => index.function(function)?.start.clone(),
         };
         Some(Spot {
             file: place.file.to_string(),
@@ -689,6 +690,11 @@ impl Spot {
             pids: who_ran(index, ledger, &threads, function),
         })
     }
+}
+
+/// `(eval 1)` and the like are no names of files.
+fn is_nowhere(file: &str) -> bool {
+    file.starts_with('(')
 }
 
 fn who_ran(index: &Index, ledger: &Ledger, threads: &[bool], function: u32) -> Vec<i32> {

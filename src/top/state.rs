@@ -251,6 +251,8 @@ pub struct Detail {
     pub source: Cursor,
     /// The source line was not seen yet, and is to be drawn in the middle.
     pub is_new: bool,
+    /// The order of callers and callees, and which samples are shown.
+    pub sort: Sort,
     /// The file that is shown.
     pub file: String,
     /// Its text, or why there is none.
@@ -281,8 +283,6 @@ impl Detail {
 pub struct State {
     /// The view.
     pub tab: Tab,
-    /// The order of rows.
-    pub sort: Sort,
     /// Text that rows and stacks must have; empty for any.
     pub filter: String,
     /// It is being typed.
@@ -297,7 +297,39 @@ pub struct State {
     pub help: Option<usize>,
     /// What happened last.
     pub message: Option<Message>,
-    cursors: [Cursor; Tab::ALL.len()],
+    places: [Place; Tab::ALL.len()],
+}
+
+/// Where the user is in a tab.
+#[derive(Debug, Clone)]
+struct Place {
+    cursor: Cursor,
+    sort: Sort,
+}
+
+impl Place {
+    /// At the top of a tab.
+    fn of(tab: Tab) -> Self {
+        let sort = match tab {
+            // Branches should not jump about, and the hot ones have little of their own.
+            Tab::Tree => Sort {
+                own: false,
+                now: false,
+            },
+            Tab::Threads => Sort {
+                own: false,
+                now: true,
+            },
+            _ => Sort {
+                own: true,
+                now: true,
+            },
+        };
+        Place {
+            cursor: Cursor::default(),
+            sort,
+        }
+    }
 }
 
 /// Something to say.
@@ -313,10 +345,6 @@ impl Default for State {
     fn default() -> Self {
         State {
             tab: Tab::default(),
-            sort: Sort {
-                own: true,
-                now: true,
-            },
             filter: String::new(),
             typing: false,
             only: None,
@@ -324,7 +352,7 @@ impl Default for State {
             details: Vec::new(),
             help: None,
             message: None,
-            cursors: Default::default(),
+            places: Tab::ALL.map(Place::of),
         }
     }
 }
@@ -333,9 +361,8 @@ impl Default for State {
 const LONGEST_FILTER: usize = 100;
 
 impl State {
-    /// The selection of the tab that is shown.
-    pub fn cursor(&mut self) -> &mut Cursor {
-        let [functions, lines, packages, tree, threads, stack] = &mut self.cursors;
+    fn place(&self) -> &Place {
+        let [functions, lines, packages, tree, threads, stack] = &self.places;
         match self.tab {
             Tab::Functions => functions,
             Tab::Lines => lines,
@@ -343,6 +370,38 @@ impl State {
             Tab::Tree => tree,
             Tab::Threads => threads,
             Tab::Stack => stack,
+        }
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
+        let [functions, lines, packages, tree, threads, stack] = &mut self.places;
+        match self.tab {
+            Tab::Functions => functions,
+            Tab::Lines => lines,
+            Tab::Packages => packages,
+            Tab::Tree => tree,
+            Tab::Threads => threads,
+            Tab::Stack => stack,
+        }
+    }
+
+    /// The selection of the tab that is shown.
+    pub fn cursor(&mut self) -> &mut Cursor {
+        &mut self.place_mut().cursor
+    }
+
+    /// The order of the rows that are shown.
+    pub fn sort(&self) -> Sort {
+        match self.details.last() {
+            Some(detail) => detail.sort,
+            None => self.place().sort,
+        }
+    }
+
+    fn sort_by(&mut self, change: impl FnOnce(&mut Sort)) {
+        match self.details.last_mut() {
+            Some(detail) => change(&mut detail.sort),
+            None => change(&mut self.place_mut().sort),
         }
     }
 
@@ -378,9 +437,13 @@ impl State {
             Action::Tab(number) => self.show(Tab::ALL.get(number).copied().unwrap_or_default()),
             Action::NextTab => self.show(self.tab.neighbour(1)),
             Action::PreviousTab => self.show(self.tab.neighbour(Tab::ALL.len() - 1)),
-            Action::Own => self.sort.own = true,
-            Action::Total => self.sort.own = false,
-            Action::Window => self.sort.now = !self.sort.now,
+            Action::Own | Action::Total => {
+                // Of a thread there is but one.
+                if self.tab != Tab::Threads {
+                    self.sort_by(|sort| sort.own = action == Action::Own);
+                }
+            }
+            Action::Window => self.sort_by(|sort| sort.now = !sort.now),
             Action::Filter => {
                 self.typing = true;
                 self.details.clear();
@@ -419,12 +482,12 @@ impl State {
             Tab::Tree => false,
             // Two of the columns are not there.
             Tab::Threads => {
-                self.sort.now = !self.sort.now;
+                self.sort_by(|sort| sort.now = !sort.now);
                 true
             }
             _ => {
                 let distance = if right { 1 } else { Sort::COLUMNS.len() - 1 };
-                self.sort = self.sort.beside(distance);
+                self.sort_by(|sort| *sort = sort.beside(distance));
                 true
             }
         }
@@ -512,16 +575,16 @@ mod tests {
         let seen: Vec<Sort> = (0..4)
             .map(|_| {
                 state.apply(Action::Right);
-                state.sort
+                state.sort()
             })
             .collect();
         assert_eq!(seen[..3], Sort::COLUMNS[1..]);
         assert_eq!(seen[3], Sort::COLUMNS[0]);
         state.apply(Action::Left);
-        assert_eq!(state.sort, Sort::COLUMNS[3]);
+        assert_eq!(state.sort(), Sort::COLUMNS[3]);
         state.apply(Action::Own);
         assert_eq!(
-            state.sort,
+            state.sort(),
             Sort {
                 own: true,
                 now: false
@@ -530,7 +593,7 @@ mod tests {
         state.apply(Action::Window);
         state.apply(Action::Total);
         assert_eq!(
-            state.sort,
+            state.sort(),
             Sort {
                 own: false,
                 now: true
