@@ -212,9 +212,11 @@ mod tests {
             running: 1,
             waiting: 2,
         };
-        let mut ledger = Ledger::default();
-        ledger.all = (0..10).map(|thread| ((thread, stack), once)).collect();
-        ledger.recent = Counts::from([((3, stack), once)]);
+        let mut ledger = Ledger {
+            all: (0..10).map(|thread| ((thread, stack), once)).collect(),
+            recent: Counts::from([((3, stack), once)]),
+            ..Ledger::default()
+        };
         ledger.merge_the_ended();
         let others = Count {
             running: 9,
