@@ -1,30 +1,13 @@
 //! What the user wants, whatever was typed: all that the rest of the program sees of a command
 //! line.
 
+pub use crate::output::Format;
 use crate::perl::names::Synthetic;
-use clap::ValueEnum;
+pub use crate::profile::By;
+use crate::profile::Filter;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// What a frame of a recording stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum By {
-    /// A function, whatever line of it is executing
-    #[default]
-    Function,
-    /// A line of a function
-    Line,
-}
-
-/// What a recording is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A picture to open in a browser (.svg)
-    Flamegraph,
-    /// One line per stack: frame;frame;frame count (.txt, .folded, .collapsed)
-    Collapsed,
-}
 
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +32,35 @@ pub struct Sampling {
     pub duration: Option<Duration>,
     /// Count waiting threads too.
     pub idle: bool,
+}
+
+/// A file to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where to; `-` is standard output.
+    pub file: PathBuf,
+    /// As what.
+    pub format: Format,
+}
+
+/// When sampling begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Start {
+    /// After this time.
+    pub after: Option<Duration>,
+    /// With this signal; further ones end it and begin it anew.
+    pub on_signal: Option<i32>,
+}
+
+/// Which samples of a recording count.
+#[derive(Debug, Clone, Default)]
+pub struct Pick(pub Filter);
+
+impl PartialEq for Pick {
+    fn eq(&self, other: &Self) -> bool {
+        // A compiled pattern can only be compared by its text.
+        format!("{:?}", self.0) == format!("{:?}", other.0)
+    }
 }
 
 /// What frames say.
@@ -112,16 +124,42 @@ pub enum Job {
         show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
-        /// Where to; `None` for a name made from the process id.
-        output: Option<PathBuf>,
-        /// As what.
+        /// Where to, as what; none for a name made from the process id.
+        outputs: Vec<Output>,
+        /// As what, where there are no outputs.
         format: Format,
+        /// When sampling begins.
+        start: Start,
         /// What a frame stands for.
         by: By,
         /// Whether threads are kept apart.
         threads: bool,
         /// Where the summary goes as JSON.
         stats: Option<PathBuf>,
+    },
+    /// Pictures of a raw recording.
+    Report {
+        /// The recording.
+        file: PathBuf,
+        /// Where to, as what.
+        outputs: Vec<Output>,
+        /// What counts.
+        pick: Pick,
+        /// What a frame stands for.
+        by: By,
+        /// Whether threads are kept apart.
+        threads: bool,
+    },
+    /// What two raw recordings differ in.
+    Diff {
+        /// The earlier one and the later one.
+        files: [PathBuf; 2],
+        /// Where the picture goes; `None` for no picture.
+        outputs: Vec<Output>,
+        /// What counts.
+        pick: Pick,
+        /// What a frame stands for.
+        by: By,
     },
     /// The stacks, once.
     Dump {

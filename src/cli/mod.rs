@@ -7,11 +7,14 @@ mod advice;
 mod job;
 
 use crate::perl::names::Synthetic;
+use crate::profile::Filter;
 use advice::better_advice;
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-pub use job::{Aim, By, Format, Job, LayoutChoice, LayoutSource, Locals, Sampling, Show};
+pub use job::{
+    Aim, By, Format, Job, LayoutChoice, LayoutSource, Locals, Output, Pick, Sampling, Show, Start,
+};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +39,7 @@ of a debugger: your own processes where the system allows it, or root.";
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy top|record|dump|layout-dump|layout-learn [OPTIONS]"
+    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy top|record|report|dump|layout-dump|layout-learn [OPTIONS]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -52,16 +55,28 @@ enum Verb {
         after_help = "Keys: q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345"
     )]
     Top(TopArgs),
-    /// Record samples and write a flame graph or the collapsed stacks
+    /// Record samples and write a flame graph, a report, or another picture
     #[command(after_help = "\
 The recording ends with Ctrl-C, after --duration, or with the program. A program that p5-spy started
-is ended after --duration (SIGTERM); otherwise p5-spy's exit status is the program's own.
+is ended after --duration (SIGTERM); otherwise p5-spy's exit status is the program's own. SIGUSR1
+makes p5-spy write what there is so far, and go on.
 
 Examples:
   p5-spy record -o profile.svg --duration 30 --pid 12345
+  p5-spy record -o report.html -o profile.p5spy --pid 12345
   p5-spy record --format collapsed -o - --duration 5 --pid 12345
   p5-spy record -o profile.svg --stats stats.json -- perl program.pl")]
     Record(RecordArgs),
+    /// Make pictures of a raw recording, or compare two
+    #[command(after_help = "\
+A raw recording is what p5-spy record -o FILE.p5spy writes. It has every sample, waiting threads and
+ops included: --idle and --ops show them.
+
+Examples:
+  p5-spy report profile.p5spy -o report.html
+  p5-spy report profile.p5spy -o slow.svg --from 10 --to 20 --sub '^DBI::'
+  p5-spy report --diff before.p5spy after.p5spy -o diff.svg")]
+    Report(ReportArgs),
     /// Print the call stacks of a running program, once
     #[command(after_help = "Example: p5-spy dump --json --pid 12345")]
     Dump(DumpArgs),
@@ -132,12 +147,18 @@ struct SessionArgs {
 
 #[derive(Debug, Args)]
 struct RecordArgs {
-    /// The file to write; - is standard output [default: p5-spy-PID.svg]
+    /// A file to write; - is standard output (may be given several times) [default: p5-spy-PID.svg]
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// The file's format [default: by its extension]
+    output: Vec<PathBuf>,
+    /// The format of files whose names do not tell; of a single file, whatever its name
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<Format>,
+    /// Begin to sample after so many seconds
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_duration)]
+    start_after: Option<Duration>,
+    /// Begin to sample when p5-spy gets this signal (USR2, WINCH …), pause with the next one
+    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal)]
+    trigger_signal: Option<i32>,
     /// What a frame stands for
     #[arg(long, value_name = "WHAT", default_value = "function")]
     by: By,
@@ -149,6 +170,49 @@ struct RecordArgs {
     stats: Option<PathBuf>,
     #[command(flatten)]
     session: SessionArgs,
+}
+
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// The raw recording; with --diff the earlier and the later one
+    #[arg(value_name = "FILE", required = true, num_args = 1..=2)]
+    files: Vec<PathBuf>,
+    /// Compare two recordings: a flame graph of what has grown and shrunk, and the subs that did
+    #[arg(long)]
+    diff: bool,
+    /// A file to write; - is standard output (may be given several times)
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// The format of files whose names do not tell; of a single file, whatever its name
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// What a frame stands for
+    #[arg(long, value_name = "WHAT", default_value = "function")]
+    by: By,
+    /// Keep threads, and processes where there are several, apart
+    #[arg(short, long)]
+    threads: bool,
+    /// Only this thread: the system's id, or perl's (may be given several times)
+    #[arg(long, value_name = "TID")]
+    thread: Vec<u64>,
+    /// Only this process (may be given several times)
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
+    pid: Vec<i32>,
+    /// Only stacks with a function whose name matches
+    #[arg(long, value_name = "REGEX")]
+    sub: Option<regex::Regex>,
+    /// Only from this second of the recording on
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_moment)]
+    from: Option<Duration>,
+    /// Only up to this second of the recording
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_moment)]
+    to: Option<Duration>,
+    /// Count waiting threads too: wall-clock time instead of CPU time
+    #[arg(long)]
+    idle: bool,
+    /// Show which op was running, and what a waiting thread waited in
+    #[arg(long)]
+    ops: bool,
 }
 
 #[derive(Debug, Args)]
@@ -291,6 +355,7 @@ impl Job {
                 layout: args.session.layout.into(),
             }),
             Some(Verb::Record(args)) => record_as("record", args),
+            Some(Verb::Report(args)) => args.job(),
             Some(Verb::Capture(args)) => Ok(Job::Capture {
                 pid: args.pid,
                 output: args.output,
@@ -396,8 +461,10 @@ impl Short {
             Some(file) => record_as(
                 "--flame FILE",
                 RecordArgs {
-                    output: Some(file),
+                    output: vec![file],
                     format: Some(Format::Flamegraph),
+                    start_after: None,
+                    trigger_signal: None,
                     by: self.by.unwrap_or_default(),
                     threads: self.threads,
                     stats: self.stats,
@@ -416,20 +483,6 @@ impl Short {
 }
 
 fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
-    let format = match (args.format, &args.output) {
-        (Some(format), _) => format,
-        (None, None) => Format::Flamegraph,
-        (None, Some(file)) if file.as_os_str() == "-" => {
-            return Err(mistake(
-                ErrorKind::MissingRequiredArgument,
-                "standard output has no extension that could tell the format: add --format flamegraph or --format collapsed".into(),
-            ));
-        }
-        (None, Some(file)) => Format::of_file(file).ok_or_else(|| {
-            let known = "the extension of FILE does not tell the format (.svg: flamegraph; .txt, .folded, .collapsed: collapsed)";
-            mistake(ErrorKind::InvalidValue, format!("{}: {known}: add --format", file.display()))
-        })?,
-    };
     Ok(Job::Record {
         subprocesses: args.session.target.subprocesses,
         threads: args.threads,
@@ -437,21 +490,108 @@ fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
         sampling: args.session.sampling.settings(),
         show: args.session.show.into(),
         layout: args.session.layout.into(),
-        output: args.output,
-        format,
+        format: args.format.unwrap_or(Format::Flamegraph),
+        outputs: outputs(args.output, args.format)?,
+        start: Start {
+            after: args.start_after,
+            on_signal: args.trigger_signal,
+        },
         by: args.by,
         stats: args.stats,
     })
 }
 
-impl Format {
-    /// The format that a file's extension stands for.
-    pub fn of_file(file: &std::path::Path) -> Option<Self> {
-        let extension = file.extension()?.to_str()?.to_ascii_lowercase();
-        Format::value_variants()
-            .iter()
-            .copied()
-            .find(|format| crate::output::extensions(*format).contains(&extension.as_str()))
+/// Files with their formats: the name tells, unless there is only one file and a format for it.
+fn outputs(files: Vec<PathBuf>, format: Option<Format>) -> Result<Vec<Output>, clap::Error> {
+    let only = files.len() == 1;
+    let one = |file: PathBuf| {
+        let told = match (format, Format::of_file(&file)) {
+            (Some(format), _) if only => Some(format),
+            (other, by_name) => by_name.or(other),
+        };
+        match told {
+            Some(format) => Ok(Output { file, format }),
+            None if file.as_os_str() == "-" => Err(mistake(
+                ErrorKind::MissingRequiredArgument,
+                "standard output has no extension that could tell the format: add --format, such as --format collapsed".into(),
+            )),
+            None => {
+                let known: Vec<String> = Format::ALL
+                    .iter()
+                    .map(|f| format!("{}: {}", f.ending(), f.name()))
+                    .collect();
+                Err(mistake(
+                    ErrorKind::InvalidValue,
+                    format!(
+                        "{}: the extension of FILE does not tell the format ({}): add --format",
+                        file.display(),
+                        known.join(", ")
+                    ),
+                ))
+            }
+        }
+    };
+    files.into_iter().map(one).collect()
+}
+
+impl ReportArgs {
+    fn job(self) -> Result<Job, clap::Error> {
+        let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
+        let outputs = outputs(self.output, self.format)?;
+        if outputs.iter().any(|o| o.format == Format::P5spy) {
+            return refuse("a raw recording is copied with cp; report makes pictures of it");
+        }
+        let pick = Pick(Filter {
+            threads: self.thread,
+            pids: self.pid,
+            sub: self.sub,
+            from: self.from,
+            to: self.to,
+            idle: self.idle,
+            ops: self.ops,
+        });
+        let mut files = self.files.into_iter();
+        match (self.diff, files.next(), files.next()) {
+            (true, Some(before), Some(after)) => {
+                if outputs.iter().any(|o| o.format != Format::Flamegraph) {
+                    return refuse("--diff draws a flame graph: -o FILE.svg");
+                }
+                if self.threads {
+                    return refuse(
+                        "threads of two recordings cannot be told to be the same: leave out --threads, or pick one with --thread",
+                    );
+                }
+                Ok(Job::Diff {
+                    files: [before, after],
+                    outputs,
+                    pick,
+                    by: self.by,
+                })
+            }
+            (true, ..) => refuse(
+                "--diff needs two recordings: p5-spy report --diff BEFORE.p5spy AFTER.p5spy -o diff.svg",
+            ),
+            (false, _, Some(_)) => refuse(
+                "one recording at a time; to compare two: p5-spy report --diff BEFORE.p5spy AFTER.p5spy -o diff.svg",
+            ),
+            (false, Some(file), None) if !outputs.is_empty() => Ok(Job::Report {
+                file,
+                outputs,
+                pick,
+                by: self.by,
+                threads: self.threads,
+            }),
+            (false, file, None) => {
+                let file = file.unwrap_or_default();
+                Err(mistake(
+                    ErrorKind::MissingRequiredArgument,
+                    format!(
+                        "what to make of it? p5-spy report {} -o report.html",
+                        file.display()
+                    ),
+                ))
+            }
+        }
     }
 }
 
@@ -518,6 +658,31 @@ impl ValueEnum for Synthetic {
     }
 }
 
+impl ValueEnum for By {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[By::Function, By::Line, By::Package]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            By::Function => ("function", "A function, whatever line of it is executing"),
+            By::Line => ("line", "A line of a function"),
+            By::Package => ("package", "A package"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Format::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.help()))
+    }
+}
+
 impl From<LayoutArgs> for LayoutChoice {
     fn from(args: LayoutArgs) -> Self {
         LayoutChoice {
@@ -552,6 +717,27 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>().map(Duration::try_from_secs_f64) {
         Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
         _ => Err("a duration is a number of seconds above 0, such as 30 or 0.5".into()),
+    }
+}
+
+fn parse_moment(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(moment)) => Ok(moment),
+        _ => Err("a moment is a number of seconds since the start, such as 30 or 0.5".into()),
+    }
+}
+
+/// Signals that mean nothing to p5-spy, and that nobody sends by accident.
+fn parse_signal(text: &str) -> Result<i32, String> {
+    let name = text.to_ascii_uppercase();
+    match name.strip_prefix("SIG").unwrap_or(&name) {
+        "USR2" => Ok(libc::SIGUSR2),
+        "WINCH" => Ok(libc::SIGWINCH),
+        "URG" => Ok(libc::SIGURG),
+        "CONT" => Ok(libc::SIGCONT),
+        "IO" => Ok(libc::SIGIO),
+        "USR1" => Err("USR1 makes p5-spy write what there is so far; take USR2".into()),
+        _ => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
     }
 }
 
@@ -622,7 +808,9 @@ mod tests {
     #[test]
     fn the_extension_decides_unless_told() {
         let format = |line: &str| match parse(line).unwrap() {
-            Job::Record { format, .. } => format,
+            Job::Record {
+                outputs, format, ..
+            } => outputs.first().map_or(format, |o| o.format),
             other => panic!("{other:?}"),
         };
         assert_eq!(format("p5-spy record -o a.svg -p 1"), Format::Flamegraph);

@@ -1,13 +1,17 @@
 //! The jobs: each ties the stations of the road together for one verb.
 
 mod capture;
+mod diff;
 mod dump;
 mod layout_dump;
 mod layout_learn;
 mod locals;
+mod progress;
 mod record;
+mod report;
 mod session;
 mod signals;
+mod spool;
 mod top;
 
 use crate::cli::{Job, LayoutChoice, Show};
@@ -54,22 +58,37 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             sampling,
             show,
             layout,
-            output,
+            outputs,
             format,
+            start,
             by,
             stats,
-        } => record::run(&record::Settings {
+        } => record::run(record::Settings {
             aim,
             subprocesses,
             threads,
             sampling,
             show,
             layout,
-            output,
+            outputs,
             format,
+            start,
             by,
             stats,
         }),
+        Job::Report {
+            file,
+            outputs,
+            pick,
+            by,
+            threads,
+        } => report::run(&file, outputs, pick, by, threads),
+        Job::Diff {
+            files,
+            outputs,
+            pick,
+            by,
+        } => diff::run(&files, &outputs, pick, by),
         Job::Top {
             aim,
             subprocesses,

@@ -1,7 +1,7 @@
 //! A flame graph in SVG, drawn by inferno.
 
+use super::Picture;
 use super::collapsed::lines;
-use crate::cli::By;
 use crate::profile::Profile;
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
@@ -15,8 +15,9 @@ pub const VIEWER: &str = "open it in a browser; click to zoom, Ctrl-F to search"
 ///
 /// # Errors
 /// Those of `to`.
-pub fn write(profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::Result<()> {
-    let lines: Vec<String> = lines(profile, by)
+pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
+    let title = &*picture.title;
+    let lines: Vec<String> = lines(profile, picture.by)
         .iter()
         .map(|(line, count)| format!("{line} {count}"))
         .collect();

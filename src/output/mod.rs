@@ -4,28 +4,22 @@ pub mod collapsed;
 pub mod dump;
 mod file;
 pub mod flamegraph;
+mod format;
 pub mod stats;
 
 pub use file::write_whole;
+pub use format::Format;
 
-use crate::cli::{By, Format};
-use crate::profile::Profile;
+use crate::profile::{By, Profile};
 use std::io::{self, Write};
 
-/// The extensions that stand for a format, the usual one first.
-pub fn extensions(format: Format) -> &'static [&'static str] {
-    match format {
-        Format::Flamegraph => flamegraph::EXTENSIONS,
-        Format::Collapsed => collapsed::EXTENSIONS,
-    }
-}
-
-/// How to look at a file of a format, for the summary.
-pub fn viewer(format: Format) -> &'static str {
-    match format {
-        Format::Flamegraph => flamegraph::VIEWER,
-        Format::Collapsed => collapsed::VIEWER,
-    }
+/// What a picture is to show.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// What a frame stands for.
+    pub by: By,
+    /// What stands above it.
+    pub title: String,
 }
 
 /// Renders a profile.
@@ -35,12 +29,18 @@ pub fn viewer(format: Format) -> &'static str {
 pub fn render(
     format: Format,
     profile: &Profile,
-    by: By,
-    title: &str,
+    picture: &Picture,
     to: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Flamegraph => flamegraph::write(profile, by, title, to),
-        Format::Collapsed => collapsed::write(profile, by, to),
+        Format::Flamegraph => flamegraph::write(profile, picture, to),
+        Format::Collapsed => collapsed::write(profile, picture, to),
+        Format::Speedscope
+        | Format::Pprof
+        | Format::Callgrind
+        | Format::Firefox
+        | Format::Chrometrace
+        | Format::Html
+        | Format::P5spy => Err(io::Error::other("not yet")),
     }
 }

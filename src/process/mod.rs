@@ -1,6 +1,7 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
 mod permission;
+mod source;
 mod spawn;
 mod syscall;
 mod thread;

@@ -44,6 +44,15 @@ pub struct Settings {
     pub names: NameOptions,
 }
 
+/// What the sampler is told from outside while it runs.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// End.
+    pub stop: AtomicBool,
+    /// Take no samples for now.
+    pub pause: AtomicBool,
+}
+
 /// What a recording has so far; shared with whoever shows it.
 #[derive(Debug, Default)]
 pub struct Recording<S> {
@@ -105,11 +114,13 @@ pub struct Sampler<'r, S> {
     lost: Option<Box<AttachError>>,
     settings: Settings,
     recording: &'r Mutex<Recording<S>>,
-    stop: &'r AtomicBool,
+    control: &'r Control,
     schedule: CoSchedule,
     load: Load,
     turns: Vec<Turn>,
     started: Instant,
+    /// When it ends by itself.
+    deadline: Option<Instant>,
 }
 
 impl<'r, S: Sink> Sampler<'r, S> {
@@ -121,7 +132,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         sources: Sources,
         settings: Settings,
         recording: &'r Mutex<Recording<S>>,
-        stop: &'r AtomicBool,
+        control: &'r Control,
     ) -> Self {
         let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
         Sampler {
@@ -136,17 +147,19 @@ impl<'r, S: Sink> Sampler<'r, S> {
             lost: None,
             settings,
             recording,
-            stop,
+            control,
             schedule: CoSchedule::new(),
             load: Load::new(),
             turns: Vec::new(),
             started: Instant::now(),
+            deadline: None,
         }
     }
 
     /// Samples until the end. Must run on a thread of its own: it changes its CPU.
     pub fn run(mut self) -> End {
         self.started = Instant::now();
+        self.deadline = self.settings.duration.map(|d| self.started + d);
         wake_at_once();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
@@ -154,6 +167,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
         loop {
             if let Some(end) = self.sleep_until(clock.due()) {
                 return end;
+            }
+            if self.control.pause.load(Ordering::Relaxed) {
+                if let Some(end) = self.wait_out_pause() {
+                    return end;
+                }
+                clock = Clock::new(self.settings.rate, Instant::now());
+                continue;
             }
             let now = Instant::now();
             let late = now.saturating_duration_since(clock.due()) > LATE;
@@ -187,9 +207,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
     }
 
     fn sleep_until(&self, due: Instant) -> Option<End> {
-        let deadline = self.settings.duration.map(|d| self.started + d);
+        let deadline = self.deadline;
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.control.stop.load(Ordering::Relaxed) {
                 return Some(End::Stopped);
             }
             let now = Instant::now();
@@ -206,6 +226,24 @@ impl<'r, S: Sink> Sampler<'r, S> {
             }
             std::thread::sleep(rest.min(NAP));
         }
+    }
+
+    /// Takes no samples until it may again. The time does not count for the duration.
+    fn wait_out_pause(&mut self) -> Option<End> {
+        let begun = Instant::now();
+        while self.control.pause.load(Ordering::Relaxed) {
+            if self.control.stop.load(Ordering::Relaxed) {
+                return Some(End::Stopped);
+            }
+            self.watched.retain(|w| w.target.process.is_alive());
+            self.take_reports();
+            if let Some(end) = self.ended() {
+                return Some(end);
+            }
+            std::thread::sleep(NAP);
+        }
+        self.deadline = self.deadline.map(|d| d + begun.elapsed());
+        None
     }
 
     /// Nothing is left to sample, nor expected.
