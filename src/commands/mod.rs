@@ -88,7 +88,7 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             outputs,
             pick,
             by,
-        } => diff::run(&files, &outputs, pick, by),
+        } => diff::run(&files, &outputs, &pick, by),
         Job::Top {
             aim,
             subprocesses,

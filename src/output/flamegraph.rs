@@ -25,15 +25,22 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
         // inferno refuses to draw nothing; a picture that says so is better than no file.
         return to.write_all(empty(title).as_bytes());
     }
-    let mut options = Options::default();
-    options.title = title.to_owned();
-    options.count_name = "samples".to_owned();
-    options.hash = true;
-    options.min_width = 0.01;
+    let mut options = options(picture);
     from_lines(&mut options, lines.iter().map(String::as_str), to)
 }
 
-fn empty(title: &str) -> String {
+/// How flame graphs look.
+pub(super) fn options(picture: &Picture) -> Options<'static> {
+    let mut options = Options::default();
+    options.title = picture.title.clone();
+    options.count_name = "samples".to_owned();
+    options.hash = true;
+    options.min_width = 0.01;
+    options
+}
+
+/// The picture of no samples.
+pub(super) fn empty(title: &str) -> String {
     let escaped = title
         .replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,6 +1,7 @@
 //! Pictures and texts: one file per format.
 
 pub mod collapsed;
+pub mod diff;
 pub mod dump;
 mod file;
 pub mod flamegraph;

@@ -1,5 +1,6 @@
 //! What was sampled: every distinct stack once, with its count, and what became of every attempt.
 
+mod compare;
 mod entries;
 mod filter;
 mod finished;
@@ -10,6 +11,7 @@ mod stacks;
 mod summary;
 mod tally;
 
+pub use compare::{Change, Difference, compare};
 pub use entries::{By, Entries, Entry};
 pub use filter::Filter;
 pub use finished::{About, BadProfile, Profile, Stack};
