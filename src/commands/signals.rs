@@ -4,6 +4,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// True when requests to end do what they usually do, though [`Held`] once took them.
+static USUAL: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// One request to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,7 @@ impl Requests {
     /// # Errors
     /// When the system refuses a handler.
     pub fn collect() -> std::io::Result<Self> {
+        USUAL.store(false, Ordering::SeqCst);
         Ok(Requests {
             signals: SignalsInfo::new([SIGINT, SIGTERM, SIGHUP])?,
         })
@@ -39,5 +45,38 @@ impl Requests {
                 from_terminal: matches!(origin.cause, Cause::Kernel),
             })
             .collect()
+    }
+}
+
+/// Keeps requests to end from ending p5-spy while it has the terminal. When dropped they end it
+/// again, until [`Requests`] are collected.
+pub struct Held {
+    asked: Arc<AtomicBool>,
+}
+
+impl Held {
+    /// Starts to hold them.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn hold() -> std::io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        USUAL.store(false, Ordering::SeqCst);
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
+            signal_hook::flag::register(signal, asked.clone())?;
+        }
+        Ok(Held { asked })
+    }
+
+    /// True when somebody asked p5-spy to end.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        USUAL.store(true, Ordering::SeqCst);
     }
 }

@@ -138,7 +138,11 @@ impl Situation {
 
 impl Surroundings {
     fn look(pid: i32) -> Self {
-        let marks = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"];
+        let marks = [
+            "/.dockerenv",
+            "/run/.containerenv",
+            "/run/systemd/container",
+        ];
         let names = ["KUBERNETES_SERVICE_HOST", "container"];
         Surroundings {
             our_uid: super::effective_user(),
@@ -270,10 +274,7 @@ fn for_root(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
         Some(first) => *first = program,
         None => words.push(program),
     }
-    let end = words
-        .iter()
-        .position(|w| w == "--")
-        .unwrap_or(words.len());
+    let end = words.iter().position(|w| w == "--").unwrap_or(words.len());
     let names_it = |word: &String| {
         let long = ["--pid", "--name"].iter().any(|l| word.starts_with(l));
         long || (word.starts_with("-p") && !word.starts_with("--"))
@@ -360,8 +361,16 @@ mod tests {
         };
         let sudo = "Run: sudo p5-spy dump -p 7";
         for (obstacle, out, within) in [
-            (Obstacle::Forbidden, "until the next boot", "until the next boot"),
-            (Obstacle::NoCapability, "CapabilityBoundingSet=", "Kubernetes"),
+            (
+                Obstacle::Forbidden,
+                "until the next boot",
+                "until the next boot",
+            ),
+            (
+                Obstacle::NoCapability,
+                "CapabilityBoundingSet=",
+                "Kubernetes",
+            ),
             (Obstacle::UserNamespace, "real root", "real root"),
             (Obstacle::Seccomp, "--cap-add", "--cap-add"),
             (Obstacle::SecurityModule, "AppArmor", "AppArmor"),
@@ -370,7 +379,11 @@ mod tests {
             (Obstacle::PtraceScope(1), "p5-spy -- perl", "--cap-add"),
             (Obstacle::PtraceScope(2), sudo, "--cap-add"),
             (Obstacle::Privileged, sudo, sudo),
-            (Obstacle::Hidden(Hiding::Invisible), sudo, "hidepid=invisible"),
+            (
+                Obstacle::Hidden(Hiding::Invisible),
+                sudo,
+                "hidepid=invisible",
+            ),
         ] {
             for (around, needle) in [(&outside, out), (&inside, within)] {
                 let said = obstacle.advice(around);
@@ -393,9 +406,15 @@ mod tests {
             "'/home/a b/bin/p5-spy' record -o 'a b.svg' --pid=7"
         );
         assert_eq!(line("p5-spy top", installed), "p5-spy top --pid 7");
-        assert_eq!(line("p5-spy dump --name x", installed), "p5-spy dump --name x");
+        assert_eq!(
+            line("p5-spy dump --name x", installed),
+            "p5-spy dump --name x"
+        );
         assert_eq!(line("p5-spy -- perl -p", installed), "p5-spy -- perl -p");
-        assert_eq!(line("p5-spy -p 7 $'\\e[2J'", installed), "p5-spy -p 7 '$\\e[2J'");
+        assert_eq!(
+            line("p5-spy -p 7 $'\\e[2J'", installed),
+            "p5-spy -p 7 '$\\e[2J'"
+        );
         assert_eq!(line("p5-spy -p 7 '\x1b'", installed), "p5-spy -p 7 \\x{1b}");
     }
 
