@@ -9,6 +9,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
+use signal_hook::low_level::emulate_default_handler;
 use std::time::Duration;
 
 /// Between two looks at signals.
@@ -23,6 +24,8 @@ enum Outcome {
     GoOn,
     Chosen(i32),
     Quit,
+    /// Ctrl-C, which is a key while the terminal is ours.
+    Interrupt,
 }
 
 struct Picker<'a> {
@@ -37,13 +40,14 @@ struct Picker<'a> {
     note: String,
 }
 
-/// Lets the user choose; `None` for no choice.
+/// Lets the user choose; `None` for no choice. A signal, or Ctrl-C, ends p5-spy as usual, but only
+/// when the terminal is given back.
 ///
 /// # Errors
 /// When the terminal fails.
 pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<i32>> {
     let held = Held::hold()?;
-    let mut picker = Picker {
+    let picker = Picker {
         rows,
         typed: String::new(),
         at: 0,
@@ -51,25 +55,35 @@ pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<i32>
         page: 1,
         note: hiding.map(about_hidden).unwrap_or_default(),
     };
-    let mut screen = Screen::open()?;
-    loop {
-        screen.draw(|frame| picker.draw(frame))?;
-        while !event::poll(LOOK_EVERY)? {
-            if held.asked() {
-                return Ok(None);
-            }
-        }
-        if let Event::Key(key) = event::read()? {
-            match picker.press(key) {
-                Outcome::GoOn => {}
-                Outcome::Chosen(pid) => return Ok(Some(pid)),
-                Outcome::Quit => return Ok(None),
-            }
-        }
+    let (outcome, signal) = picker.run(&held)?;
+    match outcome {
+        Outcome::Chosen(pid) => return Ok(Some(pid)),
+        Outcome::Interrupt => emulate_default_handler(signal.unwrap_or(libc::SIGINT))?,
+        Outcome::GoOn | Outcome::Quit => {}
     }
+    Ok(None)
 }
 
 impl Picker<'_> {
+    /// Has the terminal until the user has decided; the second value is a signal that came.
+    fn run(mut self, held: &Held) -> std::io::Result<(Outcome, Option<i32>)> {
+        let mut screen = Screen::open()?;
+        loop {
+            screen.draw(|frame| self.draw(frame))?;
+            while !event::poll(LOOK_EVERY)? {
+                if let Some(signal) = held.asked() {
+                    return Ok((Outcome::Interrupt, Some(signal)));
+                }
+            }
+            if let Event::Key(key) = event::read()? {
+                match self.press(key) {
+                    Outcome::GoOn => {}
+                    outcome => return Ok((outcome, None)),
+                }
+            }
+        }
+    }
+
     /// Those that have every word that was typed somewhere.
     fn shown(&self) -> Vec<&Row> {
         let typed = self.typed.to_lowercase();
@@ -89,7 +103,8 @@ impl Picker<'_> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Esc => return Outcome::Quit,
-            KeyCode::Char('c' | 'd') if control => return Outcome::Quit,
+            KeyCode::Char('c') if control => return Outcome::Interrupt,
+            KeyCode::Char('d') if control => return Outcome::Quit,
             KeyCode::Enter => {
                 if let Some(row) = self.shown().get(self.at) {
                     return Outcome::Chosen(row.pid);
@@ -226,7 +241,7 @@ mod tests {
         assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(1));
         assert_eq!(press(&mut picker, KeyCode::Esc), Outcome::Quit);
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(picker.press(interrupt), Outcome::Quit);
+        assert_eq!(picker.press(interrupt), Outcome::Interrupt);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 /// True when requests to end do what they usually do, though [`Held`] once took them.
@@ -51,7 +51,8 @@ impl Requests {
 /// Keeps requests to end from ending p5-spy while it has the terminal. When dropped they end it
 /// again, until [`Requests`] are collected.
 pub struct Held {
-    asked: Arc<AtomicBool>,
+    /// The signal; 0 for none.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Held {
@@ -60,18 +61,20 @@ impl Held {
     /// # Errors
     /// When the system refuses a handler.
     pub fn hold() -> std::io::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::new(AtomicUsize::new(0));
         USUAL.store(false, Ordering::SeqCst);
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
-            signal_hook::flag::register(signal, asked.clone())?;
+            let number = usize::try_from(signal).unwrap_or(0);
+            signal_hook::flag::register_usize(signal, asked.clone(), number)?;
         }
         Ok(Held { asked })
     }
 
-    /// True when somebody asked p5-spy to end.
-    pub fn asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
+    /// The signal by which somebody asked p5-spy to end.
+    pub fn asked(&self) -> Option<i32> {
+        let signal = self.asked.load(Ordering::SeqCst);
+        i32::try_from(signal).ok().filter(|signal| *signal != 0)
     }
 }
 
