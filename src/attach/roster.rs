@@ -2,11 +2,12 @@
 
 use crate::image::{Image, may_define_perl};
 use crate::memory::{LiveMemory, Memory, ReadError, Reader};
+use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity, version_from_text};
 use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One process that runs a perl.
 #[derive(Debug, Clone)]
@@ -73,6 +74,8 @@ struct PerlFile {
     /// `None` where it has no symbols that tell.
     identity: Option<Identity>,
     version: Option<String>,
+    /// Whether a file without symbols has the names of perl's ops, once somebody asked.
+    has_ops: OnceLock<bool>,
 }
 
 /// What was found out about files, by file system and number: a thousand processes run a few dozen.
@@ -147,6 +150,7 @@ fn perl_of(path: &Path, open_path: &Path, is_program: bool) -> Option<Arc<PerlFi
         image,
         identity,
         version,
+        has_ops: OnceLock::new(),
     }))
 }
 
@@ -168,6 +172,7 @@ impl PerlFile {
         let readable = file.maps.first().map_or(0, |map| map.start);
         match reader.pointer(variable.unwrap_or(readable)) {
             Ok(0) if variable.is_some() && !is_named_perl => Look::No,
+            Ok(_) if !is_named_perl && !self.is_perl(&reader, process, file) => Look::No,
             Ok(_) => Look::Yes {
                 version: self.version.clone(),
                 obstacle: None,
@@ -178,6 +183,19 @@ impl PerlFile {
             },
             Err(_) => Look::No,
         }
+    }
+}
+
+impl PerlFile {
+    /// True unless it only has texts of perl's, as p5-spy itself, but no perl's table of ops.
+    fn is_perl(&self, reader: &Reader<'_>, process: Process, file: &MappedFile) -> bool {
+        let look = || {
+            let mut image = Image::open(&file.path, &process.open_path(file)).ok()?;
+            let bias = image.load_bias(&file.maps)?;
+            add_array_symbols(&mut image, reader, &file.maps, bias).ok()?;
+            image.symbol("PL_op_name")
+        };
+        self.identity.is_some() || *self.has_ops.get_or_init(|| look().is_some())
     }
 }
 

@@ -247,7 +247,8 @@ fn of_file(path: &Path, verb: &str) -> Result<Vec<Given>, clap::Error> {
         {
             return Ok(Vec::new());
         }
-        // Another user's home, as under sudo without -H, need not be readable.
+        // A home that we may not even look into, as after a change of user, is not ours.
+        Err(_) if is_elsewhere(path) => return Ok(Vec::new()),
         Err(e) => {
             return Err(refuse(format!(
                 "cannot read it: {e}. --no-config goes without"
@@ -289,6 +290,11 @@ fn of_file(path: &Path, verb: &str) -> Result<Vec<Given>, clap::Error> {
     }
     nearest.extend(general);
     Ok(nearest)
+}
+
+fn is_elsewhere(path: &Path) -> bool {
+    let looked = std::fs::metadata(path);
+    looked.is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 fn read(path: &Path) -> std::io::Result<String> {

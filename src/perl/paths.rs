@@ -111,8 +111,9 @@ impl Shortener {
 
 /// Every file that a frame names somewhere, without what is around it in the name of an eval.
 fn named_files(frame: &Frame) -> impl Iterator<Item = &str> {
+    // What is relative there is so to @INC, and is no file of that name.
     let loaded = match frame.kind {
-        FrameKind::Require => frame.detail.as_deref(),
+        FrameKind::Require => frame.detail.as_deref().filter(|f| f.starts_with('/')),
         _ => None,
     };
     [&*frame.file, &*frame.place.file, &*frame.start.file]

@@ -47,8 +47,10 @@ struct Situation {
 struct Surroundings {
     our_uid: u32,
     in_container: bool,
-    /// The same command with the rights of root.
-    as_root: String,
+    /// The same command, for who has other rights.
+    command: String,
+    /// Sudo is there.
+    has_sudo: bool,
 }
 
 /// What stands in the way of reading process `pid`, given that something does.
@@ -148,7 +150,15 @@ impl Surroundings {
             our_uid: super::effective_user(),
             in_container: marks.iter().any(|p| fs::exists(p).unwrap_or(false))
                 || names.iter().any(|n| std::env::var_os(n).is_some()),
-            as_root: as_root(std::env::args_os().collect(), pid),
+            command: again(
+                std::env::args_os().collect(),
+                pid,
+                &std::env::current_exe().unwrap_or_default(),
+            ),
+            has_sudo: {
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                std::env::split_paths(&path).any(|folder| folder.join("sudo").is_file())
+            },
         }
     }
 }
@@ -164,13 +174,16 @@ impl Obstacle {
             Obstacle::SecurityModule => "security module".into(),
             Obstacle::OtherUser(_) => "other user".into(),
             Obstacle::PtraceScope(scope) => format!("ptrace_scope {scope}"),
-            Obstacle::Privileged => "more privileges".into(),
+            Obstacle::Privileged => "other privileges".into(),
             Obstacle::Hidden(hiding) => hiding.to_string(),
         }
     }
 
     fn advice(&self, around: &Surroundings) -> String {
-        let as_root = &around.as_root;
+        let as_root = match around.has_sudo {
+            true => format!("sudo {}", around.command),
+            false => format!("{} (as root)", around.command),
+        };
         let ours = around.our_uid;
         match self {
             Obstacle::Forbidden => {
@@ -205,7 +218,8 @@ impl Obstacle {
                     .into()
             }
             Obstacle::OtherUser(uid) if around.in_container => format!(
-                "it belongs to user id {uid}, you are {ours}. Be that user: docker exec -u {uid} …"
+                "it belongs to user id {uid}, you are {ours}. Be that user: docker exec -u {uid} CONTAINER {}",
+                around.command
             ),
             Obstacle::OtherUser(uid) => {
                 format!("it belongs to user id {uid}, you are {ours}. Run: {as_root}")
@@ -243,21 +257,9 @@ const SECURE_PATH: [&str; 6] = [
     "/bin",
 ];
 
-/// The command that was typed, for root: with the whole path of p5-spy where sudo would not find
-/// it, and with the process where that was picked from a list.
-fn as_root(typed: Vec<OsString>, pid: i32) -> String {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let has_sudo = std::env::split_paths(&path).any(|folder| folder.join("sudo").is_file());
-    let own = std::env::current_exe().unwrap_or_default();
-    let command = for_root(typed, pid, &own);
-    if has_sudo {
-        format!("sudo {command}")
-    } else {
-        format!("{command} (as root)")
-    }
-}
-
-fn for_root(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
+/// The command that was typed: with the whole path of p5-spy where sudo would not find it, and with
+/// the process where that was picked from a list.
+fn again(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
     let mut words: Vec<String> = typed
         .iter()
         .map(|w| w.to_string_lossy().into_owned())
@@ -283,8 +285,17 @@ fn for_root(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
     if !named && end == words.len() {
         words.extend(["--pid".into(), pid.to_string()]);
     }
-    let quoted = shlex::try_join(words.iter().map(String::as_str));
-    crate::text::from_utf8(quoted.unwrap_or_else(|_| words.join(" ")).as_bytes())
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    crate::text::from_utf8(quoted.join(" ").as_bytes())
+}
+
+/// A word as one types it in a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into_owned())
 }
 
 #[cfg(test)]
@@ -353,7 +364,8 @@ mod tests {
         let outside = Surroundings {
             our_uid: 1000,
             in_container: false,
-            as_root: "sudo p5-spy dump -p 7".into(),
+            command: "p5-spy dump -p 7".into(),
+            has_sudo: true,
         };
         let inside = Surroundings {
             in_container: true,
@@ -374,7 +386,11 @@ mod tests {
             (Obstacle::UserNamespace, "real root", "real root"),
             (Obstacle::Seccomp, "--cap-add", "--cap-add"),
             (Obstacle::SecurityModule, "AppArmor", "AppArmor"),
-            (Obstacle::OtherUser(33), sudo, "docker exec -u 33"),
+            (
+                Obstacle::OtherUser(33),
+                sudo,
+                "docker exec -u 33 CONTAINER p5-spy dump",
+            ),
             (Obstacle::PtraceScope(1), sudo, "--cap-add"),
             (Obstacle::PtraceScope(1), "p5-spy -- perl", "--cap-add"),
             (Obstacle::PtraceScope(2), sudo, "--cap-add"),
@@ -393,11 +409,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_is_repeated_for_root() {
+    fn what_was_typed_is_repeated_again() {
         let line = |typed: &str, own: &str| {
             let words = shlex::split(typed).unwrap();
             let typed = words.into_iter().map(OsString::from).collect();
-            for_root(typed, 7, Path::new(own))
+            again(typed, 7, Path::new(own))
         };
         let installed = "/usr/bin/p5-spy";
         assert_eq!(line("p5-spy dump -p 7", installed), "p5-spy dump -p 7");
