@@ -287,9 +287,11 @@ fn shells_accept_their_scripts() {
 #[test]
 fn bash_completes() {
     let script = run(&["completions", "bash"]).out;
-    let offered = |words: &str, at: usize| {
+    let offered = |before: &str, word: &str| {
+        let at = before.split(' ').count();
+        let last = before.split(' ').next_back().unwrap();
         let line = format!(
-            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={at}; _p5-spy p5-spy; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+            "{script}\nCOMP_WORDS=({before} {word}); COMP_CWORD={at}; _p5-spy p5-spy '{word}' '{last}'; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let out = Command::new("bash")
             .args(["--norc", "-c", &line])
@@ -297,8 +299,8 @@ fn bash_completes() {
             .unwrap();
         String::from_utf8(out.stdout).unwrap()
     };
-    assert_eq!(offered("p5-spy rec", 1).trim(), "record");
-    let options = offered("p5-spy dump --", 2);
+    assert_eq!(offered("p5-spy", "rec").trim(), "record");
+    let options = offered("p5-spy dump", "--");
     assert!(
         options.contains("--full-filenames") && options.contains("--name"),
         "{options}"
@@ -400,6 +402,7 @@ fn another_users_process() {
         .lines()
         .find(|l| l.trim().starts_with(&pid.to_string()));
     let row = row.unwrap_or_else(|| panic!("{listed:?}"));
+    listed.expect(0, "more processes may not be looked into");
     assert!(
         row.contains("no: other user") && row.contains(" ? "),
         "{row}"

@@ -31,6 +31,8 @@ pub struct Roster {
     pub perls: Vec<PerlProcess>,
     /// What was looked at: perls and others.
     pub all: Vec<Listed>,
+    /// How many may not be looked into and do not look like a perl from outside.
+    pub unknown: usize,
     /// What keeps other users' processes from the list.
     pub hiding: Option<Hiding>,
 }
@@ -42,9 +44,10 @@ impl Roster {
         let mut known = KnownFiles::default();
         let me = i32::try_from(std::process::id()).unwrap_or(0);
         let others = all.iter().filter(|one| one.pid != me);
-        let perls = others.filter_map(|one| known.perl(one)).collect();
+        let perls = others.filter_map(|one| known.perl(one)).collect::<Vec<_>>();
         Roster {
             perls,
+            unknown: known.refused,
             all,
             hiding: Hiding::of_proc(),
         }
@@ -82,6 +85,8 @@ struct PerlFile {
 #[derive(Default)]
 struct KnownFiles {
     files: HashMap<(String, u64, bool), Option<Arc<PerlFile>>>,
+    /// Processes that nothing can be said of.
+    refused: usize,
 }
 
 /// What a look at a process comes to.
@@ -102,7 +107,11 @@ impl KnownFiles {
                 Look::No => return None,
                 Look::Yes { version, obstacle } => (version, obstacle),
             },
-            Err(ProcessError::NoPermission(pid)) if says_perl(listed, process) => {
+            Err(ProcessError::NoPermission(pid)) => {
+                if !says_perl(listed, process) {
+                    self.refused += 1;
+                    return None;
+                }
                 (None, Some(obstacle(pid)))
             }
             Err(_) => return None,

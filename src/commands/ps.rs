@@ -37,6 +37,8 @@ struct Document {
     processes: Vec<Row>,
     /// The time in which `cpu_percent` was measured.
     cpu_period_ms: u128,
+    /// Processes of which nothing can be said, as they may not be looked into.
+    unknown: usize,
     /// The mount option of /proc that hides other users' processes.
     hidden_by: Option<String>,
 }
@@ -48,6 +50,7 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
         let document = Document {
             processes: rows,
             cpu_period_ms: PERIOD.as_millis(),
+            unknown: roster.unknown,
             hidden_by: roster.hiding.map(|h| h.to_string()),
         };
         print(&(serde_json::to_string_pretty(&document)? + "\n"))?;
@@ -62,6 +65,11 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
     }
     if let Some(hiding) = roster.hiding {
         eprintln!("p5-spy: {}", about_hidden(hiding));
+    } else if roster.unknown > 0 {
+        eprintln!(
+            "p5-spy: {} more processes may not be looked into; a perl in one of them would not be listed. Root sees all: sudo p5-spy ps",
+            roster.unknown
+        );
     }
     Ok(0)
 }
