@@ -291,7 +291,7 @@ fn bash_completes() {
         let at = before.split(' ').count();
         let last = before.split(' ').next_back().unwrap();
         let line = format!(
-            "{script}\nCOMP_WORDS=({before} {word}); COMP_CWORD={at}; _p5-spy p5-spy '{word}' '{last}'; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+            "{script}\nCOMP_WORDS=({before} {word}); COMP_CWORD={at}; $(complete -p p5-spy | sed 's/.*-F //; s/ .*//') p5-spy '{word}' '{last}'; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let out = Command::new("bash")
             .args(["--norc", "-c", &line])
@@ -402,7 +402,7 @@ fn another_users_process() {
         .lines()
         .find(|l| l.trim().starts_with(&pid.to_string()));
     let row = row.unwrap_or_else(|| panic!("{listed:?}"));
-    listed.expect(0, "more processes may not be looked into");
+    listed.expect(0, "may not be looked into");
     assert!(
         row.contains("no: other user") && row.contains(" ? "),
         "{row}"

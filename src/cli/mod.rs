@@ -76,8 +76,8 @@ Examples:
     Dump(DumpArgs),
     /// List the running programs that have a perl in them
     #[command(after_help = "\
-CPU is the share of one core in the last fifth of a second. Whether p5-spy may attach is found out by
-reading one word of the program's memory.
+CPU is the share of one core in the last fifth of a second. Whether p5-spy may attach is found out
+by reading one word of the program's memory.
 
 Examples:
   p5-spy ps

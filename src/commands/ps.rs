@@ -1,7 +1,7 @@
 //! `p5-spy ps`: the perl processes of this machine.
 
 use crate::attach::{PerlProcess, Roster};
-use crate::process::{Hiding, Process, user_name};
+use crate::process::{Hiding, Process, effective_user, user_name};
 use ratatui::text::Line;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -66,10 +66,7 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
     if let Some(hiding) = roster.hiding {
         eprintln!("p5-spy: {}", about_hidden(hiding));
     } else if roster.unknown > 0 {
-        eprintln!(
-            "p5-spy: {} more processes may not be looked into; a perl in one of them would not be listed. Root sees all: sudo p5-spy ps",
-            roster.unknown
-        );
+        eprintln!("p5-spy: {}", about_unknown(roster.unknown));
     }
     Ok(0)
 }
@@ -79,6 +76,18 @@ pub fn about_hidden(hiding: Hiding) -> String {
     format!(
         "/proc is mounted with {hiding}: other users' processes are not listed. Root sees them: sudo p5-spy ps"
     )
+}
+
+fn about_unknown(count: usize) -> String {
+    let (what, they) = match count {
+        1 => ("1 more process".into(), "it"),
+        _ => (format!("{count} more processes"), "one of them"),
+    };
+    let said = format!("{what} may not be looked into; a perl in {they} would not be listed");
+    match effective_user() {
+        0 => said,
+        _ => format!("{said}. Root sees all: sudo p5-spy ps"),
+    }
 }
 
 /// The width of the terminal.
