@@ -15,7 +15,12 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     };
     let mut script = Vec::new();
     clap_complete::generate(generator, &mut public(), "p5-spy", &mut script);
-    script
+    match (shell, String::from_utf8(script)) {
+        // clap_complete 4.6 spells a hyphen of the program's own name in two ways.
+        (Shell::Bash, Ok(text)) => text.replace("p5__subcmd__spy", "p5__spy").into_bytes(),
+        (_, Ok(text)) => text.into_bytes(),
+        (_, Err(e)) => e.into_bytes(),
+    }
 }
 
 /// Every manual page as (file name, text for man), that of p5-spy itself first.

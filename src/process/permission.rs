@@ -180,9 +180,9 @@ impl Obstacle {
     }
 
     fn advice(&self, around: &Surroundings) -> String {
-        let as_root = match around.has_sudo {
-            true => format!("sudo {}", around.command),
-            false => format!("{} (as root)", around.command),
+        let run_as_root = match around.has_sudo {
+            true => format!("Run: sudo {}", around.command),
+            false => format!("Run as root: {}", around.command),
         };
         let ours = around.our_uid;
         match self {
@@ -222,7 +222,7 @@ impl Obstacle {
                 around.command
             ),
             Obstacle::OtherUser(uid) => {
-                format!("it belongs to user id {uid}, you are {ours}. Run: {as_root}")
+                format!("it belongs to user id {uid}, you are {ours}. {run_as_root}")
             }
             Obstacle::PtraceScope(scope) if around.in_container => format!(
                 "kernel.yama.ptrace_scope is {scope}. In a container the capability SYS_PTRACE is \
@@ -230,18 +230,18 @@ impl Obstacle {
             ),
             Obstacle::PtraceScope(1) => format!(
                 "kernel.yama.ptrace_scope is 1, which allows it only to a process's own ancestors. \
-                 Run: {as_root}, or let p5-spy start the program: p5-spy -- perl program.pl"
+                 {run_as_root}, or let p5-spy start the program: p5-spy -- perl program.pl"
             ),
             Obstacle::PtraceScope(scope) => format!(
-                "kernel.yama.ptrace_scope is {scope}, which allows it only to root. Run: {as_root}"
+                "kernel.yama.ptrace_scope is {scope}, which allows it only to root. {run_as_root}"
             ),
             Obstacle::Privileged => format!(
                 "it runs with other rights than yours (a set-uid or set-gid program, or one that \
-                 changed its user, group or capabilities). Run: {as_root}"
+                 changed its user, group or capabilities). {run_as_root}"
             ),
             Obstacle::Hidden(hiding) => format!(
                 "/proc is mounted with {hiding}, which keeps other users' processes from you. \
-                 Run: {as_root}"
+                 {run_as_root}"
             ),
         }
     }
