@@ -6,11 +6,13 @@ mod discover;
 mod error;
 mod find;
 mod perl;
+mod roster;
 mod threads;
 
 pub use error::AttachError;
 pub use find::find_perl;
 pub use perl::{Loaded, Perl};
+pub use roster::{PerlProcess, Roster};
 pub use threads::PerlThread;
 
 use crate::layout::{Cache, Origin, Sources};

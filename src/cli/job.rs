@@ -5,6 +5,7 @@ pub use crate::output::Format;
 use crate::perl::names::Synthetic;
 pub use crate::profile::By;
 use crate::profile::Filter;
+use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aim {
-    /// Processes that run already; at least one.
+    /// Processes that run already; at least one, when all are found.
     Pids(Vec<i32>),
     /// A program to start.
     Start {
@@ -21,6 +22,35 @@ pub enum Aim {
         /// Its arguments.
         arguments: Vec<OsString>,
     },
+}
+
+/// Processes that are still to be found when all was parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Find {
+    /// Those whose command line or name matches this regular expression, which is a valid one.
+    Name(String),
+    /// Nobody said: the user is to choose.
+    Ask,
+}
+
+/// What the user wants, and of whom that must still be found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// The job. What is to be found is missing among its processes.
+    pub job: Job,
+    /// What is to be found and added with [`Job::add_pids`].
+    pub find: Option<Find>,
+}
+
+/// A shell whose words can be completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 /// How often and how long.
@@ -70,6 +100,8 @@ pub struct Show {
     pub synthetic: Synthetic,
     /// The op or the system call, too.
     pub ops: bool,
+    /// Whole names of files.
+    pub full_filenames: bool,
 }
 
 /// Where a layout may come from.
@@ -94,6 +126,25 @@ pub struct Locals {
     pub lexicals: bool,
     /// What they hold.
     pub values: bool,
+}
+
+impl Job {
+    /// Adds processes to look at, each once.
+    pub fn add_pids(&mut self, more: &[i32]) {
+        let pids = match self {
+            Job::Top { aim, .. } | Job::Record { aim, .. } => match aim {
+                Aim::Pids(pids) => pids,
+                Aim::Start { .. } => return,
+            },
+            Job::Dump { pids, .. } => pids,
+            _ => return,
+        };
+        for pid in more {
+            if !pids.contains(pid) {
+                pids.push(*pid);
+            }
+        }
+    }
 }
 
 /// What the user wants: the one thing that the rest of the program sees.
@@ -163,7 +214,7 @@ pub enum Job {
     },
     /// The stacks, once.
     Dump {
-        /// The processes; at least one.
+        /// The processes; at least one, when all are found.
         pids: Vec<i32>,
         /// As JSON.
         json: bool,
@@ -209,6 +260,18 @@ pub enum Job {
         output: Option<PathBuf>,
         /// Where the flags of perl's headers come from.
         layout: LayoutChoice,
+    },
+    /// The perl processes of this machine.
+    Ps {
+        /// As JSON.
+        json: bool,
+    },
+    /// A script for a shell.
+    Completions(Shell),
+    /// Manual pages.
+    Man {
+        /// The folder to put them all into; `None` for p5-spy's own on standard output.
+        folder: Option<PathBuf>,
     },
 }
 

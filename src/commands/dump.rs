@@ -6,7 +6,9 @@ use crate::attach::{Perl, Target};
 use crate::capture::Capture;
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::layout::{Sources, from_tables};
-use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
+use crate::output::dump::{
+    FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text,
+};
 use crate::perl::identity::Build;
 use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::locals::Wanted;
@@ -31,7 +33,11 @@ pub fn run(
 ) -> anyhow::Result<u8> {
     let sources = sources(layout)?;
     let mut dumps = Vec::new();
+    let mut folders = Vec::new();
     for pid in pids {
+        let folder = Process::open(*pid).ok().and_then(Process::working_folder);
+        // As names of files are shown, so that the one can be cut off the other.
+        folders.extend(folder.map(|f| crate::text::from_utf8(f.as_os_str().as_encoded_bytes())));
         match dump(*pid, looked_at(show), locals, &sources) {
             Ok(dump) => dumps.push(dump),
             Err(e) if pids.len() == 1 => return Err(e),
@@ -41,7 +47,7 @@ pub fn run(
     let document = match (json, dumps.as_slice()) {
         (true, [only]) if pids.len() == 1 => serde_json::to_string_pretty(only)? + "\n",
         (true, several) => serde_json::to_string_pretty(several)? + "\n",
-        (false, several) => several.iter().map(text).collect::<Vec<_>>().join("\n"),
+        (false, several) => texts(several, &folders, show),
     };
     print(&document)?;
     let mut threads = dumps.iter().flat_map(|d| &d.threads);
@@ -124,10 +130,19 @@ pub fn run_capture(
     let document = if json {
         serde_json::to_string_pretty(&dumps)? + "\n"
     } else {
-        dumps.iter().map(text).collect::<Vec<_>>().join("\n")
+        texts(&dumps, &[], show)
     };
     print(&document)?;
     Ok(0)
+}
+
+/// Dumps for people. `folders` are those that the processes work in.
+fn texts(dumps: &[ProcessDump], folders: &[String], show: Show) -> String {
+    let dumps = match show.full_filenames {
+        true => dumps.to_vec(),
+        false => shortened(dumps.to_vec(), folders),
+    };
+    dumps.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 fn take(
@@ -235,7 +250,7 @@ fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
             label: frame.label.to_string(),
             file: frame.file.to_string(),
             line: frame.line,
-            place: frame.place.to_string(),
+            frame: frame.clone(),
             start_file: (frame.start.file != frame.file).then(|| frame.start.file.to_string()),
             start_line: frame.start.line,
             kind: frame.kind,

@@ -3,10 +3,14 @@
 mod capture;
 mod diff;
 mod dump;
+mod find;
 mod layout_dump;
 mod layout_learn;
 mod locals;
+mod manual;
+mod pick;
 mod progress;
+mod ps;
 mod record;
 mod report;
 mod session;
@@ -14,7 +18,7 @@ mod signals;
 mod spool;
 mod top;
 
-use crate::cli::{Job, LayoutChoice, Show};
+use crate::cli::{Job, LayoutChoice, Order, Show, config_folder};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
@@ -25,7 +29,14 @@ use std::path::PathBuf;
 ///
 /// # Errors
 /// Whatever ended the job, with what to do about it.
-pub fn run(job: Job) -> anyhow::Result<u8> {
+pub fn run(order: Order) -> anyhow::Result<u8> {
+    let Order { mut job, find } = order;
+    if let Some(find) = find {
+        match find::processes(&find)? {
+            Some(pids) => job.add_pids(&pids),
+            None => return Ok(0),
+        }
+    }
     match job {
         Job::Capture {
             pid,
@@ -51,6 +62,9 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             output,
             layout,
         } => layout_learn::run(&program, output.as_deref(), &layout),
+        Job::Ps { json } => ps::run(json),
+        Job::Completions(shell) => manual::completions(shell),
+        Job::Man { folder } => manual::run(folder.as_deref()),
         Job::Record {
             aim,
             subprocesses,
@@ -121,13 +135,9 @@ fn warn(message: String) {
     eprintln!("p5-spy: {}", crate::text::message(&message));
 }
 
-/// The user's own tables: $XDG_CONFIG_HOME/p5-spy/layouts or ~/.config/p5-spy/layouts.
+/// The user's own tables.
 fn user_tables() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CONFIG_HOME")
-        .filter(|v| !v.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
-    Some(base.join("p5-spy").join("layouts")).filter(|folder| folder.is_dir())
+    Some(config_folder()?.join("layouts")).filter(|folder| folder.is_dir())
 }
 
 /// The sources of layouts that the user chose.

@@ -4,6 +4,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// True when requests to end do what they usually do, though [`Held`] once took them.
+static USUAL: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,7 @@ impl Requests {
     /// # Errors
     /// When the system refuses a handler.
     pub fn collect() -> std::io::Result<Self> {
+        USUAL.store(false, Ordering::SeqCst);
         Ok(Requests {
             signals: SignalsInfo::new([SIGINT, SIGTERM, SIGHUP])?,
             toggle: None,
@@ -81,5 +87,41 @@ impl Requests {
                 from_terminal: matches!(origin.cause, Cause::Kernel),
             })
             .collect()
+    }
+}
+
+/// Keeps requests to end from ending p5-spy while it has the terminal. When dropped they end it
+/// again, until [`Requests`] are collected.
+pub struct Held {
+    /// The signal; 0 for none.
+    asked: Arc<AtomicUsize>,
+}
+
+impl Held {
+    /// Starts to hold them.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn hold() -> std::io::Result<Self> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        USUAL.store(false, Ordering::SeqCst);
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
+            let number = usize::try_from(signal).unwrap_or(0);
+            signal_hook::flag::register_usize(signal, asked.clone(), number)?;
+        }
+        Ok(Held { asked })
+    }
+
+    /// The signal by which somebody asked p5-spy to end.
+    pub fn asked(&self) -> Option<i32> {
+        let signal = self.asked.load(Ordering::SeqCst);
+        i32::try_from(signal).ok().filter(|signal| *signal != 0)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        USUAL.store(true, Ordering::SeqCst);
     }
 }

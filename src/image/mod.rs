@@ -2,9 +2,11 @@
 
 mod bytes;
 mod debug_file;
+mod glance;
 
 pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
+pub use glance::may_define_perl;
 
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;

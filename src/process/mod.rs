@@ -1,5 +1,8 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
+mod capability;
+mod hidepid;
+mod listed;
 mod permission;
 mod source;
 mod spawn;
@@ -7,7 +10,9 @@ mod syscall;
 mod thread;
 mod trust;
 
-pub use permission::explain_denied;
+pub use hidepid::Hiding;
+pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
+pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{ThreadState, ThreadWatch};
@@ -24,7 +29,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// There is no process with this id.
-    #[error("there is no process {0}")]
+    #[error("{}", explain_missing(*.0))]
     NoSuchProcess(i32),
     /// The process belongs to someone else, or the system forbids looking.
     #[error("{}", explain_denied(*.0))]
@@ -66,6 +71,8 @@ pub struct MappedFile {
     pub deleted: bool,
     /// Its number in its file system.
     pub inode: u64,
+    /// Its file system, as the kernel numbers them.
+    pub device: String,
 }
 
 /// One mapping of the process.
@@ -298,11 +305,11 @@ impl Process {
 
 /// The files that are mapped as programs or libraries.
 fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
-    let mut files: IndexMap<(PathBuf, u64), Vec<Mapping>> = IndexMap::new();
+    let mut files: IndexMap<(PathBuf, u64, &str), Vec<Mapping>> = IndexMap::new();
     for map in maps {
         if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
             files
-                .entry((path.to_owned(), map.inode as u64))
+                .entry((path.to_owned(), map.inode as u64, &map.dev))
                 .or_default()
                 .push(mapping(map));
         }
@@ -310,7 +317,7 @@ fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
     files
         .into_iter()
         .filter(|(_, maps)| maps.iter().any(|m| m.executable))
-        .map(|((path, inode), maps)| {
+        .map(|((path, inode, device), maps)| {
             let kept = path
                 .to_str()
                 .and_then(|p| p.strip_suffix(DELETED))
@@ -320,6 +327,7 @@ fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
                 path: kept.unwrap_or(path),
                 maps,
                 inode,
+                device: device.to_owned(),
             }
         })
         .collect()

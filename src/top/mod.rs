@@ -11,7 +11,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use terminal::Screen;
+pub use terminal::Screen;
 
 /// What the header says of the target.
 #[derive(Debug, Clone)]
