@@ -200,6 +200,8 @@ pub enum Job {
         by: By,
         /// Whether threads are kept apart.
         threads: bool,
+        /// Whether names of files are whole.
+        full_filenames: bool,
     },
     /// What two raw recordings differ in.
     Diff {
@@ -211,6 +213,8 @@ pub enum Job {
         pick: Pick,
         /// What a frame stands for.
         by: By,
+        /// Whether names of files are whole.
+        full_filenames: bool,
     },
     /// The stacks, once.
     Dump {

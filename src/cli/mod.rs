@@ -276,6 +276,9 @@ struct ReportArgs {
     /// Show which op was running, and what a waiting thread waited in
     #[arg(long)]
     ops: bool,
+    /// Show whole names of files, not those relative to @INC and to the program's working folder
+    #[arg(long)]
+    full_filenames: bool,
 }
 
 #[derive(Debug, Args)]
@@ -740,6 +743,7 @@ impl ReportArgs {
                     outputs,
                     pick,
                     by: self.by,
+                    full_filenames: self.full_filenames,
                 })
             }
             (true, ..) => refuse(
@@ -754,6 +758,7 @@ impl ReportArgs {
                 pick,
                 by: self.by,
                 threads: self.threads,
+                full_filenames: self.full_filenames,
             }),
             (false, file, None) => {
                 let file = file.unwrap_or_default();

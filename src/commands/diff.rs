@@ -13,9 +13,19 @@ use std::path::{Path, PathBuf};
 /// How many that gained, and as many that lost, are listed.
 const LISTED: usize = 10;
 
-pub fn run(files: &[PathBuf; 2], outputs: &[Output], pick: &Pick, by: By) -> anyhow::Result<u8> {
+pub fn run(
+    files: &[PathBuf; 2],
+    outputs: &[Output],
+    pick: &Pick,
+    by: By,
+    full_filenames: bool,
+) -> anyhow::Result<u8> {
     let [before, after] = files;
-    let (before, after) = (open(before, pick)?, open(after, pick)?);
+    let (mut before, mut after) = (open(before, pick)?, open(after, pick)?);
+    if !full_filenames {
+        before.shorten_files();
+        after.shorten_files();
+    }
     for (name, profile) in [("Before: ", &before), ("After: ", &after)] {
         eprint!("{name}");
         describe(profile);

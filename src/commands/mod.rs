@@ -23,6 +23,7 @@ use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
+use spool::Pictures;
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -96,13 +97,24 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             pick,
             by,
             threads,
-        } => report::run(&file, outputs, pick, by, threads),
+            full_filenames,
+        } => {
+            let pictures = Pictures {
+                outputs,
+                by,
+                threads,
+                full_filenames,
+                filter: pick.0,
+            };
+            report::run(&file, &pictures)
+        }
         Job::Diff {
             files,
             outputs,
             pick,
             by,
-        } => diff::run(&files, &outputs, &pick, by),
+            full_filenames,
+        } => diff::run(&files, &outputs, &pick, by, full_filenames),
         Job::Top {
             aim,
             subprocesses,

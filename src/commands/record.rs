@@ -71,6 +71,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         outputs: settings.outputs.clone(),
         by: settings.by,
         threads: settings.threads,
+        full_filenames: settings.show.full_filenames,
         filter: Filter {
             idle: settings.sampling.idle,
             ops: settings.show.ops,

@@ -2,28 +2,16 @@
 
 use super::spool::Pictures;
 use super::warn;
-use crate::cli::{By, Output, Pick};
+use crate::cli::Output;
 use crate::output::stats;
 use crate::profile::Profile;
 use anyhow::Context;
 use std::fs::File;
 use std::path::Path;
 
-pub fn run(
-    file: &Path,
-    outputs: Vec<Output>,
-    pick: Pick,
-    by: By,
-    threads: bool,
-) -> anyhow::Result<u8> {
+pub fn run(file: &Path, pictures: &Pictures) -> anyhow::Result<u8> {
     let problem = || format!("cannot use {}", file.display());
     let mut from = File::open(file).with_context(problem)?;
-    let pictures = Pictures {
-        outputs,
-        by,
-        threads,
-        filter: pick.0,
-    };
     let mut said = false;
     let mut empty = None;
     pictures
@@ -37,7 +25,7 @@ pub fn run(
         })
         .with_context(problem)?;
     if empty == Some(true) {
-        warn(nothing(&pictures));
+        warn(nothing(pictures));
     }
     Ok(0)
 }

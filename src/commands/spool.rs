@@ -29,6 +29,8 @@ pub struct Pictures {
     pub by: By,
     /// Whether threads are kept apart.
     pub threads: bool,
+    /// Whether names of files are whole.
+    pub full_filenames: bool,
     /// What counts.
     pub filter: Filter,
 }
@@ -60,6 +62,9 @@ impl Pictures {
             }
             from.seek(SeekFrom::Start(0))?;
             let mut profile = load(BufReader::new(&mut *from), &self.filter, needs_times)?;
+            if !self.full_filenames {
+                profile.shorten_files();
+            }
             if self.threads {
                 profile.keep_threads_apart();
             }

@@ -2,7 +2,7 @@
 //! flame graph tools and speedscope read.
 
 use super::Picture;
-use crate::profile::{By, Entries, Entry, Profile};
+use crate::profile::{By, Entry, Profile};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub const VIEWER: &str = "speedscope, flamegraph.pl and inferno-flamegraph read 
 
 /// Every distinct stack with its count, sorted.
 pub fn lines(profile: &Profile, by: By) -> BTreeMap<String, u64> {
-    let entries = Entries::new(&profile.frames, by);
+    let entries = profile.entries(by);
     // A semicolon or a line break in a name would split the line.
     let one = |entry: &Entry| entry.text().replace(';', "\\x{3b}");
     let texts: Vec<String> = entries.iter().map(one).collect();

@@ -1,6 +1,6 @@
 //! Two profiles of the same program, before and after a change.
 
-use super::{By, Entries, Profile};
+use super::{By, Profile};
 use std::collections::BTreeMap;
 
 /// Samples of one entry in both profiles.
@@ -87,7 +87,7 @@ pub fn compare(before: &Profile, after: &Profile, by: By) -> Vec<Difference> {
 
 /// Own and total samples by name and place.
 fn counts(profile: &Profile, by: By) -> BTreeMap<String, (u64, u64)> {
-    let entries = Entries::new(&profile.frames, by);
+    let entries = profile.entries(by);
     let mut counts = BTreeMap::new();
     for stack in profile.stacks() {
         let mut on_stack = entries.stack(stack.frames.into_iter());

@@ -1,6 +1,7 @@
 //! What the frames of a picture stand for: functions, lines, or packages.
 
 use crate::perl::names::{Frame, FrameId, FrameKind, Function, UNKNOWN, homes};
+use crate::perl::paths::Shortener;
 use indexmap::IndexSet;
 use std::sync::Arc;
 
@@ -53,24 +54,25 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Finds what each frame stands for.
-    pub fn new(frames: &[Frame], by: By) -> Self {
+    /// Finds what each frame stands for; names and places are made short, files are whole.
+    pub fn new(frames: &[Frame], by: By, shortener: &Shortener) -> Self {
         let mut entries = Entries {
             merges: by == By::Package,
             ..Entries::default()
         };
+        let shown: Vec<Frame> = frames.iter().map(|f| shortener.frame(f)).collect();
         let places = match by {
             By::Function => {
-                let functions: Vec<Function> = frames.iter().map(Frame::function).collect();
+                let functions: Vec<Function> = shown.iter().map(Frame::function).collect();
                 homes(functions.iter())
             }
-            By::Line => frames.iter().map(|f| f.place.to_string()).collect(),
+            By::Line => shown.iter().map(|f| f.place.to_string()).collect(),
             By::Package => vec![String::new(); frames.len()],
         };
-        for (frame, place) in frames.iter().zip(places) {
+        for ((frame, shown), place) in frames.iter().zip(&shown).zip(places) {
             let entry = match by {
                 By::Package => package(frame),
-                _ => Some(entry(frame, place, by)),
+                _ => Some(entry(frame, &shown.label, place, by)),
             };
             let index = entry.map(|entry| entries.list.insert_full(entry).0);
             let index = index.map(|index| u32::try_from(index).unwrap_or(u32::MAX));
@@ -112,7 +114,7 @@ fn known(file: &Arc<str>) -> Arc<str> {
     }
 }
 
-fn entry(frame: &Frame, place: String, by: By) -> Entry {
+fn entry(frame: &Frame, label: &Arc<str>, place: String, by: By) -> Entry {
     // A sub written in C is in no file.
     let nowhere = &*frame.file == UNKNOWN || place == UNKNOWN;
     let at = match by {
@@ -121,7 +123,7 @@ fn entry(frame: &Frame, place: String, by: By) -> Entry {
     };
     Entry {
         kind: frame.kind,
-        name: frame.label.clone(),
+        name: label.clone(),
         place: if nowhere { "".into() } else { place.into() },
         file: if nowhere { "".into() } else { known(&at.file) },
         line: if nowhere { 0 } else { at.line },
@@ -174,7 +176,7 @@ mod tests {
             add(FrameKind::Xsub, "List::Util::sum"),
         ];
         let frames: Vec<Frame> = table.iter().cloned().collect();
-        let entries = Entries::new(&frames, By::Package);
+        let entries = Entries::new(&frames, By::Package, &Shortener::default());
         let names: Vec<&str> = entries
             .stack(stack.into_iter())
             .into_iter()

@@ -1,7 +1,10 @@
 //! A finished profile, as the output formats take it.
 
-use super::{Filter, Run, Seen, Source, StackCounts, StackId, StackTree, Summary, ThreadAbout};
+use super::{
+    By, Entries, Filter, Run, Seen, Source, StackCounts, StackId, StackTree, Summary, ThreadAbout,
+};
 use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
+use crate::perl::paths::Shortener;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,6 +78,8 @@ pub struct Profile {
     pub runs: Vec<Run>,
     /// The texts of files.
     pub sources: BTreeMap<String, Result<String, String>>,
+    /// What people are shown instead of the whole names of files.
+    pub shortener: Shortener,
     /// What stands below the stacks of each thread, innermost first.
     roots: Vec<Vec<FrameId>>,
     filter: Filter,
@@ -178,6 +183,16 @@ impl Profile {
     /// Adds the text of a file.
     pub fn add_source(&mut self, source: Source) {
         self.sources.insert(source.file, source.text);
+    }
+
+    /// From now on people are shown names of files relative to @INC or the working folder.
+    pub fn shorten_files(&mut self) {
+        self.shortener = Shortener::of(&self.frames, [&*self.about.folder]);
+    }
+
+    /// What the frames stand for.
+    pub fn entries(&self, by: By) -> Entries {
+        Entries::new(&self.frames, by, &self.shortener)
     }
 
     /// From now on each stack begins with its process, if there are several, and its thread.
