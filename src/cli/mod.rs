@@ -365,8 +365,10 @@ impl Order {
         let typed: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let advised = |e| better_advice(e, &typed);
         let matches = program().try_get_matches_from(&typed).map_err(advised)?;
-        let words = defaults::with_defaults(&typed, &matches, around)?;
-        let matches = program().try_get_matches_from(&words).map_err(advised)?;
+        let matches = match defaults::with_defaults(&typed, &matches, around)? {
+            Some(words) => program().try_get_matches_from(&words).map_err(advised)?,
+            None => matches,
+        };
         let cli = Cli::from_arg_matches(&matches).map_err(advised)?;
         let can_ask = around.can_ask;
         match cli.verb {
