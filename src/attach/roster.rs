@@ -5,9 +5,11 @@ use crate::memory::{LiveMemory, Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity, version_from_text};
 use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// One process that runs a perl.
 #[derive(Debug, Clone)]
@@ -78,13 +80,13 @@ struct PerlFile {
     identity: Option<Identity>,
     version: Option<String>,
     /// Whether a file without symbols has the names of perl's ops, once somebody asked.
-    has_ops: OnceLock<bool>,
+    has_ops: OnceCell<bool>,
 }
 
 /// What was found out about files, by file system and number: a thousand processes run a few dozen.
 #[derive(Default)]
 struct KnownFiles {
-    files: HashMap<(String, u64, bool), Option<Arc<PerlFile>>>,
+    files: HashMap<(String, u64, bool), Option<Rc<PerlFile>>>,
     /// Processes that nothing can be said of.
     refused: usize,
 }
@@ -143,7 +145,7 @@ impl KnownFiles {
 }
 
 /// The perl in a file; `None` for what is none, and what cannot be read.
-fn perl_of(path: &Path, open_path: &Path, is_program: bool) -> Option<Arc<PerlFile>> {
+fn perl_of(path: &Path, open_path: &Path, is_program: bool) -> Option<Rc<PerlFile>> {
     let is_likely = may_define_perl(path, open_path, is_program).unwrap_or(false);
     let image = is_likely.then(|| Image::open(path, open_path).ok())??;
     let identity = Identity::of(&image).ok();
@@ -155,11 +157,11 @@ fn perl_of(path: &Path, open_path: &Path, is_program: bool) -> Option<Arc<PerlFi
         }
         None => return None,
     };
-    Some(Arc::new(PerlFile {
+    Some(Rc::new(PerlFile {
         image,
         identity,
         version,
-        has_ops: OnceLock::new(),
+        has_ops: OnceCell::new(),
     }))
 }
 

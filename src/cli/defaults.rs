@@ -65,15 +65,16 @@ struct Given {
     words: Vec<OsString>,
 }
 
-/// The words of a command line with the defaults put in front of the user's own. `typed` is what
-/// they say without; `None` where there are no defaults.
+/// The words of a command line with the defaults put in front of the user's own; `None` where there
+/// are none. `typed` is what they say without.
 pub(super) fn with_defaults(
     words: &[OsString],
     typed: &ArgMatches,
     around: &Surroundings,
 ) -> Result<Option<Vec<OsString>>, clap::Error> {
-    let has_file = around.config.as_ref().is_some_and(|file| file.exists());
-    if around.options.is_none() && !has_file {
+    // One that we may not even look for, as in the home of a former user, is not ours.
+    let file = around.config.as_deref().filter(|file| file.exists());
+    if file.is_none() && around.options.is_none() {
         return Ok(None);
     }
     let whole = program();
@@ -95,11 +96,8 @@ pub(super) fn with_defaults(
         Some(options) => of_environment(options)?,
         None => Vec::new(),
     };
-    if let Some(file) = &around.config {
+    if let Some(file) = file {
         found.extend(of_file(file, verb)?);
-    }
-    if found.is_empty() {
-        return Ok(None);
     }
     let of_verb = whole.find_subcommand(verb);
     let is_known = |given: &Given| {
@@ -116,7 +114,7 @@ pub(super) fn with_defaults(
             || (given.name == "format" && tells_format(matches))
     };
     found.retain(|given| is_known(given) && !is_typed(given));
-    Ok(Some(insert(words, start, found)))
+    Ok((!found.is_empty()).then(|| insert(words, start, found)))
 }
 
 /// Puts in whatever the parser takes together with the user's words, nearest first.
@@ -237,28 +235,12 @@ fn reason(error: &clap::Error) -> String {
     }
 }
 
-/// What the configuration file says to a verb, nearest first. There need be no file.
+/// What the configuration file says to a verb, nearest first.
 fn of_file(path: &Path, verb: &str) -> Result<Vec<Given>, clap::Error> {
     let shown = crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
     let refuse = |what: String| mistake(ErrorKind::InvalidValue, format!("{shown}: {what}"));
-    let text = match read(path) {
-        Ok(text) => text,
-        Err(e)
-            if matches!(
-                e.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        // A home that we may not even look into, as after a change of user, is not ours.
-        Err(_) if is_elsewhere(path) => return Ok(Vec::new()),
-        Err(e) => {
-            return Err(refuse(format!(
-                "cannot read it: {e}. --no-config goes without"
-            )));
-        }
-    };
+    let text =
+        read(path).map_err(|e| refuse(format!("cannot read it: {e}. --no-config goes without")))?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         let at = e.span().map_or(0, |span| span.start);
         let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
@@ -296,12 +278,10 @@ fn of_file(path: &Path, verb: &str) -> Result<Vec<Given>, clap::Error> {
     Ok(nearest)
 }
 
-fn is_elsewhere(path: &Path) -> bool {
-    let looked = std::fs::metadata(path);
-    looked.is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
-}
-
 fn read(path: &Path) -> std::io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
     let mut text = String::new();
     let read = File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
     if read as u64 == LONGEST {

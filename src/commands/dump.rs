@@ -1,7 +1,7 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::{Bracket, wanted};
-use super::{looked_at, sources, warn};
+use super::{looked_at, print, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
 use crate::cli::{LayoutChoice, Locals, Show};
@@ -16,7 +16,6 @@ use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch, syscall_name};
 use anyhow::{Context, bail};
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -49,7 +48,7 @@ pub fn run(
         (true, several) => serde_json::to_string_pretty(several)? + "\n",
         (false, several) => texts(several, &folders, show),
     };
-    print(&document)?;
+    print(document.as_bytes())?;
     let mut threads = dumps.iter().flat_map(|d| &d.threads);
     if threads.all(|t| t.error.is_some()) {
         let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
@@ -68,18 +67,6 @@ fn dump(
     let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
     let wanted = locals.and_then(|choice| wanted(choice, &target));
     take(&target, options, wanted)
-}
-
-fn print(document: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    // A closed pipe is no failure: the reader has seen enough.
-    match out
-        .write_all(document.as_bytes())
-        .and_then(|()| out.flush())
-    {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
-        _ => Ok(()),
-    }
 }
 
 /// The stacks of a capture, one process per sample.
@@ -132,7 +119,7 @@ pub fn run_capture(
     } else {
         texts(&dumps, &[], show)
     };
-    print(&document)?;
+    print(document.as_bytes())?;
     Ok(0)
 }
 

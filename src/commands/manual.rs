@@ -1,19 +1,22 @@
 //! `p5-spy man` and `p5-spy completions`: what shells and man are told of p5-spy.
 
+use super::print;
 use crate::cli::{self, Shell};
 use crate::output::write_whole;
 use anyhow::Context;
 use std::path::Path;
 
 pub fn completions(shell: Shell) -> anyhow::Result<u8> {
-    print(&cli::completions(shell))
+    print(&cli::completions(shell))?;
+    Ok(0)
 }
 
 pub fn run(folder: Option<&Path>) -> anyhow::Result<u8> {
     let pages = cli::pages()?;
     let Some(folder) = folder else {
         let first = pages.first().map(|(_, page)| page.as_slice());
-        return print(first.unwrap_or_default());
+        print(first.unwrap_or_default())?;
+        return Ok(0);
     };
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -22,14 +25,4 @@ pub fn run(folder: Option<&Path>) -> anyhow::Result<u8> {
     }
     eprintln!("Wrote {} pages into {}", pages.len(), folder.display());
     Ok(0)
-}
-
-fn print(bytes: &[u8]) -> anyhow::Result<u8> {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    // A closed pipe is no failure: the reader has seen enough.
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
-        _ => Ok(0),
-    }
 }

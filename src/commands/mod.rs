@@ -142,6 +142,17 @@ fn looked_at(show: Show) -> NameOptions {
     }
 }
 
+/// Prints to standard output.
+fn print(bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is no failure: the reader has seen enough.
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// Prints a warning.
 fn warn(message: String) {
     eprintln!("p5-spy: {}", crate::text::message(&message));

@@ -1,11 +1,12 @@
 //! `p5-spy ps`: the perl processes of this machine.
 
+use super::print;
 use crate::attach::{PerlProcess, Roster};
 use crate::process::{Hiding, Process, effective_user, user_name};
 use ratatui::text::Line;
 use serde::Serialize;
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Between the two looks at a process's CPU time that tell its share.
@@ -53,7 +54,7 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
             unknown: roster.unknown,
             hidden_by: roster.hiding.map(|h| h.to_string()),
         };
-        print(&(serde_json::to_string_pretty(&document)? + "\n"))?;
+        print((serde_json::to_string_pretty(&document)? + "\n").as_bytes())?;
         return Ok(0);
     }
     if rows.is_empty() {
@@ -61,7 +62,7 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
     } else {
         let out = std::io::stdout();
         let width = out.is_terminal().then(width).flatten();
-        print(&(table(&rows, width).join("\n") + "\n"))?;
+        print((table(&rows, width).join("\n") + "\n").as_bytes())?;
     }
     if let Some(hiding) = roster.hiding {
         eprintln!("p5-spy: {}", about_hidden(hiding));
@@ -94,15 +95,6 @@ fn about_unknown(count: usize) -> String {
 pub fn width() -> Option<usize> {
     let (columns, _) = ratatui::crossterm::terminal::size().ok()?;
     (columns > 0).then_some(columns.into())
-}
-
-fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    // A closed pipe is no failure: the reader has seen enough.
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
-        _ => Ok(()),
-    }
 }
 
 /// The processes, the busiest first. Takes as long as it takes to see how busy they are.

@@ -413,4 +413,26 @@ mod tests {
             assert_eq!(short.path(odd), odd);
         }
     }
+
+    proptest::proptest! {
+        /// Whatever the names of packages and files, no two files are shown alike, and a file that
+        /// is shown by another name is a part of its own.
+        #[test]
+        fn names_are_never_mixed_up(
+            subs in proptest::collection::vec(("(A|B)(::(A|B)){0,2}", "(/?(A|B|lib|x-y)){1,4}(.pm)?"), 1..12),
+            folders in proptest::collection::vec("(/(A|B|lib)){0,2}", 0..3),
+        ) {
+            let subs: Vec<(String, String)> =
+                subs.into_iter().map(|(p, file)| (format!("{p}::f"), file)).collect();
+            let frames: Vec<Frame> = subs.iter().map(|(name, file)| sub(name, file)).collect();
+            let short = Shortener::of(&frames, folders.iter().map(String::as_str));
+            let mut seen: HashMap<String, &str> = HashMap::new();
+            for (_, file) in &subs {
+                let shown = short.path(file).into_owned();
+                assert!(file == &shown || file.ends_with(&format!("/{shown}")), "{file}: {shown}");
+                let other = seen.insert(shown, file);
+                assert!(other.is_none_or(|other| other == file), "{file} and {other:?}");
+            }
+        }
+    }
 }
