@@ -45,11 +45,15 @@ fn settings(master: &dyn MasterPty) -> String {
 
 impl Terminal {
     fn open(words: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::open_in(std::path::Path::new("/"), words, environment)
+    }
+
+    fn open_in(folder: &std::path::Path, words: &[&str], environment: &[(&str, &str)]) -> Self {
         let pair = native_pty_system().openpty(size(100, 30)).unwrap();
         let mut command = CommandBuilder::new("/bin/sh");
         command.args(["-c", SHELL, "sh", env!("CARGO_BIN_EXE_p5-spy")]);
         command.args(words);
-        command.cwd("/");
+        command.cwd(folder);
         command.env("TERM", "xterm-256color");
         command.env("HOME", "/nonexistent");
         command.env_remove("XDG_CONFIG_HOME");
@@ -125,6 +129,13 @@ impl Terminal {
         }
     }
 
+    /// Waits until it is there no more.
+    fn until_gone(&mut self, needle: &str) {
+        wait_for("what was shown to go", || {
+            (!self.shows(needle)).then_some(())
+        });
+    }
+
     fn raw(&self) -> String {
         String::from_utf8_lossy(&self.seen.lock().unwrap().raw).into_owned()
     }
@@ -132,6 +143,11 @@ impl Terminal {
     fn press(&mut self, keys: &[u8]) {
         self.keys.write_all(keys).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// Takes the terminal away, as the end of its first process does.
+    fn hang_up(&self) {
+        support::kill(self.child.process_id().unwrap() as i32, libc::SIGKILL);
     }
 
     fn resize(&self, cols: u16, rows: u16) {
@@ -143,7 +159,7 @@ impl Terminal {
     /// The number of samples in the header.
     fn samples(&self) -> Option<u64> {
         let lines = self.lines();
-        let (before, _) = lines.get(1)?.split_once(" samples in ")?;
+        let (before, _) = lines.iter().find_map(|l| l.split_once(" samples in "))?;
         before.rsplit(' ').next()?.parse().ok()
     }
 
@@ -207,8 +223,13 @@ fn it_shows_which_subs_are_busy() {
     let spent = target.line();
 
     assert_eq!(lines[0], format!("{pid} {PERL} {}", text(&script)));
-    for needle in ["perl 5.36.0 (threaded)", "CPU time", " samples in "] {
-        assert!(lines[1].contains(needle), "{needle}: {lines:#?}");
+    for needle in [
+        "perl 5.36.0 (threaded)",
+        "CPU time",
+        " samples in ",
+        "load ",
+    ] {
+        assert!(lines[2].contains(needle), "{needle}: {lines:#?}");
     }
     for needle in [
         "/s of 400",
@@ -218,17 +239,34 @@ fn it_shows_which_subs_are_busy() {
         "torn ",
         "missed ",
     ] {
-        assert!(lines[2].contains(needle), "{needle}: {lines:#?}");
+        assert!(lines[1].contains(needle), "{needle}: {lines:#?}");
     }
-    let heading: Vec<&str> = lines[3].split_whitespace().collect();
-    let columns = ["%Own", "%Total", "OwnTime", "TotalTime", "Function", "File"];
+    for tab in [
+        "1 Functions",
+        "2 Lines",
+        "3 Packages",
+        "4 Tree",
+        "5 Threads",
+        "6 Stack",
+    ] {
+        assert!(lines[3].contains(tab), "{tab}: {lines:#?}");
+    }
+    let heading: Vec<&str> = lines[4].split_whitespace().collect();
+    let columns = [
+        "%Own▼",
+        "%Total",
+        "OwnTime",
+        "TotalTime",
+        "Function",
+        "File",
+    ];
     assert_eq!(heading, columns);
-    assert_eq!(lines.last().unwrap().trim(), "q  quit");
+    assert!(lines.last().unwrap().contains(" q  quit   ?  keys "));
 
     // Since the start, at 400 a second; the percentages are of the last second.
     let row = |name: &str| -> Vec<String> {
         let is_it = |l: &&String| l.split_whitespace().nth(4) == Some(name);
-        let line = lines[4..].iter().find(is_it).unwrap();
+        let line = lines[5..].iter().find(is_it).unwrap();
         line.split_whitespace().map(str::to_owned).collect()
     };
     let number = |text: &str| -> f64 { text.trim_end_matches(['%', 's']).parse().unwrap() };
@@ -243,7 +281,7 @@ fn it_shows_which_subs_are_busy() {
     }
     assert_eq!(number(&row("(main)")[1]), 100.0, "{lines:#?}");
     // The busiest is on top.
-    let shares = lines[4..]
+    let shares = lines[5..]
         .iter()
         .filter_map(|l| l.split('%').next()?.trim().parse().ok());
     let shares: Vec<f64> = shares.collect();
@@ -262,13 +300,13 @@ fn it_survives_every_size() {
         }
         wait_for("the new size", || {
             let lines = terminal.lines();
-            let is_full =
-                lines[0].starts_with(&pid) && lines[usize::from(rows) - 1].trim() == "q  quit";
+            let last = lines[usize::from(rows) - 1].trim();
+            let is_full = lines[0].starts_with(&pid) && last.starts_with("q  quit");
             is_full.then_some(())
         });
         let lines = terminal.lines();
         assert_eq!(lines.len(), usize::from(rows));
-        assert!(lines[3].contains("%O"), "{lines:#?}");
+        assert!(lines.iter().any(|l| l.contains("%Own")), "{lines:#?}");
         if rows > 5 {
             terminal.until("main::busy");
             assert_eq!(terminal.shows("File"), cols > 70, "{lines:#?}");
@@ -450,6 +488,165 @@ print "ready\n"; $code->() while 1;"#;
     for harm in ["\x1b]0;", "\x07", "\x1b[?1049l"] {
         assert!(!terminal.raw().contains(harm), "{harm:?}");
     }
+    terminal.press(b"q");
+    terminal.closed();
+}
+
+/// A program with a source that can be read, and one sub that calls another.
+fn nested(folder: &std::path::Path) -> Target {
+    let script = file(
+        folder,
+        "nested.pl",
+        "alarm 120; $| = 1;\nsub inner { 1 for 1 .. 1000 }\nsub outer { inner(); inner() }\nprint qq(ready\\n);\nouter() while 1;\n",
+    );
+    Target::with_words(&[text(&script)])
+}
+
+#[test]
+fn every_key_does_what_the_help_says() {
+    let folder = folder();
+    let target = nested(folder.path());
+    let pid = target.pid().to_string();
+    let words = ["--no-debug-info", "--pid", &pid];
+    let mut terminal = Terminal::open_in(folder.path(), &words, &[]);
+    terminal.until("main::inner");
+
+    // Tabs, by number and one by one.
+    for (key, needle) in [
+        ("2", "nested.pl:2"),
+        ("3", "Package"),
+        ("4", "▾ (main)"),
+        ("5", &*format!("{pid} {PERL}")),
+        ("6", "running"),
+        ("\t", "OwnTime"),
+        ("\x1b[Z", "thread 0 (OS "),
+        ("1", "OwnTime"),
+    ] {
+        terminal.press(key.as_bytes());
+        terminal.until(needle);
+    }
+    // Columns.
+    for (key, needle) in [
+        ("t", "%Total▼"),
+        ("n", "TotalTime▼"),
+        ("o", "OwnTime▼"),
+        ("\x1b[C", "TotalTime▼"),
+        ("\x1b[D", "OwnTime▼"),
+        ("n", "%Own▼"),
+    ] {
+        terminal.press(key.as_bytes());
+        terminal.until(needle);
+    }
+    // A filter, kept and dropped.
+    terminal.press(b"/outer");
+    terminal.until("/outer");
+    terminal.until_gone("main::inner");
+    terminal.press(b"\r");
+    terminal.until_gone("Enter keeps it");
+    assert!(terminal.shows("main::outer") && !terminal.shows("main::inner"));
+    terminal.press(b"\x1b");
+    terminal.until("main::inner");
+    // The help.
+    for key in ["?", "h"] {
+        terminal.press(key.as_bytes());
+        terminal.until("this help");
+        terminal.press(key.as_bytes());
+        terminal.until_gone("this help");
+    }
+    // Looked at closely: the inner sub is on top; its caller, its source, and back.
+    terminal.press(b"\r");
+    terminal.until("called by");
+    terminal.until("2 sub inner { 1 for 1 .. 1000 }");
+    terminal.until("100.0% main::outer");
+    terminal.press(b"\r");
+    terminal.until("main::outer  ");
+    terminal.until("100.0% main::inner");
+    terminal.press(b"\x7f");
+    terminal.press(b"\x1b");
+    terminal.until("TotalTime");
+    // The selection: down to another function, whose callers these are not.
+    terminal.press(b"j");
+    terminal.press(b"k");
+    for down in ["\x1b[B", "\x1b[6~", "G"] {
+        terminal.press(b"g");
+        terminal.press(down.as_bytes());
+        terminal.press(b"\r");
+        terminal.until("called by");
+        assert!(!terminal.shows("main::inner  "), "{:#?}", terminal.lines());
+        terminal.press(b"\x1b");
+        terminal.until("TotalTime");
+    }
+    // The call tree, closed and opened.
+    terminal.press(b"4g-");
+    terminal.until("▸ (main)");
+    terminal.press(b"+");
+    terminal.until("main::inner");
+    terminal.press(b"\x1b[D");
+    terminal.until("▸ (main)");
+    terminal.press(b"\x1b[C1");
+    // One thread only.
+    terminal.press(b"5\r");
+    terminal.until("only ");
+    terminal.press(b"\x1b1");
+    terminal.until_gone("only ");
+    // A pause: the number of samples stands still, and goes on.
+    terminal.press(b" ");
+    terminal.until("PAUSED");
+    let standing = terminal.samples().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1300));
+    assert_eq!(terminal.samples(), Some(standing));
+    terminal.press(b" ");
+    wait_for("more samples", || {
+        (terminal.samples()? > standing + 50).then_some(())
+    });
+    // From the beginning again.
+    let before = terminal.samples().unwrap();
+    terminal.press(b"r");
+    wait_for("fewer samples", || {
+        (terminal.samples()? < before).then_some(())
+    });
+    // Two pictures.
+    terminal.until("main::inner");
+    for number in 1..=2 {
+        let name = format!("p5-spy-{pid}-{number}.svg");
+        terminal.press(b"s");
+        terminal.until(&name);
+        let svg = std::fs::read_to_string(folder.path().join(&name)).unwrap();
+        support::xml::parse(&svg).unwrap();
+        for needle in ["main::inner", "perl profile of ", "nested.pl"] {
+            assert!(svg.contains(needle), "{needle}");
+        }
+    }
+    terminal.press(b"q");
+    assert_eq!(terminal.closed().0, 0);
+}
+
+/// An ssh connection that breaks, a terminal window that is closed.
+#[test]
+fn a_terminal_that_is_gone_ends_the_view() {
+    let target = Target::start(BUSY);
+    let terminal = Terminal::watch(target.pid(), &[]);
+    let pid = terminal.pid();
+    terminal.hang_up();
+    is_gone(pid);
+    assert!(matches!(support::state(target.pid()), Some('R' | 'S')));
+}
+
+/// A program that prefers to wait.
+#[test]
+fn who_only_waits_is_told_about() {
+    let target =
+        Target::start("alarm 120; $| = 1; sub rest { sleep 1 } print qq(ready\n); rest() while 1");
+    let pid = target.pid().to_string();
+    let words = ["--no-debug-info", "--pid", &pid];
+    let mut terminal = Terminal::open(&words, &[]);
+    terminal.until("--idle shows where");
+    terminal.until("idle 100 %");
+    terminal.press(b"q");
+    terminal.closed();
+    let mut terminal = Terminal::watch(target.pid(), &["--idle", "--ops"]);
+    terminal.until("main::rest");
+    terminal.until("nanosleep");
     terminal.press(b"q");
     terminal.closed();
 }

@@ -60,7 +60,7 @@ struct Cli {
 enum Verb {
     /// Live view: which subs are busy, refreshed every second
     #[command(
-        after_help = "Keys: q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345"
+        after_help = "Keys: ? lists them, q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345"
     )]
     Top(TopArgs),
     /// Record samples and write a flame graph, a report, or another picture

@@ -159,7 +159,11 @@ impl Spool {
             let Ok(process) = Process::open(*pid) else {
                 continue;
             };
-            let texts = process.sources(&new);
+            let texts = new.iter().map(|file| {
+                let bytes = process.read_source(Path::new(file));
+                bytes.map(|b| decoded(&b)).map_err(|e| e.to_string())
+            });
+            let texts: Vec<Result<String, String>> = texts.collect();
             let is_last = Some(pid) == pids.last();
             let mut left = Vec::new();
             for (file, text) in new.into_iter().zip(texts) {
@@ -214,6 +218,14 @@ impl Spool {
 /// True for a raw recording that can be written as it grows.
 fn is_raw_file(output: &Output) -> bool {
     output.format == Format::P5spy && output.file.as_os_str() != "-"
+}
+
+/// Perl's files are Latin-1 unless they are UTF-8.
+fn decoded(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
+    }
 }
 
 /// Processes that were sampled, the latest first: they may still be there.

@@ -6,7 +6,7 @@ use super::{recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
 use crate::perl::names::NameOptions;
 use crate::process::{Child, Streams};
-use crate::profile::functions::FunctionCounts;
+use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::top::{About, View, Wish};
 use std::fs::File;
@@ -129,7 +129,7 @@ fn watch(
         rate: sampling.rate,
         idle: sampling.idle,
     };
-    let recording = Mutex::new(Recording::<FunctionCounts>::default());
+    let recording = Mutex::new(Recording::<Fresh>::default());
     let control = sampler::Control::default();
     let wanted = sampler::Settings {
         rate: sampling.rate,
@@ -164,7 +164,7 @@ fn watch(
 /// is the one who ends a program that it started.
 fn show(
     about: About,
-    recording: &Mutex<Recording<FunctionCounts>>,
+    recording: &Mutex<Recording<Fresh>>,
     requests: &mut Requests,
     mut child: Option<&mut Child>,
     finished: impl Fn() -> bool,

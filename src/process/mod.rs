@@ -13,6 +13,7 @@ mod trust;
 pub use hidepid::Hiding;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
 pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
+pub use source::{LARGEST_SOURCE, SourceError};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{ThreadState, ThreadWatch};

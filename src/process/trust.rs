@@ -17,7 +17,7 @@ pub fn effective_user() -> u32 {
 impl Process {
     /// True when the process sees the same file system as we do: no other mount namespace, no
     /// chroot.
-    fn shares_our_view(self) -> bool {
+    pub(super) fn shares_our_view(self) -> bool {
         let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
         let root = |pid: &str| {
             let metadata = fs::metadata(format!("/proc/{pid}/root/.")).ok()?;

@@ -4,11 +4,13 @@ mod compare;
 mod entries;
 mod filter;
 mod finished;
-pub mod functions;
+pub mod fresh;
+pub mod index;
 mod log;
 mod source;
 mod stacks;
 mod summary;
+pub mod sums;
 mod tally;
 
 pub use compare::{Change, Difference, compare};
@@ -101,11 +103,16 @@ impl StackCounts {
             ..Self::default()
         }
     }
+
+    /// Counts a stack that was seen many times.
+    pub fn add_many(&mut self, thread: u32, stack: StackId, times: u64) {
+        let thread = if self.by_thread { thread } else { 0 };
+        *self.counts.entry((thread, stack)).or_insert(0) += times;
+    }
 }
 
 impl Sink for StackCounts {
     fn add(&mut self, _seen: &Seen, sample: Sample) {
-        let thread = if self.by_thread { sample.thread } else { 0 };
-        *self.counts.entry((thread, sample.stack)).or_insert(0) += 1;
+        self.add_many(sample.thread, sample.stack, 1);
     }
 }

@@ -66,6 +66,8 @@ pub struct Recording<S> {
     pub processes: usize,
     /// Their threads that run Perl.
     pub threads: usize,
+    /// How often a sample of each thread was due.
+    pub ticks: u64,
     /// System calls that read the targets.
     pub remote_reads: u64,
 }
@@ -189,6 +191,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
                 let mut recording = self.recording();
                 recording.tally.missed += missed * threads as u64;
+                recording.ticks += missed;
                 recording.tally.late += u64::from(late) * threads as u64;
             }
             self.take_reports();
@@ -275,6 +278,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         recording.tally.idle += idle;
+        recording.ticks += 1;
         // Whoever shows the recording must not wait for a long round.
         let turns = std::mem::take(&mut self.turns);
         for turn in &turns {

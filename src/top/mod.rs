@@ -1,15 +1,33 @@
-//! The live view: a table of functions that refreshes every second.
+//! The live view: what a program is doing, refreshed every second.
 
-mod table;
+mod close;
+mod cut;
+mod draw;
+mod header;
+mod keys;
+mod ledger;
+mod list;
+mod palette;
+mod picture;
+mod save;
+mod source;
+mod state;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
-use crate::perl::names::homes;
-use crate::profile::Tally;
-use crate::profile::functions::{FunctionCounts, FunctionRow};
+use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use draw::Scene;
+use keys::Action;
+use ledger::Books;
+use palette::Palette;
+use picture::{Close, Picture, Spot};
+use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
+use state::{Cursor, Detail, Key, Message, Only, Pane, Sort, State, Tab};
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 pub use terminal::Screen;
 
@@ -33,7 +51,7 @@ pub struct About {
 pub enum Wish {
     /// `q`.
     Quit,
-    /// Ctrl-C.
+    /// Ctrl-C, or the terminal is gone.
     Interrupt,
 }
 
@@ -41,37 +59,15 @@ pub enum Wish {
 const REFRESH: Duration = Duration::from_secs(1);
 /// The first refresh comes sooner, so that nobody stares at an empty screen.
 const FIRST: Duration = Duration::from_millis(250);
-
-/// What the last refresh found.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// Functions, busiest first, each with where it is.
-    pub rows: Vec<(FunctionRow, String)>,
-    /// Samples with a stack in the last period.
-    pub recent: u64,
-    /// Length of the last period.
-    pub period: Duration,
-    /// What became of the samples of the last period.
-    pub tally: Tally,
-    /// What became of all samples.
-    pub all: Tally,
-    /// Since the start.
-    pub elapsed: Duration,
-    /// Processes.
-    pub processes: usize,
-    /// Their threads that run Perl.
-    pub threads: usize,
-}
+/// Stacks change faster than counts.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// The view, open on the terminal; closing it restores the terminal.
 pub struct View {
     screen: Screen,
-    about: About,
-    snapshot: Snapshot,
-    started: Instant,
-    last: Instant,
+    desk: Desk,
     due: Instant,
-    before: Tally,
+    glance_due: Instant,
 }
 
 impl View {
@@ -83,21 +79,17 @@ impl View {
         let now = Instant::now();
         let mut view = View {
             screen: Screen::open()?,
-            about,
-            snapshot: Snapshot::default(),
-            started: now,
-            last: now,
+            desk: Desk::new(about, now, Palette::of_user()),
             due: now + FIRST,
-            before: Tally::default(),
+            glance_due: now + GLANCE,
         };
         view.draw()?;
         Ok(view)
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let (about, snapshot) = (&self.about, &self.snapshot);
-        self.screen
-            .draw(|frame| table::draw(frame, about, snapshot))
+        let desk = &mut self.desk;
+        self.screen.draw(|frame| desk.draw(frame))
     }
 
     /// Waits for a key, a resize or the next refresh, at most `patience`.
@@ -107,56 +99,320 @@ impl View {
     pub fn step(
         &mut self,
         patience: Duration,
-        recording: &Mutex<Recording<FunctionCounts>>,
+        recording: &Mutex<Recording<Fresh>>,
     ) -> io::Result<Option<Wish>> {
-        let rest = self.due.saturating_duration_since(Instant::now());
-        if event::poll(rest.min(patience))? {
+        let glances = self.desk.glances();
+        let next = if glances {
+            self.due.min(self.glance_due)
+        } else {
+            self.due
+        };
+        let rest = next.saturating_duration_since(Instant::now()).min(patience);
+        if !self.screen.wait(rest)? {
+            return Ok(Some(Wish::Interrupt));
+        }
+        let mut is_changed = false;
+        // A key that is held down comes faster than pictures need to.
+        while event::poll(Duration::ZERO)? {
             match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => match key.code {
-                    KeyCode::Char('q' | 'Q') => return Ok(Some(Wish::Quit)),
-                    KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-                        return Ok(Some(Wish::Interrupt));
+                Event::Key(key) if key.kind != KeyEventKind::Release => {
+                    if let Some(wish) = self.desk.press(key, recording) {
+                        return Ok(Some(wish));
                     }
-                    _ => {}
-                },
-                Event::Resize(..) => self.draw()?,
+                    is_changed = true;
+                }
+                Event::Resize(..) => is_changed = true,
                 _ => {}
             }
         }
         let now = Instant::now();
         if now >= self.due {
             self.due = now + REFRESH;
-            self.refresh(now, recording);
+            self.glance_due = now + GLANCE;
+            self.desk.refresh(now, recording);
+            is_changed = true;
+        } else if glances && now >= self.glance_due {
+            self.glance_due = now + GLANCE;
+            self.desk.books.glance(now, recording);
+            is_changed = true;
+        }
+        if is_changed {
+            self.desk.compose();
             self.draw()?;
         }
         Ok(None)
     }
+}
 
-    fn refresh(&mut self, now: Instant, recording: &Mutex<Recording<FunctionCounts>>) {
-        let mut recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
-        let Recording { sink, seen, .. } = &mut *recording;
-        let (mut rows, recent) = sink.snapshot(seen);
-        let all = recording.tally.clone();
-        let (processes, threads) = (recording.processes, recording.threads);
-        drop(recording);
-        rows.sort_by(|a, b| {
-            let key = |r: &FunctionRow| (r.recent.own, r.recent.total, r.all.own, r.all.total);
-            key(b)
-                .cmp(&key(a))
-                .then_with(|| a.key.label.cmp(&b.key.label))
-        });
-        let homes = homes(rows.iter().map(|row| &row.key));
-        self.snapshot = Snapshot {
-            rows: rows.into_iter().zip(homes).collect(),
-            recent,
-            period: now - self.last,
-            tally: all.since(&self.before),
-            all: all.clone(),
-            elapsed: now - self.started,
-            processes,
-            threads,
+/// All of the view but the terminal.
+struct Desk {
+    about: About,
+    books: Books,
+    state: State,
+    picture: Picture,
+    close: Option<Close>,
+    palette: Palette,
+}
+
+impl Desk {
+    fn new(about: About, now: Instant, palette: Palette) -> Self {
+        let mut desk = Desk {
+            about,
+            books: Books::new(now),
+            state: State::default(),
+            picture: Picture::default(),
+            close: None,
+            palette,
         };
-        self.before = all;
-        self.last = now;
+        desk.compose();
+        desk
     }
+
+    /// True while stacks are shown, and move.
+    fn glances(&self) -> bool {
+        self.state.tab == Tab::Stack && self.state.details.is_empty() && !self.books.is_paused()
+    }
+
+    fn refresh(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
+        self.books.gather(now, recording);
+        if matches!(self.state.tab, Tab::Threads | Tab::Stack) {
+            self.books.count_the_living(|pid, tid| {
+                Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
+            });
+        }
+    }
+
+    /// Makes the rows anew.
+    fn compose(&mut self) {
+        self.close = self
+            .state
+            .details
+            .last()
+            .map(|detail| Close::new(&self.books, &self.state, detail.function, &detail.file));
+        // What is covered need not be right.
+        if self.close.is_none() {
+            self.picture = Picture::new(&self.books, &self.state, self.about.idle);
+        }
+    }
+
+    fn draw(&mut self, frame: &mut ratatui::Frame<'_>) {
+        let scene = Scene {
+            about: &self.about,
+            books: &self.books,
+            picture: &self.picture,
+            close: self.close.as_ref(),
+            palette: self.palette,
+        };
+        draw::draw(frame, &scene, &mut self.state);
+    }
+
+    /// Does what a key asks for.
+    fn press(&mut self, key: KeyEvent, recording: &Mutex<Recording<Fresh>>) -> Option<Wish> {
+        self.state.message = None;
+        let action = keys::action(key);
+        if action == Some(Action::Interrupt) {
+            return Some(Wish::Interrupt);
+        }
+        if self.state.typing {
+            self.state.type_filter(key);
+            self.compose();
+            return None;
+        }
+        let action = action?;
+        if action == Action::Quit {
+            return Some(Wish::Quit);
+        }
+        if !self.state.apply(action) {
+            self.act(action, recording);
+        }
+        // The next key may come before the next picture, and refers to this one.
+        self.compose();
+        None
+    }
+
+    fn act(&mut self, action: Action, recording: &Mutex<Recording<Fresh>>) {
+        match action {
+            Action::Move(to) => self.go(to),
+            Action::Enter => self.enter(),
+            Action::Left | Action::Right => self.fold_one(action == Action::Right),
+            Action::Unfold | Action::Fold => self.fold_all(action == Action::Unfold),
+            Action::Pause => self.books.pause(),
+            Action::Reset => {
+                self.books.reset(Instant::now(), recording);
+                self.say("Counting anew.".into());
+            }
+            Action::Save => self.save(Path::new(".")),
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        self.state.message = Some(Message {
+            text,
+            is_bad: false,
+        });
+    }
+
+    fn go(&mut self, to: keys::Move) {
+        if let Some(first) = &mut self.state.help {
+            use keys::Move::{Down, End, Home, PageDown, PageUp, Up};
+            *first = match to {
+                Up => first.saturating_sub(1),
+                Down => *first + 1,
+                PageUp => first.saturating_sub(10),
+                PageDown => *first + 10,
+                Home => 0,
+                End => keys::HELP.len(),
+            };
+            return;
+        }
+        let Some(detail) = self.state.details.last_mut() else {
+            self.state.cursor().go(to, &self.picture.keys);
+            return;
+        };
+        let items =
+            |items: &[picture::Item]| -> Vec<Key> { items.iter().filter_map(|i| i.key).collect() };
+        let close = self.close.as_ref();
+        match detail.pane {
+            Pane::Callers => {
+                let keys = close.map(|c| items(&c.callers)).unwrap_or_default();
+                detail.callers.go(to, &keys);
+            }
+            Pane::Callees => {
+                let keys = close.map(|c| items(&c.callees)).unwrap_or_default();
+                detail.callees.go(to, &keys);
+            }
+            Pane::Source => {
+                let lines = detail.text.as_ref().map_or(0, |text| text.lines.len());
+                detail.source.go_fixed(to, &close::source_keys(lines));
+            }
+        }
+    }
+
+    /// The row that is selected.
+    fn selected(&mut self) -> Option<Key> {
+        if self.state.help.is_some() {
+            return None;
+        }
+        match self.state.details.last_mut() {
+            None => {
+                let index = self.state.cursor().place(&self.picture.keys);
+                self.picture.keys.get(index).copied()
+            }
+            Some(detail) => {
+                let close = self.close.as_ref()?;
+                let items = match detail.pane {
+                    Pane::Callers => &close.callers,
+                    Pane::Callees => &close.callees,
+                    Pane::Source => return None,
+                };
+                let keys: Vec<Key> = items.iter().filter_map(|i| i.key).collect();
+                let index = detail.cursor().place(&keys);
+                keys.get(index).copied()
+            }
+        }
+    }
+
+    fn enter(&mut self) {
+        let Some(key) = self.selected() else { return };
+        match key {
+            Key::Process(pid) => self.only(Only::Process(pid)),
+            Key::Thread(pid, tid) => self.only(Only::Thread(pid, tid)),
+            Key::Package(id) => {
+                self.state.filter = self.books.index.package(id).unwrap_or_default().to_owned();
+                self.state.apply(Action::Tab(0));
+            }
+            key => {
+                if let Some((function, line)) = self.picture.function(key, &self.books) {
+                    self.look_closely(function, line);
+                }
+            }
+        }
+    }
+
+    fn only(&mut self, only: Only) {
+        self.state.only = Some(only);
+        self.say("Only this one counts now, in every tab. Esc takes all again.".into());
+    }
+
+    fn look_closely(&mut self, function: u32, line: Option<u32>) {
+        let Some(spot) = Spot::find(&self.books, &self.state, function, line) else {
+            return;
+        };
+        let text = source::Text::read(&spot.pids, &spot.file);
+        self.state.details.push(Detail {
+            function,
+            pane: if line.is_some() {
+                Pane::Source
+            } else {
+                Pane::Callers
+            },
+            callers: Cursor::default(),
+            callees: Cursor::default(),
+            source: Cursor::on(Key::Source(spot.line.max(1))),
+            is_new: true,
+            // One second has too few samples for all the lines of a file.
+            sort: Sort {
+                own: false,
+                now: false,
+            },
+            file: spot.file,
+            text,
+        });
+    }
+
+    /// The node of the call tree that is selected.
+    fn path(&mut self) -> Option<u32> {
+        match self.selected() {
+            Some(Key::Path(path)) if self.state.tab == Tab::Tree => Some(path),
+            _ => None,
+        }
+    }
+
+    fn fold_one(&mut self, open: bool) {
+        let Some(path) = self.path() else { return };
+        let item = self
+            .picture
+            .items
+            .iter()
+            .find(|i| i.key == Some(Key::Path(path)));
+        let is_open = item.is_some_and(|item| item.before.contains('▾'));
+        if open || is_open {
+            self.state.folds.insert(path, open);
+        } else if let Some((Some(caller), _)) = self.books.index.path(path) {
+            // What is closed already leads to where it belongs.
+            *self.state.cursor() = Cursor::on(Key::Path(caller));
+        }
+    }
+
+    fn fold_all(&mut self, open: bool) {
+        let Some(path) = self.path() else { return };
+        let below = picture::subtree(&self.books.index, path);
+        self.state
+            .folds
+            .extend(below.into_iter().map(|path| (path, open)));
+    }
+
+    fn save(&mut self, folder: &Path) {
+        let profile = save::profile(&self.books, &self.state);
+        let title = format!("perl profile of {}", self.about.title);
+        let saved = save::save(&profile, folder, self.about.pid, &title);
+        self.state.message = Some(match saved {
+            Ok(path) => Message {
+                text: format!("Saved {}", shown(&path)),
+                is_bad: false,
+            },
+            Err(error) => Message {
+                text: crate::text::from_utf8(error.to_string().as_bytes()),
+                is_bad: true,
+            },
+        });
+    }
+}
+
+/// A path for people: the whole one, so that they find it.
+fn shown(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    crate::text::from_utf8(whole.as_os_str().as_bytes())
 }

@@ -7,9 +7,12 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::{Frame, Terminal};
-use std::io::{self, Stdout};
+use std::fs::File;
+use std::io::{self, IsTerminal, Stdout};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// True while the terminal is ours to give back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -18,6 +21,8 @@ static HOOK: Once = Once::new();
 /// The terminal while the view is on it.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Where keys come from if not from standard input.
+    keys: Option<File>,
 }
 
 impl Screen {
@@ -36,7 +41,13 @@ impl Screen {
         let opened = execute!(io::stdout(), EnterAlternateScreen)
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match opened {
-            Ok(terminal) => Ok(Screen { terminal }),
+            Ok(terminal) => Ok(Screen {
+                terminal,
+                keys: match io::stdin().is_terminal() {
+                    true => None,
+                    false => File::open("/dev/tty").ok(),
+                },
+            }),
             Err(e) => {
                 give_back();
                 Err(e)
@@ -47,6 +58,34 @@ impl Screen {
     /// Draws one picture.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(render).map(|_| ())
+    }
+
+    /// Waits for a key, or until the time is over. False when the terminal is gone: crossterm (0.29)
+    /// would try to read from it for ever.
+    ///
+    /// # Errors
+    /// When the system refuses to wait.
+    pub fn wait(&self, time: Duration) -> io::Result<bool> {
+        let keys: RawFd = self
+            .keys
+            .as_ref()
+            .map_or(libc::STDIN_FILENO, AsRawFd::as_raw_fd);
+        let mut poll = libc::pollfd {
+            fd: keys,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: one structure that lives until the call returns.
+        if unsafe { libc::poll(&raw mut poll, 1, milliseconds) } < 0 {
+            let error = io::Error::last_os_error();
+            // Signals are looked at by the caller.
+            return match error.kind() {
+                io::ErrorKind::Interrupted => Ok(true),
+                _ => Err(error),
+            };
+        }
+        Ok(poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) == 0)
     }
 }
 

@@ -1,0 +1,169 @@
+//! What has been counted, and what the view shows of it: the same, but while it is paused.
+
+use crate::profile::Tally;
+use crate::profile::fresh::{Counts, Fresh, Last};
+use crate::profile::index::Index;
+use crate::sampler::Recording;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Seconds of load that are kept: more than any terminal is wide.
+const HISTORY: usize = 600;
+
+/// Everything that was counted by some moment.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Samples of the last period.
+    pub recent: Counts,
+    /// Samples since the start; those of the last period are among them.
+    pub all: Counts,
+    /// The last stack of each thread.
+    pub last: Vec<Option<Last>>,
+    /// What became of the samples of the last period.
+    pub recent_tally: Tally,
+    /// What became of all samples.
+    pub tally: Tally,
+    /// Length of the last period.
+    pub period: Duration,
+    /// How often each thread was due in it.
+    pub ticks: u64,
+    /// Since the start, or since the counts were reset.
+    pub elapsed: Duration,
+    /// Since the view was opened.
+    pub age: Duration,
+    /// Processes.
+    pub processes: usize,
+    /// Their threads that run Perl.
+    pub threads: usize,
+    /// Of each period the share of samples that met a running thread, the last one at the end.
+    pub history: VecDeque<f64>,
+    /// Threads that have ended, by their index.
+    pub ended: HashSet<u32>,
+}
+
+/// The counts as they go on, and as they were when the view was paused.
+#[derive(Debug)]
+pub struct Books {
+    /// What the counts refer to.
+    pub index: Index,
+    live: Ledger,
+    frozen: Option<Ledger>,
+    opened: Instant,
+    started: Instant,
+    last: Instant,
+    /// The recording's own numbers, which know no reset, at the last look and at the last reset.
+    seen: Tally,
+    base: Tally,
+    seen_ticks: u64,
+}
+
+impl Books {
+    /// Nothing yet.
+    pub fn new(now: Instant) -> Self {
+        Books {
+            index: Index::default(),
+            live: Ledger::default(),
+            frozen: None,
+            opened: now,
+            started: now,
+            last: now,
+            seen: Tally::default(),
+            base: Tally::default(),
+            seen_ticks: 0,
+        }
+    }
+
+    /// What is to be shown.
+    pub fn shown(&self) -> &Ledger {
+        self.frozen.as_ref().unwrap_or(&self.live)
+    }
+
+    /// True while the picture stands still.
+    pub fn is_paused(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Stops the picture, or lets it go on.
+    pub fn pause(&mut self) {
+        self.frozen = match self.frozen {
+            Some(_) => None,
+            None => Some(self.live.clone()),
+        };
+    }
+
+    /// Takes over what the recording has; from here on it is the last period.
+    pub fn gather(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
+        let (counts, tally, ticks);
+        {
+            let mut recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
+            self.index.copy(&recording.seen);
+            counts = recording.sink.take();
+            self.live.last = recording.sink.last().to_vec();
+            tally = recording.tally.clone();
+            ticks = recording.ticks;
+            self.live.processes = recording.processes;
+            self.live.threads = recording.threads;
+        }
+        self.index.settle();
+        let live = &mut self.live;
+        for (key, count) in &counts {
+            let all = live.all.entry(*key).or_default();
+            all.running += count.running;
+            all.waiting += count.waiting;
+        }
+        live.recent = counts;
+        live.recent_tally = tally.since(&self.seen);
+        live.tally = tally.since(&self.base);
+        live.ticks = ticks - self.seen_ticks;
+        live.period = now - self.last;
+        live.elapsed = now - self.started;
+        live.age = now - self.opened;
+        let attempted = live.recent_tally.attempted();
+        let load = live.recent_tally.good as f64 / attempted.max(1) as f64;
+        live.history.push_back(load);
+        if live.history.len() > HISTORY {
+            live.history.pop_front();
+        }
+        self.seen = tally;
+        self.seen_ticks = ticks;
+        self.last = now;
+    }
+
+    /// Takes over the last stacks only.
+    pub fn glance(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
+        {
+            let recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
+            self.index.copy(&recording.seen);
+            self.live.last = recording.sink.last().to_vec();
+        }
+        self.index.settle();
+        self.live.age = now - self.opened;
+    }
+
+    /// Looks which threads are still there: those of which `is_there` (of process and thread) is
+    /// true.
+    pub fn count_the_living(&mut self, is_there: impl Fn(i32, i32) -> bool) {
+        for (number, thread) in (0u32..).zip(&self.index.threads) {
+            if !self.live.ended.contains(&number) && !is_there(thread.pid, thread.os_tid) {
+                self.live.ended.insert(number);
+            }
+        }
+    }
+
+    /// Starts all counts anew; what was paused goes on.
+    pub fn reset(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
+        self.gather(now, recording);
+        self.frozen = None;
+        self.base = self.seen.clone();
+        self.started = now;
+        let live = &mut self.live;
+        live.all.clear();
+        live.recent.clear();
+        live.history.clear();
+        live.tally = Tally::default();
+        live.recent_tally = Tally::default();
+        live.elapsed = Duration::ZERO;
+        live.ticks = 0;
+    }
+}
