@@ -59,7 +59,7 @@ fn dump(
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
     let process = Process::open(pid)?;
-    let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
+    let target = Target::attach_patiently(&[], process, sources, &mut warn, &mut || true)?;
     let wanted = locals.and_then(|choice| wanted(choice, &target));
     take(&target, options, wanted)
 }

@@ -92,6 +92,8 @@ struct Turn {
     running: bool,
     /// The system call that it waits in.
     waits_in: Option<u32>,
+    /// It still has the stack that was read last.
+    rests: bool,
 }
 
 /// Samples targets until something ends it.
@@ -109,6 +111,9 @@ pub struct Sampler<'r, S> {
     schedule: CoSchedule,
     load: Load,
     turns: Vec<Turn>,
+    /// Threads that run, or are ready to, at the last look.
+    running: usize,
+    cpus: usize,
     started: Instant,
 }
 
@@ -123,13 +128,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
         recording: &'r Mutex<Recording<S>>,
         stop: &'r AtomicBool,
     ) -> Self {
-        let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
+        let scout = Scout::start(&roots, &targets, settings.follow, sources);
         Sampler {
             watched: targets
                 .into_iter()
                 .map(|target| Watched::new(target, settings.names))
                 .collect(),
-            scout: Scout::start(&roots, &pids, settings.follow, sources),
+            scout,
             awaited: Vec::new(),
             roots,
             nobody_since: None,
@@ -140,6 +145,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
             schedule: CoSchedule::new(),
             load: Load::new(),
             turns: Vec::new(),
+            running: 0,
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
             started: Instant::now(),
         }
     }
@@ -256,22 +263,26 @@ impl<'r, S: Sink> Sampler<'r, S> {
             return threads as u64;
         }
         let names_calls = self.settings.names.beyond == Beyond::Ops;
+        let crowd = self.is_crowd();
         let mut idle = 0;
+        self.running = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
             for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let (state, cpu) = w.look();
-                let running = state == ThreadState::Running;
-                let waits_in = match state {
+                let look = w.look(crowd);
+                let running = look.state == ThreadState::Running;
+                let waits_in = match look.state {
                     ThreadState::Idle(call) if names_calls => call,
                     _ => None,
                 };
+                self.running += usize::from(running);
                 if running || (self.settings.idle && !w.ended) {
                     self.turns.push(Turn {
-                        cpu,
+                        cpu: look.cpu.filter(|_| !look.rests),
                         process,
                         thread,
                         running,
                         waits_in,
+                        rests: look.rests,
                     });
                 } else if !w.ended {
                     idle += 1;
@@ -284,7 +295,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
         idle
     }
 
+    /// More threads run than there are CPUs: most of them have not had a turn since the last look.
+    fn is_crowd(&self) -> bool {
+        self.running > self.cpus
+    }
+
     fn sample(&mut self, turn: Turn, at: Duration, recording: &mut Recording<S>) {
+        let crowd = self.is_crowd();
         let Some(watched) = self.watched.get_mut(turn.process) else {
             return;
         };
@@ -299,7 +316,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         };
         let schedule = &mut self.schedule;
         let together = match turn.cpu {
-            _ if !turn.running => true,
+            _ if !turn.running || turn.rests => true,
             Some(cpu) if !thread.real_time => schedule.follow(cpu),
             _ => false,
         };
@@ -308,13 +325,15 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 schedule.follow(cpu);
             }
         };
-        let taken = thread.take(
-            target,
-            names,
-            &mut recording.seen,
-            turn.waits_in,
-            &mut follow,
-        );
+        let seen = &mut recording.seen;
+        let taken = if turn.rests {
+            Ok(thread.last_stack(target, seen, turn.waits_in))
+        } else {
+            thread.take(target, names, seen, turn.waits_in, &mut follow)
+        };
+        if crowd && turn.running && together && !turn.rests {
+            thread.settle(schedule.pinned());
+        }
         let about = thread.about;
         let tally = &mut recording.tally;
         match taken {

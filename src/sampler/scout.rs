@@ -2,7 +2,7 @@
 //! processes that have become another program. Attaching takes milliseconds, and with debug
 //! information or learning much longer, so it happens on a thread of its own.
 
-use crate::attach::{AttachError, Target};
+use crate::attach::{AttachError, Kin, Target};
 use crate::layout::Sources;
 use crate::process::Process;
 use std::collections::{HashMap, HashSet};
@@ -48,7 +48,12 @@ pub(super) struct Scout {
 impl Scout {
     /// Starts looking for the children of these processes, and for a perl in those of them that
     /// are not `attached`: a shell may become one or start one.
-    pub(super) fn start(roots: &[i32], attached: &[i32], follow: Follow, sources: Sources) -> Self {
+    pub(super) fn start(
+        roots: &[i32],
+        attached: &[Target],
+        follow: Follow,
+        sources: Sources,
+    ) -> Self {
         let (errands, asked) = channel();
         let (found, reports) = channel();
         let mut patrol = Patrol {
@@ -57,9 +62,14 @@ impl Scout {
             family: roots.iter().copied().collect(),
             strangers: HashSet::new(),
             candidates: Vec::new(),
+            kin: Vec::new(),
             found,
         };
-        for pid in roots.iter().filter(|pid| !attached.contains(pid)) {
+        for target in attached {
+            target.kin().clone().join(&mut patrol.kin);
+        }
+        let is_there = |pid: &i32| attached.iter().any(|t| t.process.pid() == *pid);
+        for pid in roots.iter().filter(|pid| !is_there(pid)) {
             patrol.add(*pid, false);
         }
         std::thread::spawn(move || patrol.run(&asked));
@@ -96,6 +106,8 @@ struct Patrol {
     /// Processes that are known to be none of the family.
     strangers: HashSet<i32>,
     candidates: Vec<Candidate>,
+    /// The perls that were found: their forks need no search.
+    kin: Vec<Kin>,
     found: Sender<Report>,
 }
 
@@ -201,7 +213,7 @@ impl Patrol {
     }
 
     /// False when nothing more is to be done about the candidate.
-    fn keep_after_try(&self, candidate: &mut Candidate) -> bool {
+    fn keep_after_try(&mut self, candidate: &mut Candidate) -> bool {
         let pid = candidate.pid;
         let executable = || Process::open(pid).and_then(Process::executable).ok();
         if let Some(program) = &candidate.stranger {
@@ -216,9 +228,12 @@ impl Patrol {
         }
         let attached = Process::open(pid)
             .map_err(AttachError::from)
-            .and_then(|process| Target::attach(process, &self.sources, &mut |_| {}));
+            .and_then(|process| {
+                Target::attach_among(&self.kin, process, &self.sources, &mut |_| {})
+            });
         let error = match attached {
             Ok(target) => {
+                target.kin().clone().join(&mut self.kin);
                 let _ = self.found.send(Report::Found(Box::new(target)));
                 return false;
             }
