@@ -9,7 +9,7 @@ mod trust;
 pub use permission::explain_denied;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
-pub use thread::{Runs, ThreadState, ThreadWatch};
+pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
 pub use trust::effective_user;
 
 use indexmap::IndexMap;

@@ -33,6 +33,23 @@ pub struct ThreadWatch {
     schedstat: Later,
 }
 
+/// Lets this process keep as many files open as it may: each watch has up to three, and the usual
+/// limit is 1024.
+pub fn allow_many_watches() {
+    /// A table of open files that large costs nobody anything.
+    const ENOUGH: libc::rlim_t = 1 << 17;
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid place for the result.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_cur.max(limit.rlim_max.min(ENOUGH));
+        // SAFETY: `limit` is initialised. Without more files, threads beyond the limit are not seen.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    }
+}
+
 /// A file that is opened when it is read first: not every thread needs each.
 #[derive(Debug)]
 enum Later {
@@ -221,6 +238,22 @@ mod tests {
             let _ = std::io::Read::read(&mut out, &mut [0]);
         };
         assert_eq!(name(idle_in(read, || drop(into))), "read");
+    }
+
+    #[test]
+    fn the_limit_of_files_is_as_high_as_it_may_be() {
+        allow_many_watches();
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = limits.lines().find(|l| l.starts_with("Max open files"));
+        let numbers: Vec<u64> = line
+            .unwrap()
+            .split_whitespace()
+            .filter_map(|w| w.parse().ok())
+            .collect();
+        assert!(
+            numbers[0] == numbers[1] || numbers[0] >= 1 << 17,
+            "{line:?}"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
-use crate::process::{Process, ThreadState};
+use crate::process::{Process, ThreadState, allow_many_watches};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use coschedule::{CoSchedule, wake_at_once};
@@ -155,6 +155,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
     pub fn run(mut self) -> End {
         self.started = Instant::now();
         wake_at_once();
+        allow_many_watches();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
         let mut threads_due = self.started + THREADS_EVERY;
@@ -364,6 +365,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 *tally.errors.entry(e.kind()).or_insert(0) += 1;
                 watched.failed();
             }
+        }
+        if turn.rests {
+            return;
         }
         let reads = watched.target.remote_reads();
         recording.remote_reads += reads - watched.reads_counted;
