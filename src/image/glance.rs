@@ -21,10 +21,7 @@ pub fn may_define_perl(
     is_program: bool,
 ) -> Result<bool, ImageError> {
     let (file, length) = open_bounded(path, open_path)?;
-    let bytes = FileBytes::new(file, length).map_err(|source| ImageError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = FileBytes::new(file, length);
     let object = object::File::parse(&bytes).map_err(|source| ImageError::Format {
         path: path.to_owned(),
         source,

@@ -95,10 +95,7 @@ impl Image {
     /// Every case of [`ImageError`].
     pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
         let (file, length) = open_bounded(path, open_path)?;
-        let data = FileBytes::new(file, length).map_err(|source| ImageError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let data = FileBytes::new(file, length);
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
             source,
@@ -136,7 +133,7 @@ impl Image {
     pub fn without_file(path: &Path, abi: Abi) -> std::io::Result<Self> {
         Ok(Image {
             path: path.to_owned(),
-            data: FileBytes::new(File::open("/dev/null")?, 0)?,
+            data: FileBytes::new(File::open("/dev/null")?, 0),
             abi,
             build_id: None,
             symbols: HashMap::new(),

@@ -1,7 +1,6 @@
 //! Every process of the machine, as the system tells of it to anybody.
 
 use super::Process;
-use std::ffi::CStr;
 use std::fs;
 use std::time::Duration;
 
@@ -118,21 +117,15 @@ pub fn is_someones(pid: i32) -> bool {
 
 /// The name of a user; the number where it has none.
 pub fn user_name(uid: u32) -> String {
-    /// Longer entries are not worth the trouble.
-    const LONGEST: usize = 16 << 10;
-    let mut buffer = vec![0 as libc::c_char; LONGEST];
-    // SAFETY: passwd is plain data, for which all zeros is a value.
-    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
-    let mut found: *mut libc::passwd = std::ptr::null_mut();
-    // SAFETY: all pointers are to live locals, and the length is the buffer's.
-    let failed =
-        unsafe { libc::getpwuid_r(uid, &mut entry, buffer.as_mut_ptr(), LONGEST, &mut found) };
-    if failed != 0 || found.is_null() || entry.pw_name.is_null() {
-        return uid.to_string();
-    }
-    // SAFETY: on success the name is a C string within `buffer`, which is still there.
-    let name = unsafe { CStr::from_ptr(entry.pw_name) };
-    crate::text::from_utf8(name.to_bytes())
+    // The C library would load plug-ins for it, which a static program had better not.
+    let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+    let name = passwd.split(|b| *b == b'\n').find_map(|line| {
+        let mut fields = line.split(|b| *b == b':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        let id: u32 = std::str::from_utf8(id).ok()?.parse().ok()?;
+        (id == uid).then(|| crate::text::from_utf8(name))
+    });
+    name.unwrap_or_else(|| uid.to_string())
 }
 
 /// The ids of this process and of all above it.

@@ -16,7 +16,7 @@ pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
 pub use source::{LARGEST_SOURCE, SourceError};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
-pub use thread::{ThreadState, ThreadWatch};
+pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
 pub use trust::effective_user;
 
 use indexmap::IndexMap;
@@ -62,7 +62,7 @@ pub enum ProcessError {
 }
 
 /// One file that is mapped into the process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedFile {
     /// Its path as the process sees it.
     pub path: PathBuf,
@@ -72,7 +72,7 @@ pub struct MappedFile {
     pub deleted: bool,
     /// Its number in its file system.
     pub inode: u64,
-    /// Its file system, as the kernel numbers them.
+    /// That file system, as the kernel writes it: `fd:01`.
     pub device: String,
 }
 
@@ -306,28 +306,23 @@ impl Process {
 
 /// The files that are mapped as programs or libraries.
 fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
-    let mut files: IndexMap<(PathBuf, u64, &str), Vec<Mapping>> = IndexMap::new();
+    let mut files: IndexMap<(&Path, &str, usize), Vec<Mapping>> = IndexMap::new();
     for map in maps {
         if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
-            files
-                .entry((path.to_owned(), map.inode as u64, &map.dev))
-                .or_default()
-                .push(mapping(map));
+            let key = (path, map.dev.as_str(), map.inode);
+            files.entry(key).or_default().push(mapping(map));
         }
     }
     files
         .into_iter()
         .filter(|(_, maps)| maps.iter().any(|m| m.executable))
-        .map(|((path, inode, device), maps)| {
-            let kept = path
-                .to_str()
-                .and_then(|p| p.strip_suffix(DELETED))
-                .map(PathBuf::from);
+        .map(|((path, device, inode), maps)| {
+            let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED));
             MappedFile {
                 deleted: kept.is_some(),
-                path: kept.unwrap_or(path),
+                path: kept.map_or_else(|| path.to_owned(), PathBuf::from),
                 maps,
-                inode,
+                inode: inode as u64,
                 device: device.to_owned(),
             }
         })

@@ -18,7 +18,7 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
-use crate::process::{Process, ThreadState};
+use crate::process::{Process, ThreadState, allow_many_watches};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use coschedule::{CoSchedule, wake_at_once};
@@ -103,6 +103,8 @@ struct Turn {
     running: bool,
     /// The system call that it waits in.
     waits_in: Option<u32>,
+    /// It still has the stack that was read last.
+    rests: bool,
 }
 
 /// Samples targets until something ends it.
@@ -120,6 +122,9 @@ pub struct Sampler<'r, S> {
     schedule: CoSchedule,
     load: Load,
     turns: Vec<Turn>,
+    /// Threads that run, or are ready to, at the last look.
+    running: usize,
+    cpus: usize,
     started: Instant,
     /// When it ends by itself.
     deadline: Option<Instant>,
@@ -136,13 +141,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
         recording: &'r Mutex<Recording<S>>,
         control: &'r Control,
     ) -> Self {
-        let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
+        let scout = Scout::start(&roots, &targets, settings.follow, sources);
         Sampler {
             watched: targets
                 .into_iter()
                 .map(|target| Watched::new(target, settings.names))
                 .collect(),
-            scout: Scout::start(&roots, &pids, settings.follow, sources),
+            scout,
             awaited: Vec::new(),
             roots,
             nobody_since: None,
@@ -153,6 +158,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
             schedule: CoSchedule::new(),
             load: Load::new(),
             turns: Vec::new(),
+            running: 0,
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
             started: Instant::now(),
             deadline: None,
         }
@@ -163,6 +170,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         self.started = Instant::now();
         self.deadline = self.settings.duration.map(|d| self.started + d);
         wake_at_once();
+        allow_many_watches();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
         let mut threads_due = self.started + THREADS_EVERY;
@@ -298,22 +306,26 @@ impl<'r, S: Sink> Sampler<'r, S> {
             return threads as u64;
         }
         let names_calls = self.settings.names.beyond == Beyond::Ops;
+        let crowd = self.is_crowd();
         let mut idle = 0;
+        self.running = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
             for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let (state, cpu) = w.look();
-                let running = state == ThreadState::Running;
-                let waits_in = match state {
+                let look = w.look(crowd);
+                let running = look.state == ThreadState::Running;
+                let waits_in = match look.state {
                     ThreadState::Idle(call) if names_calls => call,
                     _ => None,
                 };
+                self.running += usize::from(running);
                 if running || (self.settings.idle && !w.ended) {
                     self.turns.push(Turn {
-                        cpu,
+                        cpu: look.cpu.filter(|_| !look.rests),
                         process,
                         thread,
                         running,
                         waits_in,
+                        rests: look.rests,
                     });
                 } else if !w.ended {
                     idle += 1;
@@ -326,7 +338,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
         idle
     }
 
+    /// More threads run than there are CPUs: most of them have not had a turn since the last look.
+    fn is_crowd(&self) -> bool {
+        self.running > self.cpus
+    }
+
     fn sample(&mut self, turn: Turn, at: Duration, recording: &mut Recording<S>) {
+        let crowd = self.is_crowd();
         let Some(watched) = self.watched.get_mut(turn.process) else {
             return;
         };
@@ -341,7 +359,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         };
         let schedule = &mut self.schedule;
         let together = match turn.cpu {
-            _ if !turn.running => true,
+            _ if !turn.running || turn.rests => true,
             Some(cpu) if !thread.real_time => schedule.follow(cpu),
             _ => false,
         };
@@ -350,13 +368,15 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 schedule.follow(cpu);
             }
         };
-        let taken = thread.take(
-            target,
-            names,
-            &mut recording.seen,
-            turn.waits_in,
-            &mut follow,
-        );
+        let seen = &mut recording.seen;
+        let taken = if turn.rests {
+            Ok(thread.last_stack(target, seen, turn.waits_in))
+        } else {
+            thread.take(target, names, seen, turn.waits_in, &mut follow)
+        };
+        if crowd && turn.running && together && !turn.rests {
+            thread.settle(schedule.pinned());
+        }
         let about = thread.about;
         let tally = &mut recording.tally;
         match taken {
@@ -387,6 +407,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 *tally.errors.entry(e.kind()).or_insert(0) += 1;
                 watched.failed();
             }
+        }
+        if turn.rests {
+            return;
         }
         let reads = watched.target.remote_reads();
         recording.remote_reads += reads - watched.reads_counted;
