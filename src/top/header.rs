@@ -73,19 +73,18 @@ fn honesty(about: &About, ledger: &Ledger, palette: Palette) -> Line<'static> {
         percent("idle", tally.idle),
         Span::styled(format!("{rate:.0}/s of {}  ", about.rate), palette.faint()),
         lost("errors", tally.failed()),
-        lost("torn", tally.torn),
-        lost("missed", tally.missed),
     ];
-    if tally.approximate > 0 {
-        spans.push(Span::styled("approximate  ", palette.notable()));
-    }
     if !tally.errors.is_empty() {
         let kinds: Vec<String> = tally
             .errors
             .iter()
             .map(|(kind, count)| format!("{kind}: {count}"))
             .collect();
-        spans.push(Span::raw(format!("({})", kinds.join(", "))));
+        spans.push(Span::raw(format!("({})  ", kinds.join(", "))));
+    }
+    spans.extend([lost("torn", tally.torn), lost("missed", tally.missed)]);
+    if tally.approximate > 0 {
+        spans.push(Span::styled("approximate", palette.notable()));
     }
     Line::from(spans)
 }
@@ -153,7 +152,8 @@ fn clock(time: Duration) -> String {
 pub fn tabs(state: &State, index: &Index, width: u16, palette: Palette) -> Line<'static> {
     let width = usize::from(width);
     let whole: usize = Tab::ALL.iter().map(|tab| tab.title().len() + 5).sum();
-    let is_wide = width >= whole;
+    let left = filters(state, index);
+    let is_wide = width >= whole + cut::width(&left);
     let mut spans = Vec::new();
     for (number, tab) in (1..).zip(Tab::ALL) {
         let is_here = tab == state.tab;
@@ -174,7 +174,6 @@ pub fn tabs(state: &State, index: &Index, width: u16, palette: Palette) -> Line<
         }
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let left = filters(state, index);
     let room = width.saturating_sub(used + 1);
     if !left.is_empty() && room > 0 {
         let left = cut::end(&left, room);

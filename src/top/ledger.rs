@@ -11,6 +11,12 @@ use std::time::{Duration, Instant};
 /// Seconds of load that are kept: more than any terminal is wide.
 const HISTORY: usize = 600;
 
+/// Counts by thread and stack that are kept apart: some tens of megabytes.
+const MOST_COUNTS: usize = 1 << 19;
+
+/// The thread of counts that are kept apart no more.
+pub const OTHERS: u32 = u32::MAX;
+
 /// Everything that was counted by some moment.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
@@ -40,6 +46,24 @@ pub struct Ledger {
     pub history: VecDeque<f64>,
     /// Threads that have ended, by their index.
     pub ended: HashSet<u32>,
+}
+
+impl Ledger {
+    /// Keeps threads without samples in the last period apart no more: a server that replaces its
+    /// workers for days must not fill the memory.
+    fn merge_the_ended(&mut self) {
+        let busy: HashSet<u32> = self.recent.keys().map(|(thread, _)| *thread).collect();
+        for ((thread, stack), count) in std::mem::take(&mut self.all) {
+            let kept = if busy.contains(&thread) {
+                thread
+            } else {
+                OTHERS
+            };
+            let all = self.all.entry((kept, stack)).or_default();
+            all.running += count.running;
+            all.waiting += count.waiting;
+        }
+    }
 }
 
 /// The counts as they go on, and as they were when the view was paused.
@@ -112,6 +136,9 @@ impl Books {
             all.running += count.running;
             all.waiting += count.waiting;
         }
+        if live.all.len() > MOST_COUNTS {
+            live.merge_the_ended();
+        }
         live.recent = counts;
         live.recent_tally = tally.since(&self.seen);
         live.tally = tally.since(&self.base);
@@ -165,5 +192,37 @@ impl Books {
         live.recent_tally = Tally::default();
         live.elapsed = Duration::ZERO;
         live.ticks = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perl::names::{Frame, FrameKind};
+    use crate::profile::Seen;
+    use crate::profile::fresh::Count;
+
+    #[test]
+    fn threads_that_ended_are_one_in_the_end() {
+        let mut seen = Seen::default();
+        let frame = Frame::new(FrameKind::Sub, "main::a".into(), "a.pl".into(), 1);
+        let frame = seen.frames.intern(frame);
+        let stack = seen.stacks.intern(None, frame);
+        let once = Count {
+            running: 1,
+            waiting: 2,
+        };
+        let mut ledger = Ledger::default();
+        ledger.all = (0..10).map(|thread| ((thread, stack), once)).collect();
+        ledger.recent = Counts::from([((3, stack), once)]);
+        ledger.merge_the_ended();
+        let others = Count {
+            running: 9,
+            waiting: 18,
+        };
+        assert_eq!(
+            ledger.all,
+            Counts::from([((3, stack), once), ((OTHERS, stack), others)])
+        );
     }
 }

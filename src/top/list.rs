@@ -91,7 +91,8 @@ impl Numbers {
 
 /// The columns that there is room for. Where it is narrow, those that rows are sorted by.
 fn numbers(tab: Tab, sort: Sort, width: u16) -> Vec<Numbers> {
-    let is_wide = width >= 45;
+    // Deep levels need the room.
+    let is_wide = width >= if tab == Tab::Tree { 70 } else { 45 };
     let all: &[Numbers] = match tab {
         Tab::Stack => &[],
         Tab::Threads => &OF_THREADS,
@@ -191,7 +192,10 @@ pub fn draw(
         .map(|n| Constraint::Length(n.width))
         .collect();
     let length = |columns: usize| Constraint::Length(u16::try_from(columns).unwrap_or(u16::MAX));
-    widths.extend([length(texts.0), length(texts.1)]);
+    widths.push(length(texts.0));
+    if texts.1 > 0 {
+        widths.push(length(texts.1));
+    }
     frame.render_widget(Table::new(rows, widths).header(heading), area);
     if shown.is_empty() {
         say(frame, area, &picture.empty, palette);
@@ -240,7 +244,6 @@ fn texts(tab: Tab, numbers: &[Numbers], width: u16, shown: &[&Item]) -> (usize, 
     let room = usize::from(width).saturating_sub(taken);
     let needed = match tab {
         Tab::Stack => 30,
-        // Deep levels need the room.
         Tab::Tree => 100,
         _ => 70,
     };
@@ -272,7 +275,8 @@ fn words(
         Item { is_faint: true, .. } => palette.faint(),
         _ => Style::new(),
     };
-    let before = cut::start(&item.before, name / 2);
+    // The name matters more than how deep it is.
+    let before = cut::end(&item.before, name / 3);
     let room = name.saturating_sub(cut::width(&before));
     let text = match tab {
         Tab::Lines => cut::end(&item.name, room),

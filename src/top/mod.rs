@@ -23,7 +23,7 @@ use keys::Action;
 use ledger::Books;
 use palette::Palette;
 use picture::{Close, Picture, Spot};
-use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use state::{Cursor, Detail, Key, Message, Only, Pane, Sort, State, Tab};
 use std::io;
 use std::path::Path;
@@ -206,8 +206,13 @@ impl Desk {
         draw::draw(frame, &scene, &mut self.state);
     }
 
-    /// Does what a key asks for.
+    /// Does what a key asks for. Esc and a key behind it may come as one with Alt.
     fn press(&mut self, key: KeyEvent, recording: &Mutex<Recording<Fresh>>) -> Option<Wish> {
+        if key.modifiers.contains(KeyModifiers::ALT) {
+            self.press(KeyCode::Esc.into(), recording);
+            let plain = key.modifiers - KeyModifiers::ALT;
+            return self.press(KeyEvent::new(key.code, plain), recording);
+        }
         self.state.message = None;
         let action = keys::action(key);
         if action == Some(Action::Interrupt) {

@@ -1,6 +1,6 @@
 //! What is to be seen: rows made of what was counted, as the user has chosen them.
 
-use super::ledger::{Books, Ledger};
+use super::ledger::{Books, Ledger, OTHERS};
 use super::state::{Key, Only, Sort, State, Tab};
 use crate::perl::names::{Function, homes};
 use crate::profile::StackId;
@@ -117,21 +117,40 @@ impl Filter {
     }
 }
 
-/// For each thread whether it counts.
-pub fn threads_left(index: &Index, only: Option<Only>) -> Vec<bool> {
-    let left = index.threads.iter().map(|thread| match only {
-        None => true,
-        Some(Only::Process(pid)) => thread.pid == pid,
-        Some(Only::Thread(pid, tid)) => (thread.pid, thread.os_tid) == (pid, tid),
-    });
-    left.collect()
+/// Which threads count.
+pub struct Threads {
+    /// By their index.
+    counts: Vec<bool>,
+    /// Those that are kept apart no more.
+    others: bool,
+}
+
+impl Threads {
+    /// Those that the user has chosen.
+    pub fn chosen(index: &Index, only: Option<Only>) -> Self {
+        let counts = index.threads.iter().map(|thread| match only {
+            None => true,
+            Some(Only::Process(pid)) => thread.pid == pid,
+            Some(Only::Thread(pid, tid)) => (thread.pid, thread.os_tid) == (pid, tid),
+        });
+        Threads {
+            counts: counts.collect(),
+            others: only.is_none(),
+        }
+    }
+
+    fn has(&self, thread: u32) -> bool {
+        match thread {
+            OTHERS => self.others,
+            one => self.counts.get(one as usize) == Some(&true),
+        }
+    }
 }
 
 /// Whether a sample is left by both filters.
-pub fn left(threads: &[bool], stacks: Option<&[bool]>) -> impl Fn(u32, StackId) -> bool {
+pub fn left(threads: &Threads, stacks: Option<&[bool]>) -> impl Fn(u32, StackId) -> bool {
     move |thread, stack| {
-        threads.get(thread as usize) == Some(&true)
-            && stacks.is_none_or(|stacks| stacks.get(stack.index()) == Some(&true))
+        threads.has(thread) && stacks.is_none_or(|stacks| stacks.get(stack.index()) == Some(&true))
     }
 }
 
@@ -140,7 +159,7 @@ impl Picture {
     pub fn new(books: &Books, state: &State, idle: bool) -> Self {
         let index = &books.index;
         let ledger = books.shown();
-        let threads = threads_left(index, state.only);
+        let threads = Threads::chosen(index, state.only);
         let filter = Filter::new(&state.filter);
         let by_stack = matches!(state.tab, Tab::Tree | Tab::Threads | Tab::Stack);
         let stacks = if by_stack { filter.stacks(index) } else { None };
@@ -307,7 +326,7 @@ impl Picture {
             }
         }
         let mut shares = vec![Share::default(); index.threads.len()];
-        let everybody = vec![true; index.threads.len()];
+        let everybody = Threads::chosen(index, None);
         let keep = left(&everybody, stacks);
         let mut add = |counts: &HashMap<(u32, StackId), Count>, windows: fn(u64) -> Windows| {
             for ((thread, stack), count) in counts {
@@ -385,7 +404,7 @@ impl Picture {
         &mut self,
         index: &Index,
         ledger: &Ledger,
-        threads: &[bool],
+        threads: &Threads,
         stacks: Option<&[bool]>,
     ) {
         let keep = left(threads, stacks);
@@ -512,15 +531,20 @@ fn busy(sort: Sort, share: &Share) -> [u64; 4] {
     }
 }
 
+/// What a thread did when it was sampled last, and when that was.
 fn age(age: Duration, running: bool, ended: bool) -> String {
+    /// What is younger is now: nobody reads faster.
+    const NOW: Duration = Duration::from_millis(200);
     let what = match (ended, running) {
-        (true, _) => "ended; ran",
-        (false, true) => "running",
-        (false, false) => "waiting",
+        (false, true) if age < NOW => return "running".into(),
+        (false, false) if age < NOW => return "waiting".into(),
+        (false, false) => "waited",
+        (false, true) => "ran",
+        (true, _) => "ended, ran",
     };
     let seconds = age.as_secs_f64();
-    if seconds < 1.5 && !ended {
-        what.to_owned()
+    if seconds < 10.0 {
+        format!("{what} {seconds:.1} s ago")
     } else if seconds < 100.0 {
         format!("{what} {seconds:.0} s ago")
     } else {
@@ -608,7 +632,7 @@ impl Close {
     pub fn new(books: &Books, state: &State, function: u32, file: &str) -> Self {
         let index = &books.index;
         let ledger = books.shown();
-        let threads = threads_left(index, state.only);
+        let threads = Threads::chosen(index, state.only);
         let sums = Sums::new(index, &ledger.recent, &ledger.all, left(&threads, None));
         let relatives = sums.relatives(index, function);
         let item = |id: Option<u32>, share: Share| {
@@ -671,7 +695,7 @@ impl Spot {
     pub fn find(books: &Books, state: &State, function: u32, line: Option<u32>) -> Option<Self> {
         let index = &books.index;
         let ledger = books.shown();
-        let threads = threads_left(index, state.only);
+        let threads = Threads::chosen(index, state.only);
         let sums = Sums::new(index, &ledger.recent, &ledger.all, left(&threads, None));
         let busiest = || {
             let rows = sums.group(index, Group::Line).into_iter();
@@ -697,7 +721,7 @@ fn is_nowhere(file: &str) -> bool {
     file.starts_with('(')
 }
 
-fn who_ran(index: &Index, ledger: &Ledger, threads: &[bool], function: u32) -> Vec<i32> {
+fn who_ran(index: &Index, ledger: &Ledger, threads: &Threads, function: u32) -> Vec<i32> {
     /// Others would hardly have a file that these do not.
     const ENOUGH: usize = 4;
     let mut has = Vec::with_capacity(index.nodes().len());

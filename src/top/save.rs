@@ -1,7 +1,7 @@
 //! What was seen so far as a flame graph.
 
 use super::ledger::Books;
-use super::picture::{Filter, left, threads_left};
+use super::picture::{Filter, Threads, left};
 use super::state::State;
 use crate::output::{Picture, flamegraph, write_whole};
 use crate::profile::{By, Profile, Seen, StackCounts};
@@ -30,7 +30,7 @@ const MOST: u32 = 9999;
 pub fn profile(books: &Books, state: &State) -> Profile {
     let index = &books.index;
     let stacks = Filter::new(&state.filter).stacks(index);
-    let threads = threads_left(index, state.only);
+    let threads = Threads::chosen(index, state.only);
     let keep = left(&threads, stacks.as_deref());
     let mut seen = Seen::default();
     let frames: Vec<_> = index

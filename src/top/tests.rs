@@ -5,7 +5,6 @@ use crate::perl::names::{Frame, FrameKind, Place};
 use crate::profile::{Sample, Sink, ThreadAbout};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::style::Color;
 
 /// A view of something that was never sampled, and the recording behind it.
@@ -256,6 +255,7 @@ fn numbers_are_of_the_last_second_and_of_all() {
 fn every_column_sorts() {
     let mut bench = Bench::busy();
     bench.sample(0, 50, &[main_program(), shop("Shop::late", 1, 1)]);
+    bench.sample(0, 1, &[main_program()]);
     bench.second();
     // Own now, total now, own since the start, total since the start.
     for (mark, first) in [
@@ -293,7 +293,7 @@ fn filters_work_in_every_tab_and_in_pictures() {
     assert!(!bench.desk.state.typing);
     let stacks = |bench: &Bench| save::profile(&bench.desk.books, &bench.desk.state).total();
     assert_eq!(stacks(&bench), 130);
-    for (number, rows) in ('2'..='6').zip([1, 0, 4, 3, 7]) {
+    for (number, rows) in ('2'..='6').zip([1, 0, 4, 3, 3]) {
         bench.press(KeyCode::Char(number));
         assert_eq!(bench.names().len(), rows, "{number}: {:?}", bench.names());
     }
@@ -322,7 +322,10 @@ fn filters_work_in_every_tab_and_in_pictures() {
     bench.press(KeyCode::Enter);
     assert!(bench.shows("only thread 1 (OS 4713)"));
     assert_eq!(stacks(&bench), 40);
-    bench.press(KeyCode::Esc);
+    // Esc, and a key so soon that the terminal cannot tell it from Alt.
+    let alt = KeyEvent::new(KeyCode::Char('2'), KeyModifiers::ALT);
+    bench.desk.press(alt, &bench.recording);
+    assert_eq!(bench.desk.state.tab, Tab::Lines);
     assert_eq!(stacks(&bench), 200);
     // Capital letters count.
     bench.press(KeyCode::Char('/'));
@@ -421,10 +424,12 @@ fn a_function_is_looked_at_closely() {
     assert_eq!(bench.desk.state.details.len(), 3);
     // The source moves when the keys go to it.
     bench.press(KeyCode::Left);
-    let first = |bench: &mut Bench| bench.screen(80, 24).lines().nth(11).unwrap().to_owned();
-    let before = first(&mut bench);
     bench.press(KeyCode::Home);
-    assert!(first(&mut bench).ends_with("1 package Shop;") || before.ends_with("1 package Shop;"));
+    let detail = bench.desk.state.details.last().unwrap();
+    assert_eq!(
+        (detail.pane, detail.source.key),
+        (Pane::Source, Some(Key::Source(1)))
+    );
     for left in [2, 1, 0] {
         bench.press(KeyCode::Backspace);
         assert_eq!(bench.desk.state.details.len(), left);
@@ -438,10 +443,7 @@ fn a_function_is_looked_at_closely() {
         (Pane::Source, Some(Key::Source(5)))
     );
     assert!(detail.text.is_err());
-    assert!(
-        bench.shows("no source to show: no process is left that could have it")
-            || bench.shows("no source to show")
-    );
+    assert!(bench.shows("no source to show: "));
     // A package leads to its functions.
     bench.press(KeyCode::Char('3'));
     bench.press(KeyCode::Enter);
@@ -462,13 +464,12 @@ fn pictures_are_saved_and_never_overwritten() {
             format!("Saved {}", path.canonicalize().unwrap().display())
         );
         let svg = std::fs::read_to_string(path).unwrap();
-        assert!(svg.contains("Shop::price") && svg.contains("perl profile of perl shop.pl"));
+        assert!(svg.contains("List::Util::sum") && svg.contains("perl profile of perl shop.pl"));
+        // The second is what a filter leaves.
+        assert_eq!(svg.contains("Shop::price"), number == 1);
         bench.press(KeyCode::Char('/'));
         bench.type_in("sum");
         bench.press(KeyCode::Enter);
-        if number == 2 {
-            assert!(!svg.contains("Shop::total"));
-        }
     }
     bench.desk.save(&folder.path().join("missing"));
     assert!(bench.desk.state.message.clone().unwrap().is_bad);
