@@ -11,8 +11,8 @@ use crate::perl::identity::{Build, Identity, Version};
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// The version of this form.
-pub(super) const FORMAT: u64 = 1;
+/// The version of this form. The first were tables.
+pub(super) const FORMAT: u64 = 2;
 
 /// What the checksum takes.
 const CHECKSUM: usize = 4;
