@@ -6,11 +6,6 @@ use crate::profile::{By, Entry, Profile};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// Extensions that stand for this format.
-pub const EXTENSIONS: &[&str] = &["txt", "folded", "collapsed"];
-/// What to open it with.
-pub const VIEWER: &str = "speedscope, flamegraph.pl and inferno-flamegraph read it";
-
 /// Every distinct stack with its count, sorted.
 pub fn lines(profile: &Profile, by: By) -> BTreeMap<String, u64> {
     let entries = profile.entries(by);

@@ -6,11 +6,6 @@ use crate::profile::Profile;
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
 
-/// Extensions that stand for this format.
-pub const EXTENSIONS: &[&str] = &["svg"];
-/// What to open it with.
-pub const VIEWER: &str = "open it in a browser; click to zoom, Ctrl-F to search";
-
 /// Draws the whole profile.
 ///
 /// # Errors

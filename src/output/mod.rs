@@ -1,12 +1,24 @@
 //! Pictures and texts: one file per format.
 
+#[cfg(test)]
+mod agreement;
+pub mod callgrind;
+pub mod chrometrace;
 pub mod collapsed;
 pub mod diff;
 pub mod dump;
 mod file;
+pub mod firefox;
 pub mod flamegraph;
 mod format;
+mod json;
+pub mod pprof;
+pub mod speedscope;
+mod spots;
 pub mod stats;
+#[cfg(test)]
+mod synthetic;
+mod timeline;
 
 pub use file::write_whole;
 pub use format::Format;
@@ -36,12 +48,11 @@ pub fn render(
     match format {
         Format::Flamegraph => flamegraph::write(profile, picture, to),
         Format::Collapsed => collapsed::write(profile, picture, to),
-        Format::Speedscope
-        | Format::Pprof
-        | Format::Callgrind
-        | Format::Firefox
-        | Format::Chrometrace
-        | Format::Html
-        | Format::P5spy => Err(io::Error::other("not yet")),
+        Format::Speedscope => speedscope::write(profile, picture, to),
+        Format::Pprof => pprof::write(profile, picture, to),
+        Format::Callgrind => callgrind::write(profile, picture, to),
+        Format::Firefox => firefox::write(profile, picture, to),
+        Format::Chrometrace => chrometrace::write(profile, picture, to),
+        Format::Html | Format::P5spy => Err(io::Error::other("not yet")),
     }
 }

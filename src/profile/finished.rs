@@ -221,6 +221,16 @@ impl Profile {
         self.frames.extend(table.iter().cloned());
     }
 
+    /// Each stack begins with its thread.
+    pub fn has_threads_apart(&self) -> bool {
+        !self.roots.is_empty()
+    }
+
+    /// Waiting threads count too, so that the times are those of a clock and not of a CPU.
+    pub fn has_waiting(&self) -> bool {
+        self.filter.idle
+    }
+
     /// The distinct stacks.
     pub fn stacks(&self) -> impl Iterator<Item = Stack> {
         let mut merged: IndexMap<(Option<u32>, StackId), u64> = IndexMap::new();
