@@ -30,8 +30,8 @@ pub struct Spots {
 impl Spots {
     /// Finds what each frame of a profile is shown as.
     pub fn new(profile: &Profile, by: By) -> Self {
-        let entries = Entries::new(&profile.frames, by);
-        let titles = titles(&entries);
+        let entries = profile.entries(by);
+        let titles = titles(&entries, profile);
         let mut files = IndexSet::new();
         let of_frame = profile.frames.iter().zip(0..).map(|(frame, index)| {
             let entry = entries.of(FrameId::at(index))?;
@@ -96,15 +96,15 @@ fn executing(frame: &Frame, entry: &Entry) -> (Arc<str>, u32) {
     (frame.place.file.clone(), frame.place.line)
 }
 
-fn titles(entries: &Entries) -> Vec<String> {
+fn titles(entries: &Entries, profile: &Profile) -> Vec<String> {
     let mut names: HashMap<&str, u32> = HashMap::new();
     for entry in entries.iter() {
         *names.entry(&entry.name).or_default() += 1;
     }
     let title = |entry: &Entry| {
         let is_alone = names.get(&*entry.name) == Some(&1);
-        let says_where =
-            entry.place == entry.file || entry.name.contains(&format!("[{}]", entry.place));
+        let says_where = *entry.place == *profile.shortener.path(&entry.file)
+            || entry.name.contains(&format!("[{}]", entry.place));
         match is_alone && says_where {
             true => entry.name.to_string(),
             false => entry.text(),
