@@ -5,6 +5,7 @@ pub mod dump;
 mod file;
 pub mod flamegraph;
 mod format;
+pub mod html;
 pub mod stats;
 
 pub use file::write_whole;
@@ -35,12 +36,12 @@ pub fn render(
     match format {
         Format::Flamegraph => flamegraph::write(profile, picture, to),
         Format::Collapsed => collapsed::write(profile, picture, to),
+        Format::Html => html::write(profile, picture, to),
         Format::Speedscope
         | Format::Pprof
         | Format::Callgrind
         | Format::Firefox
         | Format::Chrometrace
-        | Format::Html
         | Format::P5spy => Err(io::Error::other("not yet")),
     }
 }
