@@ -307,7 +307,10 @@ fn samples(profile: &Profile, stack_of: &[Option<u32>]) -> (Duration, Samples) {
             let index = bucket_at(at);
             // The samples of a run that fall into this bucket, counted without looking at each.
             let end = bucket.saturating_mul(index.saturating_add(1));
-            let left = end.saturating_sub(at).as_nanos().div_ceil(period.as_nanos());
+            let left = end
+                .saturating_sub(at)
+                .as_nanos()
+                .div_ceil(period.as_nanos());
             let left = u32::try_from(left).unwrap_or(u32::MAX).max(1);
             let count = match index {
                 last if u64::from(last) == MAX_BUCKETS - 1 => run.count - from,

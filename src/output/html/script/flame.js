@@ -15,6 +15,7 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
   const trail = el("div", { class: "trail" });
   const said = el("span", { class: "dim found", role: "status" });
   const spoken = el("div", { class: "hidden", "aria-live": "polite" });
+  const severalProcesses = new Set(report.threads.map((t) => t.pid)).size > 1;
   let root, zoomed, boxes = [], chosen, hovered, matches, matched, byRow = [];
 
   const { parent, of, head, next, pack } = tree;
@@ -44,7 +45,25 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     package: () => "sub",
   }[options.by];
 
-  const box = (key, up) => ({ key, up, samples: 0, members: [], weights: [], below: undefined });
+  const box = (key, up) => ({
+    key, up, samples: 0, members: [], weights: [], below: undefined, now: up?.now ?? now,
+  });
+
+  // Threads stand below what they run, each with its own samples.
+  function threads(base) {
+    return report.threads.flatMap((thread, index) => {
+      const { running, waiting } = now.threads[index];
+      if (running + waiting === 0) return [];
+      const b = box(-2, base);
+      b.name = visible(thread.name);
+      if (severalProcesses) b.name += `, process ${thread.pid} (${cut(visible(thread.title), 100)})`;
+      b.samples = running + waiting;
+      b.filter = { ...now.filter, thread: index };
+      return [b];
+    });
+  }
+  // Whether a box is what stacks stand on, and none of their frames.
+  const isBase = (b) => !b.up || b.filter !== undefined;
 
   const outermost = [...parent.keys()].filter((n) => parent[n] < 0);
   const childrenOf = (n) => {
@@ -56,8 +75,9 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
   // From the outside in: a box has stacks, its children are those of these.
   function callees(of_) {
     const found = new Map();
-    const open = of_.up ? of_.members.flatMap(childrenOf) : outermost;
-    const inSame = options.by === "package" && of_.up;
+    const { now } = of_;
+    const open = isBase(of_) ? outermost : of_.members.flatMap(childrenOf);
+    const inSame = options.by === "package" && !isBase(of_);
     const left = [...open];
     while (left.length > 0) {
       const n = left.pop();
@@ -86,7 +106,8 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
       child.weights.push(samples);
       child.samples += samples;
     };
-    if (!of_.up) {
+    const { now } = of_;
+    if (isBase(of_)) {
       for (let n = 0; n < tree.size; n++) if (now.self[n] > 0) take(n, now.self[n]);
     } else {
       of_.members.forEach((n, index) => {
@@ -98,8 +119,12 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     return [...found.values()];
   }
 
-  const children = (of_) => (of_.below ??= (options.inverted ? callers : callees)(of_)
-    .sort((a, b) => b.samples - a.samples));
+  function below(b) {
+    if (!b.up && options.byThread) return threads(b);
+    if (b.filter) b.now = computed(b.filter);
+    return (options.inverted ? callers : callees)(b);
+  }
+  const children = (b) => (b.below ??= below(b).sort((x, y) => y.samples - x.samples));
 
   function rebuild() {
     root = box(-2);
@@ -202,7 +227,7 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
       if (y + ROW < 0 || y > height) continue;
       const isAbove = row < depthOf(zoomed);
       pen.globalAlpha = isAbove ? 0.55 : 1;
-      pen.fillStyle = matches && b.up && !matches(b.key)
+      pen.fillStyle = matches && !isBase(b) && !matches(b.key)
         ? (isDark ? "#33363d" : "#e6e3dd") : colourOf(b, isDark);
       pen.fillRect(x, y + 0.5, Math.max(0.5, wide - (wide > 3 ? 1 : 0)), ROW - 1);
       if (placed.b === chosen || placed.b === hovered) {
@@ -223,10 +248,15 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     return depth;
   };
 
-  const labelOf = (b) => (b.up ? nameOf(b.key) : `all (${plural(now.total, "sample")})`);
+  const labelOf = (b) => (!b.up ? `all (${plural(now.total, "sample")})`
+    : b.name ?? nameOf(b.key));
 
   // Widths of texts are dear; that of a letter is good enough to begin with.
-  function fitted(pen, text, wide) {
+  function fitted(pen, name, wide) {
+    // Of a long name the end says most.
+    const tail = name.lastIndexOf("::");
+    const isLong = tail > 0 && name.length * 4 > wide && pen.measureText(name).width > wide;
+    const text = isLong ? name.slice(tail + 2) : name;
     let letters = Math.min(text.length, Math.floor(wide / 4));
     let piece = text.slice(0, letters);
     while (letters > 1 && pen.measureText(piece).width > wide) {
@@ -237,15 +267,21 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
   }
 
   function colourOf(b, isDark) {
-    if (!b.up) return isDark ? "#4a4f5a" : "#d6d1c8";
+    if (isBase(b)) return isDark ? "#4a4f5a" : "#d6d1c8";
     if (b.colour?.isDark === isDark) return b.colour.text;
     const p = packageOf(b.key), kind = kindOf(b.key);
-    const hue = hueOf(p >= 0 ? packages[p] : "");
-    const shade = (hueOf(nameOf(b.key)) % 9) - 4;
-    const grey = ["eval", "require", "synthetic", "main"].includes(kind);
-    const chroma = grey ? 14 : OPS.has(kind) ? 30 : 58;
-    const light = isDark ? 34 + shade : 78 + shade;
-    const text = `hsl(${OPS.has(kind) ? 205 : hue} ${isDark ? chroma * 0.75 : chroma}% ${light}%)`;
+    const shade = hueOf(nameOf(b.key)) % 11;
+    const known = timeline.colourOf(p);
+    const base = known && getComputedStyle(document.documentElement).getPropertyValue(known).trim();
+    const isPlain = ["eval", "require", "synthetic"].includes(kind);
+    let text;
+    if (isPlain || OPS.has(kind)) {
+      text = `hsl(${isPlain ? 40 : 205} ${isDark ? 8 : 22}% ${isDark ? 30 + shade : 80 + shade}%)`;
+    } else if (base) {
+      text = mixed(base, isDark ? "#1c1f24" : "#ffffff", (isDark ? 0.3 : 0.36) + shade * 0.018);
+    } else {
+      text = `hsl(${hueOf(p >= 0 ? packages[p] : "")} 26% ${isDark ? 30 + shade : 74 + shade}%)`;
+    }
     b.colour = { isDark, text };
     return text;
   }
@@ -269,7 +305,7 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     const parts = above.length > 9 ? [...above.slice(0, 2), undefined, ...above.slice(-6)] : above;
     trail.replaceChildren(...parts.flatMap((b, index) => [
       index > 0 ? el("span", { class: "dim" }, " › ") : "",
-      b ? el("button", { type: "button", onclick: () => zoom(b) }, cut(b.up ? nameOf(b.key) : "all", 50))
+      b ? el("button", { type: "button", onclick: () => zoom(b) }, cut(b.up ? labelOf(b) : "all", 50))
         : "…",
     ]));
     const f = functionOf(zoomed);
@@ -278,7 +314,7 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     }
   }
 
-  const functionOf = (b) => (!b.up || options.by === "package" ? undefined
+  const functionOf = (b) => (isBase(b) || options.by === "package" ? undefined
     : options.by === "line" ? frames.function[b.key] : b.key);
 
   function words(b) {
@@ -376,6 +412,12 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
         options.upward = upward;
         layout();
       }),
+    report.threads.length > 1 && choice("Threads", [
+      [false, "All in one"], [true, "By thread", "Each thread by itself"],
+    ], options.byThread, (byThread) => {
+      options.byThread = byThread;
+      rebuild();
+    }),
     search_, said,
     el("button", { type: "button", onclick: () => zoom(root) }, "Reset")),
   trail, scroller, spoken);
@@ -386,5 +428,15 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
   return () => observer.disconnect();
 };
 
+// A colour and some of another one, both as #rrggbb.
+function mixed(one, other, part) {
+  const bytes = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  const [a, b] = [bytes(one), bytes(other)];
+  return `rgb(${a.map((v, i) => Math.round(v * (1 - part) + b[i] * part)).join(" ")})`;
+}
+
 // What the reader chose stays chosen.
-const flameOptions = { by: report.by, inverted: false, upward: false, search: "" };
+const flameOptions = {
+  by: report.by, inverted: false, upward: false, byThread: report.by_thread,
+  search: "",
+};

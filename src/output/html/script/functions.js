@@ -40,6 +40,7 @@ views.function = (main, now, [word]) => {
   }
   const { kind, file, line, place } = report.functions;
   const all = now.functions.total[f];
+  const { edges, sites, callersOf, calleesOf, sitesOf } = calls(), samples = now.calls();
   main.append(
     el("h2", { class: "heading" }, cut(functionNames[f], 2000)),
     el("p", { class: "under" }, el("span", { class: "tag" }, KIND_WORDS[kind[f]] ?? kind[f]), " ",
@@ -54,37 +55,37 @@ views.function = (main, now, [word]) => {
         el("span", {}, "own samples")),
       el("div", { class: "card" }, el("b", {}, count(all)), el("span", {}, "total samples"))));
 
-  const edgeTable = (label, edges, other, empty) => table({
-    label, sort: 1, empty, rows: edges.filter((e) => now.edges[e] > 0), columns: [
+  const edgeTable = (label, list, other, empty) => table({
+    label, sort: 1, empty, rows: list.filter((e) => samples.edges[e] > 0), columns: [
       {
         name: label, value: (e) => functionNames[other[e]], class: "main",
         cell: (e) => functionLink(other[e]),
       },
       {
         name: "Of its time", number: true, title: "Of the samples of this function",
-        value: (e) => now.edges[e], cell: (e) => share(now.edges[e], all),
+        value: (e) => samples.edges[e], cell: (e) => share(samples.edges[e], all),
       },
-      countColumn("Samples", (e) => now.edges[e]),
+      countColumn("Samples", (e) => samples.edges[e]),
     ],
   }).node;
-  const sites = sitesOf(f).filter((s) => now.sites[s] > 0);
+  const from = sitesOf(f).filter((s) => samples.sites[s] > 0);
   const own = functionLines(now, f);
   main.append(el("div", { class: "panels" },
     el("section", { class: "panel" }, el("h2", {}, "Called by"),
-      edgeTable("Caller", callersOf(f), tree.edges.caller, "It is outermost.")),
+      edgeTable("Caller", callersOf(f), edges.caller, "It is outermost.")),
     el("section", { class: "panel" }, el("h2", {}, "Calls"),
-      edgeTable("Callee", calleesOf(f), tree.edges.callee, "It was seen calling nothing.")),
-    sites.length > 0 && el("section", { class: "panel wide" }, el("h2", {}, "Called at"),
+      edgeTable("Callee", calleesOf(f), edges.callee, "It was seen calling nothing.")),
+    from.length > 0 && el("section", { class: "panel wide" }, el("h2", {}, "Called at"),
       table({
-        label: "Line", rows: sites, sort: 1, columns: [
+        label: "Line", rows: from, sort: 1, columns: [
           {
-            name: "Line", class: "main", cell: (s) => lineExcerpt(tree.sites.line[s]),
-            value: (s) => placeName(tree.lines.file[tree.sites.line[s]],
-              tree.lines.line[tree.sites.line[s]]),
+            name: "Line", class: "main", cell: (s) => lineExcerpt(sites.line[s]),
+            value: (s) => placeName(tree.lines.file[sites.line[s]],
+              tree.lines.line[sites.line[s]]),
           },
           {
-            name: "Of its time", number: true, value: (s) => now.sites[s],
-            cell: (s) => share(now.sites[s], all),
+            name: "Of its time", number: true, value: (s) => samples.sites[s],
+            cell: (s) => share(samples.sites[s], all),
           },
         ],
       }).node),

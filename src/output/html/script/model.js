@@ -12,7 +12,6 @@ const tree = (() => {
   const size = stacks.caller.length;
   const parent = new Int32Array(size), of = new Int32Array(size), owner = new Int32Array(size);
   const line = new Int32Array(size), file = new Int32Array(size), pack = new Int32Array(size);
-  const edge = new Int32Array(size).fill(-1), site = new Int32Array(size).fill(-1);
   const head = new Int32Array(size).fill(-1), next = new Int32Array(size).fill(-1);
 
   // Lines that something executes.
@@ -29,15 +28,6 @@ const tree = (() => {
     return lineIds.get(key);
   });
 
-  // Calls: from a function, and from a line, to a function.
-  const many = functions.name.length;
-  const edges = { caller: [], callee: [] }, sites = { line: [], callee: [] };
-  const edgeIds = new Map(), siteIds = new Map();
-  const idOf = (ids, key, make) => {
-    let id = ids.get(key);
-    if (id === undefined) ids.set(key, (id = make()));
-    return id;
-  };
   for (let n = 0; n < size; n++) {
     const up = stacks.caller[n] - 1, at = stacks.frame[n];
     const f = frames.function[at];
@@ -48,13 +38,6 @@ const tree = (() => {
     pack[n] = functions.package[f] >= 0 ? functions.package[f] : up >= 0 ? pack[up] : -1;
     // What an op takes is its function's own.
     owner[n] = OPS.has(functions.kind[f]) && up >= 0 ? owner[up] : n;
-    if (up < 0) continue;
-    const g = of[up];
-    edge[n] = idOf(edgeIds, g * many + f, () => edges.caller.push(g) && edges.callee.push(f) - 1);
-    const l = line[up];
-    if (l >= 0) {
-      site[n] = idOf(siteIds, l * many + f, () => sites.line.push(l) && sites.callee.push(f) - 1);
-    }
   }
   for (let n = size - 1; n >= 0; n--) {
     if (parent[n] < 0) continue;
@@ -62,47 +45,85 @@ const tree = (() => {
     head[parent[n]] = n;
   }
 
-  // Bits: what a stack is the first to have.
-  const FIRST = { of: 1, line: 2, pack: 4, file: 8, edge: 16, site: 32 };
-  const first = new Uint8Array(size);
-  const kinds = [
-    [of, many, FIRST.of], [line, lines.file.length, FIRST.line],
-    [pack, packages.length, FIRST.pack], [file, files.length, FIRST.file],
-    [edge, edges.caller.length, FIRST.edge], [site, sites.line.length, FIRST.site],
-  ].map(([ids, length, bit]) => ({ ids, open: new Int32Array(length), bit }));
-  const enter = (n) => {
-    for (const { ids, open, bit } of kinds) {
-      if (ids[n] >= 0 && open[ids[n]]++ === 0) first[n] |= bit;
-    }
-  };
-  const leave = (n) => {
-    for (const { ids, open } of kinds) if (ids[n] >= 0) open[ids[n]]--;
-  };
-  for (let root = 0; root < size; root++) {
-    if (parent[root] >= 0) continue;
-    let n = root;
-    enter(n);
-    for (;;) {
-      if (head[n] >= 0) {
-        n = head[n];
-      } else {
-        leave(n);
-        while (n !== root && next[n] < 0) {
-          n = parent[n];
-          leave(n);
-        }
-        if (n === root) break;
-        n = next[n];
+  // For each stack bits: one for each of the columns in which what it has is not in its callers.
+  function firsts(columns) {
+    const first = new Uint8Array(size);
+    const kinds = columns.map(([ids, length], bit) => ({ ids, open: new Int32Array(length), bit }));
+    const enter = (n) => {
+      for (const { ids, open, bit } of kinds) {
+        if (ids[n] >= 0 && open[ids[n]]++ === 0) first[n] |= 1 << bit;
       }
+    };
+    const leave = (n) => {
+      for (const { ids, open } of kinds) if (ids[n] >= 0) open[ids[n]]--;
+    };
+    for (let root = 0; root < size; root++) {
+      if (parent[root] >= 0) continue;
+      let n = root;
       enter(n);
+      for (;;) {
+        if (head[n] >= 0) {
+          n = head[n];
+        } else {
+          leave(n);
+          while (n !== root && next[n] < 0) {
+            n = parent[n];
+            leave(n);
+          }
+          if (n === root) break;
+          n = next[n];
+        }
+        enter(n);
+      }
     }
+    return first;
   }
+
+  const FIRST = { of: 1, line: 2, pack: 4, file: 8 };
+  const first = firsts([
+    [of, functions.name.length], [line, lines.file.length], [pack, packages.length],
+    [file, files.length],
+  ]);
   const lineAt = (at, number) => lineIds.get(at * 0x1_0000_0000 + number);
   return {
-    size, parent, of, owner, line, file, pack, edge, site, head, next, first, FIRST,
-    lines, edges, sites, lineAt,
+    size, parent, of, owner, line, file, pack, head, next, first, FIRST, lines, lineAt, firsts,
   };
 })();
+
+// What is made when it is first asked for.
+function lazy(make) {
+  let made;
+  return () => (made ??= make());
+}
+
+// Calls: from a function, and from a line, to a function. For each stack, which call it ends with.
+const calls = lazy(() => {
+  const { size, parent, of, line, firsts } = tree;
+  const many = report.functions.name.length;
+  const edge = new Int32Array(size).fill(-1), site = new Int32Array(size).fill(-1);
+  const edges = { caller: [], callee: [] }, sites = { line: [], callee: [] };
+  const edgeIds = new Map(), siteIds = new Map();
+  const idOf = (ids, key, make) => {
+    let id = ids.get(key);
+    if (id === undefined) ids.set(key, (id = make()));
+    return id;
+  };
+  for (let n = 0; n < size; n++) {
+    const up = parent[n], f = of[n];
+    if (up < 0) continue;
+    const g = of[up], l = line[up];
+    edge[n] = idOf(edgeIds, g * many + f, () => edges.caller.push(g) && edges.callee.push(f) - 1);
+    if (l >= 0) {
+      site[n] = idOf(siteIds, l * many + f, () => sites.line.push(l) && sites.callee.push(f) - 1);
+    }
+  }
+  const first = firsts([[edge, edges.caller.length], [site, sites.line.length]]);
+  return {
+    edge, site, edges, sites, first, FIRST: { edge: 1, site: 2 },
+    callersOf: grouped(edges.callee), calleesOf: grouped(edges.caller),
+    sitesOf: grouped(sites.callee), callsAt: grouped(sites.line),
+  };
+});
 
 const buckets = report.samples.start.length - 1;
 const columns = {
@@ -133,7 +154,7 @@ function eachSample(filter, take) {
 
 // Own and total samples of everything under a filter.
 function computed(filter) {
-  const { size, parent, of, owner, line, file, pack, edge, site, first, FIRST } = tree;
+  const { size, parent, of, owner, line, file, pack, first, FIRST } = tree;
   const self = new Float64Array(size);
   const threads = report.threads.map(() => ({ running: 0, waiting: 0, first: -1, last: -1 }));
   let total = 0, running = 0, bucket = 0;
@@ -160,10 +181,10 @@ function computed(filter) {
     lines: pair(tree.lines.file.length),
     packages: pair(report.packages.length),
     files: pair(report.files.length),
-    edges: new Float64Array(tree.edges.caller.length),
-    sites: new Float64Array(tree.sites.line.length),
+    // Samples by call.
+    calls: lazy(() => callSamples(all)),
   };
-  const { functions, lines, packages, files, edges, sites } = result;
+  const { functions, lines, packages, files } = result;
   for (let n = 0; n < size; n++) {
     const samples = all[n];
     if (samples === 0) continue;
@@ -179,10 +200,22 @@ function computed(filter) {
     if (bits & FIRST.line) lines.total[line[n]] += samples;
     if (bits & FIRST.pack) packages.total[pack[n]] += samples;
     if (bits & FIRST.file) files.total[file[n]] += samples;
-    if (bits & FIRST.edge) edges[edge[n]] += samples;
-    if (bits & FIRST.site) sites[site[n]] += samples;
   }
   return result;
+}
+
+// The whole recording.
+const everything = computed({});
+
+function callSamples(all) {
+  const { edge, site, first, FIRST } = calls();
+  const edges = new Float64Array(calls().edges.caller.length);
+  const sites = new Float64Array(calls().sites.line.length);
+  for (let n = 0; n < tree.size; n++) {
+    if (first[n] & FIRST.edge) edges[edge[n]] += all[n];
+    if (first[n] & FIRST.site) sites[site[n]] += all[n];
+  }
+  return { edges, sites };
 }
 
 // Lists by key, made when they are first asked for.
@@ -200,21 +233,38 @@ function grouped(keys) {
   };
 }
 
-const callersOf = grouped(tree.edges.callee);
-const calleesOf = grouped(tree.edges.caller);
-const sitesOf = grouped(tree.sites.callee);
-const callsAt = grouped(tree.sites.line);
 const linesOf = grouped(tree.lines.file);
 const functionsIn = grouped(report.functions.file);
 
 const isOp = (f) => OPS.has(report.functions.kind[f]);
 
-// The name of a file as people want it: from the working directory on.
-function fileName(index) {
-  const { name } = report.files[index];
-  const folder = report.about.folder;
-  return folder && name.startsWith(`${folder}/`) ? name.slice(folder.length + 1) : name;
-}
+// The names of files as people want them: from the working directory on, or from the folder that
+// holds the modules. Which folders these are is known from packages in files of their names.
+const fileNames = (() => {
+  const { functions, packages, files, about } = report;
+  const folders = new Set(about.folder ? [`${about.folder}/`] : []);
+  functions.file.forEach((file, f) => {
+    if (file < 0 || functions.package[f] < 0) return;
+    const { name } = files[file];
+    const end = `/${packages[functions.package[f]].replaceAll("::", "/")}.pm`;
+    if (name.endsWith(end)) folders.add(name.slice(0, name.length - end.length + 1));
+  });
+  const order = [...folders].sort((a, b) => b.length - a.length);
+  const shorter = (name) => {
+    const folder = order.find((start) => name.startsWith(start));
+    return folder ? name.slice(folder.length) : name;
+  };
+  // Names that have the place of an eval in them have a file in them.
+  const short = files.map(({ name }) => {
+    const [, start, inner] = /^(\([\w ]+\)\[)(.*)$/s.exec(name) ?? [];
+    return start ? start + shorter(inner) : shorter(name);
+  });
+  const seen = new Map();
+  for (const name of short) seen.set(name, (seen.get(name) ?? 0) + 1);
+  return short.map((name, index) => (name && seen.get(name) === 1 ? name : files[index].name));
+})();
+
+const fileName = (index) => fileNames[index];
 
 function placeName(index, line) {
   return line ? `${fileName(index)}:${line}` : fileName(index);
@@ -224,9 +274,13 @@ function placeName(index, line) {
 const functionNames = (() => {
   const seen = new Map();
   for (const name of report.functions.name) seen.set(name, (seen.get(name) ?? 0) + 1);
+  const shortOf = new Map(report.files.map(({ name }, index) => [name, fileNames[index]]));
   return report.functions.name.map((name, f) => {
-    const shown = visible(name), place = report.functions.place[f];
-    return seen.get(name) > 1 && place ? `${shown} (${visible(place)})` : shown;
+    // Anonymous subs and string evals have the file in their names.
+    const shown = visible(name.replace(/\[(.+):(\d+)\]/s, (whole, file, line) =>
+      (shortOf.has(file) ? `[${shortOf.get(file)}:${line}]` : whole)));
+    const place = report.functions.place[f];
+    return seen.get(name) > 1 && place ? `${shown} (${visible(shortOf.get(place) ?? place)})` : shown;
   });
 })();
 

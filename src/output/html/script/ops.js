@@ -22,13 +22,17 @@ views.ops = (main, now) => {
       el("span", { class: "dim" }, percent(samples, total[f])))),
     lines.length > 3 && link(`function/${f}`, `${lines.length - 3} more`, { class: "all" })];
   };
+  const most = rows.reduce((max, f) => Math.max(max, now.functions.total[f]), 0);
   const kinds = ["op", "syscall", "xsub"].filter((k) => rows.some((f) => kind[f] === k));
   let only, text = "";
   const list = table({
     label: "Ops and calls", rows, sort: 2, empty: "Nothing of this kind has samples.", columns: [
       { name: "What", value: (f) => functionNames[f], cell: functionLink, class: "main" },
       { name: "Kind", value: (f) => kind[f], cell: (f) => KIND_WORDS[kind[f]] },
-      totalColumn((f) => now.functions.total[f], now.total),
+      {
+        name: "Share", number: true, value: (f) => now.functions.total[f],
+        cell: (f) => share(now.functions.total[f], now.total, most),
+      },
       countColumn("Samples", (f) => now.functions.total[f]),
       { name: "Where", cell: where, class: "where" },
     ],

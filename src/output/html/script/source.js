@@ -12,7 +12,8 @@ views.source = (main, now, [fileWord, lineWord]) => {
     main.append(el("p", { class: "notice" }, "No sample passes the filters."));
     return undefined;
   }
-  const file = report.files[Number(fileWord)] && fileWord !== "" ? Number(fileWord) : rows[0];
+  const file = report.files[Number(fileWord)] && fileWord !== "" ? Number(fileWord)
+    : rows.find((f) => report.files[f].why === null) ?? rows[0];
   const wanted = Number(lineWord) || 0;
   const list = el("ul");
   const draw = (text) => {
@@ -20,7 +21,7 @@ views.source = (main, now, [fileWord, lineWord]) => {
     const shown = rows.filter((f) => matches(report.files[f].name));
     list.replaceChildren(...shown.slice(0, 1000).map((f) => el("li", {},
       link(`source/${f}`, [
-        el("span", { class: "file-name" }, visible(fileName(f))),
+        el("span", { class: "file-name" }, el("bdi", {}, visible(fileName(f)))),
         el("span", { class: "file-share" }, percent(own[f], now.total)),
         el("i", { class: "meter", style: { "--w": own[rows[0]] ? own[f] / own[rows[0]] : 0 } }),
       ], {
@@ -82,7 +83,7 @@ function annotated(now, file, wanted) {
     el("code", { role: "cell" }, line === undefined
       ? el("span", { class: "dim" }, text ? "(behind the end of the file)" : "")
       : highlighted(long ? `${line.slice(0, LONGEST)}…` : line, isText[number - 1])),
-    el("span", { class: "notes", role: "cell" }, sub && callersNote(now, sub),
+    el("span", { class: "notes", role: "cell" }, sub && callersNote(now, sub, file),
       l !== undefined && callsNote(now, l, `source/${file}/${number}`)));
     return number === wanted ? [node, lineDetail(now, l)] : [node];
   };
@@ -197,26 +198,28 @@ function subsOf(now, file, text) {
 
 const NOTES = 3;
 
-function callersNote(now, subs) {
+function callersNote(now, subs, file) {
+  const { sites, sitesOf } = calls(), samples = now.calls().sites;
   return subs.slice(0, NOTES).map((f) => {
     const all = now.functions.total[f];
-    const callers = sitesOf(f).filter((s) => now.sites[s] > 0)
-      .sort((a, b) => now.sites[b] - now.sites[a]);
+    const callers = sitesOf(f).filter((s) => samples[s] > 0)
+      .sort((a, b) => samples[b] - samples[a]);
     return el("span", { class: "note callers" }, functionLink(f), ` ${percent(all, now.total)}`,
       callers.length > 0 && " ← ",
-      callers.slice(0, NOTES).map((s, index) => [index > 0 && ", ", lineLink(tree.sites.line[s]),
-        callers.length > 1 && ` ${percent(now.sites[s], all)}`]),
+      callers.slice(0, NOTES).map((s, index) => [index > 0 && ", ", lineLink(sites.line[s], file),
+        callers.length > 1 && ` ${percent(samples[s], all)}`]),
       callers.length > NOTES && link(`function/${f}`, `, ${callers.length - NOTES} more`));
   });
 }
 
 function callsNote(now, line, path) {
-  const calls = callsAt(line).filter((s) => now.sites[s] > 0)
-    .sort((a, b) => now.sites[b] - now.sites[a]);
-  return calls.length > 0 && el("span", { class: "note calls" }, "→ ",
-    calls.slice(0, NOTES).map((s, index) => [index > 0 && ", ",
-      functionLink(tree.sites.callee[s]), ` ${percent(now.sites[s], now.total)}`]),
-    calls.length > NOTES && [", ", link(path, `${calls.length - NOTES} more`)]);
+  const { sites, callsAt } = calls(), samples = now.calls().sites;
+  const found = callsAt(line).filter((s) => samples[s] > 0)
+    .sort((a, b) => samples[b] - samples[a]);
+  return found.length > 0 && el("span", { class: "note calls" }, "→ ",
+    found.slice(0, NOTES).map((s, index) => [index > 0 && ", ",
+      functionLink(sites.callee[s]), ` ${percent(samples[s], now.total)}`]),
+    found.length > NOTES && [", ", link(path, `${found.length - NOTES} more`)]);
 }
 
 // All that is known of a line.
@@ -234,13 +237,14 @@ function lineDetail(now, line) {
       within.set(tree.of[n], (within.get(tree.of[n]) ?? 0) + now.all[n]);
     }
   }
-  const calls = callsAt(line).filter((s) => now.sites[s] > 0);
-  const small = (label, rows, cell, samples) => rows.length > 0 && table({
+  const { sites, callsAt } = calls(), samples = now.calls().sites;
+  const found = callsAt(line).filter((s) => samples[s] > 0);
+  const small = (label, rows, cell, part) => rows.length > 0 && table({
     label, rows, sort: 1, columns: [
       { name: label, value: String, cell, class: "main" },
       {
-        name: "Of the line", number: true, value: samples,
-        cell: (row) => share(samples(row), all),
+        name: "Of the line", number: true, value: part,
+        cell: (row) => share(part(row), all),
       },
     ],
   }).node;
@@ -248,6 +252,6 @@ function lineDetail(now, line) {
     el("p", {}, "own ", share(own[line], now.total), " total ", share(all, now.total)),
     el("div", { class: "panels" },
       small("In", [...within.keys()], functionLink, (f) => within.get(f)),
-      small("Calls, and ops", calls, (s) => functionLink(tree.sites.callee[s]),
-        (s) => now.sites[s])));
+      small("Calls, and ops", found, (s) => functionLink(sites.callee[s]),
+        (s) => samples[s])));
 }

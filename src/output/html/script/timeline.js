@@ -7,7 +7,7 @@ const timeline = (() => {
 
   // The packages that get a colour, by their own samples of the whole recording.
   const top = (() => {
-    const own = computed({}).packages.own;
+    const own = everything.packages.own;
     const order = [...own.keys()].sort((a, b) => own[b] - own[a]).filter((p) => own[p] > 0);
     return order.slice(0, SERIES);
   })();
@@ -19,7 +19,7 @@ const timeline = (() => {
 
   // Samples by bin and series: a bin is wide enough for some samples.
   function binned(width) {
-    const least = report.about.rate > 0 ? 5 / report.about.rate : duration / 100;
+    const least = report.about.rate > 0 ? 12 / report.about.rate : duration / 100;
     const wanted = Math.max(1, Math.min(Math.floor(width / 3), Math.floor(duration / least)));
     const size = Math.max(1, Math.ceil(buckets / wanted)), number = Math.ceil(buckets / size);
     const sums = new Float64Array(number * (SERIES + 2));
@@ -212,5 +212,7 @@ const timeline = (() => {
       el("b", {}, `${from} s: ${plural(all, "sample")}`), ...lines);
   }
 
-  return { draw };
+  // What the other views colour packages with.
+  const colourOf = (p) => (p >= 0 && seriesOf[p] < SERIES ? `--series-${seriesOf[p]}` : undefined);
+  return { draw, colourOf };
 })();

@@ -34,6 +34,7 @@ function plural(number, one, many = one + "s") {
 function percent(part, all) {
   if (!(all > 0)) return "–";
   const share = (100 * part) / all;
+  if (share > 0 && share < 0.005) return "<0.01 %";
   return `${share > 0 && share < 0.095 ? share.toFixed(2) : share.toFixed(1)} %`;
 }
 

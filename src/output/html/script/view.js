@@ -72,8 +72,11 @@ function placeLink(file, line) {
   });
 }
 
-function lineLink(line) {
-  return placeLink(tree.lines.file[line], tree.lines.line[line]);
+// `home` is the file in which the link stands: there the line is enough.
+function lineLink(line, home) {
+  const file = tree.lines.file[line], number = tree.lines.line[line];
+  return file !== home ? placeLink(file, number)
+    : link(`source/${file}/${number}`, `line ${number}`, { class: "place" });
 }
 
 const TABS = [
@@ -112,7 +115,9 @@ function show() {
   const before = state.current && JSON.stringify(state.filter);
   const wasIn = state.current && pathNow();
   Object.assign(state, parseAddress());
-  if (before !== JSON.stringify(state.filter)) state.current = computed(state.filter);
+  if (before !== JSON.stringify(state.filter)) {
+    state.current = Object.keys(state.filter).length ? computed(state.filter) : everything;
+  }
   drawFrame();
   timeline.draw();
   dispose?.();
