@@ -11,6 +11,7 @@ mod file;
 pub mod firefox;
 pub mod flamegraph;
 mod format;
+pub mod html;
 mod json;
 pub mod pprof;
 pub mod speedscope;
@@ -53,6 +54,8 @@ pub fn render(
         Format::Callgrind => callgrind::write(profile, picture, to),
         Format::Firefox => firefox::write(profile, picture, to),
         Format::Chrometrace => chrometrace::write(profile, picture, to),
-        Format::Html | Format::P5spy => Err(io::Error::other("not yet")),
+        Format::Html => html::write(profile, picture, to),
+        // It is the recording itself, which a profile no longer is.
+        Format::P5spy => Err(io::ErrorKind::Unsupported.into()),
     }
 }
