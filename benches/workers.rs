@@ -73,6 +73,8 @@ fn cpu_of(child: &Child) -> f64 {
 }
 
 /// Records them, and returns the share of a CPU that it took.
+// `cpu_of` waits for it.
+#[allow(clippy::zombie_processes)]
 fn record(workers: usize, kind: &str, options: &[&str]) -> f64 {
     let seconds = std::env::var("P5SPY_BENCH_SECONDS").unwrap_or("20".into());
     let family = Family::start(workers, kind);

@@ -139,7 +139,6 @@ pub fn thread_cpu() -> Duration {
 pub fn attach(pid: i32, sources: &Sources) -> Target {
     let process = Process::open(pid).expect("the program runs");
     Target::attach_patiently(
-        &[],
         process,
         sources,
         &mut |w| eprintln!("attaching: {w}"),

@@ -145,12 +145,25 @@ impl Target {
         &self.kin
     }
 
-    /// Like [`Target::attach_among`], but gives a perl that is still starting a moment to get ready,
-    /// as long as `go_on` says so.
+    /// Like [`Target::attach`], but gives a perl that is still starting a moment to get ready, as
+    /// long as `go_on` says so.
     ///
     /// # Errors
     /// [`AttachError`].
     pub fn attach_patiently(
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, AttachError> {
+        Self::attach_patiently_among(&[], process, sources, warn, go_on)
+    }
+
+    /// Like [`Target::attach_patiently`]; see [`Target::attach_among`].
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_patiently_among(
         family: &[Kin],
         process: Process,
         sources: &Sources,

@@ -64,7 +64,7 @@ fn dump(
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
     let process = Process::open(pid)?;
-    let target = Target::attach_patiently(&[], process, sources, &mut warn, &mut || true)?;
+    let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
     let wanted = locals.and_then(|choice| wanted(choice, &target));
     let taken = take(&target, options, wanted);
     // The end of the process is near, and cheaper than to free a thousand names one by one.

@@ -50,13 +50,8 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
             write(&identity, &with_block_types(&resolved, &names)?, &image)
         }
         LayoutSource::Pid(pid) => {
-            let target = Target::attach_patiently(
-                &[],
-                Process::open(*pid)?,
-                &sources,
-                &mut warn,
-                &mut || true,
-            )?;
+            let target =
+                Target::attach_patiently(Process::open(*pid)?, &sources, &mut warn, &mut || true)?;
             write(
                 &target.perl.identity,
                 &target.perl.resolved,

@@ -91,10 +91,16 @@ impl Session {
             let attached = Process::open(*pid)
                 .map_err(AttachError::from)
                 .and_then(|process| {
-                    Target::attach_patiently(&family, process, sources, &mut warn, &mut || {
-                        asked = requests.take().first().copied();
-                        asked.is_none()
-                    })
+                    Target::attach_patiently_among(
+                        &family,
+                        process,
+                        sources,
+                        &mut warn,
+                        &mut || {
+                            asked = requests.take().first().copied();
+                            asked.is_none()
+                        },
+                    )
                 });
             match (attached, asked) {
                 (Err(_), Some(request)) => {
