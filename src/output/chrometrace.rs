@@ -15,8 +15,7 @@ use std::time::Duration;
 #[derive(Serialize)]
 struct Event<'a, A: Serialize> {
     ph: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
+    name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     cat: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,7 +177,7 @@ impl Events<'_, '_> {
         });
         self.event(&Event {
             ph: "B",
-            name: Some(self.spots.title(entry)),
+            name: self.spots.title(entry),
             cat: Some("perl"),
             ts: Some(micros(at)),
             pid,
@@ -200,7 +199,8 @@ impl Events<'_, '_> {
         {
             self.event(&Event {
                 ph: "E",
-                name: None,
+                // Not asked for by the format, but some viewers close nothing without it.
+                name: self.spots.title(ended.entry),
                 cat: None,
                 ts: Some(micros(at)),
                 pid,
@@ -220,7 +220,7 @@ impl Events<'_, '_> {
         ] {
             self.event(&Event {
                 ph: "M",
-                name: Some(what),
+                name: what,
                 cat: None,
                 ts: None,
                 pid,
