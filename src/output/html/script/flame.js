@@ -221,12 +221,12 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     pen.textBaseline = "middle";
     const top = scroller.scrollTop;
     const ink = css.getPropertyValue("--box-ink"), accent = css.getPropertyValue("--accent");
+    const outer = depthOf(zoomed);
     for (const placed of boxes) {
       const { b, x, wide, row } = placed;
       const y = rowTop(row) - top;
       if (y + ROW < 0 || y > height) continue;
-      const isAbove = row < depthOf(zoomed);
-      pen.globalAlpha = isAbove ? 0.55 : 1;
+      pen.globalAlpha = row < outer ? 0.55 : 1;
       pen.fillStyle = matches && !isBase(b) && !matches(b.key)
         ? (isDark ? "#33363d" : "#e6e3dd") : colourOf(b, isDark);
       pen.fillRect(x, y + 0.5, Math.max(0.5, wide - (wide > 3 ? 1 : 0)), ROW - 1);

@@ -42,11 +42,11 @@ views.function = (main, now, [word]) => {
   const all = now.functions.total[f];
   const { edges, sites, callersOf, calleesOf, sitesOf } = calls(), samples = now.calls();
   main.append(
-    el("h2", { class: "heading" }, cut(functionNames[f], 2000)),
+    el("h2", { class: "heading" }, cut(functionNames[f], 600)),
     el("p", { class: "under" }, el("span", { class: "tag" }, KIND_WORDS[kind[f]] ?? kind[f]), " ",
       placeLink(file[f], line[f]),
       !place[f] && file[f] < 0 && kind[f] === "xsub" && el("span", { class: "dim" }, "written in C"),
-      " ", link(`flame/function/${encodeURIComponent(report.functions.name[f].slice(0, 300))}`,
+      " ", link(`flame/function/${encodeURIComponent([...report.functions.name[f]].slice(0, 300).join(""))}`,
         "in the flame graph", { class: "all" })),
     el("div", { class: "cards" },
       el("div", { class: "card" }, share(now.functions.own[f], now.total), el("span", {}, "own")),
