@@ -396,10 +396,16 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     draw();
   });
 
-  const search_ = searchBox("Search the graph", search, options.search);
+  const search_ = searchBox("Search the graph", (text) => {
+    remember(options.by, ...(text ? [text] : []));
+    search(text);
+  }, options.search);
   main.append(el("div", { class: "toolbar" },
     choice("A box is", [["function", "Functions"], ["line", "Lines"], ["package", "Packages"]],
-      options.by, (by) => (location.hash = addressOf(`flame/${by}`))),
+      options.by, (by) => {
+        const searched = options.search && `/${encodeURIComponent(options.search)}`;
+        location.hash = addressOf(`flame/${by}${searched}`);
+      }),
     choice("Merged", [
       [false, "Callers first", "From the main program to what it calls"],
       [true, "Leaves first", "From what is executing back to its callers"],

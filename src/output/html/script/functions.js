@@ -1,6 +1,6 @@
 // All functions, and one with its callers and callees.
 
-views.functions = (main, now) => {
+views.functions = (main, now, [asked = ""]) => {
   const { own, total } = now.functions;
   const rows = [...total.keys()].filter((f) => total[f] > 0 && !isOp(f));
   const most = rows.reduce((max, f) => Math.max(max, own[f]), 0);
@@ -20,10 +20,15 @@ views.functions = (main, now) => {
   });
   const said = el("span", { class: "dim", role: "status" }, plural(rows.length, "function"));
   const search = searchBox("Search functions, packages, files", (text) => {
+    remember(...(text ? [text] : []));
+    filter(text);
+  }, asked);
+  const filter = (text) => {
     const matches = matcher(text);
     const shown = list.filter((f) => matches(`${functionNames[f]} ${whereText(f)}`));
     said.textContent = plural(shown, "function");
-  });
+  };
+  if (asked) filter(asked);
   main.append(el("div", { class: "toolbar" }, search, said), list.node);
 };
 
