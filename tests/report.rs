@@ -175,7 +175,7 @@ fn it_says_what_collapsed_stacks_say() {
     let within: usize = counts[..number(&start[half])].iter().map(number).sum();
     assert!(within > 0 && (within as u64) < all);
     let address = format!("#/overview?time=0-{}", bucket * half as f64);
-    let part = main_part(&in_browser(&page, &address).unwrap());
+    let part = main_part(&in_browser(&page, &address).unwrap()).replace(',', "");
     let words: Vec<&str> = part.split_whitespace().collect();
     let said = words
         .windows(2)

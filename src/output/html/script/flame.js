@@ -221,12 +221,12 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     pen.textBaseline = "middle";
     const top = scroller.scrollTop;
     const ink = css.getPropertyValue("--box-ink"), accent = css.getPropertyValue("--accent");
+    const outer = depthOf(zoomed);
     for (const placed of boxes) {
       const { b, x, wide, row } = placed;
       const y = rowTop(row) - top;
       if (y + ROW < 0 || y > height) continue;
-      const isAbove = row < depthOf(zoomed);
-      pen.globalAlpha = isAbove ? 0.55 : 1;
+      pen.globalAlpha = row < outer ? 0.55 : 1;
       pen.fillStyle = matches && !isBase(b) && !matches(b.key)
         ? (isDark ? "#33363d" : "#e6e3dd") : colourOf(b, isDark);
       pen.fillRect(x, y + 0.5, Math.max(0.5, wide - (wide > 3 ? 1 : 0)), ROW - 1);
@@ -396,10 +396,16 @@ views.flame = (main, now, [byWord, searchWord = ""]) => {
     draw();
   });
 
-  const search_ = searchBox("Search the graph", search, options.search);
+  const search_ = searchBox("Search the graph", (text) => {
+    remember(options.by, ...(text ? [text] : []));
+    search(text);
+  }, options.search);
   main.append(el("div", { class: "toolbar" },
     choice("A box is", [["function", "Functions"], ["line", "Lines"], ["package", "Packages"]],
-      options.by, (by) => (location.hash = addressOf(`flame/${by}`))),
+      options.by, (by) => {
+        const searched = options.search && `/${encodeURIComponent(options.search)}`;
+        location.hash = addressOf(`flame/${by}${searched}`);
+      }),
     choice("Merged", [
       [false, "Callers first", "From the main program to what it calls"],
       [true, "Leaves first", "From what is executing back to its callers"],

@@ -1,6 +1,6 @@
 // All functions, and one with its callers and callees.
 
-views.functions = (main, now) => {
+views.functions = (main, now, [asked = ""]) => {
   const { own, total } = now.functions;
   const rows = [...total.keys()].filter((f) => total[f] > 0 && !isOp(f));
   const most = rows.reduce((max, f) => Math.max(max, own[f]), 0);
@@ -20,10 +20,15 @@ views.functions = (main, now) => {
   });
   const said = el("span", { class: "dim", role: "status" }, plural(rows.length, "function"));
   const search = searchBox("Search functions, packages, files", (text) => {
+    remember(...(text ? [text] : []));
+    filter(text);
+  }, asked);
+  const filter = (text) => {
     const matches = matcher(text);
     const shown = list.filter((f) => matches(`${functionNames[f]} ${whereText(f)}`));
     said.textContent = plural(shown, "function");
-  });
+  };
+  if (asked) filter(asked);
   main.append(el("div", { class: "toolbar" }, search, said), list.node);
 };
 
@@ -42,11 +47,11 @@ views.function = (main, now, [word]) => {
   const all = now.functions.total[f];
   const { edges, sites, callersOf, calleesOf, sitesOf } = calls(), samples = now.calls();
   main.append(
-    el("h2", { class: "heading" }, cut(functionNames[f], 2000)),
+    el("h2", { class: "heading" }, cut(functionNames[f], 600)),
     el("p", { class: "under" }, el("span", { class: "tag" }, KIND_WORDS[kind[f]] ?? kind[f]), " ",
       placeLink(file[f], line[f]),
       !place[f] && file[f] < 0 && kind[f] === "xsub" && el("span", { class: "dim" }, "written in C"),
-      " ", link(`flame/function/${encodeURIComponent(report.functions.name[f].slice(0, 300))}`,
+      " ", link(`flame/function/${encodeURIComponent([...report.functions.name[f]].slice(0, 300).join(""))}`,
         "in the flame graph", { class: "all" })),
     el("div", { class: "cards" },
       el("div", { class: "card" }, share(now.functions.own[f], now.total), el("span", {}, "own")),

@@ -91,7 +91,7 @@ function annotated(now, file, wanted) {
   const chunks = [];
   for (let from = 0; from < numbers.length; from += LINES_AT_ONCE) {
     const lines = numbers.slice(from, from + LINES_AT_ONCE);
-    const node = el("div", { class: "chunk", style: { "--lines": lines.length } });
+    const node = el("div", { class: "chunk", role: "rowgroup", style: { "--lines": lines.length } });
     chunks.push({ node, lines, filled: false });
   }
   const fill = (chunk) => {
@@ -129,7 +129,7 @@ function annotated(now, file, wanted) {
         place >= 0 ? `hottest ${place + 1} of ${hottest.length} ▸` : "hottest line ▸")));
   const lines = el("div", {
     class: "code", role: "table", "aria-label": "Source", style: { "--digits": digits },
-  }, el("div", { class: "lines" },
+  }, el("div", { class: "lines", role: "presentation" },
     el("div", { class: "line column-names", role: "row" }, el("span", { class: "gutter" },
       el("span", { class: "own none", role: "columnheader" }, "own %"),
       el("span", { class: "total none", role: "columnheader" }, "total %"),
@@ -225,7 +225,8 @@ function callsNote(now, line, path) {
 // All that is known of a line.
 function lineDetail(now, line) {
   if (line === undefined) {
-    return el("div", { class: "detail" }, el("p", { class: "dim" }, "No sample at this line."));
+    return el("div", { class: "detail", role: "row" },
+      el("p", { class: "dim", role: "cell" }, "No sample at this line."));
   }
   const { own, total } = now.lines;
   const all = total[line];
@@ -248,10 +249,10 @@ function lineDetail(now, line) {
       },
     ],
   }).node;
-  return el("div", { class: "detail" },
+  return el("div", { class: "detail", role: "row" }, el("div", { role: "cell" },
     el("p", {}, "own ", share(own[line], now.total), " total ", share(all, now.total)),
     el("div", { class: "panels" },
       small("In", [...within.keys()], functionLink, (f) => within.get(f)),
       small("Calls, and ops", found, (s) => functionLink(sites.callee[s]),
-        (s) => samples[s])));
+        (s) => samples[s]))));
 }

@@ -136,6 +136,8 @@ const timeline = (() => {
     keys.replaceChildren(...(isLow ? [] : [
       el("span", { class: "dim" }, `Load, own time by package; full height is ${threads} `
         + `${threads === "1.0" ? "thread" : "threads"}`), ...items]));
+    const from = (state.filter.from ?? 0) * report.bucket_seconds;
+    canvas.setAttribute("aria-valuenow", from.toFixed(2));
     canvas.setAttribute("aria-valuetext", state.filter.from === undefined ? "the whole recording"
       : byId("filters").firstChild?.firstChild?.textContent ?? "");
   }

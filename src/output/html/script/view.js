@@ -52,6 +52,15 @@ function setFilter(change) {
   location.hash = addressOf(pathNow(), filter);
 }
 
+// Puts what the reader has typed into the address, without a step in the browser's history.
+function remember(...words) {
+  state.words = words;
+  const address = addressOf(pathNow());
+  try {
+    history.replaceState(null, "", address);
+  } catch { /* Then the address lacks it. */ }
+}
+
 function link(path, text, attributes) {
   return el("a", { href: addressOf(path), ...attributes }, text);
 }
@@ -131,6 +140,10 @@ function show() {
   const stays = wasIn === pathNow();
   if (stays) window.scrollTo(0, scroll);
   else if (state.view !== "source" || !state.words[1]) window.scrollTo(0, 0);
+  // The link that led here is gone; the next Tab goes into what it led to.
+  if (wasIn && !stays && document.activeElement === document.body) {
+    main.focus({ preventScroll: true });
+  }
 }
 
 // Tooltips: of whatever has data-tip, and of the canvases by themselves.
