@@ -126,7 +126,7 @@ fn attach(pid: i32) -> Target {
         learn: false,
     };
     let process = Process::open(pid).unwrap();
-    Target::attach_patiently(&[], process, &sources, &mut |_| {}, &mut || true).unwrap()
+    Target::attach_patiently(process, &sources, &mut |_| {}, &mut || true).unwrap()
 }
 
 /// A program that does not move.
