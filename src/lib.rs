@@ -27,6 +27,7 @@ pub mod perl;
 pub mod probe;
 pub mod process;
 pub mod profile;
+pub mod raw;
 pub mod sampler;
 pub mod text;
 pub mod top;

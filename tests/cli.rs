@@ -48,6 +48,7 @@ fn help() {
         "record --help",
         "dump --help",
         "layout-dump --help",
+        "ps --help",
     ] {
         let said = run_line(line);
         assert_eq!((said.code(), said.err.as_str()), (0, ""));

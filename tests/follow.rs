@@ -98,7 +98,7 @@ fn a_shell_is_as_good_as_a_perl() {
 /// Keeps two workers alive that each do a little and end.
 const PREFORK: &str = r#"
 $| = 1;
-sub handle { my $end = (times)[0] + 0.15; 1 while (times)[0] < $end }
+sub handle { my $end = (times)[0] + 0.05; 1 while (times)[0] < $end }
 sub worker { handle() }
 my %alive;
 print "ready\n";

@@ -4,8 +4,9 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
+use p5_spy::image::Image;
 use p5_spy::layout::schema::Need;
-use p5_spy::layout::{Layout, TableSet};
+use p5_spy::layout::{Cache, Layout, Origin, TableSet};
 use p5_spy::learn::learn;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -131,19 +132,25 @@ fn an_unknown_perl_is_learned_and_remembered() {
     // Damaged, it is found anew.
     let entries = cache.path().join("p5-spy");
     let entry = walk(&entries);
-    let whole = std::fs::read_to_string(&entry).unwrap();
-    for damaged in ["", "nonsense", &whole[..whole.len() / 2]] {
+    let whole = std::fs::read(&entry).unwrap();
+    let mut wrong = whole.clone();
+    wrong[whole.len() / 2] ^= 1;
+    for damaged in [&b""[..], b"nonsense", &whole[..whole.len() / 2], &wrong] {
         std::fs::write(&entry, damaged).unwrap();
         dump(&[]).expect(0, "learned the layout");
-        assert_eq!(std::fs::read_to_string(&entry).unwrap(), whole);
+        assert_eq!(std::fs::read(&entry).unwrap(), whole);
     }
     // One that does not fit the process any more is too.
-    let wrong = whole.replace("si_cxix = { offset = 32", "si_cxix = { offset = 36");
-    assert_ne!(wrong, whole);
-    let wrong = wrong.replace("si_cxmax = { offset = 36", "si_cxmax = { offset = 32");
-    std::fs::write(&entry, wrong).unwrap();
+    let image = Image::open(PERL.as_ref(), PERL.as_ref()).unwrap();
+    let kept = Cache::at(&entries);
+    let mut found = kept.get(&image).unwrap();
+    found.resolved.layout = misled(&found.resolved.layout);
+    let (identity, symbols) = (&found.identity, &found.symbols);
+    kept.put(&image, identity, &found.resolved, symbols)
+        .unwrap();
+    assert_ne!(std::fs::read(&entry).unwrap(), whole);
     dump(&[]).expect(0, "learned the layout");
-    assert_eq!(std::fs::read_to_string(&entry).unwrap(), whole);
+    assert_eq!(std::fs::read(&entry).unwrap(), whole);
 
     // Others could have written it: not believed.
     let folder = entry.parent().unwrap();
@@ -153,6 +160,24 @@ fn an_unknown_perl_is_learned_and_remembered() {
     dump(&["--no-learn"]).expect(0, "");
     std::fs::set_permissions(&entry, std::fs::Permissions::from_mode(0o666)).unwrap();
     dump(&["--no-learn"]).expect(1, "no layout");
+}
+
+/// The same layout with two members in each other's place.
+fn misled(layout: &Layout) -> Layout {
+    let mut wrong = Layout::default();
+    let at = |name| layout.field("stackinfo", name).unwrap();
+    for (spec, field) in layout.fields() {
+        let field = match spec.name {
+            "si_cxix" => at("si_cxmax"),
+            "si_cxmax" => at("si_cxix"),
+            _ => field,
+        };
+        wrong.add_field(spec.structure, spec.name, field, &Origin::Learned);
+    }
+    for (name, value) in layout.constants() {
+        wrong.add_constant(name, value, &Origin::Learned);
+    }
+    wrong
 }
 
 /// What the cache has from debug information is not used where that is not wanted.

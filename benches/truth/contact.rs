@@ -9,9 +9,9 @@ use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::perl::names::{Frame, FrameKind, NameOptions};
 use p5_spy::process::Process;
 use p5_spy::profile::{Sample, Seen, Sink, StackId, Tally};
-use p5_spy::sampler::{Follow, Recording, Sampler, Settings};
+use p5_spy::sampler::{Control, Follow, Recording, Sampler, Settings};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -184,7 +184,7 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
     recording.sink.warm = wanted.warm.max(1);
     recording.sink.running_only = true;
     let recording = Mutex::new(recording);
-    let stop = AtomicBool::new(false);
+    let control = Control::default();
     let settings = Settings {
         rate: wanted.rate,
         duration: Some(wanted.at_most),
@@ -199,7 +199,7 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
         sources,
         settings,
         &recording,
-        &stop,
+        &control,
     );
     let (reads_when_warm, cpu_at_end) = std::thread::scope(|scope| {
         let sampling = scope.spawn(|| {
@@ -215,7 +215,7 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
                 reads_when_warm = Some((have, recording.remote_reads));
             }
             if have >= wanted.samples {
-                stop.store(true, Ordering::Relaxed);
+                control.stop.store(true, Ordering::Relaxed);
             }
         }
         (reads_when_warm, sampling.join().expect("the sampler"))
@@ -326,7 +326,7 @@ pub fn look(
     let mut recording = Recording::<Gate>::default();
     recording.sink.turns = turns.clone();
     let recording = Mutex::new(recording);
-    let stop = AtomicBool::new(false);
+    let control = Control::default();
     let settings = Settings {
         rate: 10_000.0,
         duration: None,
@@ -341,7 +341,7 @@ pub fn look(
         sources.clone(),
         settings,
         &recording,
-        &stop,
+        &control,
     );
     let mut unread = 0;
     std::thread::scope(|scope| {
@@ -355,7 +355,7 @@ pub fn look(
                 unread += 1;
             }
         });
-        stop.store(true, Ordering::Relaxed);
+        control.stop.store(true, Ordering::Relaxed);
         turns.change(|t| t.over = true);
         sampling.join().expect("the sampler");
     });

@@ -51,7 +51,7 @@ pub fn find_perl(
     }
 }
 
-/// The perl of a process.
+/// The perl of a process, and the file that it is in.
 ///
 /// # Errors
 /// [`AttachError`].
@@ -61,7 +61,7 @@ pub fn perl(
     files: &[MappedFile],
     sources: &Sources,
     warn: &mut dyn FnMut(String),
-) -> Result<Perl, AttachError> {
+) -> Result<(Perl, MappedFile), AttachError> {
     let (image, file) = find_perl(process, files)?;
     let pid = process.pid();
     let bias = image
@@ -88,11 +88,12 @@ pub fn perl(
     };
     let image = Box::new(image);
     let loaded = Loaded { image, bias };
-    if loaded.image.defines_interpreter() {
+    let perl = if loaded.image.defines_interpreter() {
         search.with_symbols(loaded, warn)
     } else {
         search.without_symbols(loaded, warn)
-    }
+    };
+    Ok((perl?, file))
 }
 
 /// What the search for a layout needs.

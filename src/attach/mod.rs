@@ -5,12 +5,16 @@
 mod discover;
 mod error;
 mod find;
+mod kin;
 mod perl;
+mod roster;
 mod threads;
 
 pub use error::AttachError;
 pub use find::find_perl;
+pub use kin::Kin;
 pub use perl::{Loaded, Perl};
+pub use roster::{PerlProcess, Roster};
 pub use threads::PerlThread;
 
 use crate::layout::{Cache, Origin, Sources};
@@ -32,8 +36,10 @@ pub struct Target {
     pub process: Process,
     /// Its memory.
     pub memory: Arc<dyn Memory>,
-    /// The perl in it.
-    pub perl: Perl,
+    /// The perl in it. Forks share it.
+    pub perl: Arc<Perl>,
+    /// What its forks have in common with it.
+    kin: Kin,
     /// The CV of `&DB::sub`, 0 where there is none.
     pub db_sub: u64,
     /// libc's description of thread-specific data, where it has one.
@@ -67,15 +73,10 @@ impl Target {
         warn: &mut dyn FnMut(String),
     ) -> Result<Self, AttachError> {
         let (files, maps) = process.programs_and_mappings()?;
-        let perl = find::perl(process, &memory, &files, sources, warn)?;
-        let mut target = Target {
-            process,
-            memory,
-            perl,
-            db_sub: 0,
-            keys: OnceLock::new(),
-            blocks: Mutex::default(),
-        };
+        let program = process.executable()?;
+        let (perl, file) = find::perl(process, &memory, &files, sources, warn)?;
+        let kin = Kin::new(Arc::new(perl), program, file);
+        let mut target = Target::like(process, memory, kin);
         let main = target.main_interpreter()?;
         match target.check(main, maps) {
             // What an earlier run found does not fit any more: find it anew.
@@ -95,6 +96,55 @@ impl Target {
         Ok(target)
     }
 
+    fn like(process: Process, memory: Arc<dyn Memory>, kin: Kin) -> Self {
+        Target {
+            process,
+            memory,
+            perl: kin.perl().clone(),
+            kin,
+            db_sub: 0,
+            keys: OnceLock::new(),
+            blocks: Mutex::default(),
+        }
+    }
+
+    /// Like [`Target::attach`]; a fork of one that was attached to before needs nothing found anew.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_among(
+        family: &[Kin],
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Self, AttachError> {
+        match Self::attach_fork(family, process) {
+            Some(target) => Ok(target),
+            None => Self::attach(process, sources, warn),
+        }
+    }
+
+    /// `None` where it is no fork of the family, or where anything is not as it should be.
+    fn attach_fork(family: &[Kin], process: Process) -> Option<Self> {
+        if family.is_empty() {
+            return None;
+        }
+        let program = process.executable().ok()?;
+        let (files, maps) = process.programs_and_mappings().ok()?;
+        let kin = family.iter().find(|kin| kin.is_in(&program, &files))?;
+        let memory = Arc::new(LiveMemory::new(process.pid()));
+        let mut target = Target::like(process, memory, kin.clone());
+        let main = target.main_interpreter().ok()?;
+        target.check(main, maps).ok()?;
+        target.db_sub = target.perl.debugger_sub(&target.memory, main);
+        Some(target)
+    }
+
+    /// What forks of this process need to be attached to.
+    pub fn kin(&self) -> &Kin {
+        &self.kin
+    }
+
     /// Like [`Target::attach`], but gives a perl that is still starting a moment to get ready, as
     /// long as `go_on` says so.
     ///
@@ -106,9 +156,23 @@ impl Target {
         warn: &mut dyn FnMut(String),
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Self, AttachError> {
+        Self::attach_patiently_among(&[], process, sources, warn, go_on)
+    }
+
+    /// Like [`Target::attach_patiently`]; see [`Target::attach_among`].
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn attach_patiently_among(
+        family: &[Kin],
+        process: Process,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, AttachError> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
-            match Self::attach(process, sources, warn) {
+            match Self::attach_among(family, process, sources, warn) {
                 Err(AttachError::Starting(_))
                     if Instant::now() < deadline && process.is_alive() && go_on() =>
                 {

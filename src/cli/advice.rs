@@ -1,7 +1,6 @@
 //! What to say to a slip on the command line.
 
-use super::{Cli, mistake};
-use clap::CommandFactory;
+use super::mistake;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 
@@ -20,7 +19,7 @@ pub(super) fn better_advice(mut error: clap::Error, words: &[OsString]) -> clap:
         .first()
         .map(|w| w.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let program = Cli::command();
+    let program = super::program();
     let verbs: Vec<&clap::Command> = program.get_subcommands().collect();
     let is_verb = verbs.iter().any(|v| v.get_name() == first);
     let shown_verbs = verbs.iter().filter(|v| !v.is_hide_set());

@@ -1,35 +1,19 @@
 //! What the user wants, whatever was typed: all that the rest of the program sees of a command
 //! line.
 
+pub use crate::output::Format;
 use crate::perl::names::Synthetic;
+pub use crate::profile::By;
+use crate::profile::Filter;
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a frame of a recording stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum By {
-    /// A function, whatever line of it is executing
-    #[default]
-    Function,
-    /// A line of a function
-    Line,
-}
-
-/// What a recording is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A picture to open in a browser (.svg)
-    Flamegraph,
-    /// One line per stack: frame;frame;frame count (.txt, .folded, .collapsed)
-    Collapsed,
-}
-
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aim {
-    /// Processes that run already; at least one.
+    /// Processes that run already; at least one, when all are found.
     Pids(Vec<i32>),
     /// A program to start.
     Start {
@@ -38,6 +22,35 @@ pub enum Aim {
         /// Its arguments.
         arguments: Vec<OsString>,
     },
+}
+
+/// Processes that are still to be found when all was parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Find {
+    /// Those whose command line or name matches this regular expression, which is a valid one.
+    Name(String),
+    /// Nobody said: the user is to choose.
+    Ask,
+}
+
+/// What the user wants, and of whom that must still be found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// The job. What is to be found is missing among its processes.
+    pub job: Job,
+    /// What is to be found and added with [`Job::add_pids`].
+    pub find: Option<Find>,
+}
+
+/// A shell whose words can be completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 /// How often and how long.
@@ -51,6 +64,35 @@ pub struct Sampling {
     pub idle: bool,
 }
 
+/// A file to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where to; `-` is standard output.
+    pub file: PathBuf,
+    /// As what.
+    pub format: Format,
+}
+
+/// When sampling begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Start {
+    /// After this time.
+    pub after: Option<Duration>,
+    /// With this signal; further ones end it and begin it anew.
+    pub on_signal: Option<i32>,
+}
+
+/// Which samples of a recording count.
+#[derive(Debug, Clone, Default)]
+pub struct Pick(pub Filter);
+
+impl PartialEq for Pick {
+    fn eq(&self, other: &Self) -> bool {
+        // A compiled pattern can only be compared by its text.
+        format!("{:?}", self.0) == format!("{:?}", other.0)
+    }
+}
+
 /// What frames say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Show {
@@ -58,6 +100,8 @@ pub struct Show {
     pub synthetic: Synthetic,
     /// The op or the system call, too.
     pub ops: bool,
+    /// Whole names of files.
+    pub full_filenames: bool,
 }
 
 /// Where a layout may come from.
@@ -82,6 +126,25 @@ pub struct Locals {
     pub lexicals: bool,
     /// What they hold.
     pub values: bool,
+}
+
+impl Job {
+    /// Adds processes to look at, each once.
+    pub fn add_pids(&mut self, more: &[i32]) {
+        let pids = match self {
+            Job::Top { aim, .. } | Job::Record { aim, .. } => match aim {
+                Aim::Pids(pids) => pids,
+                Aim::Start { .. } => return,
+            },
+            Job::Dump { pids, .. } => pids,
+            _ => return,
+        };
+        for pid in more {
+            if !pids.contains(pid) {
+                pids.push(*pid);
+            }
+        }
+    }
 }
 
 /// What the user wants: the one thing that the rest of the program sees.
@@ -112,10 +175,12 @@ pub enum Job {
         show: Show,
         /// Where layouts come from.
         layout: LayoutChoice,
-        /// Where to; `None` for a name made from the process id.
-        output: Option<PathBuf>,
-        /// As what.
+        /// Where to, as what; none for a name made from the process id.
+        outputs: Vec<Output>,
+        /// As what, where there are no outputs.
         format: Format,
+        /// When sampling begins.
+        start: Start,
         /// What a frame stands for.
         by: By,
         /// Whether threads are kept apart.
@@ -123,9 +188,37 @@ pub enum Job {
         /// Where the summary goes as JSON.
         stats: Option<PathBuf>,
     },
+    /// Pictures of a raw recording.
+    Report {
+        /// The recording.
+        file: PathBuf,
+        /// Where to, as what.
+        outputs: Vec<Output>,
+        /// What counts.
+        pick: Pick,
+        /// What a frame stands for.
+        by: By,
+        /// Whether threads are kept apart.
+        threads: bool,
+        /// Whether names of files are whole.
+        full_filenames: bool,
+    },
+    /// What two raw recordings differ in.
+    Diff {
+        /// The earlier one and the later one.
+        files: [PathBuf; 2],
+        /// Where the picture goes; `None` for no picture.
+        outputs: Vec<Output>,
+        /// What counts.
+        pick: Pick,
+        /// What a frame stands for.
+        by: By,
+        /// Whether names of files are whole.
+        full_filenames: bool,
+    },
     /// The stacks, once.
     Dump {
-        /// The processes; at least one.
+        /// The processes; at least one, when all are found.
         pids: Vec<i32>,
         /// As JSON.
         json: bool,
@@ -171,6 +264,18 @@ pub enum Job {
         output: Option<PathBuf>,
         /// Where the flags of perl's headers come from.
         layout: LayoutChoice,
+    },
+    /// The perl processes of this machine.
+    Ps {
+        /// As JSON.
+        json: bool,
+    },
+    /// A script for a shell.
+    Completions(Shell),
+    /// Manual pages.
+    Man {
+        /// The folder to put them all into; `None` for p5-spy's own on standard output.
+        folder: Option<PathBuf>,
     },
 }
 

@@ -4,14 +4,24 @@
 //! turned into the same jobs here, so that nothing behind this file knows which was typed.
 
 mod advice;
+mod defaults;
 mod job;
+mod manual;
 
 use crate::perl::names::Synthetic;
+use crate::profile::Filter;
 use advice::better_advice;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, Resettable};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-pub use job::{Aim, By, Format, Job, LayoutChoice, LayoutSource, Locals, Sampling, Show};
+use clap::{
+    Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
+pub use defaults::{Surroundings, config_folder};
+pub use job::{
+    Aim, By, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,
+    Shell, Show, Start,
+};
+pub use manual::{completions, pages};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +33,7 @@ Short forms:
   p5-spy --flame profile.svg --pid 12345      record a flame graph until Ctrl-C
   p5-spy --flame profile.svg -- perl program.pl ARGS
   p5-spy --dump --pid 12345                   the call stack, now
+  p5-spy                                      choose a running program from a list
 
 Perl is never stopped or changed: p5-spy reads its memory from the outside. That needs the rights
 of a debugger: your own processes where the system allows it, or root.";
@@ -36,7 +47,7 @@ of a debugger: your own processes where the system allows it, or root.";
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy top|record|dump|layout-dump|layout-learn [OPTIONS]"
+    override_usage = "p5-spy [OPTIONS] --pid PID\n       p5-spy [OPTIONS] -- PROGRAM [ARGS]...\n       p5-spy VERB [OPTIONS]"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -52,19 +63,40 @@ enum Verb {
         after_help = "Keys: ? lists them, q or Ctrl-C quits. A program that p5-spy started is ended then.\n\nExample: p5-spy top --pid 12345"
     )]
     Top(TopArgs),
-    /// Record samples and write a flame graph or the collapsed stacks
+    /// Record samples and write a flame graph, a report, or another picture
     #[command(after_help = "\
 The recording ends with Ctrl-C, after --duration, or with the program. A program that p5-spy started
-is ended after --duration (SIGTERM); otherwise p5-spy's exit status is the program's own.
+is ended after --duration (SIGTERM); otherwise p5-spy's exit status is the program's own. SIGUSR1
+makes p5-spy write what there is so far, and go on.
 
 Examples:
   p5-spy record -o profile.svg --duration 30 --pid 12345
+  p5-spy record -o report.html -o profile.p5spy --pid 12345
   p5-spy record --format collapsed -o - --duration 5 --pid 12345
   p5-spy record -o profile.svg --stats stats.json -- perl program.pl")]
     Record(RecordArgs),
+    /// Make pictures of a raw recording, or compare two
+    #[command(after_help = "\
+A raw recording is what p5-spy record -o FILE.p5spy writes. It has every sample, waiting threads and
+ops included: --idle and --ops show them.
+
+Examples:
+  p5-spy report profile.p5spy -o report.html
+  p5-spy report profile.p5spy -o slow.svg --from 10 --to 20 --sub '^DBI::'
+  p5-spy report --diff before.p5spy after.p5spy -o diff.svg")]
+    Report(ReportArgs),
     /// Print the call stacks of a running program, once
     #[command(after_help = "Example: p5-spy dump --json --pid 12345")]
     Dump(DumpArgs),
+    /// List the running programs that have a perl in them
+    #[command(after_help = "\
+CPU is the share of one core in the last fifth of a second. Whether p5-spy may attach is found out
+by reading one word of the program's memory.
+
+Examples:
+  p5-spy ps
+  p5-spy dump --name 'starman worker'")]
+    Ps(PsArgs),
     /// Keep what an attach and some samples read, for a bug report
     #[command(
         hide = true,
@@ -85,6 +117,19 @@ belongs to root or to you.
 
 Example: p5-spy layout-learn /usr/bin/perl -o tables/my-perl.toml")]
     LayoutLearn(LayoutLearnArgs),
+    /// Print a script that completes p5-spy's words in a shell
+    #[command(after_help = "\
+Examples:
+  p5-spy completions bash > ~/.local/share/bash-completion/completions/p5-spy
+  p5-spy completions zsh > ~/.zfunc/_p5-spy
+  p5-spy completions fish > ~/.config/fish/completions/p5-spy.fish")]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all verbs into a folder
+    #[command(after_help = "\
+Examples:
+  p5-spy man | man -l -
+  p5-spy man -o ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +157,37 @@ struct Short {
 }
 
 #[derive(Debug, Args)]
+struct PsArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+struct ManArgs {
+    /// Write p5-spy.1 and the pages of all verbs into this folder
+    #[arg(short, long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    output: Option<PathBuf>,
+}
+
+/// What everything that can have defaults knows.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// Ignore P5SPY_OPTS and the configuration file
+    #[arg(long)]
+    no_config: bool,
+}
+
+#[derive(Debug, Args)]
 struct TopArgs {
     #[command(flatten)]
     session: SessionArgs,
@@ -128,16 +204,24 @@ struct SessionArgs {
     show: ShowArgs,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
 struct RecordArgs {
-    /// The file to write; - is standard output [default: p5-spy-PID.svg]
+    /// A file to write; - is standard output (may be given several times) [default: p5-spy-PID.svg]
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// The file's format [default: by its extension]
+    output: Vec<PathBuf>,
+    /// The format of files whose names do not tell; of a single file, whatever its name
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<Format>,
+    /// Begin to sample after so many seconds
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_duration)]
+    start_after: Option<Duration>,
+    /// Begin to sample when p5-spy gets this signal (USR2, WINCH …), pause with the next one
+    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal)]
+    trigger_signal: Option<i32>,
     /// What a frame stands for
     #[arg(long, value_name = "WHAT", default_value = "function")]
     by: By,
@@ -152,12 +236,58 @@ struct RecordArgs {
 }
 
 #[derive(Debug, Args)]
+struct ReportArgs {
+    /// The raw recording; with --diff the earlier and the later one
+    #[arg(value_name = "FILE", required = true, num_args = 1..=2)]
+    files: Vec<PathBuf>,
+    /// Compare two recordings: a flame graph of what has grown and shrunk, and the subs that did
+    #[arg(long)]
+    diff: bool,
+    /// A file to write; - is standard output (may be given several times)
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// The format of files whose names do not tell; of a single file, whatever its name
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// What a frame stands for
+    #[arg(long, value_name = "WHAT", default_value = "function")]
+    by: By,
+    /// Keep threads, and processes where there are several, apart
+    #[arg(short, long)]
+    threads: bool,
+    /// Only this thread: the system's id, or perl's (may be given several times)
+    #[arg(long, value_name = "TID")]
+    thread: Vec<u64>,
+    /// Only this process (may be given several times)
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
+    pid: Vec<i32>,
+    /// Only stacks with a function whose name matches
+    #[arg(long, value_name = "REGEX")]
+    sub: Option<regex::Regex>,
+    /// Only from this second of the recording on
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_moment)]
+    from: Option<Duration>,
+    /// Only up to this second of the recording
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_moment)]
+    to: Option<Duration>,
+    /// Count waiting threads too: wall-clock time instead of CPU time
+    #[arg(long)]
+    idle: bool,
+    /// Show which op was running, and what a waiting thread waited in
+    #[arg(long)]
+    ops: bool,
+    /// Show whole names of files, not those relative to @INC and to the program's working folder
+    #[arg(long)]
+    full_filenames: bool,
+}
+
+#[derive(Debug, Args)]
 struct DumpArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
     /// Show the stacks of a file that p5-spy capture wrote
-    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "pid")]
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["pid", "name"])]
     capture: Option<PathBuf>,
     /// Show each frame's @_; given twice, its lexical variables too: kinds, not values
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "capture")]
@@ -168,10 +298,15 @@ struct DumpArgs {
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<i32>,
+    /// The processes whose command line matches this regular expression: one, or one with those below it
+    #[arg(long, value_name = "REGEX", value_parser = parse_name)]
+    name: Option<String>,
     #[command(flatten)]
     show: ShowArgs,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +319,8 @@ struct CaptureArgs {
     output: PathBuf,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +333,8 @@ struct LayoutDumpArgs {
     pid: Option<i32>,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -208,6 +347,8 @@ struct LayoutLearnArgs {
     output: Option<PathBuf>,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -215,6 +356,9 @@ struct TargetArgs {
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<i32>,
+    /// The processes whose command line matches this regular expression: one, or one with those below it
+    #[arg(long, value_name = "REGEX", value_parser = parse_name)]
+    name: Option<String>,
     /// Look at the processes that it starts, too
     #[arg(short, long)]
     subprocesses: bool,
@@ -249,6 +393,9 @@ struct ShowArgs {
     /// Show which op is running (a match with its pattern), and what a waiting thread waits in
     #[arg(long)]
     ops: bool,
+    /// Show whole names of files, not those relative to @INC and to the program's working folder
+    #[arg(long)]
+    full_filenames: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -270,83 +417,177 @@ struct LayoutArgs {
     no_cache: bool,
 }
 
-impl Job {
-    /// Parses the words of a command line, the program's name first.
+impl Order {
+    /// Parses the words of a command line, the program's name first, with the defaults that the
+    /// surroundings have for them.
     ///
     /// # Errors
     /// [`clap::Error`]: a mistake, or the text that `--help` or `--version` asked for.
-    pub fn parse<I, T>(words: I) -> Result<Self, clap::Error>
+    pub fn parse<I, T>(words: I, around: &Surroundings) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-        let cli = Cli::try_parse_from(&words).map_err(|e| better_advice(e, &words))?;
+        let typed: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let advised = |e| better_advice(e, &typed);
+        let matches = program().try_get_matches_from(&typed).map_err(advised)?;
+        let matches = match defaults::with_defaults(&typed, &matches, around)? {
+            Some(words) => program().try_get_matches_from(&words).map_err(advised)?,
+            None => matches,
+        };
+        let cli = Cli::from_arg_matches(&matches).map_err(advised)?;
+        let can_ask = around.can_ask;
         match cli.verb {
-            Some(Verb::Top(args)) => Ok(Job::Top {
-                subprocesses: args.session.target.subprocesses,
-                aim: args.session.target.aim("top")?,
-                sampling: args.session.sampling.settings(),
-                show: args.session.show.into(),
-                layout: args.session.layout.into(),
-            }),
-            Some(Verb::Record(args)) => record_as("record", args),
+            Some(Verb::Top(args)) => args.session.top("top", can_ask),
+            Some(Verb::Record(args)) => record_as("record", args, can_ask),
+            Some(Verb::Report(args)) => args.job().map(Order::from),
+            Some(Verb::Dump(args)) => args.order(can_ask),
             Some(Verb::Capture(args)) => Ok(Job::Capture {
                 pid: args.pid,
                 output: args.output,
                 layout: args.layout.into(),
-            }),
-            Some(Verb::Dump(DumpArgs {
-                capture: Some(file),
-                json,
-                show,
-                layout,
-                ..
-            })) => Ok(Job::DumpCapture {
-                file,
-                json,
-                show: show.into(),
-                layout: layout.into(),
-            }),
-            Some(Verb::Dump(args)) if args.pid.is_empty() => Err(mistake(
-                ErrorKind::MissingRequiredArgument,
-                "which process? p5-spy dump --pid PID".into(),
-            )),
-            Some(Verb::Dump(args)) => Ok(Job::Dump {
-                pids: args.pid,
-                json: args.json,
-                show: args.show.into(),
-                locals: (args.locals > 0).then_some(Locals {
-                    lexicals: args.locals > 1,
-                    values: args.values,
-                }),
-                layout: args.layout.into(),
-            }),
-            Some(Verb::LayoutDump(args)) => Ok(Job::LayoutDump {
-                source: match (args.file, args.pid) {
-                    (Some(file), _) => LayoutSource::File(file),
-                    (None, Some(pid)) => LayoutSource::Pid(pid),
-                    (None, None) => {
-                        return Err(mistake(
-                            ErrorKind::MissingRequiredArgument,
-                            "of which perl? Give a file: p5-spy layout-dump /usr/bin/perl, or a process: p5-spy layout-dump --pid PID".into(),
-                        ));
-                    }
-                },
-                layout: args.layout.into(),
-            }),
+            }
+            .into()),
+            Some(Verb::LayoutDump(args)) => args.job().map(Order::from),
             Some(Verb::LayoutLearn(args)) => Ok(Job::LayoutLearn {
                 program: args.program,
                 output: args.output,
                 layout: args.layout.into(),
-            }),
-            None => cli.short.job(),
+            }
+            .into()),
+            Some(Verb::Ps(args)) => Ok(Job::Ps { json: args.json }.into()),
+            Some(Verb::Completions(args)) => Ok(Job::Completions(args.shell).into()),
+            Some(Verb::Man(args)) => Ok(Job::Man {
+                folder: args.output,
+            }
+            .into()),
+            None => cli.short.order(can_ask),
         }
     }
 }
 
-impl Short {
+impl From<Job> for Order {
+    fn from(job: Job) -> Self {
+        Order { job, find: None }
+    }
+}
+
+/// The parser: every switch with an opposite that takes it back, for defaults.
+fn program() -> clap::Command {
+    let mut program = with_opposites(Cli::command());
+    let verbs: Vec<String> = program
+        .get_subcommands()
+        .map(|verb| verb.get_name().to_owned())
+        .collect();
+    for verb in verbs {
+        program = program.mut_subcommand(verb, with_opposites);
+    }
+    program
+}
+
+/// An argument without its bonds to others, for where those are not.
+fn free(arg: &Arg) -> Arg {
+    arg.clone()
+        .requires(Resettable::Reset)
+        .conflicts_with(Resettable::Reset)
+        .overrides_with(Resettable::Reset)
+}
+
+fn with_opposites(command: clap::Command) -> clap::Command {
+    let switches = command.get_arguments().filter_map(|arg| {
+        let is_switch = matches!(arg.get_action(), ArgAction::SetTrue) && !arg.is_hide_set();
+        let name = arg.get_long().filter(|_| is_switch)?;
+        // What it takes back may stand before or behind it.
+        let opposite = Arg::new(defaults::opposite(name))
+            .long(defaults::opposite(name))
+            .action(ArgAction::SetTrue)
+            .overrides_with(arg.get_id().clone())
+            .hide(true);
+        Some((arg.get_id().clone(), opposite))
+    });
+    let switches: Vec<(clap::Id, Arg)> = switches.collect();
+    let mut command = command;
+    for (id, opposite) in switches {
+        let other = opposite.get_id().clone();
+        command = command
+            .arg(opposite)
+            .mut_arg(id.as_str(), |arg| arg.overrides_with(other));
+    }
+    command
+}
+
+impl SessionArgs {
+    fn top(self, words: &str, can_ask: bool) -> Result<Order, clap::Error> {
+        let subprocesses = self.target.subprocesses;
+        let (aim, find) = self.target.aim(words, can_ask)?;
+        let job = Job::Top {
+            subprocesses,
+            aim,
+            sampling: self.sampling.settings(),
+            show: self.show.into(),
+            layout: self.layout.into(),
+        };
+        Ok(Order { job, find })
+    }
+}
+
+impl DumpArgs {
+    fn order(self, can_ask: bool) -> Result<Order, clap::Error> {
+        if let Some(file) = self.capture {
+            return Ok(Job::DumpCapture {
+                file,
+                json: self.json,
+                show: self.show.into(),
+                layout: self.layout.into(),
+            }
+            .into());
+        }
+        let find = match self.name {
+            Some(name) => Some(Find::Name(name)),
+            None if !self.pid.is_empty() => None,
+            None if can_ask => Some(Find::Ask),
+            None => {
+                return Err(mistake(
+                    ErrorKind::MissingRequiredArgument,
+                    "which process? p5-spy dump --pid PID".into(),
+                ));
+            }
+        };
+        let job = Job::Dump {
+            pids: self.pid,
+            json: self.json,
+            show: self.show.into(),
+            locals: (self.locals > 0).then_some(Locals {
+                lexicals: self.locals > 1,
+                values: self.values,
+            }),
+            layout: self.layout.into(),
+        };
+        Ok(Order { job, find })
+    }
+}
+
+impl LayoutDumpArgs {
     fn job(self) -> Result<Job, clap::Error> {
+        let source = match (self.file, self.pid) {
+            (Some(file), _) => LayoutSource::File(file),
+            (None, Some(pid)) => LayoutSource::Pid(pid),
+            (None, None) => {
+                return Err(mistake(
+                    ErrorKind::MissingRequiredArgument,
+                    "of which perl? Give a file: p5-spy layout-dump /usr/bin/perl, or a process: p5-spy layout-dump --pid PID".into(),
+                ));
+            }
+        };
+        Ok(Job::LayoutDump {
+            source,
+            layout: self.layout.into(),
+        })
+    }
+}
+
+impl Short {
+    fn order(self, can_ask: bool) -> Result<Order, clap::Error> {
         let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
         let sampled = self.session.sampling.rate.is_some()
             || self.session.sampling.duration.is_some()
@@ -379,15 +620,18 @@ impl Short {
                     "--dump looks at the processes that are named, not at those that they started: give --pid several times",
                 );
             }
-            return match self.session.target.aim("--dump")? {
-                Aim::Pids(pids) => Ok(Job::Dump {
-                    pids,
-                    json: self.json,
-                    show: self.session.show.into(),
-                    locals: None,
-                    layout: self.session.layout.into(),
+            return match self.session.target.aim("--dump", can_ask)? {
+                (Aim::Pids(pids), find) => Ok(Order {
+                    job: Job::Dump {
+                        pids,
+                        json: self.json,
+                        show: self.session.show.into(),
+                        locals: None,
+                        layout: self.session.layout.into(),
+                    },
+                    find,
                 }),
-                Aim::Start { .. } => refuse(
+                (Aim::Start { .. }, _) => refuse(
                     "--dump looks at a program that runs already: p5-spy --dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM",
                 ),
             };
@@ -396,82 +640,164 @@ impl Short {
             Some(file) => record_as(
                 "--flame FILE",
                 RecordArgs {
-                    output: Some(file),
+                    output: vec![file],
                     format: Some(Format::Flamegraph),
+                    start_after: None,
+                    trigger_signal: None,
                     by: self.by.unwrap_or_default(),
                     threads: self.threads,
                     stats: self.stats,
                     session: self.session,
                 },
+                can_ask,
             ),
-            None => Ok(Job::Top {
-                subprocesses: self.session.target.subprocesses,
-                aim: self.session.target.aim("")?,
-                sampling: self.session.sampling.settings(),
-                show: self.session.show.into(),
-                layout: self.session.layout.into(),
-            }),
+            None => self.session.top("", can_ask),
         }
     }
 }
 
-fn record_as(words: &str, args: RecordArgs) -> Result<Job, clap::Error> {
-    let format = match (args.format, &args.output) {
-        (Some(format), _) => format,
-        (None, None) => Format::Flamegraph,
-        (None, Some(file)) if file.as_os_str() == "-" => {
-            return Err(mistake(
-                ErrorKind::MissingRequiredArgument,
-                "standard output has no extension that could tell the format: add --format flamegraph or --format collapsed".into(),
-            ));
-        }
-        (None, Some(file)) => Format::of_file(file).ok_or_else(|| {
-            let known = "the extension of FILE does not tell the format (.svg: flamegraph; .txt, .folded, .collapsed: collapsed)";
-            mistake(ErrorKind::InvalidValue, format!("{}: {known}: add --format", file.display()))
-        })?,
-    };
-    Ok(Job::Record {
-        subprocesses: args.session.target.subprocesses,
+fn record_as(words: &str, args: RecordArgs, can_ask: bool) -> Result<Order, clap::Error> {
+    let subprocesses = args.session.target.subprocesses;
+    let (aim, find) = args.session.target.aim(words, can_ask)?;
+    let job = Job::Record {
+        subprocesses,
         threads: args.threads,
-        aim: args.session.target.aim(words)?,
+        aim,
         sampling: args.session.sampling.settings(),
         show: args.session.show.into(),
         layout: args.session.layout.into(),
-        output: args.output,
-        format,
+        format: args.format.unwrap_or(Format::Flamegraph),
+        outputs: outputs(args.output, args.format)?,
+        start: Start {
+            after: args.start_after,
+            on_signal: args.trigger_signal,
+        },
         by: args.by,
         stats: args.stats,
-    })
+    };
+    Ok(Order { job, find })
 }
 
-impl Format {
-    /// The format that a file's extension stands for.
-    pub fn of_file(file: &std::path::Path) -> Option<Self> {
-        let extension = file.extension()?.to_str()?.to_ascii_lowercase();
-        Format::value_variants()
-            .iter()
-            .copied()
-            .find(|format| crate::output::extensions(*format).contains(&extension.as_str()))
+/// Files with their formats: the name tells, unless there is only one file and a format for it.
+fn outputs(files: Vec<PathBuf>, format: Option<Format>) -> Result<Vec<Output>, clap::Error> {
+    let only = files.len() == 1;
+    let one = |file: PathBuf| {
+        let told = match (format, Format::of_file(&file)) {
+            (Some(format), _) if only => Some(format),
+            (other, by_name) => by_name.or(other),
+        };
+        match told {
+            Some(format) => Ok(Output { file, format }),
+            None if file.as_os_str() == "-" => Err(mistake(
+                ErrorKind::MissingRequiredArgument,
+                "standard output has no extension that could tell the format: add --format, such as --format collapsed".into(),
+            )),
+            None => {
+                let known: Vec<String> = Format::ALL
+                    .iter()
+                    .map(|f| format!("{}: {}", f.ending(), f.name()))
+                    .collect();
+                Err(mistake(
+                    ErrorKind::InvalidValue,
+                    format!(
+                        "{}: the extension of FILE does not tell the format ({}): add --format",
+                        file.display(),
+                        known.join(", ")
+                    ),
+                ))
+            }
+        }
+    };
+    files.into_iter().map(one).collect()
+}
+
+impl ReportArgs {
+    fn job(self) -> Result<Job, clap::Error> {
+        let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
+        let outputs = outputs(self.output, self.format)?;
+        if outputs.iter().any(|o| o.format == Format::P5spy) {
+            return refuse("a raw recording is copied with cp; report makes pictures of it");
+        }
+        let pick = Pick(Filter {
+            threads: self.thread,
+            pids: self.pid,
+            sub: self.sub,
+            from: self.from,
+            to: self.to,
+            idle: self.idle,
+            ops: self.ops,
+        });
+        let mut files = self.files.into_iter();
+        match (self.diff, files.next(), files.next()) {
+            (true, Some(before), Some(after)) => {
+                if outputs.iter().any(|o| o.format != Format::Flamegraph) {
+                    return refuse("--diff draws a flame graph: -o FILE.svg");
+                }
+                if self.threads {
+                    return refuse(
+                        "threads of two recordings cannot be told to be the same: leave out --threads, or pick one with --thread",
+                    );
+                }
+                Ok(Job::Diff {
+                    files: [before, after],
+                    outputs,
+                    pick,
+                    by: self.by,
+                    full_filenames: self.full_filenames,
+                })
+            }
+            (true, ..) => refuse(
+                "--diff needs two recordings: p5-spy report --diff BEFORE.p5spy AFTER.p5spy -o diff.svg",
+            ),
+            (false, _, Some(_)) => refuse(
+                "one recording at a time; to compare two: p5-spy report --diff BEFORE.p5spy AFTER.p5spy -o diff.svg",
+            ),
+            (false, Some(file), None) if !outputs.is_empty() => Ok(Job::Report {
+                file,
+                outputs,
+                pick,
+                by: self.by,
+                threads: self.threads,
+                full_filenames: self.full_filenames,
+            }),
+            (false, file, None) => {
+                let file = file.unwrap_or_default();
+                Err(mistake(
+                    ErrorKind::MissingRequiredArgument,
+                    format!(
+                        "what to make of it? p5-spy report {} -o report.html",
+                        file.display()
+                    ),
+                ))
+            }
+        }
     }
 }
 
 impl TargetArgs {
-    fn aim(self, verb: &str) -> Result<Aim, clap::Error> {
-        let mut words = self.command.into_iter();
-        match (self.pid.first(), words.next()) {
-            (Some(_), None) => Ok(Aim::Pids(self.pid)),
-            (None, Some(program)) => Ok(Aim::Start {
-                program,
-                arguments: words.collect(),
-            }),
-            (Some(pid), Some(_)) => Err(mistake(
+    /// What to look at, and what of it is to be found. `words` is how the user began.
+    fn aim(self, words: &str, can_ask: bool) -> Result<(Aim, Option<Find>), clap::Error> {
+        let mut command = self.command.into_iter();
+        let running = match (self.pid.first(), &self.name) {
+            (Some(pid), _) => Some(format!("--pid {pid}")),
+            (None, Some(name)) => Some(format!("--name {name}")),
+            (None, None) => None,
+        };
+        match (running, command.next()) {
+            (Some(_), None) => Ok((Aim::Pids(self.pid), self.name.map(Find::Name))),
+            (None, Some(program)) => {
+                let arguments = command.collect();
+                Ok((Aim::Start { program, arguments }, None))
+            }
+            (Some(running), Some(_)) => Err(mistake(
                 ErrorKind::ArgumentConflict,
-                format!("either --pid {pid} or a program after --, not both"),
+                format!("either {running} or a program after --, not both"),
             )),
+            (None, None) if can_ask => Ok((Aim::Pids(Vec::new()), Some(Find::Ask))),
             (None, None) => {
-                let words = ["p5-spy", verb].join(" ");
+                let words = ["p5-spy", words].join(" ");
                 let words = words.trim_end();
-                let start = if verb == "--dump" {
+                let start = if words.ends_with("--dump") {
                     String::new()
                 } else {
                     format!(", or start a program: {words} … -- perl program.pl")
@@ -500,6 +826,7 @@ impl From<ShowArgs> for Show {
         Show {
             synthetic: args.synthetic,
             ops: args.ops,
+            full_filenames: args.full_filenames,
         }
     }
 }
@@ -518,6 +845,31 @@ impl ValueEnum for Synthetic {
     }
 }
 
+impl ValueEnum for By {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[By::Function, By::Line, By::Package]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            By::Function => ("function", "A function, whatever line of it is executing"),
+            By::Line => ("line", "A line of a function"),
+            By::Package => ("package", "A package"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Format::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.help()))
+    }
+}
+
 impl From<LayoutArgs> for LayoutChoice {
     fn from(args: LayoutArgs) -> Self {
         LayoutChoice {
@@ -531,13 +883,25 @@ impl From<LayoutArgs> for LayoutChoice {
 }
 
 fn mistake(kind: ErrorKind, message: String) -> clap::Error {
-    Cli::command().error(kind, message)
+    program().error(kind, message)
 }
 
 fn parse_pid(text: &str) -> Result<i32, String> {
     match text.parse::<i32>() {
         Ok(pid) if pid > 0 => Ok(pid),
         _ => Err("a process id is a positive whole number, as ps and pgrep print it".into()),
+    }
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    match regex::bytes::Regex::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(regex::Error::Syntax(problem)) => {
+            let last = problem.lines().last().unwrap_or_default();
+            let what = last.strip_prefix("error: ").unwrap_or(last);
+            Err(format!("it is no regular expression: {what}"))
+        }
+        Err(e) => Err(format!("it is no regular expression: {e}")),
     }
 }
 
@@ -555,17 +919,87 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parse_moment(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(moment)) => Ok(moment),
+        _ => Err("a moment is a number of seconds since the start, such as 30 or 0.5".into()),
+    }
+}
+
+/// Signals that mean nothing to p5-spy, and that nobody sends by accident.
+fn parse_signal(text: &str) -> Result<i32, String> {
+    let name = text.to_ascii_uppercase();
+    match name.strip_prefix("SIG").unwrap_or(&name) {
+        "USR2" => Ok(libc::SIGUSR2),
+        "WINCH" => Ok(libc::SIGWINCH),
+        "URG" => Ok(libc::SIGURG),
+        "CONT" => Ok(libc::SIGCONT),
+        "IO" => Ok(libc::SIGIO),
+        "USR1" => Err("USR1 makes p5-spy write what there is so far; take USR2".into()),
+        _ => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Job, String> {
-        Job::parse(line.split_whitespace()).map_err(|e| e.to_string())
+        order(line, false).map(|order| order.job)
+    }
+
+    fn order(line: &str, can_ask: bool) -> Result<Order, String> {
+        let around = Surroundings {
+            can_ask,
+            ..Surroundings::default()
+        };
+        Order::parse(line.split_whitespace(), &around).map_err(|e| e.to_string())
     }
 
     #[test]
     fn the_parser_is_sound() {
-        Cli::command().debug_assert();
+        program().debug_assert();
+    }
+
+    #[test]
+    fn what_is_to_be_found_is_said_apart() {
+        let find = |line: &str| order(line, true).map(|o| o.find);
+        for line in [
+            "p5-spy",
+            "p5-spy top",
+            "p5-spy record",
+            "p5-spy dump",
+            "p5-spy --dump",
+        ] {
+            assert_eq!(find(line), Ok(Some(Find::Ask)), "{line}");
+        }
+        let named = Ok(Some(Find::Name("a.b".into())));
+        for line in [
+            "p5-spy --name a.b",
+            "p5-spy dump --name a.b",
+            "p5-spy record --name a.b -p 3",
+        ] {
+            assert_eq!(find(line), named, "{line}");
+        }
+        for line in [
+            "p5-spy -p 7",
+            "p5-spy -- perl",
+            "p5-spy ps",
+            "p5-spy layout-learn x",
+        ] {
+            assert_eq!(find(line), Ok(None), "{line}");
+        }
+        let mut found = order("p5-spy dump --name x -p 3", true).unwrap().job;
+        found.add_pids(&[4, 3]);
+        assert_eq!(found, parse("p5-spy dump -p 3 -p 4").unwrap());
+        for (line, needle) in [
+            ("p5-spy --name ( ", "regular expression: unclosed group"),
+            ("p5-spy --name x -- perl", "either --name x or a program"),
+            ("p5-spy layout-dump", "of which perl?"),
+        ] {
+            let said = order(line, true).unwrap_err();
+            assert!(said.contains(needle), "{line}: {said}");
+        }
     }
 
     #[test]
@@ -622,7 +1056,9 @@ mod tests {
     #[test]
     fn the_extension_decides_unless_told() {
         let format = |line: &str| match parse(line).unwrap() {
-            Job::Record { format, .. } => format,
+            Job::Record {
+                outputs, format, ..
+            } => outputs.first().map_or(format, |o| o.format),
             other => panic!("{other:?}"),
         };
         assert_eq!(format("p5-spy record -o a.svg -p 1"), Format::Flamegraph);

@@ -1,12 +1,14 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::{Bracket, wanted};
-use super::{looked_at, sources, warn};
+use super::{looked_at, print, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::layout::{Sources, from_tables};
-use crate::output::dump::{FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, text};
+use crate::output::dump::{
+    FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text,
+};
 use crate::perl::identity::Build;
 use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::locals::Wanted;
@@ -14,7 +16,6 @@ use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Process, ThreadState, ThreadWatch, syscall_name};
 use anyhow::{Context, bail};
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,11 @@ pub fn run(
 ) -> anyhow::Result<u8> {
     let sources = sources(layout)?;
     let mut dumps = Vec::new();
+    let mut folders = Vec::new();
     for pid in pids {
+        let folder = Process::open(*pid).ok().and_then(Process::working_folder);
+        // As names of files are shown, so that the one can be cut off the other.
+        folders.extend(folder.map(|f| crate::text::from_utf8(f.as_os_str().as_encoded_bytes())));
         match dump(*pid, looked_at(show), locals, &sources) {
             Ok(dump) => dumps.push(dump),
             Err(e) if pids.len() == 1 => return Err(e),
@@ -41,9 +46,9 @@ pub fn run(
     let document = match (json, dumps.as_slice()) {
         (true, [only]) if pids.len() == 1 => serde_json::to_string_pretty(only)? + "\n",
         (true, several) => serde_json::to_string_pretty(several)? + "\n",
-        (false, several) => several.iter().map(text).collect::<Vec<_>>().join("\n"),
+        (false, several) => texts(several, &folders, show),
     };
-    print(&document)?;
+    print(document.as_bytes())?;
     let mut threads = dumps.iter().flat_map(|d| &d.threads);
     if threads.all(|t| t.error.is_some()) {
         let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
@@ -61,19 +66,10 @@ fn dump(
     let process = Process::open(pid)?;
     let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
     let wanted = locals.and_then(|choice| wanted(choice, &target));
-    take(&target, options, wanted)
-}
-
-fn print(document: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    // A closed pipe is no failure: the reader has seen enough.
-    match out
-        .write_all(document.as_bytes())
-        .and_then(|()| out.flush())
-    {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
-        _ => Ok(()),
-    }
+    let taken = take(&target, options, wanted);
+    // The end of the process is near, and cheaper than to free a thousand names one by one.
+    std::mem::forget(target);
+    taken
 }
 
 /// The stacks of a capture, one process per sample.
@@ -124,10 +120,19 @@ pub fn run_capture(
     let document = if json {
         serde_json::to_string_pretty(&dumps)? + "\n"
     } else {
-        dumps.iter().map(text).collect::<Vec<_>>().join("\n")
+        texts(&dumps, &[], show)
     };
-    print(&document)?;
+    print(document.as_bytes())?;
     Ok(0)
+}
+
+/// Dumps for people. `folders` are those that the processes work in.
+fn texts(dumps: &[ProcessDump], folders: &[String], show: Show) -> String {
+    let dumps = match show.full_filenames {
+        true => dumps.to_vec(),
+        false => shortened(dumps.to_vec(), folders),
+    };
+    dumps.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 fn take(
@@ -235,7 +240,7 @@ fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
             label: frame.label.to_string(),
             file: frame.file.to_string(),
             line: frame.line,
-            place: frame.place.to_string(),
+            frame: frame.clone(),
             start_file: (frame.start.file != frame.file).then(|| frame.start.file.to_string()),
             start_line: frame.start.line,
             kind: frame.kind,

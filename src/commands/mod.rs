@@ -1,27 +1,43 @@
 //! The jobs: each ties the stations of the road together for one verb.
 
 mod capture;
+mod diff;
 mod dump;
+mod find;
 mod layout_dump;
 mod layout_learn;
 mod locals;
+mod manual;
+mod pick;
+mod progress;
+mod ps;
 mod record;
+mod report;
 mod session;
 mod signals;
+mod spool;
 mod top;
 
-use crate::cli::{Job, LayoutChoice, Show};
+use crate::cli::{Job, LayoutChoice, Order, Show, config_folder};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
+use spool::Pictures;
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
 ///
 /// # Errors
 /// Whatever ended the job, with what to do about it.
-pub fn run(job: Job) -> anyhow::Result<u8> {
+pub fn run(order: Order) -> anyhow::Result<u8> {
+    let Order { mut job, find } = order;
+    if let Some(find) = find {
+        match find::processes(&find)? {
+            Some(pids) => job.add_pids(&pids),
+            None => return Ok(0),
+        }
+    }
     match job {
         Job::Capture {
             pid,
@@ -47,6 +63,9 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             output,
             layout,
         } => layout_learn::run(&program, output.as_deref(), &layout),
+        Job::Ps { json } => ps::run(json),
+        Job::Completions(shell) => manual::completions(shell),
+        Job::Man { folder } => manual::run(folder.as_deref()),
         Job::Record {
             aim,
             subprocesses,
@@ -54,22 +73,48 @@ pub fn run(job: Job) -> anyhow::Result<u8> {
             sampling,
             show,
             layout,
-            output,
+            outputs,
             format,
+            start,
             by,
             stats,
-        } => record::run(&record::Settings {
+        } => record::run(record::Settings {
             aim,
             subprocesses,
             threads,
             sampling,
             show,
             layout,
-            output,
+            outputs,
             format,
+            start,
             by,
             stats,
         }),
+        Job::Report {
+            file,
+            outputs,
+            pick,
+            by,
+            threads,
+            full_filenames,
+        } => {
+            let pictures = Pictures {
+                outputs,
+                by,
+                threads,
+                full_filenames,
+                filter: pick.0,
+            };
+            report::run(&file, &pictures)
+        }
+        Job::Diff {
+            files,
+            outputs,
+            pick,
+            by,
+            full_filenames,
+        } => diff::run(&files, &outputs, &pick, by, full_filenames),
         Job::Top {
             aim,
             subprocesses,
@@ -97,18 +142,25 @@ fn looked_at(show: Show) -> NameOptions {
     }
 }
 
+/// Prints to standard output.
+fn print(bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is no failure: the reader has seen enough.
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// Prints a warning.
 fn warn(message: String) {
     eprintln!("p5-spy: {}", crate::text::message(&message));
 }
 
-/// The user's own tables: $XDG_CONFIG_HOME/p5-spy/layouts or ~/.config/p5-spy/layouts.
+/// The user's own tables.
 fn user_tables() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CONFIG_HOME")
-        .filter(|v| !v.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
-    Some(base.join("p5-spy").join("layouts")).filter(|folder| folder.is_dir())
+    Some(config_folder()?.join("layouts")).filter(|folder| folder.is_dir())
 }
 
 /// The sources of layouts that the user chose.

@@ -1,20 +1,23 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
+use super::progress::Progress;
+use super::report::wrote;
 use super::session::{Opening, Session, final_status, follow, joined};
-use super::signals::Requests;
+use super::signals::{Requests, Wish};
+use super::spool::{Pictures, Spool};
 use super::{recorded, sources, warn};
-use crate::cli::{Aim, By, Format, LayoutChoice, Sampling, Show};
-use crate::output::stats::{Summary, own_cpu_time};
-use crate::output::{render, viewer, write_whole};
+use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
+use crate::output::stats::{self, own_cpu_time};
+use crate::output::write_whole;
 use crate::process::{Child, Streams};
-use crate::profile::{Profile, StackCounts, Tally};
-use crate::sampler::{self, End, Recording, Sampler};
+use crate::profile::{About, Filter, SampleLog, Summary};
+use crate::sampler::{self, Control, End, Recording, Sampler};
 use anyhow::{Context, bail};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What the command line asked for.
 pub struct Settings {
@@ -24,22 +27,25 @@ pub struct Settings {
     pub sampling: Sampling,
     pub show: Show,
     pub layout: LayoutChoice,
-    pub output: Option<PathBuf>,
+    pub outputs: Vec<Output>,
     pub format: Format,
+    pub start: Start,
     pub by: By,
     pub stats: Option<PathBuf>,
 }
 
 /// Between two looks at signals and the child.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Between two lines of progress.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// Between two blocks of the raw recording: what a power cut can cost.
+const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
-pub fn run(settings: &Settings) -> anyhow::Result<u8> {
-    check_writable(settings.output.as_deref())?;
+pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
+    for output in &settings.outputs {
+        check_writable(Some(&output.file))?;
+    }
     check_writable(settings.stats.as_deref())?;
     let sources = sources(&settings.layout)?;
-    let mut requests = Requests::collect()?;
+    let mut requests = Requests::of_recording(settings.start.on_signal)?;
     let follow = follow(&settings.aim, settings.subprocesses);
     let mut session = match Session::open(
         &settings.aim,
@@ -52,73 +58,100 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         Opening::Over(status) => return Ok(status),
     };
     let pid = session.pid();
-    let output = settings
-        .output
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("p5-spy-{pid}.svg")));
-    if std::io::stderr().is_terminal() {
-        eprintln!(
-            "Recording {}. Ctrl-C ends it and writes {}.",
-            match session.roots.as_slice() {
-                [_] => format!("process {pid} ({})", session.title),
-                _ => session.title.clone(),
-            },
-            output.display()
-        );
+    if settings.outputs.is_empty() {
+        let format = settings.format;
+        let file = PathBuf::from(format!("p5-spy-{pid}{}", format.ending()));
+        check_writable(Some(&file))?;
+        settings.outputs.push(Output { file, format });
     }
-    let sink = if settings.threads {
-        StackCounts::by_thread()
-    } else {
-        StackCounts::default()
+    announce(&settings, &session);
+    let is_raw = settings.outputs.iter().any(|o| o.format == Format::P5spy);
+    let mut spool = Spool::new(about(&settings, &session), &settings.outputs)?;
+    let pictures = Pictures {
+        outputs: settings.outputs.clone(),
+        by: settings.by,
+        threads: settings.threads,
+        full_filenames: settings.show.full_filenames,
+        filter: Filter {
+            idle: settings.sampling.idle,
+            ops: settings.show.ops,
+            ..Filter::default()
+        },
     };
-    let recording = Mutex::new(Recording {
-        sink,
-        ..Recording::default()
-    });
-    let stop = AtomicBool::new(false);
+    let recording = Mutex::new(Recording::<SampleLog>::default());
+    let control = Control::default();
+    let waits = settings.start.after.is_some() || settings.start.on_signal.is_some();
+    control.pause.store(waits, Ordering::Relaxed);
     let wanted = sampler::Settings {
         rate: settings.sampling.rate,
         duration: settings.sampling.duration,
-        idle: settings.sampling.idle,
+        // A raw recording has everything; what is not asked for is left out of the pictures.
+        idle: settings.sampling.idle || is_raw,
         follow,
-        names: recorded(settings.show),
+        names: recorded(Show {
+            ops: settings.show.ops || is_raw,
+            ..settings.show
+        }),
     };
     let started = Instant::now();
     let cpu_before = own_cpu_time();
+    let summary = |recording: &Recording<SampleLog>| {
+        let cpu = own_cpu_time().saturating_sub(cpu_before);
+        Summary::new(
+            &recording.tally,
+            started.elapsed(),
+            cpu,
+            recording.remote_reads,
+        )
+    };
     let sampler = Sampler::new(
         session.targets,
         session.roots,
         sources,
         wanted,
         &recording,
-        &stop,
+        &control,
     );
-    let (end, interrupted) = std::thread::scope(|scope| {
+    let (end, interrupted, spooled) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
-        let mut watcher = Watcher::new(started, settings.sampling.duration);
+        let mut watcher = Watcher::new(&settings, started);
+        let mut block_due = started + BLOCK_EVERY;
+        let mut spooled = Ok(());
         while !handle.is_finished() {
-            watcher.look(&mut requests, session.child.as_mut(), &stop, &recording);
+            let asked = watcher.look(&mut requests, session.child.as_mut(), &control, &recording);
+            if (asked || Instant::now() >= block_due) && spooled.is_ok() {
+                block_due = Instant::now() + BLOCK_EVERY;
+                spooled = spool.take(&recording, summary);
+            }
+            if asked && spooled.is_ok() {
+                watcher.progress.clear();
+                if let Err(e) = spool.picture(&pictures, &mut |output, _| wrote(output)) {
+                    warn(format!("{e:#}"));
+                }
+            }
+            if let Err(e) = &spooled {
+                // Without a place for samples there is nothing to wait for.
+                watcher.progress.clear();
+                warn(format!("{e:#}"));
+                control.stop.store(true, Ordering::Relaxed);
+            }
             std::thread::sleep(LOOK_EVERY);
         }
-        watcher.done();
-        joined(handle).map(|end| (end, watcher.interrupted))
+        watcher.progress.clear();
+        joined(handle).map(|end| (end, watcher.interrupted, spooled))
     })?;
-    let duration = started.elapsed();
+    let taken = spooled.and_then(|()| spool.take(&recording, summary));
     let recording = recording
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let summary = Summary::new(
-        &recording.tally,
-        duration,
-        own_cpu_time().saturating_sub(cpu_before),
-        recording.remote_reads,
-    );
-    let failed = recording.tally.failed();
-    let nobody = recording.seen.threads.is_empty();
-    let profile = Profile::new(recording.seen, &recording.sink);
-    let title = format!("perl profile of {}", session.title);
-    let written = write_whole(&output, &mut |to| {
-        render(settings.format, &profile, settings.by, &title, to)
+    let summary = summary(&recording);
+    report(&end, &summary, &settings);
+    let mut shown = 0;
+    let written = taken.and_then(|()| {
+        spool.finish(summary.clone(), &pictures, &mut |output, _| {
+            shown += 1;
+            wrote(output);
+        })
     });
     let stats_written = match &settings.stats {
         Some(file) => write_whole(file, &mut |to| {
@@ -127,14 +160,6 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         }),
         None => Ok(()),
     };
-    report(
-        &end,
-        &summary,
-        &recording.tally,
-        settings,
-        &output,
-        written.is_ok(),
-    );
     // The program's status must not be lost to a full disk, nor the other way round.
     let status = leave(session.child.take(), &end, interrupted, &mut requests);
     for problem in [written, stats_written].into_iter().filter_map(Result::err) {
@@ -143,15 +168,69 @@ pub fn run(settings: &Settings) -> anyhow::Result<u8> {
         }
         warn(format!("{problem:#}"));
     }
+    let nothing = summary.good + summary.idle == 0;
+    let failed: u64 = summary.errors.values().sum();
     match end {
-        End::Lost(e) if profile.total() == 0 => Err((*e).into()),
-        _ if profile.total() == 0 && failed > 0 => bail!(
+        End::Lost(e) if nothing => Err((*e).into()),
+        _ if nothing && failed > 0 => bail!(
             "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
         ),
-        _ if settings.subprocesses && nobody && status == 0 => {
+        _ if settings.subprocesses && recording.seen.threads.is_empty() && status == 0 => {
             bail!("no perl was found in the program that was started, nor in what that started")
         }
         _ => Ok(status),
+    }
+}
+
+/// Says what will happen, to people.
+fn announce(settings: &Settings, session: &Session) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let what = match session.roots.as_slice() {
+        [pid] => format!("process {pid} ({})", session.title),
+        _ => session.title.clone(),
+    };
+    let files: Vec<String> = settings
+        .outputs
+        .iter()
+        .map(|o| match o.file.as_os_str() {
+            file if file == "-" => "to standard output".into(),
+            _ => o.file.display().to_string(),
+        })
+        .collect();
+    eprintln!(
+        "Recording {what}. Ctrl-C ends it and writes {}.",
+        files.join(", ")
+    );
+    if settings.start.on_signal.is_some() {
+        eprintln!(
+            "Nothing is sampled before the signal: kill -SIGNAL {}",
+            std::process::id()
+        );
+    }
+}
+
+/// What a recording says of itself.
+fn about(settings: &Settings, session: &Session) -> About {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let perl = session.targets.first().map(|t| {
+        let identity = &t.perl.identity;
+        format!("perl {} ({})", identity.version, identity.build)
+    });
+    let folder = std::fs::read_link(format!("/proc/{}/cwd", session.pid()));
+    About {
+        made_by: concat!("p5-spy ", env!("CARGO_PKG_VERSION")).into(),
+        title: session.title.clone(),
+        perl: perl.unwrap_or_default(),
+        folder: folder.map_or_else(
+            |_| String::new(),
+            |f| crate::text::from_utf8(f.as_os_str().as_encoded_bytes()),
+        ),
+        rate: settings.sampling.rate,
+        idle: settings.sampling.idle,
+        ops: settings.show.ops,
+        started_ms: since.map_or(0, |s| u64::try_from(s.as_millis()).unwrap_or(u64::MAX)),
     }
 }
 
@@ -178,86 +257,68 @@ fn check_writable(file: Option<&Path>) -> anyhow::Result<()> {
 
 /// Looks after signals, the child and the line of progress while the sampler works.
 struct Watcher {
-    started: Instant,
-    duration: Option<Duration>,
-    progress_due: Instant,
-    shows_progress: bool,
+    progress: Progress,
     interrupted: bool,
+    begins: Option<Instant>,
 }
 
 impl Watcher {
-    fn new(started: Instant, duration: Option<Duration>) -> Self {
+    fn new(settings: &Settings, started: Instant) -> Self {
         Watcher {
-            started,
-            duration,
-            progress_due: started + PROGRESS_EVERY,
-            shows_progress: std::io::stderr().is_terminal(),
+            progress: Progress::new(started, settings.sampling.duration),
             interrupted: false,
+            begins: settings.start.after.map(|after| started + after),
         }
     }
 
+    /// True when what there is so far is to be written.
     fn look(
         &mut self,
         requests: &mut Requests,
         mut child: Option<&mut Child>,
-        stop: &AtomicBool,
-        recording: &Mutex<Recording<StackCounts>>,
-    ) {
-        for request in requests.take() {
-            if self.interrupted && child.is_none() {
-                // Asked twice: the user does not want to wait for the file either.
-                self.done();
-                std::process::exit(128 + request.signal);
-            }
-            self.interrupted = true;
-            stop.store(true, Ordering::Relaxed);
-            if let Some(child) = child.as_deref_mut().filter(|_| !request.from_terminal) {
-                child.signal(request.signal);
+        control: &Control,
+        recording: &Mutex<Recording<SampleLog>>,
+    ) -> bool {
+        let mut write = false;
+        for request in requests.take_all() {
+            match request.wish {
+                Wish::Write => write = true,
+                Wish::Toggle => {
+                    self.begins = None;
+                    control.pause.fetch_xor(true, Ordering::Relaxed);
+                }
+                Wish::End => {
+                    if self.interrupted && child.is_none() {
+                        // Asked twice: the user does not want to wait for the file either.
+                        self.progress.clear();
+                        std::process::exit(128 + request.signal);
+                    }
+                    self.interrupted = true;
+                    control.stop.store(true, Ordering::Relaxed);
+                    if let Some(child) = child.as_deref_mut().filter(|_| !request.from_terminal) {
+                        child.signal(request.signal);
+                    }
+                }
             }
         }
         if let Some(child) = child {
             // Reaps it, so that the sampler sees that it is gone.
             child.ended();
         }
-        if self.shows_progress && Instant::now() >= self.progress_due {
-            self.progress_due += PROGRESS_EVERY;
-            self.show(recording);
+        if self.begins.is_some_and(|begins| Instant::now() >= begins) {
+            self.begins = None;
+            control.pause.store(false, Ordering::Relaxed);
         }
-    }
-
-    fn show(&self, recording: &Mutex<Recording<StackCounts>>) {
-        let (tally, threads) = {
+        let waits = control.pause.load(Ordering::Relaxed);
+        self.progress.show(waits, || {
             let recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
             (recording.tally.clone(), recording.threads)
-        };
-        let elapsed = self.started.elapsed().as_secs_f64();
-        let of = self
-            .duration
-            .map_or_else(String::new, |d| format!(" of {:.0}", d.as_secs_f64()));
-        let rate = tally.attempted() as f64 / elapsed.max(0.001) / threads.max(1) as f64;
-        let errors = tally.failed() + tally.torn + tally.missed;
-        eprint!(
-            "\r\x1b[K{elapsed:.0}{of} s  {} samples, {} idle  {rate:.0}/s  {errors} lost",
-            tally.good, tally.idle
-        );
-        let _ = std::io::stderr().flush();
-    }
-
-    fn done(&self) {
-        if self.shows_progress {
-            eprint!("\r\x1b[K");
-        }
+        });
+        write
     }
 }
 
-fn report(
-    end: &End,
-    summary: &Summary,
-    tally: &Tally,
-    settings: &Settings,
-    output: &Path,
-    written: bool,
-) {
+fn report(end: &End, summary: &Summary, settings: &Settings) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
         End::Lost(e) => warn(format!(
@@ -265,18 +326,15 @@ fn report(
         )),
         End::Stopped | End::Duration => {}
     }
-    eprintln!("{}", summary.text(settings.sampling.rate));
-    if tally.approximate > 0 {
+    eprintln!("{}", stats::text(summary, settings.sampling.rate));
+    if summary.approximate > 0 {
         eprintln!(
             "{} of the stacks are approximate: p5-spy could not share the CPU of the target (affinity refused, or a real-time policy)",
-            tally.approximate
+            summary.approximate
         );
     }
-    if tally.good == 0 && tally.idle > 0 && !settings.sampling.idle {
+    if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
         eprintln!("The program was waiting all the time. To see where it waits: --idle");
-    }
-    if written && output.as_os_str() != "-" {
-        eprintln!("Wrote {} ({})", output.display(), viewer(settings.format));
     }
 }
 

@@ -83,23 +83,33 @@ impl Session {
         sources: &Sources,
         requests: &mut Requests,
     ) -> anyhow::Result<Opening> {
-        let mut targets = Vec::new();
+        let mut targets: Vec<Target> = Vec::new();
+        let mut family = Vec::new();
         let mut problem = None;
         for pid in pids {
             let mut asked = None;
             let attached = Process::open(*pid)
                 .map_err(AttachError::from)
                 .and_then(|process| {
-                    Target::attach_patiently(process, sources, &mut warn, &mut || {
-                        asked = requests.take().first().copied();
-                        asked.is_none()
-                    })
+                    Target::attach_patiently_among(
+                        &family,
+                        process,
+                        sources,
+                        &mut warn,
+                        &mut || {
+                            asked = requests.take().first().copied();
+                            asked.is_none()
+                        },
+                    )
                 });
             match (attached, asked) {
                 (Err(_), Some(request)) => {
                     return Ok(Opening::Over(status_of_signal(request.signal)));
                 }
-                (Ok(target), _) => targets.push(target),
+                (Ok(target), _) => {
+                    target.kin().clone().join(&mut family);
+                    targets.push(target);
+                }
                 (Err(e), None) => {
                     if let Some(earlier) = problem.replace(e) {
                         warn(earlier.to_string());

@@ -1,22 +1,41 @@
 //! What the user's Ctrl-C and kill mean while something is sampled.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
-/// One request to end.
+/// True when requests to end do what they usually do, though [`Held`] once took them.
+static USUAL: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To end.
+    End,
+    /// To write what there is so far (SIGUSR1).
+    Write,
+    /// To begin to sample, or to pause.
+    Toggle,
+}
+
+/// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// SIGINT, SIGTERM or SIGHUP.
+    /// What is asked for.
+    pub wish: Wish,
+    /// The signal.
     pub signal: i32,
     /// It came from the terminal, which sends it to a program that we started as well.
     pub from_terminal: bool,
 }
 
-/// Collects requests to end; from now on they do not end p5-spy by themselves.
+/// Collects requests; from now on they do not end p5-spy by themselves.
 pub struct Requests {
     signals: SignalsInfo<WithOrigin>,
+    toggle: Option<i32>,
 }
 
 impl Requests {
@@ -25,19 +44,84 @@ impl Requests {
     /// # Errors
     /// When the system refuses a handler.
     pub fn collect() -> std::io::Result<Self> {
+        USUAL.store(false, Ordering::SeqCst);
         Ok(Requests {
             signals: SignalsInfo::new([SIGINT, SIGTERM, SIGHUP])?,
+            toggle: None,
         })
     }
 
-    /// The requests since the last call.
+    /// Starts to collect those of a recording too; `toggle` is the signal that begins to sample.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn of_recording(toggle: Option<i32>) -> std::io::Result<Self> {
+        let mut requests = Self::collect()?;
+        requests.toggle = toggle;
+        for signal in toggle.into_iter().chain([SIGUSR1]) {
+            requests.signals.add_signal(signal)?;
+        }
+        Ok(requests)
+    }
+
+    /// The requests to end since the last call.
     pub fn take(&mut self) -> Vec<Request> {
+        let mut all = self.take_all();
+        all.retain(|request| request.wish == Wish::End);
+        all
+    }
+
+    /// All requests since the last call.
+    pub fn take_all(&mut self) -> Vec<Request> {
+        let toggle = self.toggle;
+        let wish = |signal| match signal {
+            SIGUSR1 => Wish::Write,
+            other if Some(other) == toggle => Wish::Toggle,
+            _ => Wish::End,
+        };
         self.signals
             .pending()
             .map(|origin| Request {
+                wish: wish(origin.signal),
                 signal: origin.signal,
                 from_terminal: matches!(origin.cause, Cause::Kernel),
             })
             .collect()
+    }
+}
+
+/// Keeps requests to end from ending p5-spy while it has the terminal. When dropped they end it
+/// again, until [`Requests`] are collected.
+pub struct Held {
+    /// The signal; 0 for none.
+    asked: Arc<AtomicUsize>,
+}
+
+impl Held {
+    /// Starts to hold them.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn hold() -> std::io::Result<Self> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        USUAL.store(false, Ordering::SeqCst);
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
+            let number = usize::try_from(signal).unwrap_or(0);
+            signal_hook::flag::register_usize(signal, asked.clone(), number)?;
+        }
+        Ok(Held { asked })
+    }
+
+    /// The signal by which somebody asked p5-spy to end.
+    pub fn asked(&self) -> Option<i32> {
+        let signal = self.asked.load(Ordering::SeqCst);
+        i32::try_from(signal).ok().filter(|signal| *signal != 0)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        USUAL.store(true, Ordering::SeqCst);
     }
 }

@@ -12,7 +12,7 @@ use crate::top::{About, View, Wish};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ fn watch(
         idle: sampling.idle,
     };
     let recording = Mutex::new(Recording::<Fresh>::default());
-    let stop = AtomicBool::new(false);
+    let control = sampler::Control::default();
     let wanted = sampler::Settings {
         rate: sampling.rate,
         duration: sampling.duration,
@@ -138,13 +138,13 @@ fn watch(
         follow,
         names,
     };
-    let sampler = Sampler::new(targets, roots, sources, wanted, &recording, &stop);
+    let sampler = Sampler::new(targets, roots, sources, wanted, &recording, &control);
     let (end, quit) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
         let shown = show(about, &recording, requests, child.as_mut(), || {
             handle.is_finished()
         });
-        stop.store(true, Ordering::Relaxed);
+        control.stop.store(true, Ordering::Relaxed);
         let end = joined(handle);
         shown.and_then(|quit| Ok((end?, quit)))
     })?;

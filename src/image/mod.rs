@@ -2,9 +2,11 @@
 
 mod bytes;
 mod debug_file;
+mod glance;
 
 pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
+pub use glance::may_define_perl;
 
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;
@@ -93,10 +95,7 @@ impl Image {
     /// Every case of [`ImageError`].
     pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
         let (file, length) = open_bounded(path, open_path)?;
-        let data = FileBytes::new(file, length).map_err(|source| ImageError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let data = FileBytes::new(file, length);
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
             source,
@@ -134,7 +133,7 @@ impl Image {
     pub fn without_file(path: &Path, abi: Abi) -> std::io::Result<Self> {
         Ok(Image {
             path: path.to_owned(),
-            data: FileBytes::new(File::open("/dev/null")?, 0)?,
+            data: FileBytes::new(File::open("/dev/null")?, 0),
             abi,
             build_id: None,
             symbols: HashMap::new(),

@@ -1,12 +1,12 @@
 //! What was found about a perl, kept for the next time: by build-id, in the user's cache folder.
 //!
-//! An entry is a layout table with the symbols that the file lacks. It is believed only when
-//! nobody else could have written it, and it is left aside when it is damaged or was written for
-//! another schema.
+//! An entry is a layout with the symbols that the file lacks, in a form that is read in no time
+//! (`entry.rs`). It is believed only when nobody else could have written it, and it is left aside
+//! when it is damaged or was written for another schema.
 
+use super::entry;
 use super::schema::{CONSTANTS, FIELDS, FieldSpec};
-use super::table::{self, Table};
-use super::{Origin, Resolved};
+use super::{Resolved, table};
 use crate::image::{Image, Symbol};
 use crate::perl::identity::Identity;
 use crate::process::effective_user;
@@ -69,22 +69,8 @@ impl Cache {
             return None;
         }
         let path = self.folder.join(file_name(image));
-        let text = read_private(&path)?;
-        let table = Table::parse(&text, &path).ok()?;
-        if table.abi() != image.abi() {
-            return None;
-        }
-        let layout = table.layout().clone();
-        let bound = layout.bind().ok()?;
-        Some(Cached {
-            identity: table.identity(),
-            resolved: Resolved {
-                layout,
-                bound,
-                source: Origin::Cache(table.made.from.as_str().into()),
-            },
-            symbols: table.symbols,
-        })
+        let cached = entry::read(&read_private(&path)?)?;
+        (cached.identity.abi == image.abi()).then_some(cached)
     }
 
     /// Keeps what was found. Written whole under another name first, so that nobody ever reads
@@ -108,10 +94,9 @@ impl Cache {
             )));
         }
         let from = table::made_from(identity, resolved, image);
-        let mut text = table::write(identity, &resolved.layout, &from);
-        text.push_str(&table::write_symbols(symbols));
+        let bytes = entry::write(&from, identity, &resolved.layout, symbols)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(&bytes)?;
         file.persist(self.folder.join(file_name(image)))?;
         Ok(())
     }
@@ -122,12 +107,12 @@ fn file_name(image: &Image) -> String {
     let key = image
         .build_id_hex()
         .unwrap_or_else(|| format!("sha256-{:x}", Sha256::digest(image.data())));
-    format!("{key}.toml")
+    format!("{key}.layout")
 }
 
 /// Changes with everything that an entry's meaning depends on.
 const FINGERPRINT: u64 = {
-    let mut hash = Fnv::new().number(table::FORMAT as u64);
+    let mut hash = Fnv::new().number(entry::FORMAT);
     hash = hash.text(env!("CARGO_PKG_VERSION"));
     let mut fields = FIELDS;
     while let [first, others @ ..] = fields {
@@ -188,7 +173,7 @@ fn is_ours(uid: u32, mode: u32) -> bool {
     uid == effective_user() && mode & 0o022 == 0
 }
 
-fn read_private(path: &Path) -> Option<String> {
+fn read_private(path: &Path) -> Option<Vec<u8>> {
     let file = fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
@@ -198,7 +183,7 @@ fn read_private(path: &Path) -> Option<String> {
     if !metadata.is_file() || !is_ours(metadata.uid(), metadata.mode()) {
         return None;
     }
-    let mut text = String::new();
-    file.take(MAX_ENTRY).read_to_string(&mut text).ok()?;
-    Some(text)
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_ENTRY)).ok()? + 1);
+    file.take(MAX_ENTRY).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }

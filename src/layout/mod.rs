@@ -6,6 +6,7 @@
 mod cache;
 mod constants;
 mod dwarf;
+mod entry;
 mod resolve;
 pub mod schema;
 pub mod table;
@@ -101,10 +102,14 @@ impl Layout {
     /// not have are ignored; loaders report them first.
     pub fn add_field(&mut self, structure: &str, name: &str, field: Field, origin: &Origin) {
         if let Some(spec) = schema::field(structure, name) {
-            self.fields
-                .entry((spec.structure, spec.name))
-                .or_insert_with(|| (field, origin.clone()));
+            self.add_spec(spec, field, origin);
         }
+    }
+
+    fn add_spec(&mut self, spec: &'static schema::FieldSpec, field: Field, origin: &Origin) {
+        self.fields
+            .entry((spec.structure, spec.name))
+            .or_insert_with(|| (field, origin.clone()));
     }
 
     /// Adds a constant unless it is known already.

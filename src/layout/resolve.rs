@@ -283,27 +283,14 @@ pub fn with_block_types(
     resolved: &Resolved,
     names: &[Option<String>],
 ) -> Result<Resolved, BindError> {
-    let mut layout = Layout::default();
+    let mut layout = resolved.layout.clone();
     for (name, value) in block_type_numbers(names) {
-        layout.add_constant(name, value, &Origin::Target("PL_block_type"));
+        layout.set_constant(name, value, &Origin::Target("PL_block_type"));
     }
-    layout.absorb(&resolved.layout);
     let bound = layout.bind()?;
     Ok(Resolved {
         layout,
         bound,
         source: resolved.source.clone(),
     })
-}
-
-impl Layout {
-    /// Adds everything that the other layout knows and this one does not.
-    fn absorb(&mut self, other: &Layout) {
-        for (key, value) in &other.fields {
-            self.fields.entry(*key).or_insert_with(|| value.clone());
-        }
-        for (key, value) in &other.constants {
-            self.constants.entry(key).or_insert_with(|| value.clone());
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::schema::{self, Kind, Need};
 use super::{Layout, Origin, Resolved};
-use crate::image::{Image, Symbol};
+use crate::image::Image;
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
 use serde::Deserialize;
@@ -84,16 +84,6 @@ struct File {
     constants: BTreeMap<String, Spanned<u64>>,
     #[serde(rename = "struct")]
     structures: BTreeMap<String, BTreeMap<String, Spanned<Value>>>,
-    #[serde(default)]
-    symbols: BTreeMap<String, Place>,
-}
-
-/// A symbol that the perl's file does not have: only in what p5-spy keeps for itself.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    address: u64,
-    size: u64,
 }
 
 /// What a table is for. A member that is absent here is not compared.
@@ -156,8 +146,6 @@ pub struct Table {
     pub(super) target: Match,
     /// What it was made from.
     pub made: Made,
-    /// Symbols of the one file that the table was made from, where that does not have them.
-    pub symbols: Vec<(String, Symbol)>,
     layout: Layout,
 }
 
@@ -249,14 +237,6 @@ impl Table {
             name,
             target: file.perl,
             made: file.made,
-            symbols: file
-                .symbols
-                .into_iter()
-                .map(|(name, p)| {
-                    let (address, size) = (p.address, p.size);
-                    (name, Symbol { address, size })
-                })
-                .collect(),
             layout,
         })
     }
@@ -480,22 +460,6 @@ pub fn made_from(identity: &Identity, resolved: &Resolved, image: &Image) -> Str
         identity.build,
         resolved.source.short()
     )
-}
-
-/// The symbols of one file, to go behind its table.
-pub fn write_symbols(symbols: &[(String, Symbol)]) -> String {
-    if symbols.is_empty() {
-        return String::new();
-    }
-    let mut out = String::from("\n[symbols]\n");
-    for (name, symbol) in symbols {
-        let _ = writeln!(
-            out,
-            "{name} = {{ address = {:#x}, size = {} }}",
-            symbol.address, symbol.size
-        );
-    }
-    out
 }
 
 /// Writes a table that [`Table::parse`] reads back: what `layout-dump` prints.

@@ -2,7 +2,8 @@
 
 use crate::perl::describe::Described;
 use crate::perl::locals::Lexical;
-use crate::perl::names::FrameKind;
+use crate::perl::names::{Frame, FrameKind};
+use crate::perl::paths::Shortener;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -70,9 +71,9 @@ pub struct FrameDump {
     pub file: String,
     /// Where it is executing, as `caller` gives it.
     pub line: u32,
-    /// The same for people.
+    /// All of it for people.
     #[serde(skip)]
-    pub place: String,
+    pub frame: Frame,
     /// Where it begins; absent where that is the file in which it is executing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_file: Option<String>,
@@ -100,6 +101,22 @@ pub struct LocalsDump {
     pub lexicals: Option<Vec<Lexical>>,
 }
 
+/// For people: with the names of files cut short, as much as no two of them get alike. The folders
+/// are those that the processes work in.
+pub fn shortened(mut dumps: Vec<ProcessDump>, folders: &[String]) -> Vec<ProcessDump> {
+    let frames = |dump: &ProcessDump| -> Vec<Frame> {
+        let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
+        frames.map(|frame| frame.frame.clone()).collect()
+    };
+    let all: Vec<Frame> = dumps.iter().flat_map(frames).collect();
+    let shortener = Shortener::of(&all, folders.iter().map(String::as_str));
+    let threads = dumps.iter_mut().flat_map(|dump| &mut dump.threads);
+    for frame in threads.flat_map(|thread| &mut thread.frames) {
+        frame.frame = shortener.frame(&frame.frame);
+    }
+    dumps
+}
+
 /// For people.
 pub fn text(dump: &ProcessDump) -> String {
     let mut out = String::new();
@@ -125,7 +142,7 @@ pub fn text(dump: &ProcessDump) -> String {
             thread.os_tid, thread.state
         );
         for frame in &thread.frames {
-            let _ = writeln!(out, "    {} ({})", frame.label, frame.place);
+            let _ = writeln!(out, "    {} ({})", frame.frame.label, frame.frame.place);
             if let Some(locals) = &frame.locals {
                 push_locals(&mut out, locals);
             }

@@ -1,22 +1,18 @@
 //! A flame graph in SVG, drawn by inferno.
 
+use super::Picture;
 use super::collapsed::lines;
-use crate::cli::By;
 use crate::profile::Profile;
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
-
-/// Extensions that stand for this format.
-pub const EXTENSIONS: &[&str] = &["svg"];
-/// What to open it with.
-pub const VIEWER: &str = "open it in a browser; click to zoom, Ctrl-F to search";
 
 /// Draws the whole profile.
 ///
 /// # Errors
 /// Those of `to`.
-pub fn write(profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::Result<()> {
-    let lines: Vec<String> = lines(profile, by)
+pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
+    let title = &*picture.title;
+    let lines: Vec<String> = lines(profile, picture.by)
         .iter()
         .map(|(line, count)| format!("{line} {count}"))
         .collect();
@@ -24,15 +20,22 @@ pub fn write(profile: &Profile, by: By, title: &str, to: &mut dyn Write) -> io::
         // inferno refuses to draw nothing; a picture that says so is better than no file.
         return to.write_all(empty(title).as_bytes());
     }
-    let mut options = Options::default();
-    options.title = title.to_owned();
-    options.count_name = "samples".to_owned();
-    options.hash = true;
-    options.min_width = 0.01;
+    let mut options = options(picture);
     from_lines(&mut options, lines.iter().map(String::as_str), to)
 }
 
-fn empty(title: &str) -> String {
+/// How flame graphs look.
+pub(super) fn options(picture: &Picture) -> Options<'static> {
+    let mut options = Options::default();
+    options.title = picture.title.clone();
+    options.count_name = "samples".to_owned();
+    options.hash = true;
+    options.min_width = 0.01;
+    options
+}
+
+/// The picture of no samples.
+pub(super) fn empty(title: &str) -> String {
     let escaped = title
         .replace('&', "&amp;")
         .replace('<', "&lt;")

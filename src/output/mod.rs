@@ -1,31 +1,39 @@
 //! Pictures and texts: one file per format.
 
+#[cfg(test)]
+mod agreement;
+pub mod callgrind;
+pub mod chrometrace;
 pub mod collapsed;
+pub mod diff;
 pub mod dump;
 mod file;
+pub mod firefox;
 pub mod flamegraph;
+mod format;
+pub mod html;
+mod json;
+pub mod pprof;
+pub mod speedscope;
+mod spots;
 pub mod stats;
+#[cfg(test)]
+mod synthetic;
+mod timeline;
 
 pub use file::write_whole;
+pub use format::Format;
 
-use crate::cli::{By, Format};
-use crate::profile::Profile;
+use crate::profile::{By, Profile};
 use std::io::{self, Write};
 
-/// The extensions that stand for a format, the usual one first.
-pub fn extensions(format: Format) -> &'static [&'static str] {
-    match format {
-        Format::Flamegraph => flamegraph::EXTENSIONS,
-        Format::Collapsed => collapsed::EXTENSIONS,
-    }
-}
-
-/// How to look at a file of a format, for the summary.
-pub fn viewer(format: Format) -> &'static str {
-    match format {
-        Format::Flamegraph => flamegraph::VIEWER,
-        Format::Collapsed => collapsed::VIEWER,
-    }
+/// What a picture is to show.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// What a frame stands for.
+    pub by: By,
+    /// What stands above it.
+    pub title: String,
 }
 
 /// Renders a profile.
@@ -35,12 +43,19 @@ pub fn viewer(format: Format) -> &'static str {
 pub fn render(
     format: Format,
     profile: &Profile,
-    by: By,
-    title: &str,
+    picture: &Picture,
     to: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        Format::Flamegraph => flamegraph::write(profile, by, title, to),
-        Format::Collapsed => collapsed::write(profile, by, to),
+        Format::Flamegraph => flamegraph::write(profile, picture, to),
+        Format::Collapsed => collapsed::write(profile, picture, to),
+        Format::Speedscope => speedscope::write(profile, picture, to),
+        Format::Pprof => pprof::write(profile, picture, to),
+        Format::Callgrind => callgrind::write(profile, picture, to),
+        Format::Firefox => firefox::write(profile, picture, to),
+        Format::Chrometrace => chrometrace::write(profile, picture, to),
+        Format::Html => html::write(profile, picture, to),
+        // It is the recording itself, which a profile no longer is.
+        Format::P5spy => Err(io::ErrorKind::Unsupported.into()),
     }
 }

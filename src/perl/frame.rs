@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What a frame is, for people and for `--json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+/// Raw recordings have the order of these: a new one comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FrameKind {
     /// The main program: the outermost frame of every stack.
@@ -34,7 +35,7 @@ pub enum FrameKind {
 }
 
 /// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// The file.
     pub file: Arc<str>,
@@ -52,7 +53,7 @@ impl fmt::Display for Place {
 }
 
 /// One frame: what `caller` gives, and what people are shown.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Frame {
     /// What it is.
     pub kind: FrameKind,
@@ -157,6 +158,11 @@ pub fn homes<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<String> {
 pub struct FrameId(u32);
 
 impl FrameId {
+    /// The frame at a place of a table, whether it is there or not.
+    pub fn at(index: u32) -> Self {
+        FrameId(index)
+    }
+
     /// Its place in the table.
     pub fn index(self) -> usize {
         self.0 as usize

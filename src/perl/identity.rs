@@ -3,7 +3,7 @@
 use crate::image::Image;
 use crate::memory::Abi;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Version {
 }
 
 /// How the interpreter's variables are kept (perl.h).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Build {
     /// ithreads: one `struct interpreter` per thread.

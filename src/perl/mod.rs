@@ -15,6 +15,7 @@ mod naming;
 mod objects;
 mod op_types;
 pub mod ops;
+pub mod paths;
 mod recheck;
 mod regex;
 pub mod running;

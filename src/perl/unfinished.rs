@@ -90,8 +90,7 @@ pub fn drop_inactive(
     if top.kind != ContextKind::Sub || (is_comparator && !is_old) {
         return;
     }
-    let frames = stack.frames.iter().filter(|f| f.cv == top.cv).count() as u64;
-    if frames <= depth {
+    if stack.count(top.cv) <= depth {
         return;
     }
     // While perl leaves the sub, the statement that called it is the current one already.
@@ -171,7 +170,7 @@ pub(super) fn after_return(
     {
         return Ok(());
     }
-    let frames = stack.frames.iter().filter(|f| f.cv == cv).count() as u64;
+    let frames = stack.count(cv);
     match target.depth_of(cv) {
         Ok(depth) if depth > frames => {}
         _ => return Ok(()),

@@ -90,6 +90,19 @@ pub struct RawStack {
     /// So many of the outermost frames come from contexts that are as they were in the walk before;
     /// of the last of these the position may be another.
     pub kept: usize,
+    /// The CVs of as many of the outermost frames as were asked about: frames are large, and a deep
+    /// stack of them takes long to look through.
+    pub(super) cvs: Vec<u64>,
+}
+
+impl RawStack {
+    /// How many frames execute this sub.
+    pub(super) fn count(&mut self, cv: u64) -> u64 {
+        self.cvs.truncate(self.frames.len());
+        let new = self.frames.iter().skip(self.cvs.len());
+        self.cvs.extend(new.map(|f| f.cv));
+        self.cvs.iter().filter(|c| **c == cv).count() as u64
+    }
 }
 
 /// A context that no perl makes: the layout is wrong, or the copy is.
@@ -320,6 +333,7 @@ fn keep_unchanged(stack: &StackReader, out: &mut RawStack, now: Position) {
     // The frames below an unchanged one are unchanged.
     out.kept = out.frames.partition_point(unchanged);
     out.frames.truncate(out.kept);
+    out.cvs.truncate(out.kept);
     if out.frames.is_empty() {
         out.frames.push(RawFrame {
             kind: ContextKind::Main,

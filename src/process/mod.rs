@@ -1,5 +1,8 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
+mod capability;
+mod hidepid;
+mod listed;
 mod permission;
 mod source;
 mod spawn;
@@ -7,11 +10,13 @@ mod syscall;
 mod thread;
 mod trust;
 
-pub use permission::explain_denied;
+pub use hidepid::Hiding;
+pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
+pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
 pub use source::{LARGEST_SOURCE, SourceError};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
-pub use thread::{ThreadState, ThreadWatch};
+pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
 pub use trust::effective_user;
 
 use indexmap::IndexMap;
@@ -25,7 +30,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// There is no process with this id.
-    #[error("there is no process {0}")]
+    #[error("{}", explain_missing(*.0))]
     NoSuchProcess(i32),
     /// The process belongs to someone else, or the system forbids looking.
     #[error("{}", explain_denied(*.0))]
@@ -57,7 +62,7 @@ pub enum ProcessError {
 }
 
 /// One file that is mapped into the process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedFile {
     /// Its path as the process sees it.
     pub path: PathBuf,
@@ -67,6 +72,8 @@ pub struct MappedFile {
     pub deleted: bool,
     /// Its number in its file system.
     pub inode: u64,
+    /// That file system, as the kernel writes it: `fd:01`.
+    pub device: String,
 }
 
 /// One mapping of the process.
@@ -299,28 +306,24 @@ impl Process {
 
 /// The files that are mapped as programs or libraries.
 fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
-    let mut files: IndexMap<(PathBuf, u64), Vec<Mapping>> = IndexMap::new();
+    let mut files: IndexMap<(&Path, &str, usize), Vec<Mapping>> = IndexMap::new();
     for map in maps {
         if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
-            files
-                .entry((path.to_owned(), map.inode as u64))
-                .or_default()
-                .push(mapping(map));
+            let key = (path, map.dev.as_str(), map.inode);
+            files.entry(key).or_default().push(mapping(map));
         }
     }
     files
         .into_iter()
         .filter(|(_, maps)| maps.iter().any(|m| m.executable))
-        .map(|((path, inode), maps)| {
-            let kept = path
-                .to_str()
-                .and_then(|p| p.strip_suffix(DELETED))
-                .map(PathBuf::from);
+        .map(|((path, device, inode), maps)| {
+            let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED));
             MappedFile {
                 deleted: kept.is_some(),
-                path: kept.unwrap_or(path),
+                path: kept.map_or_else(|| path.to_owned(), PathBuf::from),
                 maps,
-                inode,
+                inode: inode as u64,
+                device: device.to_owned(),
             }
         })
         .collect()

@@ -1,99 +1,301 @@
 //! Why the system forbids reading a process, and the shortest remedy for this very situation.
 
+use super::capability::Capabilities;
+use super::hidepid::Hiding;
+use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 
-/// CAP_SYS_PTRACE (linux/capability.h).
-const CAP_SYS_PTRACE: u64 = 1 << 19;
+/// What stands in the way of reading a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// kernel.yama.ptrace_scope is 3.
+    Forbidden,
+    /// We are root without CAP_SYS_PTRACE.
+    NoCapability,
+    /// One of both is in a user namespace that the other is not in.
+    UserNamespace,
+    /// A filter of system calls, as containers have them.
+    Seccomp,
+    /// The kernel's own rules allow it.
+    SecurityModule,
+    /// It is another user's.
+    OtherUser(u32),
+    /// kernel.yama.ptrace_scope is 1 or 2.
+    PtraceScope(u32),
+    /// It has, or had, rights that its user has not.
+    Privileged,
+    /// /proc is mounted with this option and hides it.
+    Hidden(Hiding),
+}
 
 /// What this process and the target look like to the kernel's ptrace check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Situation {
     our_uid: u32,
+    /// `None` where /proc does not tell.
     their_uid: Option<u32>,
     may_trace: bool,
     ptrace_scope: Option<u32>,
+    other_namespace: bool,
+    filtered: bool,
+    hiding: Option<Hiding>,
+}
+
+/// What the remedy depends on beside the obstacle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Surroundings {
+    our_uid: u32,
     in_container: bool,
+    /// The same command, for who has other rights.
+    command: String,
+    /// Sudo is there.
+    has_sudo: bool,
+}
+
+/// What stands in the way of reading process `pid`, given that something does.
+pub fn obstacle(pid: i32) -> Obstacle {
+    look(pid).obstacle()
 }
 
 /// A sentence or two: what stands in the way of reading process `pid`, and what to type.
 pub fn explain_denied(pid: i32) -> String {
+    let surroundings = Surroundings::look(pid);
     format!(
         "no permission to read process {pid}: {}",
-        advice(look(pid), pid)
+        obstacle(pid).advice(&surroundings)
     )
 }
 
-fn look(pid: i32) -> Situation {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let word = |text: &str, name: &str, index: usize| -> Option<String> {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.split_whitespace().nth(index).map(str::to_owned)
-    };
-    let target = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let capabilities = word(&status, "CapEff", 0)
-        .and_then(|c| u64::from_str_radix(&c, 16).ok())
-        .unwrap_or(0);
-    Situation {
-        our_uid: super::effective_user(),
-        their_uid: word(&target, "Uid", 1).and_then(|u| u.parse().ok()),
-        may_trace: capabilities & CAP_SYS_PTRACE != 0,
-        ptrace_scope: fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
-            .ok()
-            .and_then(|s| s.trim().parse().ok()),
-        in_container: ["/.dockerenv", "/run/.containerenv"]
-            .iter()
-            .any(|p| fs::exists(p).unwrap_or(false))
-            || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+/// The same for a process that /proc does not have: there is none, or /proc hides it.
+pub fn explain_missing(pid: i32) -> String {
+    match Hiding::of_proc() {
+        Some(hiding) if super::is_someones(pid) => format!(
+            "process {pid} cannot be seen: {}",
+            Obstacle::Hidden(hiding).advice(&Surroundings::look(pid))
+        ),
+        _ => format!("there is no process {pid}"),
     }
 }
 
-fn advice(s: Situation, pid: i32) -> String {
-    if s.ptrace_scope == Some(3) {
-        return "kernel.yama.ptrace_scope is 3, which forbids it to everybody until the next boot"
-            .into();
+fn look(pid: i32) -> Situation {
+    let ours = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let theirs = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let map = |pid: &str| fs::read_to_string(format!("/proc/{pid}/uid_map")).ok();
+    let (our_map, their_map) = (map("self"), map(&pid.to_string()));
+    Situation {
+        our_uid: super::effective_user(),
+        their_uid: word(&theirs, "Uid", 1).and_then(|u| u.parse().ok()),
+        may_trace: Capabilities::effective(&ours).may_trace(),
+        ptrace_scope: fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
+            .ok()
+            .and_then(|s| s.trim().parse().ok()),
+        other_namespace: (their_map.is_some() && their_map != our_map)
+            || our_map.is_some_and(|map| !is_initial(&map)),
+        filtered: word(&ours, "Seccomp", 0).is_some_and(|mode| mode == "2"),
+        hiding: Hiding::of_proc().filter(|_| theirs.is_empty()),
     }
-    if s.our_uid == 0 && !s.may_trace {
-        return "this root lacks CAP_SYS_PTRACE, as in most containers. Start the container with \
-                `--cap-add SYS_PTRACE` (Kubernetes: securityContext.capabilities.add [\"SYS_PTRACE\"]), \
-                or run p5-spy on the host"
-            .into();
-    }
-    if s.may_trace {
-        return "a security module (AppArmor, SELinux, seccomp) or another user namespace forbids it. \
-                Run p5-spy on the host, as the real root"
-            .into();
-    }
-    if s.in_container && s.their_uid.is_none_or(|uid| uid == s.our_uid) && s.ptrace_scope != Some(1)
-    {
-        return "in a container the capability SYS_PTRACE is needed: start it with `--cap-add SYS_PTRACE`".into();
-    }
-    match (s.their_uid, s.ptrace_scope) {
-        (Some(uid), _) if uid != s.our_uid => {
-            format!(
-                "it belongs to user id {uid}, you are {}. Run: sudo p5-spy … --pid {pid}",
-                s.our_uid
-            )
+}
+
+/// True of the map of the first user namespace: every id is itself.
+fn is_initial(uid_map: &str) -> bool {
+    let numbers: Vec<&str> = uid_map.split_whitespace().collect();
+    numbers == ["0", "0", "4294967295"]
+}
+
+fn word(status: &str, name: &str, index: usize) -> Option<String> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().nth(index).map(str::to_owned)
+}
+
+impl Situation {
+    fn obstacle(self) -> Obstacle {
+        if self.ptrace_scope == Some(3) {
+            return Obstacle::Forbidden;
         }
-        (_, Some(scope @ (1 | 2))) => format!(
-            "kernel.yama.ptrace_scope is {scope}, which allows it only to {}. Run p5-spy with sudo{}",
-            if scope == 1 {
-                "a process's own ancestors"
-            } else {
-                "root"
-            },
-            if scope == 1 {
-                ", or let p5-spy start the program: p5-spy -- perl program.pl"
-            } else {
-                ""
-            }
-        ),
-        _ => format!(
-            "it runs with changed privileges (a set-uid program, or one that dropped rights). \
-             Run: sudo p5-spy … --pid {pid}"
-        ),
+        if self.may_trace {
+            return match (self.other_namespace, self.filtered) {
+                (true, _) => Obstacle::UserNamespace,
+                (_, true) => Obstacle::Seccomp,
+                _ => Obstacle::SecurityModule,
+            };
+        }
+        if let Some(hiding) = self.hiding {
+            return Obstacle::Hidden(hiding);
+        }
+        if self.our_uid == 0 {
+            return Obstacle::NoCapability;
+        }
+        match (self.their_uid, self.ptrace_scope) {
+            (Some(uid), _) if uid != self.our_uid => Obstacle::OtherUser(uid),
+            (_, Some(scope @ (1 | 2))) => Obstacle::PtraceScope(scope),
+            _ if self.other_namespace => Obstacle::UserNamespace,
+            _ if self.filtered => Obstacle::Seccomp,
+            _ => Obstacle::Privileged,
+        }
     }
+}
+
+impl Surroundings {
+    fn look(pid: i32) -> Self {
+        let marks = [
+            "/.dockerenv",
+            "/run/.containerenv",
+            "/run/systemd/container",
+        ];
+        let names = ["KUBERNETES_SERVICE_HOST", "container"];
+        Surroundings {
+            our_uid: super::effective_user(),
+            in_container: marks.iter().any(|p| fs::exists(p).unwrap_or(false))
+                || names.iter().any(|n| std::env::var_os(n).is_some()),
+            command: again(
+                std::env::args_os().collect(),
+                pid,
+                &std::env::current_exe().unwrap_or_default(),
+            ),
+            has_sudo: {
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                std::env::split_paths(&path).any(|folder| folder.join("sudo").is_file())
+            },
+        }
+    }
+}
+
+impl Obstacle {
+    /// A few words, for a column of a list.
+    pub fn in_short(&self) -> String {
+        match self {
+            Obstacle::Forbidden => "ptrace_scope 3".into(),
+            Obstacle::NoCapability => "no CAP_SYS_PTRACE".into(),
+            Obstacle::UserNamespace => "other user namespace".into(),
+            Obstacle::Seccomp => "seccomp filter".into(),
+            Obstacle::SecurityModule => "security module".into(),
+            Obstacle::OtherUser(_) => "other user".into(),
+            Obstacle::PtraceScope(scope) => format!("ptrace_scope {scope}"),
+            Obstacle::Privileged => "other privileges".into(),
+            Obstacle::Hidden(hiding) => hiding.to_string(),
+        }
+    }
+
+    fn advice(&self, around: &Surroundings) -> String {
+        let run_as_root = match around.has_sudo {
+            true => format!("Run: sudo {}", around.command),
+            false => format!("Run as root: {}", around.command),
+        };
+        let ours = around.our_uid;
+        match self {
+            Obstacle::Forbidden => {
+                "kernel.yama.ptrace_scope is 3, which forbids it to everybody until the next boot"
+                    .into()
+            }
+            Obstacle::NoCapability if around.in_container => {
+                "this root lacks CAP_SYS_PTRACE, as in most containers. Start the container with \
+                 `--cap-add SYS_PTRACE` (Kubernetes: securityContext.capabilities.add \
+                 [\"SYS_PTRACE\"]), or run p5-spy on the host"
+                    .into()
+            }
+            Obstacle::NoCapability => {
+                "this root lacks CAP_SYS_PTRACE. In a container, start that with `--cap-add \
+                 SYS_PTRACE`; in a systemd service, look at CapabilityBoundingSet=; or run p5-spy \
+                 from another shell of root"
+                    .into()
+            }
+            Obstacle::UserNamespace => {
+                "it and p5-spy are in different user namespaces, so that not even the root of one \
+                 may read the other. Run p5-spy as the real root, on the host"
+                    .into()
+            }
+            Obstacle::Seccomp => {
+                "a filter of system calls (seccomp), as containers have it, forbids it. Start the \
+                 container with `--cap-add SYS_PTRACE`, or run p5-spy on the host"
+                    .into()
+            }
+            Obstacle::SecurityModule => {
+                "the kernel's own rules allow it, so a security module (AppArmor, SELinux) forbids \
+                 it. Run p5-spy on the host or outside of what confines it; dmesg may tell more"
+                    .into()
+            }
+            Obstacle::OtherUser(uid) if around.in_container => format!(
+                "it belongs to user id {uid}, you are {ours}. Be that user: docker exec -u {uid} CONTAINER {}",
+                around.command
+            ),
+            Obstacle::OtherUser(uid) => {
+                format!("it belongs to user id {uid}, you are {ours}. {run_as_root}")
+            }
+            Obstacle::PtraceScope(scope) if around.in_container => format!(
+                "kernel.yama.ptrace_scope is {scope}. In a container the capability SYS_PTRACE is \
+                 needed then: start it with `--cap-add SYS_PTRACE`"
+            ),
+            Obstacle::PtraceScope(1) => format!(
+                "kernel.yama.ptrace_scope is 1, which allows it only to a process's own ancestors. \
+                 {run_as_root}, or let p5-spy start the program: p5-spy -- perl program.pl"
+            ),
+            Obstacle::PtraceScope(scope) => format!(
+                "kernel.yama.ptrace_scope is {scope}, which allows it only to root. {run_as_root}"
+            ),
+            Obstacle::Privileged => format!(
+                "it runs with other rights than yours (a set-uid or set-gid program, or one that \
+                 changed its user, group or capabilities). {run_as_root}"
+            ),
+            Obstacle::Hidden(hiding) => format!(
+                "/proc is mounted with {hiding}, which keeps other users' processes from you. \
+                 {run_as_root}"
+            ),
+        }
+    }
+}
+
+/// Where sudo looks for programs, as it is usually set up (`secure_path`).
+const SECURE_PATH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// The command that was typed: with the whole path of p5-spy where sudo would not find it, and with
+/// the process where that was picked from a list.
+fn again(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
+    let mut words: Vec<String> = typed
+        .iter()
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect();
+    let is_found = own
+        .parent()
+        .is_some_and(|folder| SECURE_PATH.iter().any(|known| folder == Path::new(known)));
+    let program = if is_found {
+        "p5-spy".into()
+    } else {
+        own.to_string_lossy().into_owned()
+    };
+    match words.first_mut() {
+        Some(first) => *first = program,
+        None => words.push(program),
+    }
+    let end = words.iter().position(|w| w == "--").unwrap_or(words.len());
+    let names_it = |word: &String| {
+        let long = ["--pid", "--name"].iter().any(|l| word.starts_with(l));
+        long || (word.starts_with("-p") && !word.starts_with("--"))
+    };
+    let named = words.iter().take(end).any(names_it);
+    if !named && end == words.len() {
+        words.extend(["--pid".into(), pid.to_string()]);
+    }
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    crate::text::from_utf8(quoted.join(" ").as_bytes())
+}
+
+/// A word as one types it in a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -101,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_situation_has_its_own_remedy() {
+    fn each_situation_has_its_own_obstacle() {
         let user = Situation {
             our_uid: 1000,
             their_uid: Some(1000),
@@ -112,57 +314,133 @@ mod tests {
             their_uid: Some(33),
             ..Situation::default()
         };
-        let cases = [
+        let capable = Situation {
+            may_trace: true,
+            ..root
+        };
+        let scope = |s: Situation, scope| Situation {
+            ptrace_scope: Some(scope),
+            ..s
+        };
+        let hidden = Situation {
+            their_uid: None,
+            hiding: Some(Hiding::NoAccess),
+            ..user
+        };
+        let filtered = |s: Situation| Situation {
+            filtered: true,
+            ..s
+        };
+        let elsewhere = |s: Situation| Situation {
+            other_namespace: true,
+            ..s
+        };
+        let theirs = Situation {
+            their_uid: Some(33),
+            ..user
+        };
+        for (situation, obstacle) in [
+            (scope(capable, 3), Obstacle::Forbidden),
+            (scope(user, 3), Obstacle::Forbidden),
+            (root, Obstacle::NoCapability),
+            (elsewhere(capable), Obstacle::UserNamespace),
+            (elsewhere(user), Obstacle::UserNamespace),
+            (filtered(capable), Obstacle::Seccomp),
+            (filtered(user), Obstacle::Seccomp),
+            (capable, Obstacle::SecurityModule),
+            (theirs, Obstacle::OtherUser(33)),
+            (elsewhere(theirs), Obstacle::OtherUser(33)),
+            (scope(user, 1), Obstacle::PtraceScope(1)),
+            (scope(user, 2), Obstacle::PtraceScope(2)),
+            (scope(user, 0), Obstacle::Privileged),
+            (hidden, Obstacle::Hidden(Hiding::NoAccess)),
+        ] {
+            assert_eq!(situation.obstacle(), obstacle, "{situation:?}");
+        }
+    }
+
+    #[test]
+    fn each_obstacle_has_its_own_remedy() {
+        let outside = Surroundings {
+            our_uid: 1000,
+            in_container: false,
+            command: "p5-spy dump -p 7".into(),
+            has_sudo: true,
+        };
+        let inside = Surroundings {
+            in_container: true,
+            ..outside.clone()
+        };
+        let sudo = "Run: sudo p5-spy dump -p 7";
+        for (obstacle, out, within) in [
             (
-                Situation {
-                    ptrace_scope: Some(3),
-                    ..root
-                },
+                Obstacle::Forbidden,
+                "until the next boot",
                 "until the next boot",
             ),
-            (root, "--cap-add SYS_PTRACE"),
             (
-                Situation {
-                    may_trace: true,
-                    ..root
-                },
-                "as the real root",
+                Obstacle::NoCapability,
+                "CapabilityBoundingSet=",
+                "Kubernetes",
             ),
+            (Obstacle::UserNamespace, "real root", "real root"),
+            (Obstacle::Seccomp, "--cap-add", "--cap-add"),
+            (Obstacle::SecurityModule, "AppArmor", "AppArmor"),
             (
-                Situation {
-                    their_uid: Some(33),
-                    ..user
-                },
-                "belongs to user id 33, you are 1000",
+                Obstacle::OtherUser(33),
+                sudo,
+                "docker exec -u 33 CONTAINER p5-spy dump",
             ),
+            (Obstacle::PtraceScope(1), sudo, "--cap-add"),
+            (Obstacle::PtraceScope(1), "p5-spy -- perl", "--cap-add"),
+            (Obstacle::PtraceScope(2), sudo, "--cap-add"),
+            (Obstacle::Privileged, sudo, sudo),
             (
-                Situation {
-                    ptrace_scope: Some(1),
-                    ..user
-                },
-                "p5-spy -- perl",
+                Obstacle::Hidden(Hiding::Invisible),
+                sudo,
+                "hidepid=invisible",
             ),
-            (
-                Situation {
-                    ptrace_scope: Some(2),
-                    ..user
-                },
-                "only to root",
-            ),
-            (
-                Situation {
-                    in_container: true,
-                    ..user
-                },
-                "capability SYS_PTRACE",
-            ),
-            (user, "changed privileges"),
-        ];
-        let mut seen = std::collections::HashSet::new();
-        for (situation, needle) in cases {
-            let said = advice(situation, 7);
-            assert!(said.contains(needle), "{situation:?}: {said}");
-            assert!(seen.insert(said));
+        ] {
+            for (around, needle) in [(&outside, out), (&inside, within)] {
+                let said = obstacle.advice(around);
+                assert!(said.contains(needle), "{obstacle:?} {around:?}: {said}");
+            }
         }
+    }
+
+    #[test]
+    fn what_was_typed_is_repeated() {
+        let line = |typed: &str, own: &str| {
+            let words = shlex::split(typed).unwrap();
+            let typed = words.into_iter().map(OsString::from).collect();
+            again(typed, 7, Path::new(own))
+        };
+        let installed = "/usr/bin/p5-spy";
+        assert_eq!(line("p5-spy dump -p 7", installed), "p5-spy dump -p 7");
+        assert_eq!(
+            line("p5-spy record -o 'a b.svg' --pid=7", "/home/a b/bin/p5-spy"),
+            "'/home/a b/bin/p5-spy' record -o 'a b.svg' --pid=7"
+        );
+        assert_eq!(line("p5-spy top", installed), "p5-spy top --pid 7");
+        assert_eq!(
+            line("p5-spy dump --name x", installed),
+            "p5-spy dump --name x"
+        );
+        assert_eq!(line("p5-spy -- perl -p", installed), "p5-spy -- perl -p");
+        assert_eq!(
+            line("p5-spy -p 7 $'\\e[2J'", installed),
+            "p5-spy -p 7 '$\\e[2J'"
+        );
+        assert_eq!(
+            line("p5-spy -p 7 '\x1b'", installed),
+            "p5-spy -p 7 '\\x{1b}'"
+        );
+    }
+
+    #[test]
+    fn maps_of_user_namespaces() {
+        assert!(is_initial("         0          0 4294967295\n"));
+        assert!(!is_initial("         0       1000          1\n"));
+        assert!(!is_initial(""));
     }
 }

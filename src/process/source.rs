@@ -14,8 +14,8 @@ use std::path::{Component, Path, PathBuf};
 /// Why the text of a file cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// perl calls it by a name that is no path: `-e`, `(eval 1)`.
-    #[error("it is no file")]
+    /// perl calls it by a name that is no path: `-`, `(eval 1)`.
+    #[error("it is no file, and perl keeps no text of it")]
     NoFile,
     /// The system would not open or read it, for us or for the user that the target runs as.
     #[error("{0}")]
@@ -57,7 +57,10 @@ impl Process {
             .as_bytes()
             .first()
             .is_some_and(|b| *b != b'(');
-        if !is_path || file == Path::new("-e") || file == Path::new("-") {
+        if file == Path::new("-e") {
+            return self.one_liner();
+        }
+        if !is_path || file == Path::new("-") {
             return Err(SourceError::NoFile);
         }
         let rights = self.rights().ok_or(SourceError::Gone)?;
@@ -79,6 +82,24 @@ impl Process {
         });
         let gone = || SourceError::Io(io::Error::other("the thread that reads it failed"));
         reader.join().map_err(|_| gone())?
+    }
+
+    /// What stands behind `-e` on the command line.
+    fn one_liner(self) -> Result<Vec<u8>, SourceError> {
+        let words = self.command_line().map_err(|_| SourceError::Gone)?;
+        let mut words = words.into_iter().skip(1);
+        let mut lines = Vec::new();
+        while let Some(word) = words.next() {
+            // `-ne` is -n and -e.
+            let is_switch = word.first() == Some(&b'-') && word.get(1) != Some(&b'-');
+            if is_switch && matches!(word.last(), Some(b'e' | b'E')) {
+                lines.extend(words.next());
+            }
+        }
+        if lines.is_empty() {
+            return Err(SourceError::NoFile);
+        }
+        Ok(lines.join(&b'\n'))
     }
 
     /// A path of the target, from its root.
@@ -243,6 +264,24 @@ mod tests {
         assert_eq!(read("a.pl").unwrap(), b"print 1");
         let up = format!("../{}/a.pl", folder.path().file_name().unwrap().display());
         assert_eq!(read(&up).unwrap(), b"print 1");
+    }
+
+    #[test]
+    fn a_one_liner_is_on_the_command_line() {
+        let mut perl = Command::new("perl");
+        perl.args(["-w", "-e", "$| = 1;", "-lne", "1", "x"]);
+        perl.stdin(Stdio::piped());
+        let child = perl.stdout(Stdio::null()).spawn();
+        let sleeper = Sleeper(child.unwrap());
+        // Until it has become perl its command line is ours.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let text = loop {
+            match sleeper.process().read_source(Path::new("-e")) {
+                Err(_) if std::time::Instant::now() < deadline => std::thread::yield_now(),
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(text, b"$| = 1;\n1");
     }
 
     #[test]

@@ -15,11 +15,58 @@ pub enum ThreadState {
     Ended,
 }
 
-/// One thread with its /proc file kept open: opening costs more than reading.
+/// How long and how often a thread has run so far. While this stands still, a thread that was off
+/// the CPU has not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Runs {
+    /// Nanoseconds; of a turn that lasts, only what the kernel has added up.
+    time: u64,
+    /// Turns, with the one that lasts.
+    turns: u64,
+}
+
+/// One thread with its /proc files kept open: opening costs more than reading.
 #[derive(Debug)]
 pub struct ThreadWatch {
     source: Option<(File, Source)>,
-    stat: Option<File>,
+    stat: Later,
+    schedstat: Later,
+}
+
+/// Lets this process keep as many files open as it may: each watch has up to three, and the usual
+/// limit is 1024.
+pub fn allow_many_watches() {
+    /// A table of open files that large costs nobody anything.
+    const ENOUGH: libc::rlim_t = 1 << 17;
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid place for the result.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_cur.max(limit.rlim_max.min(ENOUGH));
+        // SAFETY: `limit` is initialised. Without more files, threads beyond the limit are not seen.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    }
+}
+
+/// A file that is opened when it is read first: not every thread needs each.
+#[derive(Debug)]
+enum Later {
+    Unopened(String),
+    Opened(Option<File>),
+}
+
+impl Later {
+    fn get(&mut self) -> Option<&File> {
+        if let Later::Unopened(path) = self {
+            *self = Later::Opened(File::open(path).ok());
+        }
+        match self {
+            Later::Opened(file) => file.as_ref(),
+            Later::Unopened(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,27 +80,39 @@ enum Source {
 impl ThreadWatch {
     /// Opens the thread's files; a thread that is already gone reports [`ThreadState::Ended`].
     pub fn new(pid: i32, tid: i32) -> Self {
+        let path = |name: &str| format!("/proc/{pid}/task/{tid}/{name}");
         let open = |name: &str, source| {
-            let file = File::open(format!("/proc/{pid}/task/{tid}/{name}")).ok()?;
+            let file = File::open(path(name)).ok()?;
             // Permission is checked at the first read, not at open.
             read_again(&file, &mut [0; 16])?;
             Some((file, source))
         };
         ThreadWatch {
             source: open("syscall", Source::Syscall).or_else(|| open("stat", Source::Stat)),
-            stat: File::open(format!("/proc/{pid}/task/{tid}/stat")).ok(),
+            stat: Later::Unopened(path("stat")),
+            schedstat: Later::Unopened(path("schedstat")),
         }
     }
 
     /// The CPU that the thread runs on, or ran on last.
     pub fn cpu(&mut self) -> Option<usize> {
         let mut text = [0u8; 1024];
-        let got = read_again(self.stat.as_ref()?, &mut text)?;
+        let got = read_again(self.stat.get()?, &mut text)?;
         // The name in parentheses may hold anything; the numbers after it are fields 3 and on,
         // and the CPU is field 39 (proc_pid_stat(5)).
         let rest = got.get(memchr::memrchr(b')', got)? + 2..)?;
         let field = rest.split(|b| *b == b' ').nth(39 - 3)?;
         std::str::from_utf8(field).ok()?.parse().ok()
+    }
+
+    /// What the kernel has counted; `None` where it does not count, and where
+    /// [`ThreadWatch::state`] cannot tell a thread that waits from one that is about to.
+    pub fn runs(&mut self) -> Option<Runs> {
+        if !matches!(self.source, Some((_, Source::Syscall))) {
+            return None;
+        }
+        let mut text = [0u8; 96];
+        runs_of(read_again(self.schedstat.get()?, &mut text)?)
     }
 
     /// Asks the kernel what the thread is doing.
@@ -75,6 +134,15 @@ impl ThreadWatch {
             },
         }
     }
+}
+
+/// `task/TID/schedstat` (sched-stats.rst): time on the CPU, time waiting for it, turns. A kernel that
+/// does not count writes zeros.
+fn runs_of(text: &[u8]) -> Option<Runs> {
+    let mut words = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
+    let time = words.next()?.parse().ok()?;
+    let turns = words.nth(1)?.parse().ok()?;
+    (turns > 0).then_some(Runs { time, turns })
 }
 
 /// The first word of `task/TID/syscall` (proc_pid_syscall(5)): -1 is no system call.
@@ -173,12 +241,71 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_of_files_is_as_high_as_it_may_be() {
+        allow_many_watches();
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = limits.lines().find(|l| l.starts_with("Max open files"));
+        let numbers: Vec<u64> = line
+            .unwrap()
+            .split_whitespace()
+            .filter_map(|w| w.parse().ok())
+            .collect();
+        assert!(
+            numbers[0] == numbers[1] || numbers[0] >= 1 << 17,
+            "{line:?}"
+        );
+    }
+
+    #[test]
+    fn what_has_run_has_another_count() {
+        let (mut out, mut into) = std::io::pipe().unwrap();
+        let (mut answer, mut back) = std::io::pipe().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            // SAFETY: gettid has no preconditions.
+            tell.send(unsafe { libc::gettid() }).unwrap();
+            while let Ok(1) = std::io::Read::read(&mut out, &mut [0]) {
+                std::io::Write::write_all(&mut back, &[0]).unwrap();
+            }
+        });
+        let mut watch = ThreadWatch::new(std::process::id() as i32, told.recv().unwrap());
+        let mut at_rest = || {
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            loop {
+                assert!(std::time::Instant::now() < deadline);
+                let runs = watch.runs();
+                if let ThreadState::Idle(Some(_)) = watch.state()
+                    && watch.runs() == runs
+                {
+                    break runs;
+                }
+                std::thread::yield_now();
+            }
+        };
+        let mut last = at_rest();
+        for _ in 0..100 {
+            assert_eq!(at_rest(), last);
+            std::io::Write::write_all(&mut into, &[0]).unwrap();
+            std::io::Read::read_exact(&mut answer, &mut [0]).unwrap();
+            let now = at_rest();
+            assert!(now.is_none() || now != last);
+            last = now;
+        }
+        drop(into);
+        thread.join().unwrap();
+    }
+
+    #[test]
     fn what_the_kernel_says_is_read_right() {
         assert_eq!(
             number(b"230 0x0 0x0 0x7ffe 0x7ffe 0x0 0x0 0x7ff 0x7fe\n"),
             Some(230)
         );
         assert_eq!(number(b"-1 0x7ffe 0x7fe\n"), None);
+        let runs = Runs { time: 17, turns: 3 };
+        assert_eq!(runs_of(b"17 4 3\n"), Some(runs));
+        assert_eq!(runs_of(b"0 0 0\n"), None);
+        assert_eq!(runs_of(b"17 4\n"), None);
         assert_eq!(number(b"nonsense\n"), None);
     }
 }

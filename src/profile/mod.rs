@@ -1,20 +1,36 @@
 //! What was sampled: every distinct stack once, with its count, and what became of every attempt.
 
+mod compare;
+mod entries;
+mod filter;
+mod finished;
 pub mod fresh;
 pub mod index;
+mod log;
+mod source;
 mod stacks;
+mod summary;
 pub mod sums;
+mod tally;
 
+pub use compare::{Change, Difference, compare};
+pub use entries::{By, Entries, Entry};
+pub use filter::Filter;
+pub use finished::{About, BadProfile, Profile, Stack};
+pub use log::{Run, SampleLog};
+pub use source::Source;
 pub use stacks::{StackId, StackTree};
+pub use summary::Summary;
+pub use tally::Tally;
 
-use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
+use crate::perl::names::FrameTable;
 use indexmap::{IndexMap, IndexSet};
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A thread that was sampled.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ThreadAbout {
     /// Its process.
     pub pid: i32,
@@ -24,6 +40,16 @@ pub struct ThreadAbout {
     pub os_tid: i32,
     /// What `threads->tid` says; `None` where that cannot be told.
     pub perl_tid: Option<u64>,
+}
+
+impl ThreadAbout {
+    /// What people call it.
+    pub fn name(&self) -> String {
+        self.perl_tid.map_or_else(
+            || format!("thread {}", self.os_tid),
+            |tid| format!("thread {tid} (OS {})", self.os_tid),
+        )
+    }
 }
 
 /// What samples refer to. It only grows.
@@ -56,56 +82,6 @@ pub trait Sink: Send {
     fn add(&mut self, seen: &Seen, sample: Sample);
 }
 
-/// What became of the samples.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Stacks of running threads.
-    pub good: u64,
-    /// Times a thread was waiting.
-    pub idle: u64,
-    /// Times a thread moved in every try to read it.
-    pub torn: u64,
-    /// Times a sample was due and could not be taken in time.
-    pub missed: u64,
-    /// Stacks (of `good` and `idle`) that were read while the target could run on.
-    pub approximate: u64,
-    /// Attempts for which p5-spy woke up too late, as the target's turn had to end first.
-    pub late: u64,
-    /// Failures, by kind.
-    pub errors: BTreeMap<&'static str, u64>,
-}
-
-impl Tally {
-    /// All samples that were due.
-    pub fn attempted(&self) -> u64 {
-        self.good + self.idle + self.torn + self.missed + self.failed()
-    }
-
-    /// What came after an earlier state of the same tally.
-    pub fn since(&self, before: &Tally) -> Tally {
-        let earlier = |kind: &&'static str| before.errors.get(kind).copied().unwrap_or(0);
-        Tally {
-            good: self.good - before.good,
-            idle: self.idle - before.idle,
-            torn: self.torn - before.torn,
-            missed: self.missed - before.missed,
-            approximate: self.approximate - before.approximate,
-            late: self.late - before.late,
-            errors: self
-                .errors
-                .iter()
-                .map(|(kind, count)| (*kind, count - earlier(kind)))
-                .filter(|(_, c)| *c > 0)
-                .collect(),
-        }
-    }
-
-    /// All failures.
-    pub fn failed(&self) -> u64 {
-        self.errors.values().sum()
-    }
-}
-
 /// How often each stack was seen.
 #[derive(Debug, Default)]
 pub struct StackCounts {
@@ -115,6 +91,11 @@ pub struct StackCounts {
 }
 
 impl StackCounts {
+    /// How often each stack of each thread was seen.
+    pub fn iter(&self) -> impl Iterator<Item = ((u32, StackId), u64)> {
+        self.counts.iter().map(|(key, count)| (*key, *count))
+    }
+
     /// Counts that keep threads and processes apart.
     pub fn by_thread() -> Self {
         StackCounts {
@@ -134,66 +115,4 @@ impl Sink for StackCounts {
     fn add(&mut self, _seen: &Seen, sample: Sample) {
         self.add_many(sample.thread, sample.stack, 1);
     }
-}
-
-/// A finished profile, as the output formats take it.
-#[derive(Debug)]
-pub struct Profile {
-    /// The frames, by [`FrameId::index`].
-    pub frames: Vec<Frame>,
-    stacks: Vec<(Vec<FrameId>, u64)>,
-}
-
-impl Profile {
-    /// Takes what a recording has. Where threads are kept apart, each stack begins with its process,
-    /// if there are several, and its thread.
-    pub fn new(mut seen: Seen, counts: &StackCounts) -> Self {
-        let roots = if counts.by_thread {
-            thread_roots(&mut seen)
-        } else {
-            Vec::new()
-        };
-        let stacks = counts.counts.iter().map(|((thread, stack), count)| {
-            let root = roots.get(*thread as usize).into_iter().flatten();
-            let frames = seen.stacks.frames(*stack).chain(root.copied());
-            (frames.collect(), *count)
-        });
-        Profile {
-            stacks: stacks.collect(),
-            frames: seen.frames.iter().cloned().collect(),
-        }
-    }
-
-    /// Stacks, innermost frame first, with their counts.
-    pub fn stacks(&self) -> impl Iterator<Item = (&[FrameId], u64)> {
-        self.stacks.iter().map(|(stack, count)| (&**stack, *count))
-    }
-
-    /// All counted samples.
-    pub fn total(&self) -> u64 {
-        self.stacks.iter().map(|(_, count)| count).sum()
-    }
-}
-
-/// What stands below the stacks of each thread, innermost first.
-fn thread_roots(seen: &mut Seen) -> Vec<Vec<FrameId>> {
-    let first = seen.threads.first().map(|t| t.pid);
-    let several_processes = seen.threads.iter().any(|t| Some(t.pid) != first);
-    let root = |table: &mut FrameTable, kind, name: String| {
-        table.intern(Frame::new(kind, name.into(), UNKNOWN.into(), 0))
-    };
-    let table = &mut seen.frames;
-    let roots = seen.threads.iter().map(|thread| {
-        let tid = thread.perl_tid.map_or_else(
-            || format!("thread {}", thread.os_tid),
-            |tid| format!("thread {tid} (OS {})", thread.os_tid),
-        );
-        let mut frames = vec![root(table, FrameKind::Thread, tid)];
-        if several_processes {
-            let name = format!("process {} ({})", thread.pid, thread.title);
-            frames.push(root(table, FrameKind::Process, name));
-        }
-        frames
-    });
-    roots.collect()
 }

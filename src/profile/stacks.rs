@@ -9,6 +9,11 @@ use indexmap::IndexSet;
 pub struct StackId(u32);
 
 impl StackId {
+    /// The stack at a place of a tree, whether it is there or not.
+    pub fn at(index: u32) -> Self {
+        StackId(index)
+    }
+
     /// Its place in the tree; that of the stack without the innermost frame is lower.
     pub fn index(self) -> usize {
         self.0 as usize

@@ -104,6 +104,9 @@ pub fn wake_at_once() -> bool {
         // SAFETY: `attributes` is valid during the call, which reads its `size` bytes.
         unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &attributes, 0) == 0 }
     };
+    // Without a real-time priority timers are put together, and fire up to 50 µs late.
+    // SAFETY: the call has no memory effects; it changes the calling thread's timers only.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
     ask(libc::SCHED_FIFO, 1, 0) || ask(libc::SCHED_OTHER, 0, SHORT_TURN)
 }
 

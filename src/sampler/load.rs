@@ -1,5 +1,5 @@
-//! Whether anything runs on this machine at all: one question instead of one for each of hundreds
-//! of waiting workers.
+//! What one question tells of the whole machine: whether anything runs at all, instead of one for
+//! each of hundreds of waiting workers, and whether there can be a new process.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -26,11 +26,25 @@ impl Load {
         threads >= MANY && self.runnable() == Some(1)
     }
 
+    /// The id that a process or thread got last.
+    pub(super) fn newest_id(&self) -> Option<i32> {
+        self.line(newest_of)
+    }
+
     fn runnable(&self) -> Option<u32> {
+        self.line(running_of)
+    }
+
+    fn line<T>(&self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut text = [0u8; 64];
         let length = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
-        running_of(std::str::from_utf8(text.get(..length)?).ok()?)
+        read(std::str::from_utf8(text.get(..length)?).ok()?)
     }
+}
+
+/// The fifth field.
+fn newest_of(line: &str) -> Option<i32> {
+    line.split(' ').nth(4)?.trim_end().parse().ok()
 }
 
 /// The fourth field is "running/all".
@@ -47,6 +61,15 @@ mod tests {
     fn the_fourth_field_counts() {
         assert_eq!(running_of("0.20 0.18 0.12 1/80 11206\n"), Some(1));
         assert_eq!(running_of("0.20 0.18"), None);
+    }
+
+    #[test]
+    fn a_new_thread_has_another_id() {
+        assert_eq!(newest_of("0.20 0.18 0.12 1/80 11206\n"), Some(11206));
+        let load = Load::new();
+        let before = load.newest_id().unwrap();
+        std::thread::spawn(|| ()).join().unwrap();
+        assert_ne!(load.newest_id().unwrap(), before);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
-use crate::process::{Process, ThreadState};
+use crate::process::{Process, ThreadState, allow_many_watches};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use coschedule::{CoSchedule, wake_at_once};
@@ -42,6 +42,15 @@ pub struct Settings {
     pub follow: Follow,
     /// What frames say.
     pub names: NameOptions,
+}
+
+/// What the sampler is told from outside while it runs.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// End.
+    pub stop: AtomicBool,
+    /// Take no samples for now.
+    pub pause: AtomicBool,
 }
 
 /// What a recording has so far; shared with whoever shows it.
@@ -94,6 +103,8 @@ struct Turn {
     running: bool,
     /// The system call that it waits in.
     waits_in: Option<u32>,
+    /// It still has the stack that was read last.
+    rests: bool,
 }
 
 /// Samples targets until something ends it.
@@ -107,11 +118,16 @@ pub struct Sampler<'r, S> {
     lost: Option<Box<AttachError>>,
     settings: Settings,
     recording: &'r Mutex<Recording<S>>,
-    stop: &'r AtomicBool,
+    control: &'r Control,
     schedule: CoSchedule,
     load: Load,
     turns: Vec<Turn>,
+    /// Threads that run, or are ready to, at the last look.
+    running: usize,
+    cpus: usize,
     started: Instant,
+    /// When it ends by itself.
+    deadline: Option<Instant>,
 }
 
 impl<'r, S: Sink> Sampler<'r, S> {
@@ -123,39 +139,51 @@ impl<'r, S: Sink> Sampler<'r, S> {
         sources: Sources,
         settings: Settings,
         recording: &'r Mutex<Recording<S>>,
-        stop: &'r AtomicBool,
+        control: &'r Control,
     ) -> Self {
-        let pids: Vec<i32> = targets.iter().map(|t| t.process.pid()).collect();
+        let scout = Scout::start(&roots, &targets, settings.follow, sources);
         Sampler {
             watched: targets
                 .into_iter()
                 .map(|target| Watched::new(target, settings.names))
                 .collect(),
-            scout: Scout::start(&roots, &pids, settings.follow, sources),
+            scout,
             awaited: Vec::new(),
             roots,
             nobody_since: None,
             lost: None,
             settings,
             recording,
-            stop,
+            control,
             schedule: CoSchedule::new(),
             load: Load::new(),
             turns: Vec::new(),
+            running: 0,
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
             started: Instant::now(),
+            deadline: None,
         }
     }
 
     /// Samples until the end. Must run on a thread of its own: it changes its CPU.
     pub fn run(mut self) -> End {
         self.started = Instant::now();
+        self.deadline = self.settings.duration.map(|d| self.started + d);
         wake_at_once();
+        allow_many_watches();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
         let mut threads_due = self.started + THREADS_EVERY;
         loop {
             if let Some(end) = self.sleep_until(clock.due()) {
                 return end;
+            }
+            if self.control.pause.load(Ordering::Relaxed) {
+                if let Some(end) = self.wait_out_pause() {
+                    return end;
+                }
+                clock = Clock::new(self.settings.rate, Instant::now());
+                continue;
             }
             let now = Instant::now();
             let late = now.saturating_duration_since(clock.due()) > LATE;
@@ -190,9 +218,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
     }
 
     fn sleep_until(&self, due: Instant) -> Option<End> {
-        let deadline = self.settings.duration.map(|d| self.started + d);
+        let deadline = self.deadline;
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.control.stop.load(Ordering::Relaxed) {
                 return Some(End::Stopped);
             }
             let now = Instant::now();
@@ -209,6 +237,24 @@ impl<'r, S: Sink> Sampler<'r, S> {
             }
             std::thread::sleep(rest.min(NAP));
         }
+    }
+
+    /// Takes no samples until it may again. The time does not count for the duration.
+    fn wait_out_pause(&mut self) -> Option<End> {
+        let begun = Instant::now();
+        while self.control.pause.load(Ordering::Relaxed) {
+            if self.control.stop.load(Ordering::Relaxed) {
+                return Some(End::Stopped);
+            }
+            self.watched.retain(|w| w.target.process.is_alive());
+            self.take_reports();
+            if let Some(end) = self.ended() {
+                return Some(end);
+            }
+            std::thread::sleep(NAP);
+        }
+        self.deadline = self.deadline.map(|d| d + begun.elapsed());
+        None
     }
 
     /// Nothing is left to sample, nor expected.
@@ -260,22 +306,26 @@ impl<'r, S: Sink> Sampler<'r, S> {
             return threads as u64;
         }
         let names_calls = self.settings.names.beyond == Beyond::Ops;
+        let crowd = self.is_crowd();
         let mut idle = 0;
+        self.running = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
             for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let (state, cpu) = w.look();
-                let running = state == ThreadState::Running;
-                let waits_in = match state {
+                let look = w.look(crowd);
+                let running = look.state == ThreadState::Running;
+                let waits_in = match look.state {
                     ThreadState::Idle(call) if names_calls => call,
                     _ => None,
                 };
+                self.running += usize::from(running);
                 if running || (self.settings.idle && !w.ended) {
                     self.turns.push(Turn {
-                        cpu,
+                        cpu: look.cpu.filter(|_| !look.rests),
                         process,
                         thread,
                         running,
                         waits_in,
+                        rests: look.rests,
                     });
                 } else if !w.ended {
                     idle += 1;
@@ -288,7 +338,13 @@ impl<'r, S: Sink> Sampler<'r, S> {
         idle
     }
 
+    /// More threads run than there are CPUs: most of them have not had a turn since the last look.
+    fn is_crowd(&self) -> bool {
+        self.running > self.cpus
+    }
+
     fn sample(&mut self, turn: Turn, at: Duration, recording: &mut Recording<S>) {
+        let crowd = self.is_crowd();
         let Some(watched) = self.watched.get_mut(turn.process) else {
             return;
         };
@@ -303,7 +359,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         };
         let schedule = &mut self.schedule;
         let together = match turn.cpu {
-            _ if !turn.running => true,
+            _ if !turn.running || turn.rests => true,
             Some(cpu) if !thread.real_time => schedule.follow(cpu),
             _ => false,
         };
@@ -312,13 +368,15 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 schedule.follow(cpu);
             }
         };
-        let taken = thread.take(
-            target,
-            names,
-            &mut recording.seen,
-            turn.waits_in,
-            &mut follow,
-        );
+        let seen = &mut recording.seen;
+        let taken = if turn.rests {
+            Ok(thread.last_stack(target, seen, turn.waits_in))
+        } else {
+            thread.take(target, names, seen, turn.waits_in, &mut follow)
+        };
+        if crowd && turn.running && together && !turn.rests {
+            thread.settle(schedule.pinned());
+        }
         let about = thread.about;
         let tally = &mut recording.tally;
         match taken {
@@ -349,6 +407,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 *tally.errors.entry(e.kind()).or_insert(0) += 1;
                 watched.failed();
             }
+        }
+        if turn.rests {
+            return;
         }
         let reads = watched.target.remote_reads();
         recording.remote_reads += reads - watched.reads_counted;

@@ -2,7 +2,8 @@
 //! processes that have become another program. Attaching takes milliseconds, and with debug
 //! information or learning much longer, so it happens on a thread of its own.
 
-use crate::attach::{AttachError, Target};
+use super::load::Load;
+use crate::attach::{AttachError, Kin, Target};
 use crate::layout::Sources;
 use crate::process::Process;
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,8 @@ const EXEC_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_millis(5);
 /// Between two looks at all processes of the machine.
 const SCAN_EVERY: Duration = Duration::from_millis(60);
+/// All processes are looked at this often even if none seems to be new.
+const SCAN_ANYWAY: Duration = Duration::from_secs(1);
 /// Between two looks at whether another program has become a perl.
 const OTHER_EVERY: Duration = Duration::from_millis(50);
 /// Children of so few processes are looked for more often than all processes are.
@@ -48,18 +51,31 @@ pub(super) struct Scout {
 impl Scout {
     /// Starts looking for the children of these processes, and for a perl in those of them that
     /// are not `attached`: a shell may become one or start one.
-    pub(super) fn start(roots: &[i32], attached: &[i32], follow: Follow, sources: Sources) -> Self {
+    pub(super) fn start(
+        roots: &[i32],
+        attached: &[Target],
+        follow: Follow,
+        sources: Sources,
+    ) -> Self {
         let (errands, asked) = channel();
         let (found, reports) = channel();
         let mut patrol = Patrol {
+            load: Load::new(),
+            children: News::default(),
+            all: News::default(),
             follow,
             sources,
             family: roots.iter().copied().collect(),
             strangers: HashSet::new(),
             candidates: Vec::new(),
+            kin: Vec::new(),
             found,
         };
-        for pid in roots.iter().filter(|pid| !attached.contains(pid)) {
+        for target in attached {
+            target.kin().clone().join(&mut patrol.kin);
+        }
+        let is_there = |pid: &i32| attached.iter().any(|t| t.process.pid() == *pid);
+        for pid in roots.iter().filter(|pid| !is_there(pid)) {
             patrol.add(*pid, false);
         }
         std::thread::spawn(move || patrol.run(&asked));
@@ -88,7 +104,42 @@ struct Candidate {
     stranger: Option<std::path::PathBuf>,
 }
 
+/// Whether there can be processes that were not there at the look before.
+struct News {
+    newest: Option<i32>,
+    /// A process gets its id some moments before it is to be seen: there is another look after it.
+    is_over: bool,
+    looked: Instant,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        News {
+            newest: None,
+            is_over: false,
+            looked: Instant::now(),
+        }
+    }
+}
+
+impl News {
+    /// `newest` is the id that was given last, where that is known.
+    fn is_due(&mut self, newest: Option<i32>) -> bool {
+        let same = newest.is_some() && newest == self.newest;
+        if same && self.is_over && self.looked.elapsed() < SCAN_ANYWAY {
+            return false;
+        }
+        self.is_over = same;
+        self.newest = newest;
+        self.looked = Instant::now();
+        true
+    }
+}
+
 struct Patrol {
+    load: Load,
+    children: News,
+    all: News,
     follow: Follow,
     sources: Sources,
     /// The processes whose children are ours.
@@ -96,6 +147,8 @@ struct Patrol {
     /// Processes that are known to be none of the family.
     strangers: HashSet<i32>,
     candidates: Vec<Candidate>,
+    /// The perls that were found: their forks need no search.
+    kin: Vec<Kin>,
     found: Sender<Report>,
 }
 
@@ -108,11 +161,18 @@ impl Patrol {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.follow == Follow::OwnChildren && self.family.len() <= FEW {
+            let watches = self.follow != Follow::Nobody;
+            let newest = self.load.newest_id().filter(|_| watches);
+            if self.follow == Follow::OwnChildren
+                && self.family.len() <= FEW
+                && self.children.is_due(newest)
+            {
                 self.look_at_children();
             }
-            if self.follow != Follow::Nobody && Instant::now() >= scan_due {
-                self.scan();
+            if watches && Instant::now() >= scan_due {
+                if self.all.is_due(newest) {
+                    self.scan();
+                }
                 scan_due = Instant::now() + SCAN_EVERY;
             }
             self.try_candidates();
@@ -146,20 +206,24 @@ impl Patrol {
         });
     }
 
-    /// What the kernel lists as children of the family's main threads.
+    /// What the kernel lists as children of the family's main threads, and their children.
     fn look_at_children(&mut self) {
-        let lists = self.family.iter().filter_map(|pid| {
-            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()
-        });
-        let children: Vec<i32> = lists
-            .flat_map(|list| {
-                let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-                pids.collect::<Vec<i32>>()
-            })
-            .filter(|pid| !self.family.contains(pid))
-            .collect();
-        for pid in children {
-            self.add(pid, false);
+        let mut parents: Vec<i32> = self.family.iter().copied().collect();
+        while !parents.is_empty() {
+            let lists = parents.iter().filter_map(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()
+            });
+            let children: Vec<i32> = lists
+                .flat_map(|list| {
+                    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+                    pids.collect::<Vec<i32>>()
+                })
+                .filter(|pid| !self.family.contains(pid))
+                .collect();
+            for pid in &children {
+                self.add(*pid, false);
+            }
+            parents = children;
         }
     }
 
@@ -201,7 +265,7 @@ impl Patrol {
     }
 
     /// False when nothing more is to be done about the candidate.
-    fn keep_after_try(&self, candidate: &mut Candidate) -> bool {
+    fn keep_after_try(&mut self, candidate: &mut Candidate) -> bool {
         let pid = candidate.pid;
         let executable = || Process::open(pid).and_then(Process::executable).ok();
         if let Some(program) = &candidate.stranger {
@@ -216,9 +280,12 @@ impl Patrol {
         }
         let attached = Process::open(pid)
             .map_err(AttachError::from)
-            .and_then(|process| Target::attach(process, &self.sources, &mut |_| {}));
+            .and_then(|process| {
+                Target::attach_among(&self.kin, process, &self.sources, &mut |_| {})
+            });
         let error = match attached {
             Ok(target) => {
+                target.kin().clone().join(&mut self.kin);
                 let _ = self.found.send(Report::Found(Box::new(target)));
                 return false;
             }
@@ -244,5 +311,22 @@ impl Patrol {
         candidate.stranger = program;
         candidate.due = Instant::now() + OTHER_EVERY;
         self.follow != Follow::Nobody && candidate.stranger.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_news_nobody_looks_and_with_them_twice() {
+        let mut news = News::default();
+        let mut due = |newest| news.is_due(newest);
+        assert!(due(Some(7)) && due(Some(7)));
+        assert!(!due(Some(7)) && !due(Some(7)));
+        assert!(due(Some(8)) && due(Some(8)));
+        assert!(!due(Some(8)));
+        assert!(due(Some(9)) && due(Some(10)) && due(Some(10)) && !due(Some(10)));
+        assert!(due(None) && due(None) && due(None));
     }
 }

@@ -3,9 +3,9 @@
 use super::coschedule::is_real_time;
 use crate::attach::{PerlThread, Target};
 use crate::perl::leaf::{Beyond, syscall_frame};
-use crate::perl::names::{NameOptions, Names};
+use crate::perl::names::{FrameId, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{ThreadState, ThreadWatch, syscall_name};
+use crate::process::{Runs, ThreadState, ThreadWatch, syscall_name};
 use crate::profile::{Seen, StackId, ThreadAbout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,33 @@ use std::time::{Duration, Instant};
 const FAILURES: u32 = 20;
 /// So does a time without any success.
 const LOST_FOR: Duration = Duration::from_millis(100);
+
+/// What a look at a thread said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) state: ThreadState,
+    /// Where it runs, as far as is known.
+    pub(super) cpu: Option<usize>,
+    /// It has not run since its last stack was read: it still has that one.
+    pub(super) rests: bool,
+}
+
+/// A thread that was seen off the CPU.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    /// What it had run before it was seen there.
+    runs: Runs,
+    state: ThreadState,
+    /// Its stack was read after that.
+    has_stack: bool,
+}
+
+/// A stack, and its innermost frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Top {
+    stack: StackId,
+    innermost: FrameId,
+}
 
 /// A thread of a process.
 pub(super) struct WatchedThread {
@@ -29,35 +56,63 @@ pub(super) struct WatchedThread {
     /// Where it runs, as far as is known.
     cpu: Option<usize>,
     looks: u8,
+    /// What it had run at the last look, if that was asked.
+    runs: Option<Runs>,
+    rest: Option<Rest>,
     /// Index in [`Seen::threads`].
     pub(super) about: u32,
     thread: PerlThread,
     sampler: ThreadSampler,
     /// The last stack and all its beginnings, outermost first.
     stacks: Vec<StackId>,
+    top: Option<Top>,
+    /// The last stack that waited in a system call, with that one's frame.
+    waiting: Option<(Top, u32, StackId)>,
 }
 
 impl WatchedThread {
-    /// What it is doing, and where when it is running.
-    pub(super) fn look(&mut self) -> (ThreadState, Option<usize>) {
+    /// What it is doing, and where when it is running. In a crowd most threads that run wait for a
+    /// CPU.
+    pub(super) fn look(&mut self, crowd: bool) -> Look {
         /// A thread that went to another CPU is met moving, and then it is asked where it is; now and
         /// then it may look as if it stood still.
         const ASK_EVERY: u8 = 8;
+        // What it has run is asked before what it is doing: if it runs in between, this shows.
+        let is_worth_it = crowd || self.waits;
+        self.runs = is_worth_it.then(|| self.watch.runs()).flatten();
+        if let (Some(rest), Some(runs)) = (self.rest, self.runs)
+            && rest.runs == runs
+        {
+            return Look {
+                state: rest.state,
+                cpu: self.cpu,
+                rests: rest.has_stack,
+            };
+        }
         let state = self.watch.state();
         self.ended = state == ThreadState::Ended;
         let running = state == ThreadState::Running;
         self.waits = !running;
         self.waits_for_nothing = state == ThreadState::Idle(None);
+        self.rest = self.runs.filter(|_| !running).map(|runs| Rest {
+            runs,
+            state,
+            has_stack: false,
+        });
         if !running {
             self.cpu = None;
         } else if self.cpu.is_none() || self.looks.is_multiple_of(ASK_EVERY) {
             self.cpu = self.watch.cpu();
         }
         self.looks = self.looks.wrapping_add(1);
-        (state, self.cpu)
+        Look {
+            state,
+            cpu: self.cpu,
+            rests: false,
+        }
     }
 
-    /// Takes a sample; the result is its stack.
+    /// Takes a sample; the result is its stack. `None` where there is nothing on it.
     pub(super) fn take(
         &mut self,
         target: &Target,
@@ -66,6 +121,10 @@ impl WatchedThread {
         waits_in: Option<u32>,
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
+        self.top = None;
+        if let Some(rest) = &mut self.rest {
+            rest.has_stack = false;
+        }
         let (watch, known) = (&mut self.watch, &mut self.cpu);
         // The target runs elsewhere by now: go there.
         let mut again = || {
@@ -87,22 +146,64 @@ impl WatchedThread {
             let caller = self.stacks.last().copied();
             self.stacks.push(seen.stacks.intern(caller, *frame));
         }
-        let Some(mut stack) = self.stacks.last().copied() else {
+        let innermost = self.sampler.frames().last();
+        let (Some(stack), Some(innermost)) = (self.stacks.last(), innermost) else {
             return Ok(None);
         };
-        let mut innermost = self.sampler.frames().last().copied();
-        if let Some(leaf) = self.sampler.leaf() {
-            stack = seen.stacks.intern(Some(stack), leaf);
-            innermost = Some(leaf);
+        self.top = Some(match self.sampler.leaf() {
+            Some(leaf) => Top {
+                stack: seen.stacks.intern(Some(*stack), leaf),
+                innermost: leaf,
+            },
+            None => Top {
+                stack: *stack,
+                innermost: *innermost,
+            },
+        });
+        if let Some(rest) = &mut self.rest {
+            rest.has_stack = true;
+        }
+        Ok(self.last_stack(target, seen, waits_in))
+    }
+
+    /// The stack that was read last, with the system call that it waits in.
+    pub(super) fn last_stack(
+        &mut self,
+        target: &Target,
+        seen: &mut Seen,
+        waits_in: Option<u32>,
+    ) -> Option<StackId> {
+        let top = self.top?;
+        let Some(number) = waits_in else {
+            return Some(top.stack);
+        };
+        if let Some((below, call, stack)) = self.waiting
+            && (below, call) == (top, number)
+        {
+            return Some(stack);
         }
         let machine = target.perl.identity.machine.as_deref().unwrap_or_default();
-        let waits_in = waits_in.and_then(|number| syscall_name(machine, number));
-        if let (Some(name), Some(below)) = (waits_in, innermost)
-            && let Some(frame) = syscall_frame(name, below, &mut seen.frames)
-        {
-            stack = seen.stacks.intern(Some(stack), frame);
+        let frame = syscall_name(machine, number)
+            .and_then(|name| syscall_frame(name, top.innermost, &mut seen.frames));
+        let stack = frame.map_or(top.stack, |f| seen.stacks.intern(Some(top.stack), f));
+        self.waiting = Some((top, number, stack));
+        Some(stack)
+    }
+
+    /// After its stack was read while we were on that CPU: if it belongs there, it was off the CPU,
+    /// and has this stack until it runs again.
+    pub(super) fn settle(&mut self, ours: Option<usize>) {
+        let Some(runs) = self.runs.filter(|_| self.top.is_some()) else {
+            return;
+        };
+        self.cpu = self.watch.cpu();
+        if self.cpu.is_some() && self.cpu == ours {
+            self.rest = Some(Rest {
+                runs,
+                state: ThreadState::Running,
+                has_stack: true,
+            });
         }
-        Ok(Some(stack))
     }
 }
 
@@ -184,9 +285,13 @@ impl Watched {
                 waits: false,
                 cpu: None,
                 looks: 0,
+                runs: None,
+                rest: None,
                 about: u32::try_from(about).unwrap_or(u32::MAX),
                 thread,
                 stacks: Vec::new(),
+                top: None,
+                waiting: None,
             });
         }
     }

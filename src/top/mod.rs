@@ -29,7 +29,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use terminal::Screen;
+pub use terminal::Screen;
 
 /// What the header says of the target.
 #[derive(Debug, Clone)]

@@ -3,9 +3,8 @@
 use super::ledger::Books;
 use super::picture::{Filter, Threads, left};
 use super::state::State;
-use crate::cli::By;
-use crate::output::{flamegraph, write_whole};
-use crate::profile::{Profile, Seen, StackCounts};
+use crate::output::{Picture, flamegraph, write_whole};
+use crate::profile::{By, Profile, Seen, StackCounts};
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,9 +63,11 @@ pub fn profile(books: &Books, state: &State) -> Profile {
 /// When there is no such name, or the file cannot be written.
 pub fn save(profile: &Profile, folder: &Path, pid: i32, title: &str) -> Result<PathBuf, SaveError> {
     let path = free_name(folder, pid)?;
-    let written = write_whole(&path, &mut |to| {
-        flamegraph::write(profile, By::Function, title, to)
-    });
+    let picture = Picture {
+        by: By::Function,
+        title: title.to_owned(),
+    };
+    let written = write_whole(&path, &mut |to| flamegraph::write(profile, &picture, to));
     if let Err(error) = written {
         // It only held the name.
         let _ = std::fs::remove_file(&path);

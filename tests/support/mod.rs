@@ -25,6 +25,7 @@ pub fn spy() -> Command {
         .env("XDG_CACHE_HOME", cache_home())
         .env_remove("XDG_CONFIG_HOME")
         .env_remove("NO_COLOR")
+        .env_remove("P5SPY_OPTS")
         .stdin(Stdio::null());
     command
 }

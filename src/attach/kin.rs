@@ -1,0 +1,116 @@
+//! Forks: they have their parent's files at their parent's addresses, so that what was found of
+//! the one is true of the other.
+
+use super::Perl;
+use crate::process::MappedFile;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A perl that was found, and where: for others that were forked from the same process.
+#[derive(Clone)]
+pub struct Kin {
+    perl: Arc<Perl>,
+    program: PathBuf,
+    file: Arc<MappedFile>,
+}
+
+impl Kin {
+    pub(super) fn new(perl: Arc<Perl>, program: PathBuf, file: MappedFile) -> Self {
+        Kin {
+            perl,
+            program,
+            file: Arc::new(file),
+        }
+    }
+
+    pub(super) fn perl(&self) -> &Arc<Perl> {
+        &self.perl
+    }
+
+    /// The process that runs `program` and has `files` mapped has this perl at the same place.
+    pub(super) fn is_in(&self, program: &Path, files: &[MappedFile]) -> bool {
+        self.program == program && files.contains(&self.file)
+    }
+
+    /// Adds a perl to a family that has not seen it yet. The newest come first, as they are the
+    /// likeliest to fork next; very old ones are forgotten.
+    pub fn join(self, family: &mut Vec<Kin>) {
+        /// Different perls, or places of one.
+        const MANY: usize = 32;
+        if family.iter().all(|kin| !Arc::ptr_eq(&kin.perl, &self.perl)) {
+            family.truncate(MANY - 1);
+            family.insert(0, self);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Target;
+    use crate::layout::{Known, Sources, TableSet};
+    use crate::process::Process;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+    use std::sync::Arc;
+
+    /// A perl with two forked workers and one that it started anew, which print their ids.
+    const PROGRAM: &str = r#"$| = 1;
+        for (1 .. 2) { my $pid = fork; if (!$pid) { print "$$\n"; sleep 600; exit } push @all, $pid }
+        my $pid = fork;
+        if (!$pid) { exec $^X, '-e', '$| = 1; print "$$\n"; sleep 600' }
+        push @all, $pid;
+        $SIG{TERM} = sub { kill KILL => @all; exit };
+        print "$$\n";
+        sleep 600"#;
+
+    struct Family(Child);
+
+    impl Drop for Family {
+        fn drop(&mut self) {
+            // SAFETY: kill has no memory effects; the child has not been waited for yet.
+            unsafe { libc::kill(self.0.id() as i32, libc::SIGTERM) };
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn forks_share_what_was_found_and_others_do_not() {
+        let perl = std::env::var_os("P5SPY_TEST_PERL").unwrap_or("/usr/bin/perl".into());
+        let child = Command::new(perl)
+            .args(["-e", PROGRAM])
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut family = Family(child.unwrap());
+        let lines = BufReader::new(family.0.stdout.take().unwrap()).lines();
+        let mut pids: Vec<i32> = lines.take(4).map(|l| l.unwrap().parse().unwrap()).collect();
+        let parent = family.0.id() as i32;
+        pids.retain(|pid| *pid != parent);
+        assert_eq!(pids.len(), 3);
+        let sources = Sources {
+            tables: TableSet::embedded().unwrap(),
+            named: false,
+            debug: Some(Default::default()),
+            known: Known::default(),
+            cache: None,
+            learn: false,
+        };
+        let attach = |pid: i32, known: &[super::Kin]| {
+            let process = Process::open(pid).unwrap();
+            Target::attach_among(known, process, &sources, &mut |_| {}).unwrap()
+        };
+        let first = attach(parent, &[]);
+        let mut known = Vec::new();
+        first.kin().clone().join(&mut known);
+        let mut shared = 0;
+        for pid in pids {
+            let target = attach(pid, &known);
+            assert_eq!(target.threads().unwrap().len(), 1);
+            let is_fork = Arc::ptr_eq(&target.perl, &first.perl);
+            assert_eq!(is_fork, target.perl.bias == first.perl.bias);
+            shared += usize::from(is_fork);
+            target.kin().clone().join(&mut known);
+        }
+        assert!(shared >= 2, "{shared}");
+        assert_eq!(known.len(), 4 - shared);
+    }
+}

@@ -1,0 +1,246 @@
+//! The processes of this machine that run a perl, found at little cost and without touching them.
+
+use crate::image::{Image, may_define_perl};
+use crate::memory::{LiveMemory, Memory, ReadError, Reader};
+use crate::perl::arrays::add_array_symbols;
+use crate::perl::identity::{Build, Identity, version_from_text};
+use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One process that runs a perl.
+#[derive(Debug, Clone)]
+pub struct PerlProcess {
+    /// What the system says of it.
+    pub listed: Listed,
+    /// The user that it runs as.
+    pub user: Option<u32>,
+    /// The words of its command line; none where it erased them.
+    pub words: Vec<Vec<u8>>,
+    /// Such as `5.36.0`; `None` where that cannot be told without attaching.
+    pub version: Option<String>,
+    /// Why it cannot be attached to; `None` where it can.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// All of them.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    /// By process id.
+    pub perls: Vec<PerlProcess>,
+    /// What was looked at: perls and others.
+    pub all: Vec<Listed>,
+    /// How many may not be looked into and do not look like a perl from outside.
+    pub unknown: usize,
+    /// What keeps other users' processes from the list.
+    pub hiding: Option<Hiding>,
+}
+
+impl Roster {
+    /// Looks at every process once. Whether one may be read is found out by reading a word of it.
+    pub fn take() -> Self {
+        let all = Listed::all();
+        let mut known = KnownFiles::default();
+        let me = i32::try_from(std::process::id()).unwrap_or(0);
+        let others = all.iter().filter(|one| one.pid != me);
+        let perls = others.filter_map(|one| known.perl(one)).collect::<Vec<_>>();
+        Roster {
+            perls,
+            unknown: known.refused,
+            all,
+            hiding: Hiding::of_proc(),
+        }
+    }
+}
+
+impl PerlProcess {
+    /// Its command line as one line that is safe to show; its name in brackets where it erased it,
+    /// as `ps` has it.
+    pub fn command(&self) -> String {
+        let words: Vec<String> = self
+            .words
+            .iter()
+            .map(|w| crate::text::from_utf8(w))
+            .collect();
+        let line = words.join(" ");
+        match line.trim() {
+            "" => format!("[{}]", crate::text::from_utf8(&self.listed.name)),
+            line => line.to_owned(),
+        }
+    }
+}
+
+/// A perl in a file.
+struct PerlFile {
+    image: Image,
+    /// `None` where it has no symbols that tell.
+    identity: Option<Identity>,
+    version: Option<String>,
+    /// Whether a file without symbols has the names of perl's ops, once somebody asked.
+    has_ops: OnceCell<bool>,
+}
+
+/// What was found out about files, by file system and number: a thousand processes run a few dozen.
+#[derive(Default)]
+struct KnownFiles {
+    files: HashMap<(String, u64, bool), Option<Rc<PerlFile>>>,
+    /// Processes that nothing can be said of.
+    refused: usize,
+}
+
+/// What a look at a process comes to.
+enum Look {
+    /// It runs no perl, or has not begun to.
+    No,
+    Yes {
+        version: Option<String>,
+        obstacle: Option<Obstacle>,
+    },
+}
+
+impl KnownFiles {
+    fn perl(&mut self, listed: &Listed) -> Option<PerlProcess> {
+        let process = Process::listed(listed);
+        let (version, obstacle) = match process.mapped_programs() {
+            Ok(files) => match self.look(process, &files) {
+                Look::No => return None,
+                Look::Yes { version, obstacle } => (version, obstacle),
+            },
+            Err(ProcessError::NoPermission(pid)) => {
+                if !says_perl(listed, process) {
+                    self.refused += 1;
+                    return None;
+                }
+                (None, Some(obstacle(pid)))
+            }
+            Err(_) => return None,
+        };
+        Some(PerlProcess {
+            listed: listed.clone(),
+            user: process.user(),
+            words: process.command_line().unwrap_or_default(),
+            version,
+            obstacle,
+        })
+    }
+
+    fn look(&mut self, process: Process, files: &[MappedFile]) -> Look {
+        let program = process.executable().unwrap_or_default();
+        for file in files {
+            let is_program = file.path == program;
+            let key = (file.device.clone(), file.inode, is_program);
+            let known = self
+                .files
+                .entry(key)
+                .or_insert_with(|| perl_of(&file.path, &process.open_path(file), is_program));
+            if let Some(perl) = known {
+                return perl.look(process, file, is_perl_name(&program));
+            }
+        }
+        Look::No
+    }
+}
+
+/// The perl in a file; `None` for what is none, and what cannot be read.
+fn perl_of(path: &Path, open_path: &Path, is_program: bool) -> Option<Rc<PerlFile>> {
+    let is_likely = may_define_perl(path, open_path, is_program).unwrap_or(false);
+    let image = is_likely.then(|| Image::open(path, open_path).ok())??;
+    let identity = Identity::of(&image).ok();
+    let version = match &identity {
+        Some(identity) if identity.cperl => Some(format!("{} (cperl)", identity.version)),
+        Some(identity) => Some(identity.version.to_string()),
+        None if image.defines_interpreter() || image.mentions_perl() => {
+            version_from_text(&image).map(|v| v.to_string())
+        }
+        None => return None,
+    };
+    Some(Rc::new(PerlFile {
+        image,
+        identity,
+        version,
+        has_ops: OnceCell::new(),
+    }))
+}
+
+impl PerlFile {
+    /// Reads the word of the process that leads to its interpreter. A program that has a perl in it
+    /// for its users to call (an editor) runs none before they do.
+    fn look(&self, process: Process, file: &MappedFile, is_named_perl: bool) -> Look {
+        let memory: Arc<dyn Memory> = Arc::new(LiveMemory::new(process.pid()));
+        let reader = Reader::new(&memory, self.image.abi());
+        let variable = self.identity.as_ref().and_then(|identity| {
+            let name = match identity.build {
+                Build::Unthreaded => "PL_curstackinfo",
+                _ => "PL_curinterp",
+            };
+            let symbol = self.image.symbol(name)?;
+            let bias = self.image.load_bias(&file.maps)?;
+            Some(bias.wrapping_add(symbol.address))
+        });
+        let readable = file.maps.first().map_or(0, |map| map.start);
+        match reader.pointer(variable.unwrap_or(readable)) {
+            Ok(0) if variable.is_some() && !is_named_perl => Look::No,
+            Ok(_) if !is_named_perl && !self.is_perl(&reader, process, file) => Look::No,
+            Ok(_) => Look::Yes {
+                version: self.version.clone(),
+                obstacle: None,
+            },
+            Err(ReadError::NoPermission) => Look::Yes {
+                version: self.version.clone(),
+                obstacle: Some(obstacle(process.pid())),
+            },
+            Err(_) => Look::No,
+        }
+    }
+}
+
+impl PerlFile {
+    /// True unless it only has texts of perl's, as p5-spy itself, but no perl's table of ops.
+    fn is_perl(&self, reader: &Reader<'_>, process: Process, file: &MappedFile) -> bool {
+        let look = || {
+            let mut image = Image::open(&file.path, &process.open_path(file)).ok()?;
+            let bias = image.load_bias(&file.maps)?;
+            add_array_symbols(&mut image, reader, &file.maps, bias).ok()?;
+            image.symbol("PL_op_name")
+        };
+        self.identity.is_some() || *self.has_ops.get_or_init(|| look().is_some())
+    }
+}
+
+/// Of a process that cannot be looked into: its name or the program on its command line is perl.
+fn says_perl(listed: &Listed, process: Process) -> bool {
+    let words = process.command_line().unwrap_or_default();
+    let first = words.first().map(Vec::as_slice).unwrap_or_default();
+    is_perl_name(Path::new(&*crate::text::from_utf8(&listed.name)))
+        || is_perl_name(Path::new(&*crate::text::from_utf8(first)))
+}
+
+/// `perl`, `perl5.36.0`, `/opt/bin/cperl`: but not `perlbal` or `hyperlinker`.
+fn is_perl_name(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str());
+    let rest = name.and_then(|n| n.strip_prefix('c').unwrap_or(n).strip_prefix("perl"));
+    rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || ".-".contains(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_perls() {
+        for (name, is_one) in [
+            ("perl", true),
+            ("/usr/bin/perl", true),
+            ("perl5.36.0", true),
+            ("/opt/cperl5.24", true),
+            ("perlbal", false),
+            ("hyperl", false),
+            ("", false),
+        ] {
+            assert_eq!(is_perl_name(Path::new(name)), is_one, "{name}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `p5-spy report --diff`: what two raw recordings differ in.
+
+use super::report::{describe, wrote};
+use crate::cli::{By, Output, Pick};
+use crate::output::{Picture, diff, write_whole};
+use crate::profile::{Profile, compare};
+use crate::raw::load;
+use anyhow::{Context, bail};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// How many that gained, and as many that lost, are listed.
+const LISTED: usize = 10;
+
+pub fn run(
+    files: &[PathBuf; 2],
+    outputs: &[Output],
+    pick: &Pick,
+    by: By,
+    full_filenames: bool,
+) -> anyhow::Result<u8> {
+    let [before, after] = files;
+    let (mut before, mut after) = (open(before, pick)?, open(after, pick)?);
+    if !full_filenames {
+        before.shorten_files();
+        after.shorten_files();
+    }
+    for (name, profile) in [("Before: ", &before), ("After: ", &after)] {
+        eprint!("{name}");
+        describe(profile);
+    }
+    for (file, profile) in files.iter().zip([&before, &after]) {
+        if profile.total() == 0 {
+            bail!("{}: no sample is left to compare", file.display());
+        }
+    }
+    let picture = Picture {
+        by,
+        title: format!("{}, before and after", after.about.title),
+    };
+    for output in outputs {
+        write_whole(&output.file, &mut |to| {
+            diff::write(&before, &after, &picture, to)
+        })?;
+        wrote(output);
+    }
+    let to_stdout = outputs.iter().any(|o| o.file.as_os_str() == "-");
+    let text = diff::text(&compare(&before, &after, by), LISTED);
+    if to_stdout {
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
+    Ok(0)
+}
+
+fn open(file: &Path, pick: &Pick) -> anyhow::Result<Profile> {
+    let problem = || format!("cannot use {}", file.display());
+    let from = BufReader::new(File::open(file).with_context(problem)?);
+    load(from, &pick.0, false).with_context(problem)
+}

@@ -1,0 +1,131 @@
+//! The processes that the user did not name by number: by `--name`, or from a list.
+
+use super::pick::pick;
+use super::ps::{about_hidden, cut, rows, table};
+use crate::attach::{PerlProcess, Roster};
+use crate::cli::Find;
+use crate::process::{Listed, ancestors, own_line};
+use anyhow::{anyhow, bail};
+use regex::bytes::Regex;
+
+/// No line of a message is longer.
+const WIDEST: usize = 120;
+/// A message has no more lines about processes.
+const MOST: usize = 20;
+
+/// Their ids; `None` where the user chose none.
+///
+/// # Errors
+/// When there is none, or which ones are meant is not clear.
+pub fn processes(find: &Find) -> anyhow::Result<Option<Vec<i32>>> {
+    match find {
+        Find::Name(name) => named(name, &Roster::take()).map(Some),
+        Find::Ask => asked(),
+    }
+}
+
+fn asked() -> anyhow::Result<Option<Vec<i32>>> {
+    let roster = Roster::take();
+    let rows = rows(&roster.perls);
+    if rows.is_empty() {
+        return Err(nothing(&roster, "no perl process runs here"));
+    }
+    Ok(pick(&rows, roster.hiding)?.map(|pid| vec![pid]))
+}
+
+fn nothing(roster: &Roster, what: &str) -> anyhow::Error {
+    match roster.hiding {
+        Some(hiding) => anyhow!("{what}; but {}", about_hidden(hiding)),
+        None => anyhow!("{what}"),
+    }
+}
+
+fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
+    let regex = Regex::new(name)?;
+    // Whoever calls us has our own words on its command line, and did not mean itself.
+    let own = own_line(&roster.all);
+    let found: Vec<&PerlProcess> = roster
+        .perls
+        .iter()
+        .filter(|perl| !own.contains(&perl.listed.pid) && is_named(perl, &regex))
+        .collect();
+    if found.is_empty() {
+        let what = format!("no perl process matches --name '{name}'; those that run: p5-spy ps");
+        return Err(nothing(roster, &what));
+    }
+    let pids: Vec<i32> = found.iter().map(|perl| perl.listed.pid).collect();
+    let perls: Vec<i32> = roster.perls.iter().map(|p| p.listed.pid).collect();
+    match family(&pids, &perls, &roster.all) {
+        Some(family) => Ok(family),
+        None => {
+            let found: Vec<PerlProcess> = found.into_iter().cloned().collect();
+            let all = rows(&found);
+            let mut lines: Vec<String> = table(&all, None).iter().map(|l| cut(l, WIDEST)).collect();
+            let more = lines.len().saturating_sub(MOST + 1);
+            lines.truncate(MOST + 1);
+            if more > 0 {
+                lines.push(format!("… and {more} more"));
+            }
+            bail!(
+                "{} processes match --name '{name}', and none of them is above all others:\n{}\nName one with --pid PID, or use a narrower --name",
+                all.len(),
+                lines.join("\n")
+            )
+        }
+    }
+}
+
+fn is_named(perl: &PerlProcess, regex: &Regex) -> bool {
+    regex.is_match(&perl.words.join(&b' ')) || regex.is_match(&perl.listed.name)
+}
+
+/// The processes, if they are one program: a single one, one and those below it, or those below a
+/// perl that was not asked for itself. The first is above the others where it is one of them.
+fn family(pids: &[i32], perls: &[i32], all: &[Listed]) -> Option<Vec<i32>> {
+    let lines: Vec<Vec<i32>> = pids.iter().map(|pid| ancestors(*pid, all)).collect();
+    let is_head = |head: &i32| lines.iter().all(|line| line.contains(head));
+    if let Some(head) = pids.iter().find(|pid| is_head(pid)) {
+        let others = pids.iter().filter(|pid| *pid != head);
+        return Some(std::iter::once(head).chain(others).copied().collect());
+    }
+    let is_one = perls.iter().any(is_head);
+    is_one.then(|| pids.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families() {
+        let one = |(pid, parent): &(i32, i32)| Listed {
+            pid: *pid,
+            parent: *parent,
+            name: b"perl".to_vec(),
+            state: b'S',
+        };
+        // 20 is a server of its own, 10 one with workers of which one started another.
+        let all: Vec<Listed> = [
+            (1, 0),
+            (10, 1),
+            (11, 10),
+            (12, 10),
+            (13, 12),
+            (20, 1),
+            (30, 1),
+        ]
+        .iter()
+        .map(one)
+        .collect();
+        let perls = [10, 11, 12, 13, 20];
+        let family = |pids: &[i32]| family(pids, &perls, &all);
+        assert_eq!(family(&[20]), Some(vec![20]));
+        assert_eq!(family(&[10, 11, 12, 13]), Some(vec![10, 11, 12, 13]));
+        assert_eq!(family(&[13, 12]), Some(vec![12, 13]));
+        assert_eq!(family(&[11, 12]), Some(vec![11, 12]));
+        assert_eq!(family(&[10, 20]), None);
+        assert_eq!(family(&[11, 20]), None);
+        // What only init is above of is none.
+        assert_eq!(family(&[20, 30]), None);
+    }
+}

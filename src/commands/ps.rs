@@ -1,0 +1,269 @@
+//! `p5-spy ps`: the perl processes of this machine.
+
+use super::print;
+use crate::attach::{PerlProcess, Roster};
+use crate::process::{Hiding, Process, effective_user, user_name};
+use ratatui::text::Line;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Between the two looks at a process's CPU time that tell its share.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// One process, in words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    pub pid: i32,
+    pub parent: i32,
+    /// The name of its user; null where that is hidden.
+    pub user: Option<String>,
+    /// Such as `5.36.0`; null where it may not be looked into.
+    pub version: Option<String>,
+    /// Of one core, in the last moment; null where it ended meanwhile.
+    pub cpu_percent: Option<f64>,
+    pub state: &'static str,
+    pub attachable: bool,
+    /// Why not; null where it is attachable.
+    pub obstacle: Option<String>,
+    /// As one line.
+    pub command: String,
+    /// The words of the command line; none where it erased them.
+    pub words: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    processes: Vec<Row>,
+    /// The time in which `cpu_percent` was measured.
+    cpu_period_ms: u128,
+    /// Processes of which nothing can be said, as they may not be looked into.
+    unknown: usize,
+    /// The mount option of /proc that hides other users' processes.
+    hidden_by: Option<String>,
+}
+
+pub fn run(json: bool) -> anyhow::Result<u8> {
+    let roster = Roster::take();
+    let rows = rows(&roster.perls);
+    if json {
+        let document = Document {
+            processes: rows,
+            cpu_period_ms: PERIOD.as_millis(),
+            unknown: roster.unknown,
+            hidden_by: roster.hiding.map(|h| h.to_string()),
+        };
+        print((serde_json::to_string_pretty(&document)? + "\n").as_bytes())?;
+        return Ok(0);
+    }
+    if rows.is_empty() {
+        eprintln!("p5-spy: no perl process runs here");
+    } else {
+        let out = std::io::stdout();
+        let width = out.is_terminal().then(width).flatten();
+        print((table(&rows, width).join("\n") + "\n").as_bytes())?;
+    }
+    if let Some(hiding) = roster.hiding {
+        eprintln!("p5-spy: {}", about_hidden(hiding));
+    } else if roster.unknown > 0 {
+        eprintln!("p5-spy: {}", about_unknown(roster.unknown));
+    }
+    Ok(0)
+}
+
+/// What a list does not have.
+pub fn about_hidden(hiding: Hiding) -> String {
+    format!(
+        "/proc is mounted with {hiding}: other users' processes are not listed. Root sees them: sudo p5-spy ps"
+    )
+}
+
+fn about_unknown(count: usize) -> String {
+    let (what, they) = match count {
+        1 => ("1 more process".into(), "it"),
+        _ => (format!("{count} more processes"), "one of them"),
+    };
+    let said = format!("{what} may not be looked into; a perl in {they} would not be listed");
+    match effective_user() {
+        0 => said,
+        _ => format!("{said}. Root sees all: sudo p5-spy ps"),
+    }
+}
+
+/// The width of the terminal.
+pub fn width() -> Option<usize> {
+    let (columns, _) = ratatui::crossterm::terminal::size().ok()?;
+    (columns > 0).then_some(columns.into())
+}
+
+/// The processes, the busiest first. Takes as long as it takes to see how busy they are.
+pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
+    let time = |perl: &PerlProcess| Process::listed(&perl.listed).cpu_time();
+    let look = || -> Vec<(Instant, Option<Duration>)> {
+        perls.iter().map(|p| (Instant::now(), time(p))).collect()
+    };
+    let before = look();
+    if !perls.is_empty() {
+        std::thread::sleep(PERIOD);
+    }
+    let mut names = HashMap::new();
+    let mut rows: Vec<Row> = perls
+        .iter()
+        .zip(before.into_iter().zip(look()))
+        .map(|(perl, (first, second))| {
+            let share = match (first, second) {
+                ((from, Some(before)), (to, Some(after))) => {
+                    let spent = after.saturating_sub(before).as_secs_f64();
+                    let percent = 100.0 * spent / to.duration_since(from).as_secs_f64();
+                    Some((percent * 10.0).round() / 10.0)
+                }
+                _ => None,
+            };
+            let user = perl.user.map(|uid| {
+                let name = names.entry(uid).or_insert_with(|| user_name(uid));
+                name.clone()
+            });
+            row(perl, user, share)
+        })
+        .collect();
+    // What is next to nothing is no order.
+    let busy = |row: &Row| row.cpu_percent.map_or(0, |p| p.round() as i64);
+    rows.sort_by_key(|row| (-busy(row), row.pid));
+    rows
+}
+
+fn row(perl: &PerlProcess, user: Option<String>, cpu_percent: Option<f64>) -> Row {
+    Row {
+        pid: perl.listed.pid,
+        parent: perl.listed.parent,
+        user,
+        version: perl.version.clone(),
+        cpu_percent,
+        state: perl.listed.state_name(),
+        attachable: perl.obstacle.is_none(),
+        obstacle: perl.obstacle.as_ref().map(|o| o.in_short()),
+        command: perl.command(),
+        words: perl
+            .words
+            .iter()
+            .map(|w| crate::text::from_utf8(w))
+            .collect(),
+    }
+}
+
+const TITLES: [&str; 7] = ["PID", "USER", "PERL", "CPU", "STATE", "ATTACH", "COMMAND"];
+
+/// The titles and the rows as lines, cut at so many columns.
+pub fn table(rows: &[Row], width: Option<usize>) -> Vec<String> {
+    let unknown = || "?".to_owned();
+    let cells = rows.iter().map(|row| {
+        [
+            row.pid.to_string(),
+            row.user.clone().unwrap_or_else(unknown),
+            row.version.clone().unwrap_or_else(unknown),
+            row.cpu_percent.map_or_else(unknown, |p| format!("{p:.0}%")),
+            row.state.to_owned(),
+            match &row.obstacle {
+                Some(why) => format!("no: {why}"),
+                None => "yes".into(),
+            },
+            row.command.clone(),
+        ]
+    });
+    let lines: Vec<[String; 7]> = std::iter::once(TITLES.map(str::to_owned))
+        .chain(cells)
+        .collect();
+    let mut widths = [0; 7];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = columns(cell).max(*width);
+        }
+    }
+    // Numbers stand to the right; nothing follows the command.
+    let to_right = [true, false, false, true, false, false, false];
+    let shown = lines.iter().map(|line| {
+        let mut text = String::new();
+        for (at, (cell, width)) in line.iter().zip(widths).enumerate() {
+            let gap = " ".repeat(width.saturating_sub(columns(cell)));
+            match (to_right.get(at), at == line.len() - 1) {
+                (_, true) => text.push_str(cell),
+                (Some(true), _) => text.push_str(&format!("{gap}{cell}  ")),
+                _ => text.push_str(&format!("{cell}{gap}  ")),
+            }
+        }
+        match width {
+            Some(width) => cut(&text, width),
+            None => text,
+        }
+    });
+    shown.collect()
+}
+
+fn columns(text: &str) -> usize {
+    Line::raw(text).width()
+}
+
+/// The beginning of a text that has so many columns, `…` at its end where that is not all.
+pub fn cut(text: &str, width: usize) -> String {
+    // Most are plain, and some are very long.
+    let start: String = text.chars().take(width.saturating_add(1)).collect();
+    if start.len() == text.len() && columns(text) <= width {
+        return start;
+    }
+    let mut shown = start;
+    while columns(&shown) + 1 > width && shown.pop().is_some() {}
+    if width > 0 {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(pid: i32, obstacle: Option<&str>, command: &str) -> Row {
+        Row {
+            pid,
+            parent: 1,
+            user: (pid != 7).then(|| "www".into()),
+            version: obstacle.is_none().then(|| "5.36.0".into()),
+            cpu_percent: Some(f64::from(pid)),
+            state: "sleeping",
+            attachable: obstacle.is_none(),
+            obstacle: obstacle.map(str::to_owned),
+            command: command.into(),
+            words: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn columns_are_below_each_other() {
+        let rows = [
+            row(7, Some("other user"), "perl a.pl"),
+            row(123, None, "starman worker 日本語"),
+        ];
+        assert_eq!(
+            table(&rows, None),
+            [
+                "PID  USER  PERL     CPU  STATE     ATTACH          COMMAND",
+                "  7  ?     ?         7%  sleeping  no: other user  perl a.pl",
+                "123  www   5.36.0  123%  sleeping  yes             starman worker 日本語",
+            ]
+        );
+        for line in table(&rows, Some(60)) {
+            assert!(columns(&line) <= 60, "{line}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_at_columns() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語", 4), "日…");
+        assert_eq!(cut("日本語", 6), "日本語");
+        assert_eq!(cut("abc", 0), "");
+    }
+}

@@ -1,0 +1,66 @@
+//! `p5-spy report`: pictures of a raw recording.
+
+use super::spool::Pictures;
+use super::warn;
+use crate::cli::Output;
+use crate::output::stats;
+use crate::profile::Profile;
+use anyhow::Context;
+use std::fs::File;
+use std::path::Path;
+
+pub fn run(file: &Path, pictures: &Pictures) -> anyhow::Result<u8> {
+    let problem = || format!("cannot use {}", file.display());
+    let mut from = File::open(file).with_context(problem)?;
+    let mut said = false;
+    let mut empty = None;
+    pictures
+        .make(&mut from, &mut |output, profile| {
+            if !said {
+                said = true;
+                describe(profile);
+            }
+            empty = Some(profile.total() == 0);
+            wrote(output);
+        })
+        .with_context(problem)?;
+    if empty == Some(true) {
+        warn(nothing(pictures));
+    }
+    Ok(0)
+}
+
+/// What the recording is, in a line or two.
+pub(super) fn describe(profile: &Profile) {
+    eprintln!("{}", crate::text::message(&profile.about.title));
+    eprintln!("{}", stats::text(&profile.summary, profile.about.rate));
+    if profile.is_cut {
+        warn("the recording was cut off; this is what it has up to then".into());
+    }
+}
+
+pub(super) fn wrote(output: &Output) {
+    if output.file.as_os_str() != "-" {
+        eprintln!(
+            "Wrote {} ({})",
+            output.file.display(),
+            output.format.viewer()
+        );
+    }
+}
+
+fn nothing(pictures: &Pictures) -> String {
+    let filter = &pictures.filter;
+    let picks = !filter.threads.is_empty()
+        || !filter.pids.is_empty()
+        || filter.sub.is_some()
+        || filter.from.is_some()
+        || filter.to.is_some();
+    match (picks, filter.idle) {
+        (true, _) => "no sample is left: the filters are too narrow".into(),
+        (false, false) => {
+            "no sample is left: the program was waiting all the time. To see where: --idle".into()
+        }
+        (false, true) => "the recording has no samples".into(),
+    }
+}

@@ -1,0 +1,265 @@
+//! What a recording has so far, as a raw recording on disk, and the pictures made of it.
+
+use crate::cli::{By, Output};
+use crate::output::{Format, Picture, render, write_whole};
+use crate::perl::names::Frame;
+use crate::process::Process;
+use crate::profile::{About, Filter, Profile, Run, SampleLog, Seen, Source, Summary};
+use crate::raw::{Recorder, load};
+use crate::sampler::Recording;
+use anyhow::Context;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// What a recording that nobody asked for as a file may take of memory before it goes to a file.
+const IN_MEMORY: usize = 4 << 20;
+
+/// Reads, writes and seeks.
+trait Store: Read + Write + Seek + Send {}
+impl<T: Read + Write + Seek + Send> Store for T {}
+
+/// How pictures are made of a recording.
+pub struct Pictures {
+    /// The files.
+    pub outputs: Vec<Output>,
+    /// What a frame stands for.
+    pub by: By,
+    /// Whether threads are kept apart.
+    pub threads: bool,
+    /// Whether names of files are whole.
+    pub full_filenames: bool,
+    /// What counts.
+    pub filter: Filter,
+}
+
+impl Pictures {
+    /// The outputs that are raw recordings themselves.
+    pub fn raw(&self) -> impl Iterator<Item = &Output> {
+        let outputs = self.outputs.iter();
+        outputs.filter(|output| output.format == Format::P5spy)
+    }
+
+    /// Makes all but the raw ones of a raw recording.
+    ///
+    /// # Errors
+    /// The first problem; the other pictures are made all the same. `done` is told of each file.
+    pub fn make(
+        &self,
+        from: &mut (impl Read + Seek),
+        done: &mut dyn FnMut(&Output, &Profile),
+    ) -> anyhow::Result<()> {
+        let mut problem = Ok(());
+        // Times cost memory, so that they are kept only for those that show them.
+        for needs_times in [false, true] {
+            let wanted =
+                |o: &&Output| o.format != Format::P5spy && o.format.needs_times() == needs_times;
+            let outputs: Vec<&Output> = self.outputs.iter().filter(wanted).collect();
+            if outputs.is_empty() {
+                continue;
+            }
+            from.seek(SeekFrom::Start(0))?;
+            let mut profile = load(BufReader::new(&mut *from), &self.filter, needs_times)?;
+            if !self.full_filenames {
+                profile.shorten_files();
+            }
+            if self.threads {
+                profile.keep_threads_apart();
+            }
+            let picture = Picture {
+                by: self.by,
+                title: format!("perl profile of {}", profile.about.title),
+            };
+            for output in outputs {
+                let written = write_whole(&output.file, &mut |to| {
+                    render(output.format, &profile, &picture, to)
+                });
+                match written {
+                    Ok(()) => done(output, &profile),
+                    Err(e) => problem = problem.and(Err(e)),
+                }
+            }
+        }
+        problem
+    }
+}
+
+/// A raw recording in the making.
+pub struct Spool {
+    recorder: Recorder<Box<dyn Store>>,
+    /// The texts of files are wanted.
+    keeps_sources: bool,
+    known_files: HashSet<String>,
+}
+
+impl Spool {
+    /// Begins a recording, in the first file that is to be raw if there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn new(about: About, outputs: &[Output]) -> anyhow::Result<Self> {
+        let raw = outputs.iter().find(|o| is_raw_file(o));
+        let store: Box<dyn Store> = match raw {
+            Some(output) => Box::new(
+                File::options()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(&output.file)
+                    .with_context(|| format!("cannot write {}", output.file.display()))?,
+            ),
+            None => Box::new(tempfile::spooled_tempfile(IN_MEMORY)),
+        };
+        Ok(Spool {
+            recorder: Recorder::new(store, about)?,
+            keeps_sources: outputs.iter().any(|o| o.format.needs_sources()),
+            known_files: HashSet::new(),
+        })
+    }
+
+    /// Takes over what was sampled since the last call.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn take(
+        &mut self,
+        recording: &Mutex<Recording<SampleLog>>,
+        summary: impl FnOnce(&Recording<SampleLog>) -> Summary,
+    ) -> anyhow::Result<()> {
+        let mut locked = recording.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs: Vec<Run> = locked.sink.drain();
+        let so_far = summary(&locked);
+        let chunk = self.recorder.chunk(&locked.seen, &runs, so_far);
+        let pids = self.keeps_sources.then(|| pids(&locked.seen));
+        drop(locked);
+        let problem = "cannot write the raw recording";
+        let sources = pids.map(|pids| self.sources(&chunk.frames, &pids));
+        self.recorder.add(chunk).context(problem)?;
+        for source in sources.into_iter().flatten() {
+            self.recorder.source(source).context(problem)?;
+        }
+        Ok(())
+    }
+
+    /// The texts of files that were not met before.
+    fn sources(&mut self, frames: &[Frame], pids: &[i32]) -> Vec<Source> {
+        let files = frames.iter().flat_map(|f| [&f.place.file, &f.start.file]);
+        let mut new: Vec<String> = Vec::new();
+        for file in files {
+            if !self.known_files.contains(&**file) {
+                self.known_files.insert(file.to_string());
+                new.push(file.to_string());
+            }
+        }
+        let mut found = Vec::new();
+        for pid in pids {
+            let Ok(process) = Process::open(*pid) else {
+                continue;
+            };
+            let texts = new.iter().map(|file| {
+                let bytes = process.read_source(Path::new(file));
+                bytes.map(|b| decoded(&b)).map_err(|e| e.to_string())
+            });
+            let texts: Vec<Result<String, String>> = texts.collect();
+            let is_last = Some(pid) == pids.last();
+            let mut left = Vec::new();
+            for (file, text) in new.into_iter().zip(texts) {
+                if text.is_ok() || is_last {
+                    found.push(Source { file, text });
+                } else {
+                    left.push(file);
+                }
+            }
+            new = left;
+            if new.is_empty() {
+                return found;
+            }
+        }
+        let gone = "the program had ended before it could be read";
+        found.extend(new.into_iter().map(|file| Source {
+            file,
+            text: Err(gone.into()),
+        }));
+        found
+    }
+
+    /// Makes the pictures of what there is so far; the recording goes on.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub fn picture(
+        &mut self,
+        pictures: &Pictures,
+        done: &mut dyn FnMut(&Output, &Profile),
+    ) -> anyhow::Result<()> {
+        let made = make(self.recorder.store(), pictures, done);
+        self.recorder.store().seek(SeekFrom::End(0))?;
+        made
+    }
+
+    /// Ends the recording and makes the pictures.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub fn finish(
+        self,
+        summary: Summary,
+        pictures: &Pictures,
+        done: &mut dyn FnMut(&Output, &Profile),
+    ) -> anyhow::Result<()> {
+        let mut store = self.recorder.finish(summary)?;
+        make(&mut store, pictures, done)
+    }
+}
+
+/// True for a raw recording that can be written as it grows.
+fn is_raw_file(output: &Output) -> bool {
+    output.format == Format::P5spy && output.file.as_os_str() != "-"
+}
+
+/// Perl's files are Latin-1 unless they are UTF-8.
+fn decoded(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
+    }
+}
+
+/// Processes that were sampled, the latest first: they may still be there.
+fn pids(seen: &Seen) -> Vec<i32> {
+    /// A file that none of so many can read is left out.
+    const ASKED: usize = 4;
+    let mut pids: Vec<i32> = seen.threads.iter().rev().map(|t| t.pid).collect();
+    pids.dedup();
+    pids.truncate(ASKED);
+    pids
+}
+
+/// Makes all files but the one that is the store itself.
+fn make(
+    store: &mut Box<dyn Store>,
+    pictures: &Pictures,
+    done: &mut dyn FnMut(&Output, &Profile),
+) -> anyhow::Result<()> {
+    let itself = pictures.outputs.iter().find(|o| is_raw_file(o));
+    let mut problem = Ok(());
+    for output in pictures.raw() {
+        let mut written = Ok(());
+        if Some(output) != itself {
+            store.seek(SeekFrom::Start(0))?;
+            written = copy(store, &output.file);
+        }
+        match written {
+            Ok(()) => done(output, &Profile::default()),
+            Err(e) => problem = problem.and(Err(e)),
+        }
+    }
+    problem.and(pictures.make(store, done))
+}
+
+fn copy(store: &mut Box<dyn Store>, file: &Path) -> anyhow::Result<()> {
+    write_whole(file, &mut |to| io::copy(store, to).map(|_| ()))
+}

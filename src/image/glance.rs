@@ -1,0 +1,54 @@
+//! Whether a file could have a perl in it, for lists that ask this of every program on a machine:
+//! a fraction of what reading its symbols costs.
+
+use super::{FileBytes, ImageError, open_bounded};
+use object::{Object, ObjectSection};
+use std::path::Path;
+
+/// What a perl that has its symbols has among their names.
+const SYMBOL: &[u8] = b"PL_curinterp\0";
+/// What one without symbols has among its texts.
+const TEXT: &[u8] = b"PERL5LIB\0";
+
+/// False when [`super::Image`] would surely find no perl in the file at `open_path`. Perls without
+/// symbols are looked for in programs only: no distribution has a libperl that exports nothing.
+///
+/// # Errors
+/// Those of [`super::Image::open`].
+pub fn may_define_perl(
+    path: &Path,
+    open_path: &Path,
+    is_program: bool,
+) -> Result<bool, ImageError> {
+    let (file, length) = open_bounded(path, open_path)?;
+    let bytes = FileBytes::new(file, length);
+    let object = object::File::parse(&bytes).map_err(|source| ImageError::Format {
+        path: path.to_owned(),
+        source,
+    })?;
+    let has = |section: &str, text: &[u8]| {
+        let range = object.section_by_name(section)?.file_range()?;
+        let end = range.0.checked_add(range.1)?;
+        bytes.find(range.0..end, text)
+    };
+    if object.sections().next().is_none() {
+        return Ok(bytes.find(0..length, TEXT).is_some() || bytes.find(0..length, SYMBOL).is_some());
+    }
+    let is_one = has(".dynstr", SYMBOL)
+        .or_else(|| is_program.then(|| has(".strtab", SYMBOL))?)
+        .or_else(|| is_program.then(|| has(".rodata", TEXT))?);
+    Ok(is_one.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perl_and_others() {
+        let glance = |path: &str| may_define_perl(Path::new(path), Path::new(path), true);
+        assert!(glance("/usr/bin/perl").unwrap());
+        assert!(!glance("/bin/true").unwrap());
+        assert!(glance("/etc/passwd").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! The report: one page that opens from disk with no network, with the whole profile in it.
+
+mod data;
+mod script;
+
+use super::Picture;
+use crate::profile::Profile;
+use data::Data;
+use std::io::{self, Write};
+
+const STYLE: &str = include_str!("style.css");
+
+/// Writes the whole page.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
+    let data = Data::new(profile, picture);
+    let title = escaped(&picture.title);
+    // Whatever a name could do to the page: only this very script may run, and nothing is fetched.
+    let hash = script::hash();
+    write!(
+        to,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src 'unsafe-inline'; script-src '{hash}'; img-src data:; base-uri 'none'; \
+         form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+    )?;
+    to.write_all(include_bytes!("page.html"))?;
+    element(to, "data", &data)?;
+    for (index, text) in data.texts() {
+        element(to, &format!("source-{index}"), text)?;
+    }
+    to.write_all(b"<script>")?;
+    for part in script::PARTS {
+        to.write_all(part.as_bytes())?;
+    }
+    to.write_all(b"</script>\n</body>\n</html>\n")
+}
+
+/// A piece of data in the page.
+fn element(to: &mut dyn Write, id: &str, value: impl serde::Serialize) -> io::Result<()> {
+    write!(to, "<script type=\"application/json\" id=\"{id}\">")?;
+    serde_json::to_writer(WithoutTags(to), &value)?;
+    to.write_all(b"</script>\n")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// JSON has `<` only within strings, where it can be written so that no tag can begin or end.
+struct WithoutTags<'a>(&'a mut dyn Write);
+
+impl Write for WithoutTags<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for (index, piece) in bytes.split(|b| *b == b'<').enumerate() {
+            if index > 0 {
+                self.0.write_all(b"\\u003c")?;
+            }
+            self.0.write_all(piece)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_tag_stands_in_data() {
+        let mut page = Vec::new();
+        element(&mut page, "x", "a</script><!--<img>\u{202e}\"\\").unwrap();
+        let page = String::from_utf8(page).unwrap();
+        let json = page
+            .strip_prefix("<script type=\"application/json\" id=\"x\">")
+            .and_then(|p| p.strip_suffix("</script>\n"))
+            .unwrap();
+        assert!(!json.contains('<'), "{json}");
+        let back: String = serde_json::from_str(json).unwrap();
+        assert_eq!(back, "a</script><!--<img>\u{202e}\"\\");
+    }
+}

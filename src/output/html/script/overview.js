@@ -1,0 +1,111 @@
+// The first view: what was recorded, how far it can be believed, and where the time goes.
+
+views.overview = (main, now) => {
+  const { total } = now;
+  const best = (numbers, keep = () => true, length = 12) =>
+    [...numbers.keys()].filter((i) => numbers[i] > 0 && keep(i))
+      .sort((a, b) => numbers[b] - numbers[a]).slice(0, length);
+  const isSub = (f) => !isOp(f);
+  const panel = (title, more, content, wide) => el("section", { class: wide ? "panel wide" : "panel" },
+    el("h2", {}, title, more && link(more, "all", { class: "all" })), content);
+  const list = (label, rows, name, number, of, most) => table({
+    label, rows, sort: 1, columns: [
+      { name: label, value: (r) => of(r), cell: name, class: "main" },
+      {
+        name: "Share", number: true, value: number,
+        cell: (r) => share(number(r), total, most ?? total),
+      },
+    ],
+  }).node;
+
+  const { functions, lines, packages, files } = now;
+  main.append(facts(now));
+  if (total === 0) {
+    main.append(el("p", { class: "notice" }, Object.keys(now.filter).length
+      ? "No sample passes the filters."
+      : "No samples: the program was waiting all the time (--idle counts that too)."));
+    return;
+  }
+  const byOwn = best(functions.own, isSub), byTotal = best(functions.total, isSub);
+  const hot = best(lines.own), pack = best(packages.own), file = best(files.own);
+  main.append(el("div", { class: "panels" },
+    panel("Functions by own time", "functions", list("Function", byOwn, functionLink,
+      (f) => functions.own[f], (f) => functionNames[f], functions.own[byOwn[0]])),
+    panel("Functions by total time", "functions", list("Function", byTotal, functionLink,
+      (f) => functions.total[f], (f) => functionNames[f])),
+    panel("Hottest lines", "source", list("Line", hot, lineExcerpt,
+      (l) => lines.own[l], (l) => placeName(tree.lines.file[l], tree.lines.line[l]),
+      lines.own[hot[0]]), true),
+    panel("Packages by own time", "flame/package", list("Package", pack,
+      (p) => el("span", { class: "name" }, cut(visible(report.packages[p]), 1000)),
+      (p) => packages.own[p], (p) => report.packages[p], packages.own[pack[0]])),
+    panel("Files by own time", "source", list("File", file, (f) => placeLink(f),
+      (f) => files.own[f], fileName, files.own[file[0]])),
+  ), details());
+};
+
+function lineExcerpt(line) {
+  const file = tree.lines.file[line], number = tree.lines.line[line];
+  const text = sourceOf(file)?.[number - 1];
+  return el("span", { class: "excerpt" }, lineLink(line),
+    text !== undefined && el("code", {}, highlighted(cut(text.trim(), 200))));
+}
+
+// The account of the recording, in numbers and in words.
+function facts(now) {
+  const { about, summary } = report;
+  const failed = Object.values(summary.errors).reduce((a, b) => a + b, 0);
+  const card = (big, small, tip) => el("div", { class: "card", "data-tip": tip },
+    el("b", {}, big), el("span", {}, small));
+  const shown = Object.keys(now.filter).length ? "samples pass the filters" : "samples shown";
+  const cards = el("div", { class: "cards" },
+    card(count(now.total), shown),
+    card(seconds(summary.duration_seconds), "recorded"),
+    card(`${count(about.rate)} Hz`, "per thread", "Samples that were asked for, per second and thread"),
+    card(percent(summary.attempted - summary.good - summary.idle, summary.attempted), "lost",
+      "Torn, missed and failed samples of all that were due"),
+    card(count(new Set(report.threads.map((t) => t.pid)).size),
+      report.threads.length === 1 ? "process, 1 thread"
+        : `processes, ${plural(report.threads.length, "thread")}`));
+  const parts = [
+    ["good", summary.good, "running", "Stacks of running threads"],
+    ["idle", summary.idle, "waiting", "Times a thread was waiting"],
+    ["torn", summary.torn, "torn", "The thread moved in every try to read it; not shown"],
+    ["missed", summary.missed, "missed", "Due while p5-spy was not scheduled; not shown"],
+    ["failed", failed, "failed", "Could not be read; not shown"],
+  ];
+  const bar = el("div", { class: "account", role: "img", "aria-label": "What became of the samples" },
+    parts.filter(([, n]) => n > 0).map(([name, n, , tip]) => el("i", {
+      class: `is-${name}`, style: { "flex-grow": n }, "data-tip": `${tip}: ${count(n)}`,
+    })));
+  const words = el("p", { class: "account-words" },
+    el("b", {}, plural(summary.attempted, "sample")), " were due: ",
+    parts.map(([name, n, word], index) => [
+      index === 0 ? "" : index === parts.length - 1 ? " and " : ", ",
+      el("i", { class: `dot is-${name}` }), `${count(n)} ${word}`,
+    ]), ". ",
+    failed > 0 && `Failures: ${Object.entries(summary.errors)
+      .map(([kind, n]) => `${visible(kind)} ${count(n)}`).join(", ")}. `,
+    summary.late > 0 && `p5-spy was woken late for ${count(summary.late)} of them`
+      + `${5 * summary.late > summary.attempted
+        ? ", which favours lines that make system calls" : ""}. `,
+    summary.approximate > 0 && `${count(summary.approximate)} stacks are approximate: they were `
+      + "read while the program could run on. ",
+    report.is_cut && el("strong", {}, "The recording was cut off; this is what it has up to then. "),
+    el("span", { class: "dim" }, "Shares have the margin of 95 % confidence behind them."));
+  return el("section", { class: "facts" }, cards, bar, words);
+}
+
+function details() {
+  const { about, summary } = report;
+  const pair = (name, text) => text && [el("dt", {}, name), el("dd", {}, text)];
+  return el("details", { class: "panel" }, el("summary", {}, "About this recording"), el("dl", {},
+    pair("Recorded", visible(about.title)), pair("Perl", visible(about.perl)),
+    pair("Folder", visible(about.folder)),
+    pair("Started", about.started_ms > 0 && new Date(about.started_ms).toLocaleString()),
+    pair("Counted", hasWaiting ? "running and waiting threads" : "running threads"),
+    pair("Ops and system calls", about.ops ? "recorded" : "not recorded (--ops)"),
+    pair("p5-spy itself", `${seconds(summary.cpu_seconds)} of CPU time, `
+      + plural(summary.remote_reads, "read")),
+    pair("Made by", visible(about.made_by))));
+}

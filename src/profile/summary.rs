@@ -1,0 +1,57 @@
+//! The honesty numbers of a recording.
+
+use super::Tally;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a recording did and cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Samples that were due: good + idle + torn + missed + all errors.
+    pub attempted: u64,
+    /// Stacks of running threads.
+    pub good: u64,
+    /// Times a thread was waiting.
+    pub idle: u64,
+    /// Times a thread moved in every try to read it.
+    pub torn: u64,
+    /// Samples that were due while p5-spy was still busy or not scheduled.
+    pub missed: u64,
+    /// Failures by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Of `attempted`, those for which p5-spy was woken late: more than a few mean that lines
+    /// which make system calls have more than their share.
+    pub late: u64,
+    /// Of `good` and `idle`, stacks that were read while the target could run on.
+    pub approximate: u64,
+    /// How long the recording took.
+    pub duration_seconds: f64,
+    /// CPU time that p5-spy itself used.
+    pub cpu_seconds: f64,
+    /// System calls that read the target.
+    pub remote_reads: u64,
+}
+
+impl Summary {
+    /// The numbers of a recording, as far as it got.
+    pub fn new(tally: &Tally, duration: Duration, cpu: Duration, remote_reads: u64) -> Self {
+        Summary {
+            attempted: tally.attempted(),
+            good: tally.good,
+            idle: tally.idle,
+            torn: tally.torn,
+            missed: tally.missed,
+            late: tally.late,
+            approximate: tally.approximate,
+            errors: tally
+                .errors
+                .iter()
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect(),
+            duration_seconds: duration.as_secs_f64(),
+            cpu_seconds: cpu.as_secs_f64(),
+            remote_reads,
+        }
+    }
+}

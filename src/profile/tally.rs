@@ -1,0 +1,53 @@
+//! The account of a recording while it goes on.
+
+use std::collections::BTreeMap;
+
+/// What became of the samples.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Stacks of running threads.
+    pub good: u64,
+    /// Times a thread was waiting.
+    pub idle: u64,
+    /// Times a thread moved in every try to read it.
+    pub torn: u64,
+    /// Times a sample was due and could not be taken in time.
+    pub missed: u64,
+    /// Stacks (of `good` and `idle`) that were read while the target could run on.
+    pub approximate: u64,
+    /// Attempts for which p5-spy woke up too late, as the target's turn had to end first.
+    pub late: u64,
+    /// Failures, by kind.
+    pub errors: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// All samples that were due.
+    pub fn attempted(&self) -> u64 {
+        self.good + self.idle + self.torn + self.missed + self.failed()
+    }
+
+    /// What came after an earlier state of the same tally.
+    pub fn since(&self, before: &Tally) -> Tally {
+        let earlier = |kind: &&'static str| before.errors.get(kind).copied().unwrap_or(0);
+        Tally {
+            good: self.good - before.good,
+            idle: self.idle - before.idle,
+            torn: self.torn - before.torn,
+            missed: self.missed - before.missed,
+            approximate: self.approximate - before.approximate,
+            late: self.late - before.late,
+            errors: self
+                .errors
+                .iter()
+                .map(|(kind, count)| (*kind, count - earlier(kind)))
+                .filter(|(_, c)| *c > 0)
+                .collect(),
+        }
+    }
+
+    /// All failures.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+}
