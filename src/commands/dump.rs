@@ -1,7 +1,7 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::{Bracket, wanted};
-use super::{looked_at, print, sources, warn};
+use super::{folder, looked_at, print, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::Capture;
 use crate::cli::{LayoutChoice, Locals, Show};
@@ -34,9 +34,7 @@ pub fn run(
     let mut dumps = Vec::new();
     let mut folders = Vec::new();
     for pid in pids {
-        let folder = Process::open(*pid).ok().and_then(Process::working_folder);
-        // As names of files are shown, so that the one can be cut off the other.
-        folders.extend(folder.map(|f| crate::text::from_utf8(f.as_os_str().as_encoded_bytes())));
+        folders.extend(folder(*pid));
         match dump(*pid, looked_at(show), locals, &sources) {
             Ok(dump) => dumps.push(dump),
             Err(e) if pids.len() == 1 => return Err(e),

@@ -23,6 +23,7 @@ use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
+use crate::process::Process;
 use spool::Pictures;
 use std::path::PathBuf;
 
@@ -151,6 +152,15 @@ fn print(bytes: &[u8]) -> std::io::Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
         _ => Ok(()),
     }
+}
+
+/// The folder that a process works in, written like names of files, so that the one can be cut off
+/// the other.
+fn folder(pid: i32) -> Option<String> {
+    let folder = Process::open(pid).ok()?.working_folder()?;
+    Some(crate::text::from_utf8(
+        folder.as_os_str().as_encoded_bytes(),
+    ))
 }
 
 /// Prints a warning.

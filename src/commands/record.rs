@@ -5,7 +5,7 @@ use super::report::wrote;
 use super::session::{Opening, Session, final_status, follow, joined};
 use super::signals::{Requests, Wish};
 use super::spool::{Pictures, Spool};
-use super::{recorded, sources, warn};
+use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats::{self, own_cpu_time};
 use crate::output::write_whole;
@@ -218,15 +218,11 @@ fn about(settings: &Settings, session: &Session) -> About {
         let identity = &t.perl.identity;
         format!("perl {} ({})", identity.version, identity.build)
     });
-    let folder = std::fs::read_link(format!("/proc/{}/cwd", session.pid()));
     About {
         made_by: concat!("p5-spy ", env!("CARGO_PKG_VERSION")).into(),
         title: session.title.clone(),
         perl: perl.unwrap_or_default(),
-        folder: folder.map_or_else(
-            |_| String::new(),
-            |f| crate::text::from_utf8(f.as_os_str().as_encoded_bytes()),
-        ),
+        folder: folder(session.pid()).unwrap_or_default(),
         rate: settings.sampling.rate,
         idle: settings.sampling.idle,
         ops: settings.show.ops,

@@ -2,9 +2,8 @@
 
 use super::session::{Opening, Session, final_status, follow, joined, require_terminal};
 use super::signals::{Request, Requests};
-use super::{recorded, sources, warn};
+use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
-use crate::perl::names::NameOptions;
 use crate::process::{Child, Streams};
 use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
@@ -80,14 +79,9 @@ pub fn run(
     };
     let follow = follow(aim, subprocesses);
     let outcome = match Session::open(aim, follow, &sources, streams, &mut requests) {
-        Ok(Opening::Ready(session)) => watch(
-            *session,
-            sources,
-            sampling,
-            follow,
-            recorded(shown),
-            &mut requests,
-        ),
+        Ok(Opening::Ready(session)) => {
+            watch(*session, sources, sampling, follow, shown, &mut requests)
+        }
         Ok(Opening::Over(status)) => Ok(status),
         Err(e) => Err(e),
     };
@@ -102,7 +96,7 @@ fn watch(
     sources: crate::layout::Sources,
     sampling: Sampling,
     follow: Follow,
-    names: NameOptions,
+    shown: Show,
     requests: &mut Requests,
 ) -> anyhow::Result<u8> {
     let pid = session.pid();
@@ -128,6 +122,7 @@ fn watch(
         perl: perls.join(", "),
         rate: sampling.rate,
         idle: sampling.idle,
+        folders: (!shown.full_filenames).then(|| roots.iter().filter_map(|p| folder(*p)).collect()),
     };
     let recording = Mutex::new(Recording::<Fresh>::default());
     let control = sampler::Control::default();
@@ -136,17 +131,17 @@ fn watch(
         duration: sampling.duration,
         idle: sampling.idle,
         follow,
-        names,
+        names: recorded(shown),
     };
     let sampler = Sampler::new(targets, roots, sources, wanted, &recording, &control);
     let (end, quit) = std::thread::scope(|scope| {
         let handle = scope.spawn(|| sampler.run());
-        let shown = show(about, &recording, requests, child.as_mut(), || {
+        let seen = show(about, &recording, requests, child.as_mut(), || {
             handle.is_finished()
         });
         control.stop.store(true, Ordering::Relaxed);
         let end = joined(handle);
-        shown.and_then(|quit| Ok((end?, quit)))
+        seen.and_then(|quit| Ok((end?, quit)))
     })?;
     let tally = recording
         .into_inner()

@@ -4,6 +4,7 @@
 
 use super::{Seen, ThreadAbout};
 use crate::perl::names::{Frame, FrameKind, Function, Place};
+use crate::perl::paths::Shortener;
 use indexmap::IndexSet;
 use std::sync::Arc;
 
@@ -71,6 +72,10 @@ pub struct Index {
     pub frames: Vec<Frame>,
     /// The threads, as in [`Seen::threads`].
     pub threads: Vec<ThreadAbout>,
+    folders: Option<Vec<String>>,
+    shortener: Shortener,
+    /// By index of `functions`: with short names of files.
+    shown: Vec<Function>,
     copied: Vec<(Option<u32>, u32)>,
     nodes: Vec<Node>,
     functions: IndexSet<Function>,
@@ -82,6 +87,15 @@ pub struct Index {
 }
 
 impl Index {
+    /// An empty one. `folders` are the working folders to which names of files are shown relative;
+    /// `None` for whole names.
+    pub fn relative_to(folders: Option<Vec<String>>) -> Self {
+        Index {
+            folders,
+            ..Index::default()
+        }
+    }
+
     /// Copies what is new; [`Index::settle`] works on it.
     pub fn copy(&mut self, seen: &Seen) {
         self.frames
@@ -97,9 +111,13 @@ impl Index {
 
     /// Finds out what the copied stacks are made of.
     pub fn settle(&mut self) {
+        let grew = self.frames.len() > self.of_frame.len();
         for frame in self.frames.iter().skip(self.of_frame.len()) {
             let id = self.functions.insert_full(frame.function()).0;
             self.of_frame.push(u32::try_from(id).unwrap_or(u32::MAX));
+        }
+        if grew {
+            self.shorten();
         }
         for index in self.nodes.len()..self.copied.len() {
             let Some((caller, frame)) = self.copied.get(index).copied() else {
@@ -108,6 +126,39 @@ impl Index {
             let node = self.node(caller, frame);
             self.nodes.push(node);
         }
+    }
+
+    /// A new file can make a short name ambiguous: all are found anew.
+    fn shorten(&mut self) {
+        if let Some(folders) = &self.folders {
+            self.shortener = Shortener::of(&self.frames, folders.iter().map(String::as_str));
+        }
+        self.shown = self.functions.iter().cloned().collect();
+        for (frame, function) in self.frames.iter().zip(&self.of_frame) {
+            if let Some(shown) = self.shown.get_mut(*function as usize) {
+                *shown = self.shortener.frame(frame).function();
+            }
+        }
+    }
+
+    /// A function as people are shown it, by its id.
+    pub fn shown(&self, id: u32) -> Option<&Function> {
+        self.shown.get(id as usize)
+    }
+
+    /// What makes names of files short.
+    pub fn shortener(&self) -> &Shortener {
+        &self.shortener
+    }
+
+    /// A place as people are shown it.
+    pub fn shown_place(&self, place: &Place) -> String {
+        self.shortener.place(place).to_string()
+    }
+
+    /// The label of a frame as people are shown it.
+    pub fn shown_label(&self, frame: &Frame) -> String {
+        self.shortener.frame(frame).label.to_string()
     }
 
     fn node(&mut self, caller: Option<u32>, frame: u32) -> Node {
@@ -298,5 +349,35 @@ impl Trail {
             is_new(lines, line),
             is_new(packages, package),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_shown_relative_until_that_is_ambiguous() {
+        let mut seen = Seen::default();
+        let mut add = |seen: &mut Seen, name: &str, file: &str| {
+            let frame = Frame::new(FrameKind::Sub, name.into(), file.into(), 3);
+            let frame = seen.frames.intern(frame);
+            seen.stacks.intern(None, frame);
+        };
+        let mut index = Index::relative_to(Some(vec!["/srv/app".into()]));
+        add(&mut seen, "main::a", "/srv/app/bin/a.pl");
+        index.copy(&seen);
+        index.settle();
+        let home = |index: &Index, id| index.shown(id).unwrap().home();
+        assert_eq!(home(&index, 0), "bin/a.pl");
+        assert_eq!(index.function(0).unwrap().home(), "/srv/app/bin/a.pl");
+        add(&mut seen, "main::b", "bin/a.pl");
+        index.copy(&seen);
+        index.settle();
+        assert_ne!(home(&index, 0), home(&index, 1));
+        let mut whole = Index::relative_to(None);
+        whole.copy(&seen);
+        whole.settle();
+        assert_eq!(home(&whole, 0), "/srv/app/bin/a.pl");
     }
 }

@@ -84,9 +84,9 @@ pub struct Books {
 
 impl Books {
     /// Nothing yet.
-    pub fn new(now: Instant) -> Self {
+    pub fn new(now: Instant, folders: Option<Vec<String>>) -> Self {
         Books {
-            index: Index::default(),
+            index: Index::relative_to(folders),
             live: Ledger::default(),
             frozen: None,
             opened: now,

@@ -44,6 +44,8 @@ pub struct About {
     pub rate: f64,
     /// Waiting threads count too.
     pub idle: bool,
+    /// Working folders, to which names of files are shown relative; `None` for whole names.
+    pub folders: Option<Vec<String>>,
 }
 
 /// What the user asked for with a key.
@@ -157,8 +159,8 @@ struct Desk {
 impl Desk {
     fn new(about: About, now: Instant, palette: Palette) -> Self {
         let mut desk = Desk {
+            books: Books::new(now, about.folders.clone()),
             about,
-            books: Books::new(now),
             state: State::default(),
             picture: Picture::default(),
             close: None,

@@ -189,7 +189,7 @@ impl Picture {
         let rows = sums.group(index, Group::Function);
         let known: Vec<(&Function, Share, u32)> = rows
             .iter()
-            .filter_map(|row| Some((index.function(row.id)?, row.share, row.id)))
+            .filter_map(|row| Some((index.shown(row.id)?, row.share, row.id)))
             .collect();
         let homes = homes(known.iter().map(|(function, ..)| *function));
         for ((function, share, id), home) in known.into_iter().zip(homes) {
@@ -212,8 +212,8 @@ impl Picture {
             let Some(line) = index.line(row.id) else {
                 continue;
             };
-            let place = line.place.to_string();
-            let function = index.function(line.function).map_or("", |f| &f.label);
+            let place = index.shown_place(&line.place);
+            let function = index.shown(line.function).map_or("", |f| &f.label);
             if filter.leaves(&[&place, function]) {
                 self.items.push(Item {
                     key: Some(Key::Line(row.id)),
@@ -266,7 +266,7 @@ impl Picture {
             if self.items.len() >= BRANCHES {
                 break;
             }
-            let Some(function) = index.path(path).and_then(|(_, f)| index.function(f)) else {
+            let Some(function) = index.path(path).and_then(|(_, f)| index.shown(f)) else {
                 continue;
             };
             let inner: Vec<u32> = tree.of(Some(path)).collect();
@@ -446,8 +446,8 @@ impl Picture {
                     // Counted from the outside, a frame keeps its number while others come and go.
                     key: Some(Key::Frame(number, depth.saturating_sub(from_top))),
                     before: "  ".into(),
-                    name: frame.label.to_string(),
-                    aside: frame.place.to_string(),
+                    name: index.shown_label(frame),
+                    aside: index.shown_place(&frame.place),
                     ..Item::default()
                 });
             }
@@ -511,7 +511,7 @@ impl Thread {
             .filter(|_| self.share.own.now > 0)
             .and_then(|last| index.nodes().get(last.stack.index()))
             .and_then(|node| index.frame(node));
-        here.map_or_else(|| "waiting".into(), |frame| frame.label.to_string())
+        here.map_or_else(|| "waiting".into(), |frame| index.shown_label(frame))
     }
 }
 
@@ -636,7 +636,7 @@ impl Close {
         let sums = Sums::new(index, &ledger.recent, &ledger.all, left(&threads, None));
         let relatives = sums.relatives(index, function);
         let item = |id: Option<u32>, share: Share| {
-            let known = id.and_then(|id| index.function(id));
+            let known = id.and_then(|id| index.shown(id));
             Item {
                 key: Some(id.map_or(Key::Nobody, Key::Function)),
                 share,
@@ -663,7 +663,7 @@ impl Close {
             .collect();
         callers.sort_by(by_share);
         callees.sort_by(by_share);
-        let known = index.function(function);
+        let known = index.shown(function);
         Close {
             name: known.map_or_else(String::new, |f| f.label.to_string()),
             home: known

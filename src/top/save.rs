@@ -54,7 +54,9 @@ pub fn profile(books: &Books, state: &State) -> Profile {
             counts.add_many(0, *stack, count.samples());
         }
     }
-    Profile::new(seen, &counts)
+    let mut profile = Profile::new(seen, &counts);
+    profile.shortener = index.shortener().clone();
+    profile
 }
 
 /// Writes a flame graph into a folder, under a name that is not taken yet.

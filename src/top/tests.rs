@@ -40,6 +40,7 @@ impl Bench {
             perl: "perl 5.36.0 (threaded)".into(),
             rate: 100.0,
             idle: false,
+            folders: None,
         };
         let desk = Desk::new(about, now, Palette::coloured());
         Bench {
