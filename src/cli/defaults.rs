@@ -35,6 +35,17 @@ impl Surroundings {
             config: config_folder().map(|folder| folder.join("config.toml")),
         }
     }
+
+    /// The file, if there is one. What we may not even look for, as in the home of a former user,
+    /// is not ours.
+    fn file(&self) -> Option<&Path> {
+        self.config.as_deref().filter(|file| file.exists())
+    }
+
+    /// Somebody may have set defaults.
+    pub(super) fn have_defaults(&self) -> bool {
+        self.options.is_some() || self.file().is_some()
+    }
 }
 
 /// $XDG_CONFIG_HOME/p5-spy or ~/.config/p5-spy, there or not.
@@ -72,9 +83,7 @@ pub(super) fn with_defaults(
     typed: &ArgMatches,
     around: &Surroundings,
 ) -> Result<Option<Vec<OsString>>, clap::Error> {
-    // One that we may not even look for, as in the home of a former user, is not ours.
-    let file = around.config.as_deref().filter(|file| file.exists());
-    if file.is_none() && around.options.is_none() {
+    if !around.have_defaults() {
         return Ok(None);
     }
     let whole = program();
@@ -96,7 +105,7 @@ pub(super) fn with_defaults(
         Some(options) => of_environment(options)?,
         None => Vec::new(),
     };
-    if let Some(file) = file {
+    if let Some(file) = around.file() {
         found.extend(of_file(file, verb)?);
     }
     let of_verb = whole.find_subcommand(verb);

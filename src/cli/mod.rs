@@ -219,7 +219,7 @@ struct RecordArgs {
     /// Begin to sample after so many seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_duration)]
     start_after: Option<Duration>,
-    /// Begin to sample when p5-spy gets this signal (USR2, WINCH …), pause with the next one
+    /// Begin to sample when p5-spy gets this signal (USR2, CONT, WINCH, URG, IO), pause with the next
     #[arg(long, value_name = "SIGNAL", value_parser = parse_signal)]
     trigger_signal: Option<i32>,
     /// What a frame stands for
@@ -430,7 +430,14 @@ impl Order {
     {
         let typed: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let advised = |e| better_advice(e, &typed);
-        let matches = program().try_get_matches_from(&typed).map_err(advised)?;
+        // The opposites cost more than all the rest of the parser, and hardly anybody types one.
+        let plain = (!around.have_defaults())
+            .then(|| Cli::command().try_get_matches_from(&typed).ok())
+            .flatten();
+        let matches = match plain {
+            Some(matches) => matches,
+            None => program().try_get_matches_from(&typed).map_err(advised)?,
+        };
         let matches = match defaults::with_defaults(&typed, &matches, around)? {
             Some(words) => program().try_get_matches_from(&words).map_err(advised)?,
             None => matches,

@@ -41,11 +41,9 @@ pub(super) fn describe(profile: &Profile) {
 
 pub(super) fn wrote(output: &Output) {
     if output.file.as_os_str() != "-" {
-        eprintln!(
-            "Wrote {} ({})",
-            output.file.display(),
-            output.format.viewer()
-        );
+        let file = output.file.display().to_string();
+        let viewer = output.format.viewer().replace("FILE", &file);
+        eprintln!("Wrote {file} ({viewer})");
     }
 }
 

@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_one_liner_is_on_the_command_line() {
         let mut perl = Command::new("perl");
-        perl.args(["-w", "-e", "$| = 1;", "-lne", "1", "x"]);
+        perl.args(["-w", "-e", "$| = 1;", "-lne", "1"]);
         perl.stdin(Stdio::piped());
         let child = perl.stdout(Stdio::null()).spawn();
         let sleeper = Sleeper(child.unwrap());
