@@ -78,8 +78,7 @@ fn the_picture_shows_the_same_shares() {
         let start = format!("{name} (");
         let titles = elements.iter().filter(|(element, _)| element == "title");
         let mut of = titles.filter_map(|(_, text)| {
-            let (_, numbers) = text.strip_prefix(&start)?.rsplit_once('(')?;
-            let (count, _) = numbers.split_once(" samples")?;
+            let (count, _) = text.strip_prefix(&start)?.split_once(" samples")?;
             count.replace(',', "").parse::<u64>().ok()
         });
         of.next().unwrap_or(0)
@@ -366,7 +365,7 @@ eval "#line 7 \"f;\e[32m<i>.pl\"\nwhile (1) { \$code->() }";"##;
     let svg = std::fs::read_to_string(&picture).unwrap();
     let texts = xml::parse(&svg).unwrap();
     assert!(!svg.contains("<script>&") && !svg.contains(harmful));
-    let start = escaped.trim_end_matches(":3)");
+    let start = escaped.trim_end_matches(" (-e:3)");
     assert!(
         texts.iter().any(|(_, text)| text.starts_with(start)),
         "{texts:?}"

@@ -1,7 +1,8 @@
 //! A flame graph in SVG, drawn by inferno.
 
 use super::Picture;
-use super::collapsed::lines;
+use super::collapsed::joined;
+use super::spots::titles;
 use crate::profile::Profile;
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
@@ -12,7 +13,9 @@ use std::io::{self, Write};
 /// Those of `to`.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let title = &*picture.title;
-    let lines: Vec<String> = lines(profile, picture.by)
+    let entries = profile.entries(picture.by);
+    // There is little room: a file stands where the name alone is not enough.
+    let lines: Vec<String> = joined(profile, &entries, &titles(&entries, profile))
         .iter()
         .map(|(line, count)| format!("{line} {count}"))
         .collect();

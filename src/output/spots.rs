@@ -96,7 +96,8 @@ fn executing(frame: &Frame, entry: &Entry) -> (Arc<str>, u32) {
     (frame.place.file.clone(), frame.place.line)
 }
 
-fn titles(entries: &Entries, profile: &Profile) -> Vec<String> {
+/// The names of entries, each with its place where the name alone would be another's too.
+pub(super) fn titles(entries: &Entries, profile: &Profile) -> Vec<String> {
     let mut names: HashMap<&str, u32> = HashMap::new();
     for entry in entries.iter() {
         *names.entry(&entry.name).or_default() += 1;

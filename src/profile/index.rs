@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn files_are_shown_relative_until_that_is_ambiguous() {
         let mut seen = Seen::default();
-        let mut add = |seen: &mut Seen, name: &str, file: &str| {
+        let add = |seen: &mut Seen, name: &str, file: &str| {
             let frame = Frame::new(FrameKind::Sub, name.into(), file.into(), 3);
             let frame = seen.frames.intern(frame);
             seen.stacks.intern(None, frame);
