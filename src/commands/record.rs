@@ -36,6 +36,8 @@ pub struct Settings {
 
 /// Between two looks at signals and the child.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The same where there is no child: each look costs a wake-up.
+const LOOK_SELDOM: Duration = Duration::from_millis(50);
 /// Between two blocks of the raw recording: what a power cut can cost.
 const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -135,7 +137,8 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
                 warn(format!("{e:#}"));
                 control.stop.store(true, Ordering::Relaxed);
             }
-            std::thread::sleep(LOOK_EVERY);
+            let has_child = session.child.is_some();
+            std::thread::sleep(if has_child { LOOK_EVERY } else { LOOK_SELDOM });
         }
         watcher.progress.clear();
         joined(handle).map(|end| (end, watcher.interrupted, spooled))
