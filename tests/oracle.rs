@@ -207,8 +207,9 @@ impl Running {
                 }),
                 ["frame", name, file, at, kind, detail] => {
                     let thread = threads.last_mut().expect("a thread before its frames");
-                    let [name, file, kind, detail] =
-                        [name, file, kind, detail].map(|text| (*text).to_owned());
+                    // Some perls make control characters of wide names; they are shown escaped.
+                    let shown = |text: &&str| p5_spy::text::from_utf8(text.as_bytes());
+                    let [name, file, kind, detail] = [name, file, kind, detail].map(shown);
                     thread.frames.push(Frame {
                         name,
                         file,
