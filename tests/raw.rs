@@ -344,6 +344,22 @@ fn a_killed_recording_can_be_read() {
 }
 
 #[test]
+fn a_recording_can_begin_later() {
+    let folder = folder();
+    let target = Target::start(BUSY);
+    let raw = folder.path().join("late.p5spy");
+    let pid = target.pid().to_string();
+    let words = ["record", "--pid", &pid, "-o", text(&raw), "-d", "0.5"];
+    let more = ["--start-after", "0.7", "--no-debug-info"];
+    run(&[&words[..], &more].concat()).expect(0, "samples due in");
+    let profile = read(&std::fs::read(&raw).unwrap(), &Filter::default()).unwrap();
+    let first = profile.runs.first().unwrap().at;
+    assert!(first >= Duration::from_millis(690), "{first:?}");
+    let seconds = profile.summary.duration_seconds;
+    assert!(profile.total() > 10 && seconds > 1.1, "{seconds}");
+}
+
+#[test]
 fn signals_write_begin_and_pause() {
     let folder = folder();
     let target = Target::start(BUSY);

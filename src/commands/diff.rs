@@ -3,6 +3,7 @@
 use super::report::{describe, wrote};
 use crate::cli::{By, Output, Pick};
 use crate::output::{Picture, diff, write_whole};
+use crate::perl::paths::Shortener;
 use crate::profile::{Profile, compare};
 use crate::raw::load;
 use anyhow::{Context, bail};
@@ -23,8 +24,11 @@ pub fn run(
     let [before, after] = files;
     let (mut before, mut after) = (open(before, pick)?, open(after, pick)?);
     if !full_filenames {
-        before.shorten_files();
-        after.shorten_files();
+        // One name for one file in both: else it would seem to have gone, and another to have come.
+        let folders = [&*before.about.folder, &*after.about.folder];
+        let both = Shortener::of(before.frames.iter().chain(&after.frames), folders);
+        before.shortener = both.clone();
+        after.shortener = both;
     }
     for (name, profile) in [("Before: ", &before), ("After: ", &after)] {
         eprint!("{name}");

@@ -10,7 +10,7 @@ use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats::{self, own_cpu_time};
 use crate::output::write_whole;
 use crate::process::{Child, Streams};
-use crate::profile::{About, Filter, SampleLog, Summary};
+use crate::profile::{About, Filter, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
@@ -131,10 +131,8 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
                     warn(format!("{e:#}"));
                 }
             }
-            if let Err(e) = &spooled {
+            if spooled.is_err() {
                 // Without a place for samples there is nothing to wait for.
-                watcher.progress.clear();
-                warn(format!("{e:#}"));
                 control.stop.store(true, Ordering::Relaxed);
             }
             let has_child = session.child.is_some();
@@ -149,13 +147,12 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         .unwrap_or_else(PoisonError::into_inner);
     let summary = summary(&recording);
     report(&end, &summary, &settings);
-    let mut shown = 0;
-    let written = taken.and_then(|()| {
-        spool.finish(summary.clone(), &pictures, &mut |output, _| {
-            shown += 1;
-            wrote(output);
-        })
-    });
+    let mut done = |output: &Output, _: &Profile| wrote(output);
+    let written = match taken {
+        Ok(()) => spool.finish(summary.clone(), &pictures, &mut done),
+        // A full disk: what was written before may be on another one than the pictures.
+        Err(e) => spool.picture(&pictures, &mut done).and(Err(e)),
+    };
     let stats_written = match &settings.stats {
         Some(file) => write_whole(file, &mut |to| {
             serde_json::to_writer_pretty(&mut *to, &summary)?;

@@ -215,9 +215,11 @@ impl Spool {
     }
 }
 
-/// True for a raw recording that can be written as it grows.
+/// True for a raw recording that can be written as it grows, which a pipe cannot: pictures are made
+/// of the file itself.
 fn is_raw_file(output: &Output) -> bool {
-    output.format == Format::P5spy && output.file.as_os_str() != "-"
+    let is_other = output.file.metadata().is_ok_and(|m| !m.is_file());
+    output.format == Format::P5spy && output.file.as_os_str() != "-" && !is_other
 }
 
 /// Perl's files are Latin-1 unless they are UTF-8.
