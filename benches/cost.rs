@@ -7,6 +7,7 @@
 //!
 //! `cargo bench --bench cost`, with
 //! - `P5SPY_COST_ROUNDS`: turns of each, 5 unless told,
+//! - `P5SPY_COST_DEPTHS`: depths, separated by `:`, 10:50:200:1000 unless told,
 //! - `P5SPY_BENCH_NICE`: the program's niceness, for a machine that is busy with other things,
 //! - `P5SPY_TEST_PERL`: perls, separated by `:`, /usr/bin/perl unless told.
 //!
@@ -155,6 +156,12 @@ fn bar(kind: Kind, depth: usize) -> Option<f64> {
     }
 }
 
+fn depths() -> Vec<usize> {
+    let told = std::env::var("P5SPY_COST_DEPTHS").unwrap_or("10:50:200:1000".into());
+    let depths = told.split(':').map(|d| d.parse().expect("a depth"));
+    depths.collect()
+}
+
 /// How often the bar is broken.
 fn costs(perl: &str, folder: &Path, sources: &Sources, rounds: usize) -> usize {
     let mut broken = 0;
@@ -164,7 +171,7 @@ fn costs(perl: &str, folder: &Path, sources: &Sources, rounds: usize) -> usize {
         (Kind::Recursion, "recursion"),
         (Kind::Moving, "moving"),
     ] {
-        for depth in [10, 50, 200, 1000] {
+        for depth in depths() {
             let (mut running, path) = start(perl, folder, kind, depth);
             if kind != Kind::Moving {
                 running.input.write_all(b"forever\n").expect("it listens");

@@ -27,6 +27,7 @@ pub mod perl;
 pub mod probe;
 pub mod process;
 pub mod profile;
+mod quick;
 pub mod raw;
 pub mod sampler;
 pub mod text;

@@ -11,7 +11,7 @@ use p5_spy::memory::{Batch, FakeMemory, Memory, ReadError};
 use p5_spy::perl::describe::Wording;
 use p5_spy::perl::locals::{Wanted, locals};
 use p5_spy::perl::names::NameContext;
-use p5_spy::perl::running::{EnteredFrom, Running, RunningReader};
+use p5_spy::perl::running::{EnteredFrom, Moment, Running, RunningReader};
 use p5_spy::perl::stack::StackReader;
 use p5_spy::perl::walk::{RawStack, WalkRules};
 use p5_spy::process::Process;
@@ -180,8 +180,12 @@ fn watch(pid: i32) -> Seen {
             continue;
         }
         let entered = EnteredFrom::of(&raw, &context);
+        let moment = Moment {
+            kind: None,
+            cop_seqmax: stack.cop_seqmax(),
+        };
         let reads = memory.remote_reads();
-        let running = reader.read(&context, &stack.header(), &pads, entered);
+        let running = reader.read(&context, &stack.header(), &pads, entered, moment);
         let reads = memory.remote_reads() - reads;
         let Running { op, detail, xsub } = running.unwrap();
         if !reader.has_learned() && seen.all() > 200 {
@@ -417,7 +421,7 @@ fn damaged_memory_ends_in_an_answer() {
                 continue;
             }
             let mut reader = RunningReader::new();
-            let ran = reader.read(&context, &stack.header(), &pads, None);
+            let ran = reader.read(&context, &stack.header(), &pads, None, Moment::default());
             let held = locals(&context, &stack, &raw, main_cv, wanted);
             for is_ok in [ran.is_ok(), held.is_ok()] {
                 if is_ok {

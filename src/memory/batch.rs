@@ -117,3 +117,45 @@ impl Batch {
         Ok(())
     }
 }
+
+/// As few spans as cover the ranges, in order. Ranges that are near each other are read as one: to
+/// copy what lies between costs less than another range. As the ends of that gap lie in mapped
+/// pages, and pages are larger, it has no hole.
+pub fn cover(ranges: &[(u64, usize)], spans: &mut Vec<(u64, usize)>) {
+    const NEAR: u64 = 1024;
+    spans.clear();
+    spans.extend_from_slice(ranges);
+    spans.sort_unstable();
+    spans.dedup_by(|next, span| {
+        let end = span.0.saturating_add(span.1 as u64);
+        let next_end = next.0.saturating_add(next.1 as u64);
+        let is_near = next.0 <= end.saturating_add(NEAR);
+        if is_near {
+            span.1 = usize::try_from(end.max(next_end) - span.0).unwrap_or(span.1);
+        }
+        is_near
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_are_read_as_one() {
+        let mut spans = vec![(1, 1)];
+        let ranges = [
+            (0x5000, 16),
+            (0x1100, 32),
+            (0x1000, 16),
+            (0x1108, 64),
+            (0x1110, 8),
+        ];
+        cover(&ranges, &mut spans);
+        assert_eq!(spans, [(0x1000, 0x148), (0x5000, 16)]);
+        cover(&[(u64::MAX - 8, 16), (u64::MAX - 100, 4)], &mut spans);
+        assert_eq!(spans, [(u64::MAX - 100, 100)]);
+        cover(&[], &mut spans);
+        assert!(spans.is_empty());
+    }
+}

@@ -11,7 +11,7 @@ mod prefetch;
 mod reader;
 
 pub use abi::{Abi, Field};
-pub use batch::{Batch, Slot};
+pub use batch::{Batch, Slot, cover};
 pub use fake::FakeMemory;
 #[cfg(target_os = "linux")]
 pub use live_linux::LiveMemory;

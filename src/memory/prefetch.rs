@@ -1,6 +1,6 @@
 //! A memory that fetches with one call what a walk along pointers asked for the last time.
 
-use super::{Batch, Memory, ReadError, Slot};
+use super::{Batch, Memory, ReadError, Slot, cover};
 use std::sync::{Mutex, PoisonError};
 
 /// Reads through another memory. The ranges that it starts with come with one call; whatever else
@@ -14,16 +14,16 @@ pub struct Prefetched<'a> {
 #[derive(Default)]
 struct State {
     held: Vec<Held>,
+    /// What was read, in the order of the questions.
+    asked: Vec<(u64, usize)>,
     batches: Vec<Batch>,
 }
 
 #[derive(Clone, Copy)]
 struct Held {
     address: u64,
-    length: usize,
     batch: usize,
     slot: Slot,
-    used: bool,
 }
 
 impl<'a> Prefetched<'a> {
@@ -34,7 +34,9 @@ impl<'a> Prefetched<'a> {
     pub fn new(below: &'a dyn Memory, ranges: &[(u64, usize)]) -> Result<Self, ReadError> {
         let mut state = State::default();
         if !ranges.is_empty() {
-            state.fetch(below, ranges)?;
+            let mut spans = Vec::new();
+            cover(ranges, &mut spans);
+            state.fetch(below, &spans)?;
         }
         Ok(Prefetched {
             below,
@@ -45,8 +47,7 @@ impl<'a> Prefetched<'a> {
     /// The ranges that were asked for, to be fetched in advance the next time.
     pub fn used(&self) -> Vec<(u64, usize)> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = state.held.iter().filter(|h| h.used);
-        used.map(|h| (h.address, h.length)).collect()
+        state.asked.clone()
     }
 }
 
@@ -56,14 +57,12 @@ impl State {
         let slots: Vec<Slot> = ranges.iter().map(|(a, len)| batch.push(*a, *len)).collect();
         below.fill(&mut batch)?;
         let index = self.batches.len();
-        for ((address, length), slot) in ranges.iter().zip(slots) {
+        for ((address, _), slot) in ranges.iter().zip(slots) {
             if batch.bytes(slot).is_ok() {
                 self.held.push(Held {
                     address: *address,
-                    length: *length,
                     batch: index,
                     slot,
-                    used: false,
                 });
             }
         }
@@ -73,7 +72,11 @@ impl State {
 
     /// Copies a range out of one that is held.
     fn copy(&mut self, address: u64, buffer: &mut [u8]) -> bool {
-        let Self { held, batches } = self;
+        let Self {
+            held,
+            asked,
+            batches,
+        } = self;
         for held in held {
             let Some(start) = address
                 .checked_sub(held.address)
@@ -87,7 +90,10 @@ impl State {
                 && let Some(part) = bytes.get(start..end)
             {
                 buffer.copy_from_slice(part);
-                held.used = true;
+                let range = (address, buffer.len());
+                if !asked.contains(&range) {
+                    asked.push(range);
+                }
                 return true;
             }
         }
@@ -155,7 +161,7 @@ mod tests {
         assert_eq!(below.1.load(Ordering::Relaxed), 3);
 
         let wanted = first.used();
-        assert_eq!(wanted, [(0x1008, 4), (0x1020, 8)]);
+        assert_eq!(wanted, [(0x1008, 4), (0x1020, 8), (0x1024, 2)]);
         let second = Prefetched::new(&below, &wanted).unwrap();
         assert_eq!(read(&second, 0x1020, 8).unwrap()[0], 32);
         assert_eq!(read(&second, 0x1008, 4).unwrap(), [8, 9, 10, 11]);

@@ -17,6 +17,17 @@ pub(super) enum Callee {
     Method(u64),
 }
 
+/// Where a call has its sub from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Called {
+    /// A code reference, or a name made at run time.
+    Computed,
+    /// What is in this glob; `None` where that could not be found.
+    Glob(Option<u64>),
+    /// The lookup of a method.
+    Method,
+}
+
 /// The values around the top of the argument stack.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StackTop {
@@ -89,16 +100,12 @@ impl NameContext<'_> {
     /// that cannot be told for sure.
     pub(super) fn xsub(
         &self,
-        callee: Callee,
+        called: Called,
         stack: Option<StackTop>,
-        pads: &Pads,
     ) -> Result<Option<u64>, NameError> {
-        let found = match (callee, stack) {
-            (Callee::Named(op), _) => {
-                let gv = self.op_value(op, pads)?;
-                gv.map_or(Ok(None), |gv| self.code_of(gv, true))?
-            }
-            (Callee::Method(_), Some(stack)) => {
+        let found = match (called, stack) {
+            (Called::Glob(gv), _) => gv.map_or(Ok(None), |gv| self.code_of(gv, true))?,
+            (Called::Method, Some(stack)) => {
                 // Method lookup leaves the sub itself, never a reference.
                 let about_to_be_called = self.bare_code(stack.top)?;
                 match about_to_be_called {
@@ -106,7 +113,7 @@ impl NameContext<'_> {
                     None => self.bare_code(stack.popped)?,
                 }
             }
-            (Callee::Computed, Some(stack)) => {
+            (Called::Computed, Some(stack)) => {
                 let top = self.code_of(stack.top, false)?;
                 // Either the sub that is about to be called, and above it what was called before,
                 // or a code reference as the last argument of the sub that runs.
@@ -124,7 +131,7 @@ impl NameContext<'_> {
     }
 
     /// What an op refers to: a member of its own, or in threaded builds a place in the pad.
-    fn op_value(&self, op: u64, pads: &Pads) -> Result<Option<u64>, NameError> {
+    pub(super) fn op_value(&self, op: u64, pads: &Pads) -> Result<Option<u64>, NameError> {
         let index = match (self.layout.padop.op_padix, pads.curpad) {
             // Unthreaded perls have the structure too, and no op of that kind.
             (Some(place), Some(_)) if self.layout.cop.cop_file.is_some() => {

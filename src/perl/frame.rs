@@ -1,6 +1,6 @@
 //! Frames as they are shown, each kept once.
 
-use indexmap::IndexSet;
+use crate::quick::OrderedSet;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -172,7 +172,7 @@ impl FrameId {
 /// Every frame seen, once.
 #[derive(Debug, Default)]
 pub struct FrameTable {
-    frames: IndexSet<Frame>,
+    frames: OrderedSet<Frame>,
 }
 
 impl FrameTable {

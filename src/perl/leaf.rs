@@ -2,8 +2,7 @@
 
 use super::frame::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use super::names::{NameContext, NameError};
-use super::op_types::OpKind;
-use super::running::{EnteredFrom, Pads, Running, RunningReader};
+use super::running::{EnteredFrom, Moment, Pads, Running, RunningReader};
 use super::stack::Header;
 use crate::memory::ReadError;
 use std::sync::Arc;
@@ -37,7 +36,7 @@ impl LeafReader {
         }
     }
 
-    /// What runs, the current op being of that kind; `None` where nothing is to be added. `entered`
+    /// What runs at a moment; `None` where nothing is to be added. `entered`
     /// is of the stack with all that is half made on it; `still` tells whether the target has not
     /// moved since that was copied.
     ///
@@ -47,14 +46,14 @@ impl LeafReader {
         &mut self,
         target: &NameContext<'_>,
         header: &Header,
-        kind: Option<OpKind>,
+        moment: Moment,
         entered: Option<EnteredFrom>,
         still: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Running>, ReadError> {
         if self.beyond == Beyond::Nothing || header.op == 0 {
             return Ok(None);
         }
-        if let Some(kind) = kind
+        if let Some(kind) = moment.kind
             && let Some(name) = target.ops.name(kind.op_type)
             && (!self.tells_more(name)
                 || entered.is_some_and(|e| e.is_by(header.curcop, kind.next)))
@@ -64,7 +63,9 @@ impl LeafReader {
                 ..Running::default()
             }));
         }
-        let read = self.running.read(target, header, &self.pads, entered);
+        let read = self
+            .running
+            .read(target, header, &self.pads, entered, moment);
         let certain = match &read {
             Ok(running) => running.xsub.is_none() && !self.running.has_learned() || still(),
             Err(NameError::Read(e)) if !matches!(e, ReadError::BadAddress { .. }) => {

@@ -14,8 +14,7 @@ use super::stack::StackReader;
 use super::statement::StatementTree;
 use super::walk::{ContextKind, Position, RawFrame};
 use crate::memory::ReadError;
-use indexmap::IndexSet;
-use std::collections::{HashMap, HashSet};
+use crate::quick::{Map, OrderedSet, Set};
 use std::sync::Arc;
 
 /// Cached entries, each under 200 bytes, before everything is forgotten.
@@ -77,11 +76,11 @@ pub struct NameOptions {
 /// Names and lines of the frames of one process.
 #[derive(Debug, Default)]
 pub struct Names {
-    pub(super) cops: HashMap<u64, CopEntry>,
-    pub(super) cvs: HashMap<u64, CvEntry>,
-    strings: IndexSet<Arc<str>>,
-    pub(super) frames: HashMap<FrameKey, FrameId>,
-    asked: HashSet<u64>,
+    pub(super) cops: Map<u64, CopEntry>,
+    pub(super) cvs: Map<u64, CvEntry>,
+    strings: OrderedSet<Arc<str>>,
+    pub(super) frames: Map<FrameKey, FrameId>,
+    asked: Set<u64>,
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
     has_replaced: bool,

@@ -1,24 +1,24 @@
 //! The types of the ops that run, remembered as long as no op can have taken another's place.
 
 use super::names::NameContext;
-use std::collections::HashMap;
+use crate::quick::Map;
 
 /// Ops whose types are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 1 << 16;
 
 /// What an op is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OpKind {
+pub struct OpKind {
     /// Index into `PL_op_name`.
-    pub(super) op_type: u64,
+    pub op_type: u64,
     /// The op that runs after it; NULL in ops that C code makes for one call.
-    pub(super) next: u64,
+    pub next: u64,
 }
 
 /// Types of ops by their address.
 #[derive(Debug, Default)]
 pub(super) struct OpTypes {
-    types: HashMap<u64, OpKind>,
+    types: Map<u64, OpKind>,
     /// `PL_cop_seqmax` when they were read: it grows with everything that is compiled.
     at: Option<u64>,
 }
@@ -42,8 +42,10 @@ impl OpTypes {
             return Some(*known);
         }
         let kind = target.op_kind(op).ok()?;
-        // C code makes ops on its own stack, each time another one.
-        if kind.next != 0 && cop_seqmax.is_some() {
+        // C code makes ops on its own stack, each time another one. Those have no next op, like the
+        // ones that end a sub.
+        let is_lasting = kind.next != 0 || target.ops.leaving.contains(&kind.op_type);
+        if is_lasting && cop_seqmax.is_some() {
             self.types.insert(op, kind);
         }
         Some(kind)

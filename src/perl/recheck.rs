@@ -9,8 +9,8 @@
 use super::objects::{BodySpan, NameContext, NameError};
 use super::stack::StackReader;
 use super::walk::RawFrame;
-use crate::memory::{Batch, ReadError, Slot};
-use std::collections::HashSet;
+use crate::memory::{Batch, ReadError, Slot, cover};
+use crate::quick::Set;
 
 /// Ranges that a copy of the stack takes along; each costs a third of a system call.
 const MAX_RANGES: usize = 24;
@@ -19,10 +19,14 @@ const MAX_OLD: usize = 8;
 /// Subs and statements that are remembered before all are forgotten.
 const MAX_SURE: usize = 1 << 16;
 
-/// Where bytes are: with the copy of the stack, or in the batch of our own.
+/// Where bytes are: in a span that came with the copy of the stack, or in the batch of our own.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Copy(usize),
+    Copy {
+        span: usize,
+        offset: usize,
+        length: usize,
+    },
     Own(Slot),
 }
 
@@ -37,17 +41,19 @@ struct Sub {
 /// The subs and statements of the samples of one interpreter.
 #[derive(Debug, Default)]
 pub struct Recheck {
-    /// What came along with the copy of the stack.
+    /// What is needed of what comes along with the copy of the stack.
     ranges: Vec<(u64, usize)>,
+    /// As few spans as cover these.
+    spans: Vec<(u64, usize)>,
     subs: Vec<Sub>,
     statements: Vec<(u64, Place)>,
     own: Batch,
     sizes: Sizes,
     /// `PL_cop_seqmax` when what follows was seen.
     seqmax: Option<u64>,
-    sure_statements: HashSet<u64>,
+    sure_statements: Set<u64>,
     /// A CV with a statement that it was executing.
-    sure_subs: HashSet<(u64, u64)>,
+    sure_subs: Set<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,7 +75,7 @@ impl Recheck {
             // A COP starts with the members of an op.
             statement: target.layout.cop.span().max(target.layout.op.span()),
         };
-        &self.ranges
+        &self.spans
     }
 
     pub(super) fn begin(&mut self) {
@@ -94,6 +100,13 @@ impl Recheck {
         self.seqmax = None;
     }
 
+    /// Nothing comes along with the next copy, after one that could not be used.
+    pub(super) fn start_anew(&mut self) {
+        self.doubt();
+        self.ranges.clear();
+        self.spans.clear();
+    }
+
     pub(super) fn is_sure_of_statement(&self, cop: u64) -> bool {
         self.sure_statements.contains(&cop)
     }
@@ -105,8 +118,17 @@ impl Recheck {
     }
 
     fn place(&mut self, address: u64, length: usize) -> Place {
-        match self.ranges.iter().position(|r| *r == (address, length)) {
-            Some(index) => Place::Copy(index),
+        let within = |(span, (start, size)): (usize, &(u64, usize))| {
+            let offset = usize::try_from(address.checked_sub(*start)?).ok()?;
+            let fits = offset.checked_add(length)? <= *size;
+            fits.then_some(Place::Copy {
+                span,
+                offset,
+                length,
+            })
+        };
+        match self.spans.iter().enumerate().find_map(within) {
+            Some(place) => place,
             None => Place::Own(self.own.push(address, length)),
         }
     }
@@ -136,7 +158,15 @@ impl Recheck {
 
     fn bytes<'b>(&'b self, copy: &'b StackReader, place: Place) -> Result<&'b [u8], ReadError> {
         match place {
-            Place::Copy(index) => copy.extra(index),
+            Place::Copy {
+                span,
+                offset,
+                length,
+            } => {
+                let end = offset.saturating_add(length);
+                let bytes = copy.extra(span)?.get(offset..end);
+                bytes.ok_or(ReadError::BadAddress { address: 0, length })
+            }
             Place::Own(slot) => self.own.bytes(slot),
         }
     }
@@ -191,5 +221,6 @@ impl Recheck {
         old.retain(|range| !self.ranges.contains(range));
         old.truncate(MAX_OLD);
         self.ranges.extend(old);
+        cover(&self.ranges, &mut self.spans);
     }
 }

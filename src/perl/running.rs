@@ -1,12 +1,13 @@
 //! What an interpreter executes beside subs: its op, the pattern of a match, the C function of a
 //! call.
 
-use super::callee::{Callee, StackTop};
+use super::callee::{Called, Callee, StackTop};
 use super::objects::{Cv, NameContext, NameError};
+use super::op_types::OpKind;
 use super::stack::{Header, Variable};
 use super::walk::RawStack;
 use crate::memory::{Prefetched, ReadError};
-use std::collections::HashMap;
+use crate::quick::Map;
 use std::sync::Arc;
 
 /// Ops and subs that are remembered before all are forgotten.
@@ -66,6 +67,15 @@ pub struct Running {
     pub xsub: Option<Arc<str>>,
 }
 
+/// What is known of the moment beside the header.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moment {
+    /// The current op; `None` where it has to be read.
+    pub kind: Option<OpKind>,
+    /// `PL_cop_seqmax`, where the layout has it.
+    pub cop_seqmax: Option<u64>,
+}
+
 /// What was learned about a call op.
 #[derive(Debug, Clone, Copy)]
 struct KnownCall {
@@ -74,6 +84,21 @@ struct KnownCall {
     callee: Callee,
     /// The type of the op that names the sub.
     callee_type: u64,
+    /// The glob that it names, where it does.
+    gv: Option<u64>,
+    /// `PL_cop_seqmax` at that time: until something is compiled, an op that runs stays what it is,
+    /// and so does the glob that it refers to.
+    seqmax: Option<u64>,
+}
+
+impl KnownCall {
+    fn called(&self) -> Called {
+        match (self.callee, self.gv) {
+            (Callee::Named(_), gv) => Called::Glob(gv),
+            (Callee::Method(_), _) => Called::Method,
+            (Callee::Computed, _) => Called::Computed,
+        }
+    }
 }
 
 /// A sub's name, and the bytes that it depends on.
@@ -88,10 +113,10 @@ struct KnownSub {
 /// is believed without being compared with the target.
 #[derive(Debug, Default)]
 pub struct RunningReader {
-    ranges: HashMap<u64, Vec<(u64, usize)>>,
-    calls: HashMap<u64, KnownCall>,
-    subs: HashMap<u64, KnownSub>,
-    texts: HashMap<u64, Arc<str>>,
+    ranges: Map<u64, Vec<(u64, usize)>>,
+    calls: Map<u64, KnownCall>,
+    subs: Map<u64, KnownSub>,
+    texts: Map<u64, Arc<str>>,
     learned_calls: Vec<u64>,
     learned_subs: Vec<u64>,
 }
@@ -113,6 +138,7 @@ impl RunningReader {
         header: &Header,
         pads: &Pads,
         entered: Option<EnteredFrom>,
+        moment: Moment,
     ) -> Result<Running, NameError> {
         self.learned_calls.clear();
         self.learned_subs.clear();
@@ -128,7 +154,7 @@ impl RunningReader {
             memory: &memory,
             ..*target
         };
-        let mut running = self.walk(&here, header, pads)?;
+        let mut running = self.walk(&here, header, pads, moment)?;
         if running.xsub.is_some() && self.is_entering(&here, header, entered)? {
             running.xsub = None;
         }
@@ -177,19 +203,23 @@ impl RunningReader {
         target: &NameContext<'_>,
         header: &Header,
         pads: &Pads,
+        moment: Moment,
     ) -> Result<Running, NameError> {
-        let op_type = target.op_type(header.op)?;
+        let op_type = match moment.kind {
+            Some(kind) => kind.op_type,
+            None => target.op_type(header.op)?,
+        };
         let name = target.ops.name(op_type);
         let mut running = Running::default();
         match name.map(|n| &**n) {
             Some("entersub" | "enterxssub") => {
                 running.op = name.cloned();
-                let callee = self.callee(target, header.op)?;
+                let callee = self.callee(target, header.op, pads, moment.cop_seqmax)?;
                 running.xsub = self.xsub(target, callee, header, pads)?;
             }
             // Calls from C are made by an op that has no type before 5.44 (call_sv, perl.c).
             Some("null") if self.is_made_by_c(target, header.op)? => {
-                running.xsub = self.xsub(target, Callee::Computed, header, pads)?;
+                running.xsub = self.xsub(target, Called::Computed, header, pads)?;
             }
             Some("match" | "subst" | "qr" | "pushre") => {
                 running.op = name.cloned();
@@ -255,44 +285,63 @@ impl RunningReader {
         Ok(None)
     }
 
-    fn callee(&mut self, target: &NameContext<'_>, op: u64) -> Result<Callee, NameError> {
+    fn callee(
+        &mut self,
+        target: &NameContext<'_>,
+        op: u64,
+        pads: &Pads,
+        seqmax: Option<u64>,
+    ) -> Result<Called, NameError> {
+        let known = self.calls.get(&op);
+        if let Some(known) = known.filter(|k| seqmax.is_some() && k.seqmax == seqmax) {
+            return Ok(known.called());
+        }
         let first = target.member(op, target.layout.unop.op_first)?;
         let next = target.member(op, target.layout.op.op_next)?;
+        // An op that was made by C code for one call has no operands.
+        if first == 0 {
+            return Ok(Called::Computed);
+        }
         let type_of = |callee: Callee| match callee {
             Callee::Computed => Ok(0),
             Callee::Named(at) | Callee::Method(at) => target.op_type(at),
         };
-        if let Some(known) = self.calls.get(&op)
-            && (known.first, known.next) == (first, next)
-            && type_of(known.callee).ok() == Some(known.callee_type)
-        {
-            return Ok(known.callee);
-        }
-        // An op that was made by C code for one call has no operands.
-        if first == 0 {
-            return Ok(Callee::Computed);
-        }
-        let callee = target.callee(op)?;
+        let same = known.filter(|k| {
+            (k.first, k.next) == (first, next) && type_of(k.callee).ok() == Some(k.callee_type)
+        });
+        let callee = match same {
+            Some(known) => known.callee,
+            None => target.callee(op)?,
+        };
+        let is_new = same.is_none();
+        let gv = match callee {
+            Callee::Named(at) => unless_fatal(target.op_value(at, pads))?,
+            _ => None,
+        };
         let known = KnownCall {
             first,
             next,
             callee,
             callee_type: type_of(callee)?,
+            gv,
+            seqmax,
         };
         self.calls.insert(op, known);
-        self.learned_calls.push(op);
-        Ok(callee)
+        if is_new || seqmax.is_some() {
+            self.learned_calls.push(op);
+        }
+        Ok(known.called())
     }
 
     fn xsub(
         &mut self,
         target: &NameContext<'_>,
-        callee: Callee,
+        called: Called,
         header: &Header,
         pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let stack = match callee {
-            Callee::Named(_) => None,
+        let stack = match called {
+            Called::Glob(_) => None,
             _ if !pads.has_stack || header.stack_sp == 0 => None,
             _ => {
                 let width = usize::from(target.abi.pointer_size);
@@ -305,7 +354,7 @@ impl RunningReader {
         };
         // Above the top of the stack may lie what was freed long ago.
         let named = target
-            .xsub(callee, stack, pads)
+            .xsub(called, stack)
             .and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
         unless_fatal(named)
     }

@@ -2,9 +2,9 @@
 
 use super::leaf::{Beyond, LeafReader};
 use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
-use super::op_types::OpTypes;
+use super::op_types::{OpKind, OpTypes};
 use super::recheck::Recheck;
-use super::running::{EnteredFrom, Pads};
+use super::running::{EnteredFrom, Moment, Pads};
 use super::stack::{StackError, StackReader, Variables};
 use super::unfinished::{self, Doing};
 use super::walk::{RawStack, WalkError, WalkRules};
@@ -71,6 +71,8 @@ pub struct ThreadSampler {
     entered: Option<EnteredFrom>,
     is_strict: bool,
     op_types: OpTypes,
+    /// Of the op of the last copy.
+    op_kind: Option<OpKind>,
     leaf: Option<FrameId>,
     unchanged: usize,
     /// `PL_cop_seqmax` when all frames were verified last; `None` when that must be done anew.
@@ -105,6 +107,7 @@ impl ThreadSampler {
             entered: None,
             is_strict: false,
             op_types: OpTypes::default(),
+            op_kind: None,
             leaf: None,
             unchanged: 0,
             verified_at: None,
@@ -152,7 +155,7 @@ impl ThreadSampler {
             let result = self.attempt(&target, db_sub, names, table);
             if !matches!(result, Ok(true)) {
                 self.verified_at = None;
-                self.recheck.doubt();
+                self.recheck.start_anew();
             }
             match result {
                 Ok(true) => return self.read_leaf(&target, table),
@@ -239,11 +242,14 @@ impl ThreadSampler {
         table: &mut FrameTable,
     ) -> Result<(), SampleError> {
         let (reader, header) = (&self.reader, self.reader.header());
-        let kind = self.op_types.get(target, header.op, reader.cop_seqmax());
+        let moment = Moment {
+            kind: self.op_kind,
+            cop_seqmax: reader.cop_seqmax(),
+        };
         let mut still = || matches!(reader.still(target.memory, target.abi), Ok(true));
         let running = self
             .leaf_reader
-            .read(target, &header, kind, self.entered, &mut still)
+            .read(target, &header, moment, self.entered, &mut still)
             .map_err(NameError::Read)?;
         let innermost = self.trail.ids().last();
         self.leaf = running
@@ -333,8 +339,9 @@ impl ThreadSampler {
     /// What the current op has to do with contexts.
     fn doing(&mut self, target: &NameContext<'_>) -> Doing {
         let op = self.reader.header().op;
-        let kind = self.op_types.get(target, op, self.reader.cop_seqmax());
-        kind.map_or(Doing::Other, |kind| Doing::of(target.ops, kind.op_type))
+        self.op_kind = self.op_types.get(target, op, self.reader.cop_seqmax());
+        self.op_kind
+            .map_or(Doing::Other, |kind| Doing::of(target.ops, kind.op_type))
     }
 
     fn still(&self, target: &NameContext<'_>) -> Result<bool, SampleError> {

@@ -2,7 +2,7 @@
 //! sample costs what has changed since the one before, and memory what is new.
 
 use crate::perl::names::FrameId;
-use indexmap::IndexSet;
+use crate::quick::OrderedSet;
 
 /// Names one stack of a [`StackTree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ impl StackId {
 /// All stacks, each as its innermost frame on top of another stack.
 #[derive(Debug, Default)]
 pub struct StackTree {
-    nodes: IndexSet<(Option<StackId>, FrameId)>,
+    nodes: OrderedSet<(Option<StackId>, FrameId)>,
 }
 
 impl StackTree {
