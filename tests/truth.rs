@@ -5,6 +5,7 @@
 mod harness;
 mod loudly;
 
+use harness::distance::{distance, noise};
 use harness::perl::perls;
 use harness::trial::{Effort, run};
 use harness::{contact, programs, rules};
@@ -13,6 +14,23 @@ use loudly::loudly;
 #[test]
 fn the_judge_knows_right_from_wrong() {
     rules::check_the_judge();
+}
+
+#[test]
+fn chance_explains_the_distance_of_what_is_alike_and_no_other() {
+    // Many more kinds than the shorter sequence has looks.
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut draw = |count: usize, favoured: f64| -> Vec<u32> {
+        (0..count)
+            .map(|_| match random.f64() < favoured {
+                true => random.u32(..10),
+                false => random.u32(..4000),
+            })
+            .collect()
+    };
+    let (left, alike, other) = (draw(20_000, 0.3), draw(400, 0.3), draw(400, 0.6));
+    assert!(distance(&left, &alike) <= noise(&left, &alike).limit);
+    assert!(distance(&left, &other) > noise(&left, &other).limit);
 }
 
 #[test]

@@ -32,22 +32,22 @@ pub struct Noise {
     pub limit: f64,
 }
 
-/// The distance that two sequences of one and the same distribution would have: each is drawn
-/// anew from itself, and what counts is how far that takes it from itself. They are drawn in blocks,
-/// as neighbours in time are alike, above all where the program waits for a CPU.
+/// The distance that two sequences of one and the same distribution would have: what both are made
+/// of is dealt out anew to two of their lengths. (To draw each anew from itself would not do: it
+/// knows nothing of the many kinds that a short sequence has not met.) It is dealt out in blocks, as
+/// neighbours in time are alike, above all where the program waits for a CPU.
 pub fn noise(left: &[u32], right: &[u32]) -> Noise {
-    const ROUNDS: usize = 100;
-    let kinds = kinds(left, right);
+    const ROUNDS: usize = 200;
+    const BLOCK: usize = 50;
     let mut random = fastrand::Rng::with_seed(1);
-    let mut strayed = |of: &[u32]| {
-        let mut strayed = shares(&drawn(of, &mut random), kinds);
-        for (share, own) in strayed.iter_mut().zip(shares(of, kinds)) {
-            *share -= own;
-        }
-        strayed
-    };
+    let mut blocks: Vec<&[u32]> = left.chunks(BLOCK).chain(right.chunks(BLOCK)).collect();
     let rounds: Vec<f64> = (0..ROUNDS)
-        .map(|_| apart(&strayed(left), &strayed(right)))
+        .map(|_| {
+            random.shuffle(&mut blocks);
+            let dealt = blocks.concat();
+            let (one, other) = dealt.split_at(left.len());
+            distance(one, other)
+        })
         .collect();
     let mean = rounds.iter().sum::<f64>() / ROUNDS as f64;
     let variance = rounds.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (ROUNDS - 1) as f64;
@@ -55,16 +55,4 @@ pub fn noise(left: &[u32], right: &[u32]) -> Noise {
         mean,
         limit: mean + 4.0 * variance.sqrt(),
     }
-}
-
-/// As many as there are, in blocks that begin anywhere.
-fn drawn(of: &[u32], random: &mut fastrand::Rng) -> Vec<u32> {
-    const BLOCK: usize = 50;
-    let mut drawn = Vec::with_capacity(of.len() + BLOCK);
-    while drawn.len() < of.len() {
-        let start = random.usize(..of.len());
-        drawn.extend((start..start + BLOCK).map(|at| of[at % of.len()]));
-    }
-    drawn.truncate(of.len());
-    drawn
 }
