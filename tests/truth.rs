@@ -20,15 +20,15 @@ fn the_judge_knows_right_from_wrong() {
 fn chance_explains_the_distance_of_what_is_alike_and_no_other() {
     // Many more kinds than the shorter sequence has looks.
     let mut random = fastrand::Rng::with_seed(7);
-    let mut draw = |count: usize, favoured: f64| -> Vec<u32> {
+    let mut draw = |count: usize, favoured: u32| -> Vec<u32> {
         (0..count)
-            .map(|_| match random.f64() < favoured {
-                true => random.u32(..10),
+            .map(|_| match random.f64() < 0.3 {
+                true => favoured + random.u32(..10),
                 false => random.u32(..4000),
             })
             .collect()
     };
-    let (left, alike, other) = (draw(20_000, 0.3), draw(400, 0.3), draw(400, 0.6));
+    let (left, alike, other) = (draw(20_000, 50), draw(400, 50), draw(400, 70));
     assert!(distance(&left, &alike) <= noise(&left, &alike).limit);
     assert!(distance(&left, &other) > noise(&left, &other).limit);
 }

@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::report::wrote;
 use super::session::{Opening, Session, final_status, follow, joined};
-use super::signals::{Requests, Wish};
+use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Pictures, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
@@ -36,8 +36,8 @@ pub struct Settings {
 
 /// Between two looks at signals and the child.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The same where there is no child: each look costs a wake-up.
-const LOOK_SELDOM: Duration = Duration::from_millis(50);
+/// The same where there is no child: each look costs a wake-up, and signals are heard in any case.
+const LOOK_SELDOM: Duration = Duration::from_millis(100);
 /// Between two blocks of the raw recording: what a power cut can cost.
 const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -136,7 +136,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
                 control.stop.store(true, Ordering::Relaxed);
             }
             let has_child = session.child.is_some();
-            std::thread::sleep(if has_child { LOOK_EVERY } else { LOOK_SELDOM });
+            sleep_unless_signalled(if has_child { LOOK_EVERY } else { LOOK_SELDOM });
         }
         watcher.progress.clear();
         joined(handle).map(|end| (end, watcher.interrupted, spooled))

@@ -32,6 +32,13 @@ pub struct Request {
     pub from_terminal: bool,
 }
 
+/// Sleeps so long, or until a signal comes.
+pub fn sleep_unless_signalled(time: std::time::Duration) {
+    let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: with no descriptors there is nothing to point to.
+    unsafe { libc::poll(std::ptr::null_mut(), 0, milliseconds) };
+}
+
 /// Collects requests; from now on they do not end p5-spy by themselves.
 pub struct Requests {
     signals: SignalsInfo<WithOrigin>,

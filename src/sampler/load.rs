@@ -26,6 +26,11 @@ impl Load {
         threads >= MANY && self.runnable() == Some(1)
     }
 
+    /// How many threads there are on the machine.
+    pub(super) fn threads(&self) -> Option<u32> {
+        self.line(threads_of)
+    }
+
     /// The id that a process or thread got last.
     pub(super) fn newest_id(&self) -> Option<i32> {
         self.line(newest_of)
@@ -49,8 +54,15 @@ fn newest_of(line: &str) -> Option<i32> {
 
 /// The fourth field is "running/all".
 fn running_of(line: &str) -> Option<u32> {
-    let field = line.split(' ').nth(3)?;
-    field.split_once('/')?.0.parse().ok()
+    counts_of(line)?.0.parse().ok()
+}
+
+fn threads_of(line: &str) -> Option<u32> {
+    counts_of(line)?.1.parse().ok()
+}
+
+fn counts_of(line: &str) -> Option<(&str, &str)> {
+    line.split(' ').nth(3)?.split_once('/')
 }
 
 #[cfg(test)]
@@ -60,6 +72,7 @@ mod tests {
     #[test]
     fn the_fourth_field_counts() {
         assert_eq!(running_of("0.20 0.18 0.12 1/80 11206\n"), Some(1));
+        assert_eq!(threads_of("0.20 0.18 0.12 1/80 11206\n"), Some(80));
         assert_eq!(running_of("0.20 0.18"), None);
     }
 

@@ -87,6 +87,8 @@ pub enum End {
 
 /// New and ended threads are looked for this often.
 const THREADS_EVERY: Duration = Duration::from_millis(100);
+/// Threads that wait are looked at this often, even if none can have ended.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// The longest sleep, so that a request to stop is heard soon.
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
@@ -122,6 +124,8 @@ pub struct Sampler<'r, S> {
     schedule: CoSchedule,
     load: Load,
     turns: Vec<Turn>,
+    /// The machine's threads when each of ours was looked at last, and when that was.
+    counted: (Option<u32>, Instant),
     /// Threads that run, or are ready to, at the last look.
     running: usize,
     cpus: usize,
@@ -158,6 +162,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             schedule: CoSchedule::new(),
             load: Load::new(),
             turns: Vec::new(),
+            counted: (None, Instant::now()),
             running: 0,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             started: Instant::now(),
@@ -203,7 +208,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 recording.tally.late += u64::from(late) * threads as u64;
             }
             self.take_reports();
-            self.tick(all_due);
+            let look_at_all = all_due && self.may_have_ended();
+            self.tick(look_at_all);
             if let Some(end) = self.ended() {
                 return end;
             }
@@ -275,6 +281,17 @@ impl<'r, S: Sink> Sampler<'r, S> {
             Some(error) => End::Lost(error),
             None => End::TargetEnded,
         })
+    }
+
+    /// True when each thread should be looked at even if none runs: one of them may have ended.
+    fn may_have_ended(&mut self) -> bool {
+        let (threads, since) = (self.load.threads(), self.counted.1);
+        let same = threads.is_some() && threads == self.counted.0;
+        if same && since.elapsed() < LOOK_ANYWAY {
+            return false;
+        }
+        self.counted = (threads, Instant::now());
+        true
     }
 
     /// One sample of every thread.

@@ -17,7 +17,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(5);
 /// Between two looks at all processes of the machine.
 const SCAN_EVERY: Duration = Duration::from_millis(60);
 /// All processes are looked at this often even if none seems to be new.
-const SCAN_ANYWAY: Duration = Duration::from_secs(1);
+const SCAN_ANYWAY: Duration = Duration::from_secs(5);
 /// Between two looks at whether another program has become a perl.
 const OTHER_EVERY: Duration = Duration::from_millis(50);
 /// Children of so few processes are looked for more often than all processes are.
