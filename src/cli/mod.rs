@@ -23,7 +23,7 @@ mod words;
 use advice::better_advice;
 use capture::CaptureArgs;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use defaults::{Surroundings, config_folder};
 use dump::DumpArgs;
 pub use job::{
@@ -160,8 +160,12 @@ impl Order {
     {
         let typed: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let advised = |e| better_advice(e, &typed);
+        let plain = !around.have_defaults();
+        if let Some(verb) = plain.then(|| Verb::alone(&typed)).flatten() {
+            return verb.order(around.can_ask);
+        }
         // The opposites cost more than all the rest of the parser, and hardly anybody types one.
-        let plain = (!around.have_defaults())
+        let plain = plain
             .then(|| Cli::command().try_get_matches_from(&typed).ok())
             .flatten();
         let matches = match plain {
@@ -173,19 +177,50 @@ impl Order {
             None => matches,
         };
         let cli = Cli::from_arg_matches(&matches).map_err(advised)?;
-        let can_ask = around.can_ask;
         match cli.verb {
-            Some(Verb::Top(args)) => args.order(can_ask),
-            Some(Verb::Record(args)) => args.order(can_ask),
-            Some(Verb::Report(args)) => args.job().map(Order::from),
-            Some(Verb::Dump(args)) => args.order(can_ask),
-            Some(Verb::Ps(args)) => Ok(args.job().into()),
-            Some(Verb::Capture(args)) => Ok(args.job().into()),
-            Some(Verb::LayoutDump(args)) => args.job().map(Order::from),
-            Some(Verb::LayoutLearn(args)) => Ok(args.job().into()),
-            Some(Verb::Completions(args)) => Ok(args.job().into()),
-            Some(Verb::Man(args)) => Ok(args.job().into()),
-            None => cli.short.order(can_ask),
+            Some(verb) => verb.order(around.can_ask),
+            None => cli.short.order(around.can_ask),
+        }
+    }
+}
+
+impl Verb {
+    /// The verb that the words begin with, by a parser that knows no other one: to make all of them
+    /// takes several times as long. `None` where that is not all there is to say.
+    fn alone(typed: &[OsString]) -> Option<Self> {
+        fn parse<A: Args>(words: &[OsString]) -> Option<A> {
+            let parser = A::augment_args(clap::Command::new("p5-spy"));
+            let mut matches = parser.try_get_matches_from(words).ok()?;
+            A::from_arg_matches_mut(&mut matches).ok()
+        }
+        let words = typed.get(1..)?;
+        Some(match words.first()?.to_str()? {
+            "top" => Verb::Top(parse(words)?),
+            "record" => Verb::Record(parse(words)?),
+            "report" => Verb::Report(parse(words)?),
+            "dump" => Verb::Dump(parse(words)?),
+            "ps" => Verb::Ps(parse(words)?),
+            "capture" => Verb::Capture(parse(words)?),
+            "layout-dump" => Verb::LayoutDump(parse(words)?),
+            "layout-learn" => Verb::LayoutLearn(parse(words)?),
+            "completions" => Verb::Completions(parse(words)?),
+            "man" => Verb::Man(parse(words)?),
+            _ => return None,
+        })
+    }
+
+    fn order(self, can_ask: bool) -> Result<Order, clap::Error> {
+        match self {
+            Verb::Top(args) => args.order(can_ask),
+            Verb::Record(args) => args.order(can_ask),
+            Verb::Report(args) => args.job().map(Order::from),
+            Verb::Dump(args) => args.order(can_ask),
+            Verb::Ps(args) => Ok(args.job().into()),
+            Verb::Capture(args) => Ok(args.job().into()),
+            Verb::LayoutDump(args) => args.job().map(Order::from),
+            Verb::LayoutLearn(args) => Ok(args.job().into()),
+            Verb::Completions(args) => Ok(args.job().into()),
+            Verb::Man(args) => Ok(args.job().into()),
         }
     }
 }
@@ -232,6 +267,42 @@ mod tests {
     #[test]
     fn the_parser_is_sound() {
         program().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_alone_is_what_the_whole_parser_makes_of_it() {
+        let lines = [
+            "p5-spy top -p 7 --idle",
+            "p5-spy record -p 7 -o a.svg -o b.html --by line",
+            "p5-spy report a.p5spy -o a.svg --from 3",
+            "p5-spy dump -p 7 -ll --values --no-cache --synthetic all",
+            "p5-spy ps --json",
+            "p5-spy capture -p 7 -o x",
+            "p5-spy layout-dump /bin/perl --debug-dir a --debug-dir b",
+            "p5-spy layout-learn /bin/perl -o x",
+            "p5-spy completions zsh",
+            "p5-spy man -o x",
+        ];
+        let verbs = lines.map(|line| line.split(' ').nth(1).unwrap());
+        let cli = Cli::command();
+        let mut known: Vec<&str> = cli.get_subcommands().map(|c| c.get_name()).collect();
+        known.sort_unstable_by_key(|name| verbs.iter().position(|verb| verb == name));
+        assert_eq!(known, verbs);
+        for line in lines {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            let alone = Verb::alone(&words).expect(line).order(false).unwrap();
+            let whole = Cli::try_parse_from(&words).unwrap().verb.unwrap();
+            assert_eq!(alone, whole.order(false).unwrap(), "{line}");
+        }
+        for line in [
+            "p5-spy",
+            "p5-spy -p 7",
+            "p5-spy dump --help",
+            "p5-spy dmp -p 7",
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            assert!(Verb::alone(&words).is_none(), "{line}");
+        }
     }
 
     #[test]
