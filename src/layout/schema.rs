@@ -131,7 +131,7 @@ macro_rules! schema {
         }
     ) => {
         /// All members, in the order in which tables list them.
-        pub const FIELDS: &[FieldSpec] = &[
+        pub static FIELDS: &[FieldSpec] = &[
             $($(
                 FieldSpec {
                     structure: stringify!($structure),
@@ -144,7 +144,7 @@ macro_rules! schema {
         ];
 
         /// All constants, in the order in which tables list them.
-        pub const CONSTANTS: &[ConstantSpec] = &[
+        pub static CONSTANTS: &[ConstantSpec] = &[
             $( ConstantSpec { name: stringify!($constant), need: Need::$cneed }, )*
         ];
 

@@ -5,6 +5,7 @@ use super::{Layout, Origin, Resolved};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
+use crate::plain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub(super) fn parse_number_table<T: DeserializeOwned>(
     text: &str,
     path: &Path,
 ) -> Result<T, TableError> {
-    toml::from_str(text).map_err(|e| {
+    plain::from_str(text).map_err(|e| {
         TableError::damaged(
             path,
             text,
@@ -328,7 +329,8 @@ impl Match {
         struct Head {
             perl: Match,
         }
-        let head: Head = toml::from_slice(head(text)).ok()?;
+        let head = std::str::from_utf8(head(text)).ok()?;
+        let head: Head = plain::from_str(head).ok()?;
         Some(head.perl)
     }
 
