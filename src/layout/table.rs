@@ -157,6 +157,9 @@ impl Table {
     /// [`TableError::Damaged`] with the line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TableError> {
         let table = Self::parse_checked(text, path)?;
+        if let Err(e) = table.layout.bind() {
+            return Err(TableError::damaged(path, text, 0, e.to_string()));
+        }
         match overlap(&table.layout) {
             None => Ok(table),
             Some((one, other)) => {
@@ -233,7 +236,6 @@ impl Table {
                 }
             }
         }
-        layout.bind().map_err(|e| damaged(0, e.to_string()))?;
         Ok(Table {
             name,
             target: file.perl,
@@ -317,7 +319,7 @@ impl Table {
 }
 
 /// The part of a table's text that says what it is for.
-pub(super) fn head(text: &[u8]) -> &[u8] {
+fn head(text: &[u8]) -> &[u8] {
     let end = memchr::memmem::find(text, b"\n[made]");
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
