@@ -72,7 +72,7 @@ pub struct ConstantSpec {
 pub fn field(structure: &str, name: &str) -> Option<&'static FieldSpec> {
     FIELDS
         .iter()
-        .find(|f| f.structure == structure && f.name == name)
+        .find(|f| f.name == name && f.structure == structure)
 }
 
 /// The declaration of a constant, if there is one.
