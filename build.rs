@@ -9,6 +9,7 @@ fn main() {
     println!("cargo:rerun-if-changed=layouts");
     println!("cargo:rerun-if-changed=probes");
     println!("cargo:rerun-if-env-changed=P5SPY_DYNAMIC");
+    println!("cargo:rustc-check-cfg=cfg(starts_itself)");
     let is = |key: &str, value: &str| var(key).is_ok_and(|v| v == value);
     if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
         // The unwinder from libgcc_eh.a instead of libgcc_s.so: one library less to load, which is
@@ -54,4 +55,7 @@ fn link_statically() {
     println!("cargo:rustc-link-arg-bins=-static-pie");
     // A weak symbol that nobody defines is to be 0, and not where the program is loaded.
     println!("cargo:rustc-link-arg-bins=-Wl,-z,nodynamic-undefined-weak");
+    // src/start.rs.
+    println!("cargo:rustc-link-arg-bins=-Wl,-e,p5_spy_start");
+    println!("cargo:rustc-cfg=starts_itself");
 }

@@ -3,8 +3,9 @@
 
 use super::AttachError;
 use crate::image::Image;
+use crate::layout::schema::FIELDS;
 use crate::layout::{Resolved, with_block_types};
-use crate::memory::{Memory, ReadError, Reader};
+use crate::memory::{Batch, Memory, Prefetched, ReadError, Reader};
 use crate::perl::identity::{Build, Identity};
 use crate::perl::locate::{Interpreter, VariableMap};
 use crate::perl::names::{Frame, FrameTable, NameContext, Names};
@@ -155,12 +156,45 @@ impl Perl {
         maps: &[Mapping],
         interpreter: Interpreter,
     ) -> Result<(), Refusal> {
+        let variables = self.variables(interpreter);
+        // Where the target cannot be read, the probe says so.
+        let ahead = self.read_ahead(memory, &variables);
+        let memory = ahead.as_ref().map_or(memory, |ahead| ahead as &dyn Memory);
         self.probe.examine(&Candidate {
             reader: Reader::new(memory, self.identity.abi),
             layout: &self.resolved.layout,
-            variables: &self.variables(interpreter),
+            variables: &variables,
             maps,
         })
+    }
+
+    /// All variables of an interpreter and its stack info, by two calls: the probe asks for most of
+    /// them, one by one.
+    fn read_ahead<'a>(
+        &self,
+        memory: &'a dyn Memory,
+        variables: &VariableMap<'_>,
+    ) -> Option<Prefetched<'a>> {
+        let of = |structure: &'static str| FIELDS.iter().filter(move |f| f.structure == structure);
+        let places: Vec<(u64, usize)> = of("interpreter")
+            .filter_map(|spec| variables.by_name(spec.name))
+            .filter(|variable| variable.size > 0)
+            .map(|variable| (variable.address, usize::from(variable.size)))
+            .collect();
+        let ahead = Prefetched::new(memory, &places).ok()?;
+        let reader = Reader::new(&ahead, self.identity.abi);
+        let info = variables.by_name("Icurstackinfo")?;
+        let info = reader.pointer(info.address).ok()?;
+        let mut members = Batch::new();
+        for spec in of("stackinfo") {
+            let field = self.resolved.layout.field(spec.structure, spec.name);
+            if let Some(field) = field.filter(|f| f.size > 0) {
+                let place = info.wrapping_add(u64::from(field.offset));
+                members.push(place, usize::from(field.size));
+            }
+        }
+        ahead.fill(&mut members).ok()?;
+        Some(ahead)
     }
 
     /// `&DB::sub`, which wraps every call under a debugger; 0 where there is none.

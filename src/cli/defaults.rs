@@ -5,7 +5,8 @@
 //! What is nearer wins: the command line, then `P5SPY_OPTS`, then the file's table of the verb, then
 //! the rest of the file. A default that does not go together with what was typed is left out.
 
-use super::{Format, free, mistake, program};
+use super::opposites::free;
+use super::{Format, mistake, program};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;

@@ -1,6 +1,7 @@
 //! What the parser knows, for manuals and shells: manual pages and completion scripts.
 
-use super::{Shell, free, program};
+use super::opposites::free;
+use super::{Shell, program};
 use clap::Command;
 use clap::builder::Resettable;
 use clap_mangen::Man;

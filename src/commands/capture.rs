@@ -15,6 +15,7 @@ use std::time::Duration;
 const SAMPLES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(10);
 
+#[inline(never)]
 pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
     let memory = Arc::new(RecordingMemory::new(LiveMemory::new(pid)));

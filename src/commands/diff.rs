@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// How many that gained, and as many that lost, are listed.
 const LISTED: usize = 10;
 
+#[inline(never)]
 pub fn run(
     files: &[PathBuf; 2],
     outputs: &[Output],

@@ -9,6 +9,7 @@ use crate::perl::identity::Identity;
 use crate::process::Process;
 use anyhow::{Context, bail};
 
+#[inline(never)]
 pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let mut sources = sources(choice)?;
     // What is asked for is what the file says, not what was found earlier.

@@ -8,6 +8,7 @@ use crate::output::write_whole;
 use anyhow::Context;
 use std::path::Path;
 
+#[inline(never)]
 pub fn run(program: &Path, output: Option<&Path>, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let sources = sources(choice)?;
     let program = program

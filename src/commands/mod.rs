@@ -39,6 +39,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             None => return Ok(0),
         }
     }
+    // None of them is inlined here: every job would take the stack of the largest one.
     match job {
         Job::Capture {
             pid,

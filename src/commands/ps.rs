@@ -44,6 +44,7 @@ struct Document {
     hidden_by: Option<String>,
 }
 
+#[inline(never)]
 pub fn run(json: bool) -> anyhow::Result<u8> {
     let roster = Roster::take();
     let rows = rows(&roster.perls);

@@ -41,6 +41,7 @@ const LOOK_SELDOM: Duration = Duration::from_millis(100);
 /// Between two blocks of the raw recording: what a power cut can cost.
 const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
+#[inline(never)]
 pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
     for output in &settings.outputs {
         check_writable(Some(&output.file))?;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use std::fs::File;
 use std::path::Path;
 
+#[inline(never)]
 pub fn run(file: &Path, pictures: &Pictures) -> anyhow::Result<u8> {
     let problem = || format!("cannot use {}", file.display());
     let mut from = File::open(file).with_context(problem)?;

@@ -63,6 +63,7 @@ impl Aside {
     }
 }
 
+#[inline(never)]
 pub fn run(
     aim: &Aim,
     subprocesses: bool,

@@ -3,6 +3,8 @@
 mod bytes;
 mod debug_file;
 mod glance;
+mod hashed;
+mod symbols;
 
 pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
@@ -10,16 +12,17 @@ pub use glance::may_define_perl;
 
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;
-use object::read::{ExportTarget, NameOrOrdinal, ReadRef};
+use object::read::ReadRef;
 use object::{
     BinaryFormat, Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags,
-    RelocationTarget, SymbolKind,
+    RelocationTarget,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use symbols::Symbols;
 
 /// No perl and no program that embeds one is larger.
 const MAX_FILE: u64 = 1 << 30;
@@ -76,7 +79,7 @@ pub struct Image {
     data: FileBytes,
     abi: Abi,
     build_id: Option<Vec<u8>>,
-    symbols: HashMap<String, Symbol>,
+    symbols: Symbols,
     segments: Vec<Segment>,
 }
 
@@ -106,7 +109,7 @@ impl Image {
             big_endian: !file.is_little_endian(),
         };
         let build_id = file.build_id().ok().flatten().map(<[u8]>::to_vec);
-        let symbols = perl_symbols(&file);
+        let symbols = Symbols::of(&file, &data);
         let segments = file.segments().map(|segment| {
             let (file_offset, file_size) = segment.file_range();
             Segment {
@@ -136,14 +139,14 @@ impl Image {
             data: FileBytes::new(File::open("/dev/null")?, 0),
             abi,
             build_id: None,
-            symbols: HashMap::new(),
+            symbols: Symbols::default(),
             segments: Vec::new(),
         })
     }
 
     /// All symbols of perl's.
     pub fn symbols(&self) -> impl Iterator<Item = (&str, Symbol)> {
-        self.symbols.iter().map(|(name, s)| (name.as_str(), *s))
+        self.symbols.iter(&self.data)
     }
 
     /// The name to show for the file.
@@ -184,12 +187,12 @@ impl Image {
 
     /// A variable of perl's (`PL_…`), from .dynsym or .symtab.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
-        self.symbols.get(name).copied()
+        self.symbols.get(&self.data, name)
     }
 
     /// Adds a symbol that the file does not have any more, found in memory.
     pub fn add_symbol(&mut self, name: &str, symbol: Symbol) {
-        self.symbols.entry(name.to_owned()).or_insert(symbol);
+        self.symbols.add(&self.data, name, symbol);
     }
 
     /// Adds several symbols.
@@ -202,9 +205,7 @@ impl Image {
     /// Takes symbols away again that were only tried.
     pub fn remove_symbols(&mut self, symbols: &[(String, Symbol)]) {
         for (name, symbol) in symbols {
-            if self.symbol(name) == Some(*symbol) {
-                self.symbols.remove(name);
-            }
+            self.symbols.remove(name, *symbol);
         }
     }
 
@@ -238,7 +239,9 @@ impl Image {
 
     /// True when this file defines a perl interpreter, whatever it is called.
     pub fn defines_interpreter(&self) -> bool {
-        self.symbol("PL_curinterp").is_some() && self.symbol("PL_op_name").is_some()
+        symbols::OF_PERL
+            .iter()
+            .all(|name| self.symbol(name).is_some())
     }
 
     /// Its bytes.
@@ -419,56 +422,4 @@ fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
             source,
         })?;
     Ok(data)
-}
-
-/// Every defined variable whose name is perl's; the others would only cost memory.
-fn perl_symbols<'a>(file: &object::File<'a, &'a FileBytes>) -> HashMap<String, Symbol> {
-    let mut found = HashMap::new();
-    add_symbols(file.dynamic_symbols(), &mut found);
-    // What a perl exports is all that is needed of it; the other table is many times as long.
-    if !(found.contains_key("PL_curinterp") && found.contains_key("PL_op_name")) {
-        add_symbols(file.symbols(), &mut found);
-    }
-    // A DLL has neither table, but a list of exports.
-    if file.format() == BinaryFormat::Pe {
-        for export in file.exports().into_iter().flatten().flatten() {
-            if let (NameOrOrdinal::Name(name), ExportTarget::Address { address }) =
-                (export.name(), export.target())
-            {
-                add_symbol(name, address, 0, &mut found);
-            }
-        }
-    }
-    found
-}
-
-/// Adds a symbol if it is perl's; Mach-O puts an underscore in front of every name.
-fn add_symbol(name: &[u8], address: u64, size: u64, found: &mut HashMap<String, Symbol>) {
-    let name = name
-        .strip_prefix(b"_PL_")
-        .map_or(name, |_| name.get(1..).unwrap_or(name));
-    let wanted = [&b"PL_"[..], b"_thread_db_"]
-        .iter()
-        .any(|p| name.starts_with(p))
-        || name == b"threads";
-    if let (true, Ok(name)) = (wanted, std::str::from_utf8(name)) {
-        found
-            .entry(name.to_owned())
-            .or_insert(Symbol { address, size });
-    }
-}
-
-fn add_symbols<'a>(
-    symbols: impl Iterator<Item = impl ObjectSymbol<'a>>,
-    found: &mut HashMap<String, Symbol>,
-) {
-    for symbol in symbols {
-        // Of the functions, which are most, none is asked for.
-        if symbol.is_undefined() || symbol.kind() == SymbolKind::Text {
-            continue;
-        }
-        if let Ok(name) = symbol.name_bytes() {
-            add_symbol(name, symbol.address(), symbol.size(), found);
-        }
-    }
 }

@@ -72,7 +72,7 @@ pub struct ConstantSpec {
 pub fn field(structure: &str, name: &str) -> Option<&'static FieldSpec> {
     FIELDS
         .iter()
-        .find(|f| f.structure == structure && f.name == name)
+        .find(|f| f.name == name && f.structure == structure)
 }
 
 /// The declaration of a constant, if there is one.
@@ -131,7 +131,7 @@ macro_rules! schema {
         }
     ) => {
         /// All members, in the order in which tables list them.
-        pub const FIELDS: &[FieldSpec] = &[
+        pub static FIELDS: &[FieldSpec] = &[
             $($(
                 FieldSpec {
                     structure: stringify!($structure),
@@ -144,7 +144,7 @@ macro_rules! schema {
         ];
 
         /// All constants, in the order in which tables list them.
-        pub const CONSTANTS: &[ConstantSpec] = &[
+        pub static CONSTANTS: &[ConstantSpec] = &[
             $( ConstantSpec { name: stringify!($constant), need: Need::$cneed }, )*
         ];
 

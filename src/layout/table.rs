@@ -5,6 +5,7 @@ use super::{Layout, Origin, Resolved};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
+use crate::plain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub(super) fn parse_number_table<T: DeserializeOwned>(
     text: &str,
     path: &Path,
 ) -> Result<T, TableError> {
-    toml::from_str(text).map_err(|e| {
+    plain::from_str(text).map_err(|e| {
         TableError::damaged(
             path,
             text,
@@ -156,6 +157,9 @@ impl Table {
     /// [`TableError::Damaged`] with the line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TableError> {
         let table = Self::parse_checked(text, path)?;
+        if let Err(e) = table.layout.bind() {
+            return Err(TableError::damaged(path, text, 0, e.to_string()));
+        }
         match overlap(&table.layout) {
             None => Ok(table),
             Some((one, other)) => {
@@ -212,7 +216,7 @@ impl Table {
                     .get_ref()
                     .field(spec, file.perl.pointer_size)
                     .map_err(|reason| damaged(at, format!("{structure}.{member}: {reason}")))?;
-                layout.add_field(structure, member, field, &origin);
+                layout.add_spec(spec, field, &origin);
             }
         }
         for (constant, value) in &file.constants {
@@ -232,7 +236,6 @@ impl Table {
                 }
             }
         }
-        layout.bind().map_err(|e| damaged(0, e.to_string()))?;
         Ok(Table {
             name,
             target: file.perl,
@@ -316,7 +319,7 @@ impl Table {
 }
 
 /// The part of a table's text that says what it is for.
-pub(super) fn head(text: &[u8]) -> &[u8] {
+fn head(text: &[u8]) -> &[u8] {
     let end = memchr::memmem::find(text, b"\n[made]");
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
@@ -328,54 +331,56 @@ impl Match {
         struct Head {
             perl: Match,
         }
-        let head: Head = toml::from_slice(head(text)).ok()?;
+        let head = std::str::from_utf8(head(text)).ok()?;
+        let head: Head = plain::from_str(head).ok()?;
         Some(head.perl)
     }
 
     /// In what it differs from a perl, subversion apart; empty when it fits.
     pub(super) fn differences(&self, identity: &Identity) -> Vec<String> {
-        let t = self;
-        let mut found = Vec::new();
-        let mut compare = |what: &str, ours: String, theirs: String| {
-            if ours != theirs {
-                found.push(format!("{what} {theirs} instead of {ours}"));
-            }
-        };
-        let theirs = identity.version;
-        let too_old = t.since.is_some_and(|since| theirs < since);
-        let too_new = t.before.is_some_and(|before| theirs >= before);
-        if too_old || too_new {
-            compare("version", t.version.to_string(), theirs.to_string());
+        /// Words are made only for what differs: most tables are not asked for any.
+        fn compare<T: PartialEq>(
+            what: &str,
+            ours: T,
+            theirs: T,
+            say: impl Fn(T) -> String,
+        ) -> Option<String> {
+            (ours != theirs).then(|| format!("{what} {} instead of {}", say(theirs), say(ours)))
         }
-        let series = |v: Version| format!("{}.{}", v.revision, v.version);
-        compare("series", series(t.version), series(identity.version));
+        let (t, of) = (self, identity);
+        let too_old = t.since.is_some_and(|since| of.version < since);
+        let too_new = t.before.is_some_and(|before| of.version >= before);
+        let series = |v: Version| (v.revision, v.version);
+        let say_series = |(revision, version)| format!("{revision}.{version}");
         let kind = |cperl: bool| (if cperl { "cperl" } else { "perl" }).to_owned();
-        compare("kind", kind(t.cperl), kind(identity.cperl));
-        if let (Some(ours), Some(theirs)) = (&t.machine, &identity.machine) {
-            compare("processor", ours.clone(), theirs.clone());
-        }
-        compare("build", t.build.to_string(), identity.build.to_string());
-        compare(
-            "pointer size",
-            t.pointer_size.to_string(),
-            identity.abi.pointer_size.to_string(),
-        );
-        compare(
-            "big-endian",
-            t.big_endian.to_string(),
-            identity.abi.big_endian.to_string(),
-        );
-        compare(
-            "iv size",
-            t.iv_size.to_string(),
-            identity.iv_size().to_string(),
-        );
-        compare("nv", t.nv.clone(), identity.nv().to_owned());
         // Perls before 5.8.9 do not tell theirs: then a table that has one is not for them.
         let size = |s: Option<u32>| s.map_or_else(|| "unknown".to_owned(), |s| s.to_string());
-        let (ours, theirs) = (size(t.interpreter_size), size(identity.interpreter_size));
-        compare("interpreter size", ours, theirs);
-        found
+        let machines = t.machine.as_deref().zip(of.machine.as_deref());
+        let (abi, iv_size) = (of.abi, of.iv_size());
+        let found = [
+            (too_old || too_new)
+                .then(|| compare("version", t.version, of.version, |v| v.to_string()))
+                .flatten(),
+            compare("series", series(t.version), series(of.version), say_series),
+            compare("kind", t.cperl, of.cperl, kind),
+            machines.and_then(|(ours, theirs)| compare("processor", ours, theirs, str::to_owned)),
+            compare("build", t.build, of.build, |b| b.to_string()),
+            compare("pointer size", t.pointer_size, abi.pointer_size, |s| {
+                s.to_string()
+            }),
+            compare("big-endian", t.big_endian, abi.big_endian, |b| {
+                b.to_string()
+            }),
+            compare("iv size", t.iv_size, iv_size, |s| s.to_string()),
+            compare("nv", t.nv.as_str(), of.nv(), str::to_owned),
+            compare(
+                "interpreter size",
+                t.interpreter_size,
+                of.interpreter_size,
+                size,
+            ),
+        ];
+        found.into_iter().flatten().collect()
     }
 }
 

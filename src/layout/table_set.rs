@@ -2,10 +2,11 @@
 
 use super::Layout;
 use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
-use super::table::{Match, Table, TableError, head};
+use super::table::{Match, Table, TableError};
 use crate::memory::Abi;
 use crate::perl::identity::{Identity, Version};
 use include_dir::{Dir, include_dir};
+use memchr::memmem::Finder;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -50,14 +51,33 @@ impl Entry {
     }
 
     /// False only when it is certain that the table is for another series.
-    fn may_be_of(&self, version: Version) -> bool {
+    fn may_be_of(&self, series: &Series) -> bool {
         match self {
             Entry::Loaded(_) => true,
-            Entry::BuiltIn { text, .. } => {
-                let series = format!("version = \"{}.{}.", version.revision, version.version);
-                memchr::memmem::find(head(text), series.as_bytes()).is_some()
-            }
+            Entry::BuiltIn { text, .. } => series.may_be_of(text),
         }
+    }
+}
+
+/// Looks for the version in the text of a table.
+struct Series {
+    line: Finder<'static>,
+    /// How the version begins, such as `5.36.`.
+    numbers: String,
+}
+
+impl Series {
+    fn of(version: Version) -> Self {
+        Series {
+            line: Finder::new("\nversion = \""),
+            numbers: format!("{}.{}.", version.revision, version.version),
+        }
+    }
+
+    fn may_be_of(&self, text: &[u8]) -> bool {
+        let found = self.line.find(text);
+        let version = found.and_then(|at| text.get(at + self.line.needle().len()..));
+        version.is_none_or(|text| text.starts_with(self.numbers.as_bytes()))
     }
 }
 
@@ -148,9 +168,10 @@ impl TableSet {
 
     /// The tables of one series, such as 5.36.
     fn of_series(&self, version: Version) -> impl Iterator<Item = &Table> {
+        let series = Series::of(version);
         self.tables
             .iter()
-            .filter(move |entry| entry.may_be_of(version))
+            .filter(move |entry| entry.may_be_of(&series))
             .filter_map(Entry::table)
     }
 
@@ -174,10 +195,11 @@ impl TableSet {
     /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
     pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
         let distance = |t: &Match| t.version.subversion.abs_diff(identity.version.subversion);
+        let series = Series::of(identity.version);
         let fitting: Vec<(&Entry, u8)> = self
             .tables
             .iter()
-            .filter(|entry| entry.may_be_of(identity.version))
+            .filter(|entry| entry.may_be_of(&series))
             .filter_map(|entry| Some((entry, entry.target()?)))
             .filter(|(_, target)| target.differences(identity).is_empty())
             .map(|(entry, target)| (entry, distance(target)))

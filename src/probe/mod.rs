@@ -6,6 +6,7 @@ mod path;
 use crate::layout::{Layout, schema};
 use crate::memory::{ReadError, Reader};
 use crate::perl::locate::VariableMap;
+use crate::plain;
 use crate::process::Mapping;
 use path::Path;
 use serde::Deserialize;
@@ -151,7 +152,7 @@ impl Probe {
             name: name.to_owned(),
             reason,
         };
-        let file: File = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
+        let file: File = plain::from_str(text).map_err(|e| syntax(e.to_string()))?;
         let mut checks = Vec::new();
         for raw in file.check {
             let path_error = |path: &str, reason: String| ProbeError::Path {

@@ -3,6 +3,7 @@
 mod capability;
 mod hidepid;
 mod listed;
+mod maps;
 mod permission;
 mod source;
 mod spawn;
@@ -20,9 +21,11 @@ pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
 pub use trust::effective_user;
 
 use indexmap::IndexMap;
-use proc_maps::{MapRange, get_process_maps};
-use std::fs;
-use std::io;
+use maps::Line;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +106,8 @@ pub struct Process {
 
 /// The kernel marks a mapped file that is gone this way.
 const DELETED: &str = " (deleted)";
+/// No list of mappings, of which there are at most some ten thousands, is longer.
+const LONGEST: u64 = 256 << 20;
 
 impl Process {
     /// Checks that there is such a process and that it runs a program.
@@ -144,8 +149,17 @@ impl Process {
     }
 
     fn read(self, name: &str) -> io::Result<String> {
-        fs::read(format!("/proc/{}/{name}", self.pid))
+        self.bytes_of(name)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What the kernel writes into a file of the process when it is read. Its size says nothing, and
+    /// asking for it costs as much as reading.
+    fn bytes_of(self, name: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(4096);
+        let file = File::open(format!("/proc/{}/{name}", self.pid))?;
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn error(self, what: &'static str, source: io::Error) -> ProcessError {
@@ -179,7 +193,8 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`] and others.
     pub fn command_line(self) -> Result<Vec<Vec<u8>>, ProcessError> {
-        let raw = fs::read(format!("/proc/{}/cmdline", self.pid))
+        let raw = self
+            .bytes_of("cmdline")
             .map_err(|e| self.error("the command line", e))?;
         let trimmed = raw.strip_suffix(&[0]).unwrap_or(&raw);
         if trimmed.is_empty() {
@@ -230,11 +245,7 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
     pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
-        Ok(self.raw_maps()?.iter().map(mapping).collect())
-    }
-
-    fn raw_maps(self) -> Result<Vec<MapRange>, ProcessError> {
-        get_process_maps(self.pid).map_err(|e| self.error("the memory map", e))
+        Ok(self.programs_and_mappings()?.1)
     }
 
     /// The files that are mapped as programs or libraries, in order of address.
@@ -242,7 +253,7 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
     pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        Ok(programs(&self.raw_maps()?))
+        Ok(self.programs_and_mappings()?.0)
     }
 
     /// Both at one moment: the kernel takes its time to write the list.
@@ -250,8 +261,13 @@ impl Process {
     /// # Errors
     /// Those of [`Process::mappings`].
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
-        let raw = self.raw_maps()?;
-        Ok((programs(&raw), raw.iter().map(mapping).collect()))
+        let failed = |e| self.error("the memory map", e);
+        let text = self.bytes_of("maps").map_err(failed)?;
+        let lines = maps::lines(&text).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        Ok((
+            programs(&lines),
+            lines.iter().map(|line| line.mapping).collect(),
+        ))
     }
 
     /// Where we can open a file that the process names by an absolute path: through its own root,
@@ -305,24 +321,22 @@ impl Process {
 }
 
 /// The files that are mapped as programs or libraries.
-fn programs(maps: &[MapRange]) -> Vec<MappedFile> {
-    let mut files: IndexMap<(&Path, &str, usize), Vec<Mapping>> = IndexMap::new();
-    for map in maps {
-        if let Some(path) = map.filename().filter(|p| p.is_absolute()) {
-            let key = (path, map.dev.as_str(), map.inode);
-            files.entry(key).or_default().push(mapping(map));
-        }
+fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
+    let mut files: IndexMap<(&[u8], &str, u64), Vec<Mapping>> = IndexMap::new();
+    for line in lines.iter().filter(|line| line.name.is_absolute()) {
+        let key = (line.name.as_os_str().as_bytes(), line.device, line.inode);
+        files.entry(key).or_default().push(line.mapping);
     }
     files
         .into_iter()
         .filter(|(_, maps)| maps.iter().any(|m| m.executable))
         .map(|((path, device, inode), maps)| {
-            let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED));
+            let kept = path.strip_suffix(DELETED.as_bytes());
             MappedFile {
                 deleted: kept.is_some(),
-                path: kept.map_or_else(|| path.to_owned(), PathBuf::from),
+                path: OsStr::from_bytes(kept.unwrap_or(path)).into(),
                 maps,
-                inode: inode as u64,
+                inode,
                 device: device.to_owned(),
             }
         })
@@ -339,18 +353,6 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
         }
     }
     ranges
-}
-
-fn mapping(map: &MapRange) -> Mapping {
-    Mapping {
-        start: map.start() as u64,
-        end: (map.start() + map.size()) as u64,
-        file_offset: map.offset as u64,
-        writable: map.is_write(),
-        executable: map.is_exec(),
-        anonymous: map.inode == 0,
-        heap: map.filename() == Some(Path::new("[heap]")),
-    }
 }
 
 #[cfg(test)]

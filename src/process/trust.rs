@@ -24,8 +24,12 @@ impl Process {
             Some((metadata.dev(), metadata.ino()))
         };
         let pid = self.pid().to_string();
-        let same_namespace = namespace(&pid).is_some() && namespace(&pid) == namespace("self");
-        same_namespace && root(&pid).is_some() && root(&pid) == root("self")
+        let theirs = namespace(&pid);
+        if theirs.is_none() || theirs != namespace("self") {
+            return false;
+        }
+        let theirs = root(&pid);
+        theirs.is_some() && theirs == root("self")
     }
 
     /// True when it runs as the user that we are, with no other identity.

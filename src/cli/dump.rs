@@ -1,0 +1,91 @@
+//! `p5-spy dump`.
+
+use super::shared::{ConfigArgs, LayoutArgs, ShowArgs};
+use super::values::{parse_name, parse_pid};
+use super::{Find, Job, Locals, Order, mistake};
+use clap::Args;
+use clap::error::ErrorKind;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct DumpArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Show the stacks of a file that p5-spy capture wrote
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["pid", "name"])]
+    capture: Option<PathBuf>,
+    /// Show each frame's @_; given twice, its lexical variables too: kinds, not values
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "capture")]
+    locals: u8,
+    /// With --locals: show the values too. There may be passwords among them
+    #[arg(long, requires = "locals")]
+    values: bool,
+    /// The process to look at (may be given several times)
+    #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
+    pid: Vec<i32>,
+    /// The processes whose command line matches this regular expression: one, or one with those below it
+    #[arg(long, value_name = "REGEX", value_parser = parse_name)]
+    name: Option<String>,
+    #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl DumpArgs {
+    pub(super) fn order(self, can_ask: bool) -> Result<Order, clap::Error> {
+        if let Some(file) = self.capture {
+            return Ok(Job::DumpCapture {
+                file,
+                json: self.json,
+                show: self.show.into(),
+                layout: self.layout.into(),
+            }
+            .into());
+        }
+        let find = match self.name {
+            Some(name) => Some(Find::Name(name)),
+            None if !self.pid.is_empty() => None,
+            None if can_ask => Some(Find::Ask),
+            None => {
+                return Err(mistake(
+                    ErrorKind::MissingRequiredArgument,
+                    "which process? p5-spy dump --pid PID".into(),
+                ));
+            }
+        };
+        let job = Job::Dump {
+            pids: self.pid,
+            json: self.json,
+            show: self.show.into(),
+            locals: (self.locals > 0).then_some(Locals {
+                lexicals: self.locals > 1,
+                values: self.values,
+            }),
+            layout: self.layout.into(),
+        };
+        Ok(Order { job, find })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::parse;
+
+    #[test]
+    fn variables_and_what_they_hold_are_asked_for_apart() {
+        let locals = |line: &str| match parse(line) {
+            Ok(Job::Dump { locals, .. }) => locals.map(|l| (l.lexicals, l.values)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(locals("p5-spy dump -p 7"), None);
+        assert_eq!(locals("p5-spy dump -p 7 --locals"), Some((false, false)));
+        assert_eq!(locals("p5-spy dump -p 7 -l --values"), Some((false, true)));
+        assert_eq!(locals("p5-spy dump -p 7 -ll"), Some((true, false)));
+        assert!(parse("p5-spy dump -p 7 --values").is_err());
+    }
+}
