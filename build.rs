@@ -1,13 +1,14 @@
 //! What cargo cannot see by itself.
 
 use std::env::var;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    // The data folders are embedded by a macro: a new table must rebuild.
-    println!("cargo:rerun-if-changed=layouts");
-    println!("cargo:rerun-if-changed=probes");
+    for folder in ["layouts", "probes"] {
+        println!("cargo:rerun-if-changed={folder}");
+        translate(folder);
+    }
     println!("cargo:rerun-if-env-changed=P5SPY_DYNAMIC");
     println!("cargo:rustc-check-cfg=cfg(starts_itself)");
     let is = |key: &str, value: &str| var(key).is_ok_and(|v| v == value);
@@ -18,6 +19,38 @@ fn main() {
         let is_native = var("HOST") == var("TARGET") && is("CARGO_CFG_TARGET_ARCH", "x86_64");
         if is_native && var("P5SPY_DYNAMIC").is_err() && has_static_libc() {
             link_statically();
+        }
+    }
+}
+
+/// Writes the files of a folder as JSON, of tables also what they are for: an attach reads some of
+/// them, and TOML takes ten times as long to parse. A damaged file stops the build.
+fn translate(folder: &str) {
+    let out = PathBuf::from(var("OUT_DIR").expect("cargo names it"));
+    let (whole, heads) = (out.join(folder), out.join("heads"));
+    for made in [&whole, &heads] {
+        std::fs::create_dir_all(made).expect("a folder");
+    }
+    // A table that is gone must not stay.
+    for old in std::fs::read_dir(&whole).expect("a folder").flatten() {
+        std::fs::remove_file(old.path()).expect("it goes");
+    }
+    for entry in std::fs::read_dir(folder)
+        .expect("the data folder")
+        .flatten()
+    {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        let parsed = text.parse::<toml::Table>();
+        let table = parsed.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let json = serde_json::to_string(&table).expect("plain values");
+        std::fs::write(whole.join(&name), json).expect("it is written");
+        if let Some(perl) = table.get("perl") {
+            let json = serde_json::to_string(perl).expect("plain values");
+            std::fs::write(heads.join(&name), json).expect("it is written");
         }
     }
 }

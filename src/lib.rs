@@ -24,7 +24,6 @@ pub mod learn;
 pub mod memory;
 pub mod output;
 pub mod perl;
-mod plain;
 pub mod probe;
 pub mod process;
 pub mod profile;

@@ -1,7 +1,7 @@
 //! Numbers that no structure holds: from `layouts/flags.toml` by version, and from the target's
 //! own arrays where it tells.
 
-use super::table::{TableError, parse_number_table};
+use super::table::{TableError, parse_built_in, parse_number_table};
 use super::{Layout, Origin};
 use crate::perl::identity::Version;
 use serde::Deserialize;
@@ -70,8 +70,8 @@ pub(super) fn parse_flags(text: &str, path: &Path) -> Result<Vec<FlagSet>, Table
 /// [`TableError`] when the file in the source tree is damaged; a test sees to it that it is not.
 pub fn embedded_flag_sets() -> Result<Vec<FlagSet>, TableError> {
     // That every name is known is for a test to check, which has more time.
-    let file: File = parse_number_table(
-        include_str!("../../layouts/flags.toml"),
+    let file: File = parse_built_in(
+        include_str!(concat!(env!("OUT_DIR"), "/layouts/flags.toml")),
         Path::new("layouts/flags.toml"),
     )?;
     Ok(file.set)

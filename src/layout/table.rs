@@ -5,13 +5,11 @@ use super::{Layout, Origin, Resolved};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
-use crate::plain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use toml::Spanned;
 
 /// The version of the file format; tables of another are refused.
 pub const FORMAT: u32 = 1;
@@ -60,12 +58,28 @@ impl TableError {
     }
 }
 
+/// Where in a table's text a member or constant has its line; the text's start where it has none.
+fn line_of(text: &str, heading: &str, name: &str) -> usize {
+    let section = text.find(&format!("[{heading}]")).unwrap_or(0);
+    let rest = text.get(section..).unwrap_or_default();
+    let found = rest.find(&format!("\n{name} =")).map(|at| section + at + 1);
+    found.unwrap_or(section)
+}
+
+/// What a built-in file says, which the build has translated into JSON.
+pub(super) fn parse_built_in<T: DeserializeOwned>(
+    json: &str,
+    path: &Path,
+) -> Result<T, TableError> {
+    serde_json::from_str(json).map_err(|e| TableError::damaged(path, "", 0, e.to_string()))
+}
+
 /// Parses TOML; errors carry the file and the line.
 pub(super) fn parse_number_table<T: DeserializeOwned>(
     text: &str,
     path: &Path,
 ) -> Result<T, TableError> {
-    plain::from_str(text).map_err(|e| {
+    toml::from_str(text).map_err(|e| {
         TableError::damaged(
             path,
             text,
@@ -78,13 +92,13 @@ pub(super) fn parse_number_table<T: DeserializeOwned>(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    format: Spanned<u32>,
+    format: u32,
     perl: Match,
     made: Made,
     #[serde(default)]
-    constants: BTreeMap<String, Spanned<u64>>,
+    constants: BTreeMap<String, u64>,
     #[serde(rename = "struct")]
-    structures: BTreeMap<String, BTreeMap<String, Spanned<Value>>>,
+    structures: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 /// What a table is for. A member that is absent here is not compared.
@@ -156,7 +170,7 @@ impl Table {
     /// # Errors
     /// [`TableError::Damaged`] with the line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TableError> {
-        let table = Self::parse_checked(text, path)?;
+        let table = Self::of_file(parse_number_table(text, path)?, text, path)?;
         if let Err(e) = table.layout.bind() {
             return Err(TableError::damaged(path, text, 0, e.to_string()));
         }
@@ -170,17 +184,19 @@ impl Table {
         }
     }
 
-    /// Parses a table that was held against [`Table::parse`] already: by a
-    /// test, which has more time.
-    pub(super) fn parse_checked(text: &str, path: &Path) -> Result<Self, TableError> {
-        let file: File = parse_number_table(text, path)?;
+    /// A built-in table. That it is sound is for a test to check, which has more time.
+    pub(super) fn built_in(json: &str, path: &Path) -> Result<Self, TableError> {
+        Self::of_file(parse_built_in(json, path)?, "", path)
+    }
+
+    fn of_file(file: File, text: &str, path: &Path) -> Result<Self, TableError> {
         let damaged = |at: usize, reason: String| TableError::damaged(path, text, at, reason);
-        if *file.format.get_ref() != FORMAT {
+        if file.format != FORMAT {
             let reason = format!(
                 "format {} is not the one this p5-spy reads ({FORMAT})",
-                file.format.get_ref()
+                file.format
             );
-            return Err(damaged(file.format.span().start, reason));
+            return Err(damaged(line_of(text, "", "format"), reason));
         }
         if ![4, 8].contains(&file.perl.pointer_size) {
             return Err(TableError::unknown(
@@ -205,28 +221,27 @@ impl Table {
                 ));
             }
             for (member, entry) in members {
-                let at = entry.span().start;
+                let at = || line_of(text, &format!("struct.{structure}"), member);
                 let Some(spec) = schema::field(structure, member) else {
                     return Err(damaged(
-                        at,
+                        at(),
                         format!("{structure} has no member {member} that p5-spy uses"),
                     ));
                 };
                 let field = entry
-                    .get_ref()
                     .field(spec, file.perl.pointer_size)
-                    .map_err(|reason| damaged(at, format!("{structure}.{member}: {reason}")))?;
+                    .map_err(|reason| damaged(at(), format!("{structure}.{member}: {reason}")))?;
                 layout.add_spec(spec, field, &origin);
             }
         }
         for (constant, value) in &file.constants {
             if schema::constant(constant).is_none() {
                 return Err(damaged(
-                    value.span().start,
+                    line_of(text, "constants", constant),
                     format!("{constant} is no constant that p5-spy uses"),
                 ));
             }
-            layout.add_constant(constant, *value.get_ref(), &origin);
+            layout.add_constant(constant, *value, &origin);
         }
         if file.perl.build != Build::Unthreaded {
             for spec in schema::FIELDS.iter().filter(|f| f.need == Need::Variable) {
@@ -318,24 +333,7 @@ impl Table {
     }
 }
 
-/// The part of a table's text that says what it is for.
-fn head(text: &[u8]) -> &[u8] {
-    let end = memchr::memmem::find(text, b"\n[made]");
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
-}
-
 impl Match {
-    /// What the head of a table's text says.
-    pub(super) fn of_text(text: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Head {
-            perl: Match,
-        }
-        let head = std::str::from_utf8(head(text)).ok()?;
-        let head: Head = plain::from_str(head).ok()?;
-        Some(head.perl)
-    }
-
     /// In what it differs from a perl, subversion apart; empty when it fits.
     pub(super) fn differences(&self, identity: &Identity) -> Vec<String> {
         /// Words are made only for what differs: most tables are not asked for any.

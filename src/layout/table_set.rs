@@ -10,7 +10,9 @@ use memchr::memmem::Finder;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/layouts");
+/// The tables, as the build has translated them (build.rs), and what each is for.
+static EMBEDDED: Dir<'static> = include_dir!("$OUT_DIR/layouts");
+static HEADS: Dir<'static> = include_dir!("$OUT_DIR/heads");
 
 /// A table of a set. Those that are built in are parsed only when one of their series is asked
 /// for: there are many, and an attach must be quick.
@@ -19,7 +21,8 @@ enum Entry {
     Loaded(Box<Table>),
     BuiltIn {
         path: &'static Path,
-        text: &'static [u8],
+        head: &'static [u8],
+        json: &'static [u8],
         target: OnceLock<Option<Box<Match>>>,
         parsed: OnceLock<Option<Box<Table>>>,
     },
@@ -30,11 +33,11 @@ impl Entry {
         match self {
             Entry::Loaded(table) => Some(table),
             Entry::BuiltIn {
-                path, text, parsed, ..
+                path, json, parsed, ..
             } => parsed
                 .get_or_init(|| {
-                    let text = std::str::from_utf8(text).ok()?;
-                    Some(Box::new(Table::parse_checked(text, path).ok()?))
+                    let json = std::str::from_utf8(json).ok()?;
+                    Some(Box::new(Table::built_in(json, path).ok()?))
                 })
                 .as_deref(),
         }
@@ -44,8 +47,8 @@ impl Entry {
     fn target(&self) -> Option<&Match> {
         match self {
             Entry::Loaded(table) => Some(&table.target),
-            Entry::BuiltIn { text, target, .. } => target
-                .get_or_init(|| Some(Box::new(Match::of_text(text)?)))
+            Entry::BuiltIn { head, target, .. } => target
+                .get_or_init(|| serde_json::from_slice(head).ok())
                 .as_deref(),
         }
     }
@@ -54,12 +57,12 @@ impl Entry {
     fn may_be_of(&self, series: &Series) -> bool {
         match self {
             Entry::Loaded(_) => true,
-            Entry::BuiltIn { text, .. } => series.may_be_of(text),
+            Entry::BuiltIn { head, .. } => series.may_be_of(head),
         }
     }
 }
 
-/// Looks for the version in the text of a table.
+/// Looks for the version in the head of a table.
 struct Series {
     line: Finder<'static>,
     /// How the version begins, such as `5.36.`.
@@ -69,7 +72,7 @@ struct Series {
 impl Series {
     fn of(version: Version) -> Self {
         Series {
-            line: Finder::new("\nversion = \""),
+            line: Finder::new("\"version\":\""),
             numbers: format!("{}.{}.", version.revision, version.version),
         }
     }
@@ -103,10 +106,11 @@ impl TableSet {
             ..TableSet::default()
         };
         for file in EMBEDDED.files() {
-            if is_table(file.path()) {
+            if let Some(head) = HEADS.get_file(file.path()) {
                 set.tables.push(Entry::BuiltIn {
                     path: file.path(),
-                    text: file.contents(),
+                    head: head.contents(),
+                    json: file.contents(),
                     target: OnceLock::new(),
                     parsed: OnceLock::new(),
                 });

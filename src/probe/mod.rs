@@ -6,13 +6,13 @@ mod path;
 use crate::layout::{Layout, schema};
 use crate::memory::{ReadError, Reader};
 use crate::perl::locate::VariableMap;
-use crate::plain;
 use crate::process::Mapping;
 use path::Path;
 use serde::Deserialize;
 
 /// The probe every interpreter must pass.
-const INTERPRETER: &str = include_str!("../../probes/interpreter.toml");
+/// The build has translated it into JSON (build.rs).
+const INTERPRETER: &str = include_str!(concat!(env!("OUT_DIR"), "/probes/interpreter.toml"));
 
 /// A probe file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,13 @@ struct Check {
     why: String,
 }
 
+fn syntax(name: &str, error: &dyn std::fmt::Display) -> ProbeError {
+    ProbeError::Syntax {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
 /// A list of checks, loaded and held against the schema.
 #[derive(Debug)]
 pub struct Probe {
@@ -140,7 +147,9 @@ impl Probe {
     /// # Errors
     /// [`ProbeError`] when the file in the source tree is damaged; a test sees to it that it is not.
     pub fn interpreter() -> Result<Self, ProbeError> {
-        Self::parse(INTERPRETER, "probes/interpreter.toml")
+        const NAME: &str = "probes/interpreter.toml";
+        let file = serde_json::from_str(INTERPRETER);
+        Self::of_file(file.map_err(|e| syntax(NAME, &e))?, NAME)
     }
 
     /// Parses the text of a probe; `name` is for messages.
@@ -148,11 +157,10 @@ impl Probe {
     /// # Errors
     /// [`ProbeError`].
     pub fn parse(text: &str, name: &str) -> Result<Self, ProbeError> {
-        let syntax = |reason: String| ProbeError::Syntax {
-            name: name.to_owned(),
-            reason,
-        };
-        let file: File = plain::from_str(text).map_err(|e| syntax(e.to_string()))?;
+        Self::of_file(toml::from_str(text).map_err(|e| syntax(name, &e))?, name)
+    }
+
+    fn of_file(file: File, name: &str) -> Result<Self, ProbeError> {
         let mut checks = Vec::new();
         for raw in file.check {
             let path_error = |path: &str, reason: String| ProbeError::Path {
