@@ -149,7 +149,7 @@ $h1{p5spyone} = 1; $h2{p5spytwotwo} = 2;
 foreach $x (1 .. 40) { $h3{"p5spykey$x"} = $x }
 *P5spyAlias:: = *P5spyB::;
 foreach $x (1 .. 37) { push @references, \$c1 } foreach $x (1 .. 52) { push @references, \$c2 }
-$f1 = 1 / 3; $f2 = -22 / 7; $f3 = 1e10 / 7;
+$y = 1; foreach $x (\$f1, \$f2, \$f3) { $y *= -22 / 7; $$x = $y / 3 }
 @a1 = (1 .. 19); shift @a1; shift @a1; pop @a1; @a2 = (1 .. 50); shift @a2; pop @a2; pop @a2; pop @a2;
 $o1 = bless [], 'P5spyA'; $o2 = bless {}, 'P5spyB'; $o3 = bless \$v4, 'P5spyA'; $o4 = bless \$v5, 'P5spyB';
 $m1 = 1; $m2 = 2;
@@ -202,8 +202,10 @@ P5spyA::pads(3);
 # The parser waits for more of a file: then PL_curcop is &PL_compiling.
 P5spyA::say('stop', 'parse'); P5spyA::loader(1);
 # Naming evals by their place makes perl set up *DB::sub, and Time::HiRes leaves a key in
-# PL_modglobal; either may be missing.
+# PL_modglobal; either may be missing. 5.6 looks for the name in the package that is current.
+package DB;
 $^P = 0x100; $^P = 0;
+package main;
 $x = 0 + \*DB::sub; P5spyA::say('glob', 'DB::sub', $x);
 eval q{require Time::HiRes} || eval q{require threads};
 P5spyA::say('stop', 'last'); P5spyA::n01(1);
