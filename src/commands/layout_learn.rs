@@ -15,6 +15,9 @@ pub fn run(program: &Path, output: Option<&Path>, choice: &LayoutChoice) -> anyh
         .canonicalize()
         .with_context(|| format!("cannot read {}", program.display()))?;
     let learned = learn(&program.as_path().into(), &sources.tables)?;
+    for what in &learned.left_out {
+        eprintln!("p5-spy: left out {what}");
+    }
     let from = table::made_from(&learned.identity, &learned.resolved, &learned.image);
     let text = table::write(&learned.identity, &learned.resolved.layout, &from);
     let path = output.unwrap_or(Path::new("-"));

@@ -21,12 +21,15 @@ pub struct Infos {
     pub main: u64,
     /// That of the comparator.
     pub sort: u64,
+    /// The main one's contexts.
+    pub room: Room,
 }
 
 /// A context stack: where it starts, and the cell that says so.
 #[derive(Debug, Clone, Copy)]
-struct Room {
-    start: u64,
+pub struct Room {
+    /// The first context.
+    pub start: u64,
     /// Address of `si_cxstack`.
     cell: u64,
     /// Distance from that cell to `si_cxix`.
@@ -260,11 +263,11 @@ fn infos(
         only("stackinfo.si_cxmax", maxima)?,
         4,
     );
-    Ok(Infos { main, sort })
+    Ok(Infos { main, sort, room })
 }
 
 /// Indexes of the contexts that hold the CVs of these subs.
-fn indexes(
+pub fn indexes(
     run: &Calibration,
     s: &Snapshot,
     room: Room,

@@ -42,6 +42,70 @@ pub const STRINGS: [(&str, &str); 3] = [
 /// What `do FILE` was given.
 pub const DONE_FILE: &str = "/proc/self/fd/0";
 
+/// The values of a sub that is being compiled at the first stop.
+pub const UNFINISHED: [&str; 3] = [
+    "p5spy constant one",
+    "p5spy constant the second",
+    "p5spy constant 3",
+];
+
+/// The methods that it calls.
+pub const METHODS: [&str; 2] = ["p5spymethod", "p5spyothermethod"];
+
+/// The patterns, in the order of their match ops.
+pub const PATTERNS: [&str; 5] = [
+    "p5spy(first)+",
+    "p5spy(second)*?[xyz]",
+    "p5spy(third)",
+    "p5spy(fourth)?.x",
+    "p5spy(fifth|other)",
+];
+
+/// Variables of `P5spyA::pads`: name, line of the declaration, of the next statement that sees it,
+/// of the last that does, and of the first that does not.
+pub const SCOPES: [(&str, u64, u64, u64, Option<u64>); 4] = [
+    ("$p5spydepth", 501, 502, 513, None),
+    ("@p5spyarray", 502, 503, 513, None),
+    ("$p5spyinner", 505, 506, 506, Some(509)),
+    ("%p5spyotherinner", 509, 510, 510, Some(512)),
+];
+
+/// Its `our` variable, and what `P5spyA::closure` has from outside.
+pub const OURS: &str = "$p5spyours";
+/// See [`OURS`].
+pub const CAPTURED: &str = "$p5spycaptured";
+
+/// How deep `P5spyA::pads` calls itself.
+pub const PADS_DEPTH: u64 = 4;
+
+/// The texts of two evals, by the subs that they stand in.
+pub const EVALS: [(&str, &str); 2] = [
+    ("P5spyA::string", "P5spyB::again(); 1"),
+    ("P5spyB::again", "P5spyB::bare(); \"p5spy eval\""),
+];
+
+/// An array whose first elements were taken off.
+#[derive(Debug, Clone, Copy)]
+pub struct Array {
+    /// Its address.
+    pub av: u64,
+    /// Its highest index.
+    pub fill: u64,
+    /// The address of its first element.
+    pub first: u64,
+}
+
+/// A lexical variable.
+#[derive(Debug, Clone)]
+pub struct Lexical {
+    /// The depth of the recursion, 1 in the outermost call.
+    pub depth: u64,
+    /// Its name.
+    pub name: String,
+    /// Its address at that depth.
+    pub address: u64,
+}
+
 /// A sub of the script.
 #[derive(Debug, Clone)]
 pub struct Sub {
@@ -83,6 +147,20 @@ pub struct Facts {
     pub values: HashMap<String, u64>,
     /// Globs.
     pub globs: HashMap<String, u64>,
+    /// Values with the number of their owners.
+    pub references: Vec<(u64, u64)>,
+    /// Numbers with a fraction, with their first bytes.
+    pub floats: Vec<(u64, Vec<u8>)>,
+    /// Arrays.
+    pub arrays: Vec<Array>,
+    /// Objects with their class.
+    pub objects: Vec<(u64, String)>,
+    /// C functions.
+    pub xsubs: Vec<u64>,
+    /// Lexical variables of `P5spyA::pads`.
+    pub lexicals: Vec<Lexical>,
+    /// Whether the perl knows `${^GLOBAL_PHASE}`.
+    pub phase: bool,
 }
 
 impl Facts {
@@ -113,6 +191,21 @@ impl Facts {
             "hv" => drop(self.hashes.insert(word(1)?, number(2)?)),
             "value" => drop(self.values.insert(word(1)?, number(2)?)),
             "glob" => drop(self.globs.insert(word(1)?, number(2)?)),
+            "references" => self.references.push((number(1)?, number(2)?)),
+            "float" => self.floats.push((number(1)?, first_bytes(words.get(2)?)?)),
+            "av" => self.arrays.push(Array {
+                av: number(1)?,
+                fill: number(2)?,
+                first: number(3)?,
+            }),
+            "object" => self.objects.push((number(1)?, word(2)?)),
+            "xsub" => self.xsubs.push(number(1)?),
+            "lexical" => self.lexicals.push(Lexical {
+                depth: PADS_DEPTH.checked_sub(number(1)?)?,
+                name: word(2)?,
+                address: number(3)?,
+            }),
+            "phase" => self.phase = number(1)? != 0,
             _ => return None,
         }
         Some(())
@@ -150,6 +243,12 @@ impl Facts {
     }
 }
 
+/// The first bytes of what `unpack 'H*'` gave: what is behind them may be padding.
+fn first_bytes(digits: &str) -> Option<Vec<u8>> {
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..16).step_by(2).map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +264,38 @@ mod tests {
             assert!(SCRIPT.contains(&format!("${name} = '{text}'")), "{name}");
         }
         assert!(SCRIPT.contains(&format!("do '{DONE_FILE}'")));
+        for text in UNFINISHED {
+            assert!(SCRIPT.contains(&format!("'{text}'")), "{text}");
+        }
+        for name in METHODS {
+            assert!(SCRIPT.contains(&format!("->{name}(")), "{name}");
+        }
+        for pattern in PATTERNS {
+            assert!(SCRIPT.contains(&format!("/{pattern}/")), "{pattern}");
+        }
+        for (sub, text) in EVALS {
+            assert!(
+                SCRIPT.contains(&format!("sub {sub} {{ eval '{text}'")),
+                "{sub}"
+            );
+        }
+    }
+
+    #[test]
+    fn variables_stand_on_their_lines() {
+        let first = "# line 501 \"p5spy-pads.pl\"\n";
+        let lines: Vec<&str> = SCRIPT.split_once(first).unwrap().1.lines().collect();
+        let line = |number: u64| lines[number as usize - 501].trim();
+        for (name, declared, next, last, after) in SCOPES {
+            assert!(line(declared).starts_with(&format!("my {name} =")), "{name}");
+            for number in [next, last].into_iter().chain(after) {
+                assert!(line(number).ends_with([';', '{']), "{number}");
+            }
+            assert!(after.is_none() || line(last + 1) == "}", "{name}");
+        }
+        assert!(SCRIPT.contains(&format!("our {OURS} =")));
+        assert!(SCRIPT.contains(&format!("my {CAPTURED} =")));
+        assert!(SCRIPT.contains(&format!("P5spyA::pads({});", PADS_DEPTH - 1)));
     }
 
     #[test]

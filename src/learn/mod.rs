@@ -3,10 +3,16 @@
 //!
 //! Everything that has two answers is an error: p5-spy does not guess.
 
+mod bodies;
 mod calibrate;
+mod calls;
 mod contexts;
 mod facts;
+mod globals;
+mod operands;
 mod ops;
+mod pads;
+mod regexes;
 mod snapshot;
 mod solution;
 mod values;
@@ -27,7 +33,8 @@ use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
 pub use calibrate::Start;
-use solution::{Solution, Unsolved};
+use solution::Solution;
+pub use solution::Unsolved;
 use std::path::{Path, PathBuf};
 use variables::Cells;
 
@@ -93,6 +100,8 @@ pub struct Learned {
     pub resolved: Resolved,
     /// Symbols that the file itself does not have.
     pub symbols: Vec<(String, Symbol)>,
+    /// What was not found, or in several places; some features do without it.
+    pub left_out: Vec<Unsolved>,
 }
 
 /// Learns the layout of a perl by running it. `flags` has the numbers that perl's
@@ -116,6 +125,7 @@ pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
     lab.prove(&bound)?;
     Ok(Learned {
         identity: lab.identity(&solution)?,
+        left_out: solution.left_out,
         resolved: Resolved {
             layout: solution.layout,
             bound,
@@ -202,7 +212,15 @@ impl<'a> Lab<'a> {
         values::solve(last, &self.run.facts, out)?;
         ops::solve(last, &self.run.facts, &numbers, out)?;
         let infos = contexts::solve(self.run, &numbers, out)?;
-        variables::solve(self.run, &numbers, infos, &self.maps, out)
+        let mut cells = variables::solve(self.run, &numbers, infos, &self.maps, out)?;
+        bodies::solve(last, &self.run.facts, &self.maps, out);
+        operands::solve(self.run, &numbers, out)?;
+        pads::solve(self.run, &numbers, out)?;
+        operands::in_pad(self.run, &numbers, out)?;
+        calls::solve(self.run, infos.room, out)?;
+        globals::solve(self.run, &numbers, out, &mut cells)?;
+        regexes::solve(self.run, &numbers, out, &mut cells)?;
+        Ok(cells)
     }
 
     /// Turns the cells into members of the interpreter, or where they are in the file's data into

@@ -6,7 +6,7 @@ use super::solution::{Solution, Unsolved, only};
 use crate::memory::Field;
 
 /// No op and no statement is larger.
-const OP: u64 = 128;
+pub const OP: u64 = 128;
 /// No planted sub has more ops.
 const CHAIN: usize = 64;
 
@@ -183,7 +183,7 @@ fn chain(
 }
 
 /// The addresses along a member, the first included.
-fn follow(s: &Snapshot, first: u64, member: u64) -> Vec<u64> {
+pub fn follow(s: &Snapshot, first: u64, member: u64) -> Vec<u64> {
     let step = |op: &u64| s.word(op.checked_add(member)?).filter(|n| s.contains(*n));
     std::iter::successors(Some(first), step)
         .take(CHAIN)
@@ -221,7 +221,8 @@ fn types(
     Err(Unsolved::new("op.op_type", 0))
 }
 
-fn op_type(s: &Snapshot, out: &Solution, op: u64) -> Option<u64> {
+/// The number of an op.
+pub fn op_type(s: &Snapshot, out: &Solution, op: u64) -> Option<u64> {
     out.read(s, op, "op", "op_type")
 }
 

@@ -94,6 +94,17 @@ impl Snapshot {
             .is_some_and(|b| b.split_last() == Some((&0, text.as_bytes())))
     }
 
+    /// Where `text` stands with a NUL behind it.
+    pub fn texts(&self, text: &str) -> Vec<u64> {
+        let finder = memchr::memmem::Finder::new(text);
+        let mut found = Vec::new();
+        for (start, bytes) in &self.ranges {
+            let places = finder.find_iter(bytes).map(|at| start + at as u64);
+            found.extend(places.filter(|at| self.has_text(*at, text)));
+        }
+        found
+    }
+
     /// Where each of the wanted words stands, aligned.
     pub fn places(&self, wanted: &HashSet<u64>) -> HashMap<u64, Vec<u64>> {
         let mut found: HashMap<u64, Vec<u64>> = HashMap::new();

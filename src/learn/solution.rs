@@ -34,6 +34,9 @@ pub fn only<T>(what: &'static str, candidates: Vec<T>) -> Result<T, Unsolved> {
     }
 }
 
+/// No array that is looked at has more elements.
+const MAX_ELEMENTS: u64 = 1000;
+
 /// Members and constants found so far.
 #[derive(Debug, Clone)]
 pub struct Solution {
@@ -41,6 +44,8 @@ pub struct Solution {
     pub layout: Layout,
     /// Bytes in an IV.
     pub iv_size: u8,
+    /// Members that only some features need, and that have no answer or more than one.
+    pub left_out: Vec<Unsolved>,
     abi: Abi,
 }
 
@@ -51,7 +56,15 @@ impl Solution {
             layout,
             abi,
             iv_size: 8,
+            left_out: Vec::new(),
         }
+    }
+
+    /// The only candidate for something that only some features need: without an answer it is
+    /// left out.
+    pub fn extra<T>(&mut self, what: &'static str, candidates: Vec<T>) -> Option<T> {
+        let answer = only(what, candidates);
+        answer.map_err(|left_out| self.left_out.push(left_out)).ok()
     }
 
     fn add(&mut self, structure: &str, name: &str, field: Field) {
@@ -132,6 +145,37 @@ impl Solution {
         }
     }
 
+    /// Where the text of a string is.
+    pub fn text_of(&self, s: &Snapshot, sv: u64) -> Option<u64> {
+        match self.get("xpv", "xpv_pv") {
+            Some(place) => s.word(s.word(sv)?.at(place)),
+            None => s.word(sv.at(self.get("sv", "sv_u")?)),
+        }
+    }
+
+    /// The elements of an array.
+    pub fn elements(&self, s: &Snapshot, av: u64) -> Option<Vec<u64>> {
+        if self.sv_type(s, av) != self.get_constant("SVt_PVAV") {
+            return None;
+        }
+        let count = self.read(s, s.word(av)?, "xpvav", "xav_fill")?;
+        let count = count.wrapping_add(1).min(MAX_ELEMENTS);
+        let start = self.array_of(s, av)?;
+        (0..count)
+            .map(|index| s.word(start.at(index * s.width())))
+            .collect()
+    }
+
+    /// An entry of a sub's padlist: 0 is the names, others are the pads by depth.
+    pub fn pad(&self, s: &Snapshot, cv: u64, depth: u64) -> Option<u64> {
+        let list = s.word(s.word(cv)?.at(self.get("xpvcv", "xcv_padlist")?))?;
+        let start = match self.get("padlist", "xpadl_alloc") {
+            Some(place) => s.word(list.at(place)),
+            None => self.array_of(s, list),
+        };
+        s.word(start?.at(depth.wrapping_mul(s.width())))
+    }
+
     /// `xhv_max` of a hash.
     pub fn hash_max(&self, s: &Snapshot, hv: u64) -> Option<u64> {
         self.read(s, s.word(hv)?, "xpvhv", "xhv_max")
@@ -139,12 +183,7 @@ impl Solution {
 
     /// True when the SV at that address is the string `text`.
     pub fn is_string(&self, s: &Snapshot, sv: u64, text: &str) -> bool {
-        let start = match self.get("xpv", "xpv_pv") {
-            Some(place) => s.word(sv).and_then(|body| s.word(body.checked_add(place)?)),
-            None => self
-                .get("sv", "sv_u")
-                .and_then(|o| s.word(sv.checked_add(o)?)),
-        };
+        let start = self.text_of(s, sv);
         start.is_some_and(|at| s.has_text(at, text))
     }
 }

@@ -19,7 +19,7 @@ pub fn solve(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unso
 }
 
 /// The offsets below `limit` at which every one of `items` passes.
-fn everywhere<T>(
+pub fn everywhere<T>(
     items: &[T],
     limit: u64,
     step: u64,

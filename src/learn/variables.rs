@@ -18,6 +18,8 @@ const MAX_TEMPORARIES: u64 = 256;
 /// Where the variables are: addresses in the calibrated process.
 #[derive(Debug, Clone, Default)]
 pub struct Cells {
+    /// Where the others may be.
+    pub near: Vec<(u64, u64)>,
     /// Address by the schema's name.
     pub cells: BTreeMap<&'static str, u64>,
     /// Bytes of those that are not pointers.
@@ -25,18 +27,20 @@ pub struct Cells {
 }
 
 impl Cells {
-    fn pointer(&mut self, name: &'static str, address: u64) {
+    /// A variable that is a pointer.
+    pub fn pointer(&mut self, name: &'static str, address: u64) {
         self.cells.insert(name, address);
     }
 
-    fn int(&mut self, name: &'static str, address: u64, size: u8) {
+    /// A variable that is an integer.
+    pub fn int(&mut self, name: &'static str, address: u64, size: u8) {
         self.cells.insert(name, address);
         self.sizes.insert(name, size);
     }
 }
 
 /// The stops whose innermost sub is known: its statement and the op that reads.
-const LEAVES: [(&str, &str); 8] = [
+pub const LEAVES: [(&str, &str); 8] = [
     ("deep", "P5spyA::n12"),
     ("five", "P5spyA::n12"),
     ("kinds", "P5spyA::noargs"),
@@ -90,12 +94,13 @@ pub fn solve(
     found.pointer("Iop", only("PL_op", of_leaf(|(_, op)| op)?)?);
     stacks(run, &near, &mut found)?;
     depths(run, &near, &mut found)?;
-    optional(run, &near, out, &mut found)?;
+    compiling(run, &near, &mut found)?;
+    found.near = near;
     Ok(found)
 }
 
 /// The cells that hold the wanted word at every stop of [`LEAVES`]; `near` limits where.
-fn cells(
+pub fn cells(
     run: &Calibration,
     near: &[(u64, u64)],
     wanted: impl Fn(&str) -> Option<u64>,
@@ -144,7 +149,7 @@ fn neighbourhood(
 }
 
 /// Words of a neighbourhood for which `holds` says yes.
-fn words(s: &Snapshot, near: &[(u64, u64)], step: u64, holds: impl Fn(u64) -> bool) -> Vec<u64> {
+pub fn words(s: &Snapshot, near: &[(u64, u64)], step: u64, holds: impl Fn(u64) -> bool) -> Vec<u64> {
     near.iter()
         .flat_map(|(a, b)| (a.next_multiple_of(step)..*b).step_by(step as usize))
         .filter(|address| holds(*address))
@@ -265,68 +270,12 @@ fn names_a_temporary(s: &Snapshot, near: &[(u64, u64)], cell: u64) -> bool {
     !words(s, near, s.width(), stack).is_empty()
 }
 
-/// `PL_compiling`, `PL_DBsub` and `PL_modglobal`.
-fn optional(
-    run: &Calibration,
-    near: &[(u64, u64)],
-    out: &Solution,
-    found: &mut Cells,
-) -> Result<(), Unsolved> {
-    let parse = run.stop("parse")?;
+/// `PL_compiling`: the statement while more of a file is awaited.
+fn compiling(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(), Unsolved> {
     let curcop = found.cells.get("Icurcop").copied().unwrap_or(0);
-    let compiling = parse.word(curcop).filter(|a| inside(near, *a));
+    let compiling = run.stop("parse")?.word(curcop);
+    let compiling = compiling.filter(|a| inside(near, *a));
     let compiling = compiling.ok_or(Unsolved::new("PL_compiling", 0))?;
     found.pointer("Icompiling", compiling);
-    let last = run.stop("last")?;
-    let glob = run.facts.globs.get("DB::sub").copied();
-    let debugger = words(last, near, last.width(), |a| {
-        glob.is_some() && last.word(a) == glob
-    });
-    if let Some(cell) = nearest(curcop, debugger) {
-        found.pointer("IDBsub", cell);
-    }
-    let deep = run.stop("deep")?;
-    let hashes = words(last, near, last.width(), |a| {
-        last.word(a).is_some_and(|hv| {
-            hv != 0
-                && deep.word(a) == Some(hv)
-                && out.sv_type(last, hv) == out.get_constant("SVt_PVHV")
-                && has_key(last, out, hv, &["Time::NVtime", "threads::_pool"])
-                // PL_strtab has every key of every hash.
-                && !has_key(last, out, hv, &["p5spyone"])
-        })
-    });
-    if let Some(cell) = nearest(curcop, hashes) {
-        found.pointer("Imodglobal", cell);
-    }
     Ok(())
-}
-
-/// What lies behind the interpreter may point to the same things; the variable is the nearest.
-fn nearest(curcop: u64, cells: Vec<u64>) -> Option<u64> {
-    cells.into_iter().min_by_key(|cell| cell.abs_diff(curcop))
-}
-
-fn has_key(s: &Snapshot, out: &Solution, hv: u64, prefixes: &[&str]) -> bool {
-    let max = out.hash_max(s, hv).unwrap_or(0);
-    let array = out.array_of(s, hv).unwrap_or(0);
-    let place = |member: &str| out.get("he", member).unwrap_or(0);
-    let (next, hek, key) = (
-        place("hent_next"),
-        place("hent_hek"),
-        out.get("hek", "hek_key").unwrap_or(0),
-    );
-    (0..=max.min(1 << 14)).any(|i| {
-        let first = s.word(array.wrapping_add(i * s.width())).unwrap_or(0);
-        std::iter::successors(Some(first), |e| s.word(e.wrapping_add(next)))
-            .take_while(|e| *e != 0)
-            .take(32)
-            .filter_map(|e| s.word(e.wrapping_add(hek)))
-            .any(|h| {
-                let at = h.wrapping_add(key);
-                prefixes
-                    .iter()
-                    .any(|p| s.bytes(at, p.len()) == Some(p.as_bytes()))
-            })
-    })
 }
