@@ -84,6 +84,30 @@ fn every_table_of_the_tree_keeps_its_contract() {
 }
 
 #[test]
+fn what_is_built_in_is_what_the_files_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("layouts");
+    let said = |set: &TableSet| -> Vec<_> {
+        let mut said: Vec<_> = set
+            .tables()
+            .map(|t| {
+                (
+                    t.name().to_owned(),
+                    format!("{:?} {:?}", t.identity(), t.layout()),
+                )
+            })
+            .collect();
+        said.sort();
+        said
+    };
+    // Read from the folder each is held against all that a table must be.
+    let (files, built_in) = (
+        TableSet::from_folder(&folder).unwrap(),
+        TableSet::embedded().unwrap(),
+    );
+    assert_eq!(said(&built_in), said(&files));
+}
+
+#[test]
 fn debug_information_and_table_are_the_same() {
     let (image, identity) = perl();
     if debug_file(&image).is_none() {
