@@ -99,7 +99,12 @@ fn arguments(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Un
     let own = own.unwrap_or_default();
     let of_caller = Expected {
         s: deep,
-        contexts: nest.iter().skip(1).copied().zip(own.iter().copied()).collect(),
+        contexts: nest
+            .iter()
+            .skip(1)
+            .copied()
+            .zip(own.iter().copied())
+            .collect(),
     };
     if let Some(place) = out.extra("context.blk_sub_savearray", of_caller.pointers(size)) {
         out.pointer("context", "blk_sub_savearray", place);
@@ -115,7 +120,12 @@ fn arguments(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Un
     if out.get_constant("CXp_HASARGS").is_some() {
         return Ok(());
     }
-    let with = ["P5spyB::block", "P5spyA::string", "P5spyB::again", "P5spyB::bare"];
+    let with = [
+        "P5spyB::block",
+        "P5spyA::string",
+        "P5spyB::again",
+        "P5spyB::bare",
+    ];
     let (with, without) = (
         contexts(run, kinds, room, out, &with),
         contexts(run, kinds, room, out, &["P5spyA::noargs"]),

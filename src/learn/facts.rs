@@ -287,7 +287,10 @@ mod tests {
         let lines: Vec<&str> = SCRIPT.split_once(first).unwrap().1.lines().collect();
         let line = |number: u64| lines[number as usize - 501].trim();
         for (name, declared, next, last, after) in SCOPES {
-            assert!(line(declared).starts_with(&format!("my {name} =")), "{name}");
+            assert!(
+                line(declared).starts_with(&format!("my {name} =")),
+                "{name}"
+            );
             for number in [next, last].into_iter().chain(after) {
                 assert!(line(number).ends_with([';', '{']), "{number}");
             }

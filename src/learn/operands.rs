@@ -12,22 +12,14 @@ use std::collections::{HashMap, HashSet};
 ///
 /// # Errors
 /// [`Unsolved`] when the script lacks a stop.
-pub fn solve(
-    run: &Calibration,
-    numbers: &Numbers<'_>,
-    out: &mut Solution,
-) -> Result<(), Unsolved> {
+pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     branches(run, numbers, out)?;
     values(run, numbers, out)
 }
 
 /// `op_other`: from there, but neither from the condition nor from what comes next, a call is
 /// reached.
-fn branches(
-    run: &Calibration,
-    numbers: &Numbers<'_>,
-    out: &mut Solution,
-) -> Result<(), Unsolved> {
+fn branches(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("last")?;
     let next = out.get("op", "op_next").unwrap_or(0);
     let cv = run.facts.sub("P5spyA::branches").map_or(0, |f| f.cv);
@@ -120,7 +112,10 @@ fn strings<'t>(
         None => {
             let place = out.get("sv", "sv_u").unwrap_or(0);
             for (cell, text) in cells {
-                found.entry(text).or_default().push(cell.wrapping_sub(place));
+                found
+                    .entry(text)
+                    .or_default()
+                    .push(cell.wrapping_sub(place));
             }
         }
         Some(place) => {
@@ -138,7 +133,11 @@ fn strings<'t>(
 }
 
 /// `op_padix`, in threaded builds: globs are in the pad of the sub.
-pub fn in_pad(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+pub fn in_pad(
+    run: &Calibration,
+    numbers: &Numbers<'_>,
+    out: &mut Solution,
+) -> Result<(), Unsolved> {
     let s = run.stop("last")?;
     let cv = run.facts.sub("P5spyA::ops").map_or(0, |f| f.cv);
     let pad = out.pad(s, cv, 1).and_then(|pad| out.elements(s, pad));

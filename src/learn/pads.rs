@@ -13,17 +13,18 @@ use std::collections::HashMap;
 const MAX_STRUCTURE: u64 = 64;
 
 /// Subs that are never called within themselves, with names in their pads and without.
-const PLAIN: [&str; 4] = ["P5spyA::n01", "P5spyB::n11", "P5spyA::ops", "P5spyA::closure"];
+const PLAIN: [&str; 4] = [
+    "P5spyA::n01",
+    "P5spyB::n11",
+    "P5spyA::ops",
+    "P5spyA::closure",
+];
 
 /// Solves for everything that leads to lexical variables.
 ///
 /// # Errors
 /// [`Unsolved`] when the script lacks a stop.
-pub fn solve(
-    run: &Calibration,
-    numbers: &Numbers<'_>,
-    out: &mut Solution,
-) -> Result<(), Unsolved> {
+pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("pads")?;
     let cv = |name: &str| run.facts.sub(name).map_or(0, |f| f.cv);
     if lists(s, run, out).is_none() {
@@ -40,7 +41,13 @@ pub fn solve(
     let statements = lines(s, out, numbers, cv("P5spyA::pads"));
     if out.get("padname", "xpadn_pv").is_some() {
         structures(s, run, out, &scopes, &closure);
-        ranges(s, out, &scopes, &statements, ("padname", "xpadn_low", "xpadn_high"));
+        ranges(
+            s,
+            out,
+            &scopes,
+            &statements,
+            ("padname", "xpadn_low", "xpadn_high"),
+        );
     } else if out.get("sv", "sv_u").is_some() {
         // Before 5.10 a number with a fraction and an integer tell.
         ranges(s, out, &scopes, &statements, ("xpvnv", "xlow", "xhigh"));
@@ -167,7 +174,10 @@ impl Names {
                     .collect::<Option<Vec<u64>>>()?
             }
         };
-        let known = SCOPES.iter().map(|(name, ..)| *name).chain([OURS, CAPTURED]);
+        let known = SCOPES
+            .iter()
+            .map(|(name, ..)| *name)
+            .chain([OURS, CAPTURED]);
         let mut found = HashMap::new();
         for text in known {
             let named = |name: &&u64| match out.get("padname", "xpadn_pv") {
@@ -178,7 +188,11 @@ impl Names {
                 None => out.is_string(s, **name, text),
             };
             if let Some(name) = names.iter().filter(|name| **name != 0).find(named) {
-                let at = if structures.is_some() { Some(*name) } else { s.word(*name) };
+                let at = if structures.is_some() {
+                    Some(*name)
+                } else {
+                    s.word(*name)
+                };
                 found.insert(text.to_owned(), at?);
             }
         }
@@ -219,9 +233,14 @@ fn ranges(
         Some((from..to.unwrap_or(from + 64)).contains(&value))
     };
     let value = |name: &str, o: u64| s.uint(names.get(name)?.at(o), 4).map(order);
-    let lows = everywhere(&SCOPES, MAX_STRUCTURE, 4, |(name, declared, next, ..), o| {
-        is_between(value(name, o)?, seq(*declared), Some(seq(*next)?))
-    });
+    let lows = everywhere(
+        &SCOPES,
+        MAX_STRUCTURE,
+        4,
+        |(name, declared, next, ..), o| {
+            is_between(value(name, o)?, seq(*declared), Some(seq(*next)?))
+        },
+    );
     let highs = everywhere(&SCOPES, MAX_STRUCTURE, 4, |(name, _, _, last, after), o| {
         let end = match after {
             Some(line) => Some(seq(*line)?),
@@ -275,10 +294,16 @@ fn structures(
         return;
     };
     let is_outer = |name: u64, o: u64| Some(s.uint(name.at(o), 1)? & outer != 0);
-    let known: Vec<Field> = ["xpadn_pv", "xpadn_ourstash", "xpadn_low", "xpadn_high", "xpadn_len"]
-        .iter()
-        .filter_map(|member| out.field("padname", member))
-        .collect();
+    let known: Vec<Field> = [
+        "xpadn_pv",
+        "xpadn_ourstash",
+        "xpadn_low",
+        "xpadn_high",
+        "xpadn_len",
+    ]
+    .iter()
+    .filter_map(|member| out.field("padname", member))
+    .collect();
     let is_known = |o: u64| {
         let mut fields = known.iter();
         fields.any(|f| (u64::from(f.offset)..f.end() as u64).contains(&o))

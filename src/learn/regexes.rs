@@ -106,7 +106,11 @@ fn through_pad(
                 })
             })
         };
-        found.extend(words(s, &cells.near, width, leads).into_iter().map(|cell| (o, cell)));
+        found.extend(
+            words(s, &cells.near, width, leads)
+                .into_iter()
+                .map(|cell| (o, cell)),
+        );
     }
     let regexes = |(o, cell): (u64, u64)| -> Option<Vec<Regex>> {
         let base = s.word(cell)?;

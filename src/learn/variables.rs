@@ -149,7 +149,12 @@ fn neighbourhood(
 }
 
 /// Words of a neighbourhood for which `holds` says yes.
-pub fn words(s: &Snapshot, near: &[(u64, u64)], step: u64, holds: impl Fn(u64) -> bool) -> Vec<u64> {
+pub fn words(
+    s: &Snapshot,
+    near: &[(u64, u64)],
+    step: u64,
+    holds: impl Fn(u64) -> bool,
+) -> Vec<u64> {
     near.iter()
         .flat_map(|(a, b)| (a.next_multiple_of(step)..*b).step_by(step as usize))
         .filter(|address| holds(*address))
