@@ -126,8 +126,16 @@ fn lexicals(frame: &Value) -> Vec<String> {
 
 #[test]
 fn every_frame_has_its_arguments_and_variables() {
+    everything_is_there("");
+    // With nothing but what is learned.
+    let empty = support::folder();
+    let layouts = support::text(empty.path());
+    everything_is_there(&format!("--no-cache --no-debug-info --layouts {layouts}"));
+}
+
+fn everything_is_there(options: &str) {
     let target = start(PROGRAM);
-    let frames = frames(&target, "-ll --values");
+    let frames = frames(&target, &format!("-ll --values {options}"));
     let names: Vec<&str> = frames.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
         "main::waiting",

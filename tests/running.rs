@@ -79,8 +79,12 @@ impl Seen {
 
 /// Looks at a program again and again while it runs.
 fn look(program: &str) -> Seen {
+    look_with(&sources(), program)
+}
+
+fn look_with(sources: &Sources, program: &str) -> Seen {
     let mut seen = None;
-    with_program(program, &mut |pid| seen = Some(watch(pid)));
+    with_program(program, &mut |pid| seen = Some(watch(pid, sources)));
     seen.unwrap()
 }
 
@@ -116,17 +120,30 @@ fn test_perl() -> PathBuf {
     std::env::var_os("P5SPY_TEST_PERL").map_or_else(|| support::PERL.into(), PathBuf::from)
 }
 
-fn attach(pid: i32) -> Target {
-    let sources = Sources {
+fn sources() -> Sources {
+    Sources {
         tables: TableSet::embedded().unwrap(),
         named: false,
         debug: Some(Default::default()),
         known: Known::default(),
         cache: None,
         learn: false,
-    };
+    }
+}
+
+/// Nothing is known but what is learned.
+fn learning() -> Sources {
+    Sources {
+        tables: TableSet::embedded().unwrap().flags_only(),
+        debug: None,
+        learn: true,
+        ..sources()
+    }
+}
+
+fn attach(pid: i32, sources: &Sources) -> Target {
     let process = Process::open(pid).unwrap();
-    Target::attach_patiently(process, &sources, &mut |_| {}, &mut || true).unwrap()
+    Target::attach_patiently(process, sources, &mut |_| {}, &mut || true).unwrap()
 }
 
 /// A program that does not move.
@@ -148,8 +165,8 @@ impl Drop for Stopped {
     }
 }
 
-fn watch(pid: i32) -> Seen {
-    let target = attach(pid);
+fn watch(pid: i32, sources: &Sources) -> Seen {
+    let target = attach(pid, sources);
     let thread = target.threads().unwrap()[0];
     let pads = target.perl.variables(thread.interpreter).pads();
     let mut stack = StackReader::new(&thread.variables);
@@ -323,6 +340,27 @@ fn ops_have_their_names_and_matches_their_patterns() {
     }
 }
 
+/// With a layout that was learned, as much is told as with any other.
+#[test]
+fn what_runs_is_seen_with_a_learned_layout_too() {
+    let spin = |program: &str| look_with(&learning(), program);
+    let seen = spin("my $as = ('a' x 22) . 'c'; print \"ready\\n\"; $as =~ /^(?:a|aa)+$/ while 1;");
+    seen.op("match", Some("^(?:a|aa)+$"));
+    let seen = spin(
+        "my $s = join ',', 1 .. 10000; my $k; print \"ready\\n\"; $s =~ s/[13579]+/$k++/ge while 1;",
+    );
+    seen.op("substcont", Some("[13579]+"));
+    if has("List::Util") {
+        for call in ["List::Util::sum(@n)", "$sum->(@n)", "C->total(@n)"] {
+            let seen = spin(&format!(
+                "use List::Util; my @n = 1 .. 20000; my $sum = \\&List::Util::sum;
+                 *C::total = $sum; print \"ready\\n\"; {call} while 1;"
+            ));
+            seen.xsubs(&["List::Util::sum"]);
+        }
+    }
+}
+
 #[test]
 fn a_waiting_program_says_what_it_waits_in() {
     let seen = look("print \"ready\\n\"; sysread STDIN, my $x, 1;");
@@ -380,7 +418,7 @@ fn damaged_memory_ends_in_an_answer() {
         print \"ready\\n\"; while (1) { $s =~ /(?:a|b)+x/; my @l = sort map { lc } $s, $y; } }
         called([1], { a => 1 }, 1.5, \\'x', 1 .. 5);";
     with_program(program, &mut |pid| {
-        let target = attach(pid);
+        let target = attach(pid, &sources());
         let thread = target.threads().unwrap()[0];
         let map = target.perl.variables(thread.interpreter);
         let (pads, main_cv) = (map.pads(), map.by_name("Imain_cv"));
