@@ -110,7 +110,7 @@ fn compiled(
             u32::try_from(seq).ok()
         });
         let first = seqs.next()?;
-        Some((first, seqs.last()?))
+        Some((first, seqs.next_back()?))
     };
     let Some((one, two)) = statements("P5spyA::late1").zip(statements("P5spyA::late2")) else {
         out.left_out.push(Unsolved::new("PL_cop_seqmax", 0));
