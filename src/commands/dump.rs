@@ -14,7 +14,8 @@ use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::locals::Wanted;
 use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Process, ThreadState, ThreadWatch, syscall_name};
+use crate::process::{Process, ThreadState, syscall_name};
+use crate::sampler::Beside;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -50,7 +51,10 @@ pub fn run(
     let mut threads = dumps.iter().flat_map(|d| &d.threads);
     if threads.all(|t| t.error.is_some()) {
         let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
-        bail!("no stack of process {} could be read", pids.join(", "));
+        bail!(
+            "no stack of process {} could be read: try again, or look for longer with p5-spy record",
+            pids.join(", ")
+        );
     }
     Ok(0)
 }
@@ -149,9 +153,10 @@ fn take(
             options.beyond,
             thread.pads,
         );
-        let state = ThreadWatch::new(pid, thread.os_tid).state();
-        let mut take = || {
-            let mut ids = patiently(target, &mut sampler, &mut names, &mut table)?;
+        let mut beside = Beside::new(pid, thread.os_tid);
+        let state = beside.state();
+        let mut take = |beside: &mut Beside| {
+            let mut ids = patiently(target, beside, &mut sampler, &mut names, &mut table)?;
             let machine = target.perl.identity.machine.as_deref();
             if let ThreadState::Idle(Some(number)) = state
                 && options.beyond == Beyond::Ops
@@ -164,8 +169,8 @@ fn take(
             Ok(shown(&ids, &table))
         };
         let taken = match wanted {
-            None => take(),
-            Some(wanted) => Bracket::new(target, &thread, wanted).frames(take),
+            None => take(&mut beside),
+            Some(wanted) => Bracket::new(target, &thread, wanted).frames(&mut beside, take),
         };
         let (frames, error) = match taken {
             Ok(frames) => (frames, None),
@@ -196,8 +201,9 @@ fn take(
     })
 }
 
-pub(super) fn patiently(
+fn patiently(
     target: &Target,
+    beside: &mut Beside,
     sampler: &mut ThreadSampler,
     names: &mut Names,
     table: &mut FrameTable,
@@ -205,7 +211,10 @@ pub(super) fn patiently(
     let deadline = Instant::now() + PATIENCE;
     loop {
         let context = target.name_context(0);
-        match sampler.take(context, target.db_sub, names, table, &mut || {}) {
+        beside.follow();
+        match sampler.take(context, target.db_sub, names, table, &mut || {
+            beside.follow()
+        }) {
             Ok(()) => break,
             Err(e) if Instant::now() >= deadline => return Err(e),
             Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),

@@ -12,6 +12,7 @@ use crate::perl::sample::SampleError;
 use crate::perl::stack::{StackError, StackReader, Variable};
 use crate::perl::unfinished::Doing;
 use crate::perl::walk::{RawStack, WalkRules};
+use crate::sampler::Beside;
 use std::time::{Duration, Instant};
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.
@@ -53,18 +54,20 @@ impl<'a> Bracket<'a> {
     /// does not rest for long enough.
     pub(super) fn frames(
         mut self,
-        mut take: impl FnMut() -> Result<Vec<FrameDump>, SampleError>,
+        beside: &mut Beside,
+        mut take: impl FnMut(&mut Beside) -> Result<Vec<FrameDump>, SampleError>,
     ) -> Result<Vec<FrameDump>, SampleError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.around(&mut take) {
+            beside.follow();
+            match self.around(|| take(beside)) {
                 Ok(frames) => return Ok(frames),
                 Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
                 Err(e) if Instant::now() >= deadline => {
                     warn(format!(
                         "no variables are shown: the program did not rest while they were read ({e})"
                     ));
-                    return take();
+                    return take(beside);
                 }
                 Err(_) => std::thread::sleep(Duration::from_micros(300)),
             }

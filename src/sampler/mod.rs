@@ -2,6 +2,7 @@
 //! target ends, execs, forks or grows threads.
 
 // The two are the benchmarks' too: their floor keeps the same schedule on the same CPU.
+mod beside;
 #[doc(hidden)]
 pub mod clock;
 #[cfg(target_os = "linux")]
@@ -11,6 +12,7 @@ mod load;
 mod scout;
 mod watched;
 
+pub use beside::Beside;
 pub use scout::Follow;
 
 use crate::attach::{AttachError, Target};
