@@ -1,4 +1,4 @@
-//! `/proc/PID/maps`: a line for each mapping.
+//! `/proc/PID/maps`: a line for each mapping. A name need not be UTF-8.
 
 use super::Mapping;
 use std::ffi::OsStr;
@@ -81,6 +81,35 @@ mod tests {
         assert!(heap.mapping.heap && heap.mapping.writable && heap.mapping.anonymous);
         assert_eq!(nameless.name, Path::new(""));
         assert_eq!(odd.name.as_os_str().as_bytes(), b"/tmp/\xff");
+    }
+
+    #[test]
+    fn another_parser_says_the_same() {
+        use std::io::{Read, Write};
+        let piped = std::process::Stdio::piped;
+        let mut cat = std::process::Command::new("cat");
+        let mut child = cat.stdin(piped()).stdout(piped()).spawn().unwrap();
+        let pid = child.id() as i32;
+        // Once it answers, its loader has made all mappings.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let text = std::fs::read(format!("/proc/{pid}/maps")).unwrap();
+        let theirs = proc_maps::get_process_maps(pid).unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        let ours = lines(&text).unwrap();
+        assert_eq!(ours.len(), theirs.len());
+        for (our, their) in ours.iter().zip(&theirs) {
+            let mapping = &our.mapping;
+            assert_eq!(mapping.start, their.start() as u64);
+            assert_eq!(mapping.end, (their.start() + their.size()) as u64);
+            assert_eq!(mapping.file_offset, their.offset as u64);
+            assert_eq!(mapping.writable, their.is_write());
+            assert_eq!(mapping.executable, their.is_exec());
+            assert_eq!(our.device, their.dev);
+            assert_eq!(our.inode, their.inode as u64);
+            assert_eq!(our.name, their.filename().unwrap_or(Path::new("")));
+        }
     }
 
     #[test]
