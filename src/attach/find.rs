@@ -170,10 +170,8 @@ impl Search<'_> {
         };
         for table in self.sources.tables.neighbours(identity) {
             // The last variables of an interpreter are where its build options put them, and
-            // stacks do not tell.
-            let mut layout = table
-                .layout()
-                .without(&["Icompiling", "IDBsub", "Imodglobal"]);
+            // stacks do not tell. `IDBsub` and `Imodglobal` are believed by what they lead to.
+            let mut layout = table.layout().without(&["Icompiling"]);
             self.sources.tables.add_flags(&mut layout, identity.version);
             let Ok(bound) = layout.bind() else { continue };
             let resolved = Resolved {

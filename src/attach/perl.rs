@@ -197,15 +197,19 @@ impl Perl {
         Some(ahead)
     }
 
-    /// `&DB::sub`, which wraps every call under a debugger; 0 where there is none.
+    /// `&DB::sub`, which wraps every call under a debugger; 0 where there is none. The variable is
+    /// believed when it leads to a glob of that name: it may be a neighbour's table that tells where
+    /// it is.
     pub fn debugger_sub(&self, memory: &dyn Memory, main: Interpreter) -> u64 {
         let reader = Reader::new(memory, self.identity.abi);
         let glob = self
             .variables(main)
             .by_name("IDBsub")
             .and_then(|v| reader.pointer(v.address).ok());
+        let context = self.name_context(memory, 0);
         glob.filter(|gv| *gv != 0)
-            .and_then(|gv| self.name_context(memory, 0).glob_cv(gv).ok())
+            .filter(|gv| context.glob_name(*gv).is_ok_and(|name| name == "DB::sub"))
+            .and_then(|gv| context.glob_cv(gv).ok())
             .unwrap_or(0)
     }
 

@@ -286,7 +286,10 @@ impl<'a> NameContext<'a> {
     }
 
     /// `Package::name` of a glob, aliases undone (gv_efullname, gv.c).
-    pub(super) fn glob_name(&self, gv: u64) -> Result<String, NameError> {
+    ///
+    /// # Errors
+    /// [`NameError`] where there is no glob.
+    pub fn glob_name(&self, gv: u64) -> Result<String, NameError> {
         let body = self.glob_body(gv)?;
         let gp = self.gp(gv, body)?;
         let egv = if gp == 0 {
