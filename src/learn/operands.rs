@@ -25,8 +25,10 @@ fn branches(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Res
     let cv = run.facts.sub("P5spyA::branches").map_or(0, |f| f.cv);
     let kinds = ["and", "or", "cond_expr"].map(|name| numbers.get(name));
     let call = numbers.get("entersub");
-    let branching: Vec<u64> = execution(s, out, cv)
-        .into_iter()
+    let ops = execution(s, out, cv);
+    let branching: Vec<u64> = ops
+        .iter()
+        .copied()
         .filter(|(_, number)| kinds.contains(&Some(*number)))
         .map(|(op, _)| op)
         .collect();
@@ -39,7 +41,13 @@ fn branches(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Res
             (over || called).then_some(called)
         })
     };
-    let found = everywhere(&branching, OP, s.width(), |op, o| {
+    // Ops stand close together, and one behind such an op may lead to the call, too.
+    let gap = |op: &u64| {
+        let behind = ops.iter().filter_map(|(other, _)| other.checked_sub(*op));
+        behind.filter(|gap| *gap > 0).min()
+    };
+    let size = branching.iter().filter_map(gap).fold(OP, u64::min);
+    let found = everywhere(&branching, size, s.width(), |op, o| {
         (o != next).then(|| calls(*op, s.word(op.at(o))?))?
     });
     if let Some(place) = out.extra("logop.op_other", found) {

@@ -308,7 +308,13 @@ fn structures(
         let mut fields = known.iter();
         fields.any(|f| (u64::from(f.offset)..f.end() as u64).contains(&o))
     };
-    let flags = everywhere(&own, MAX_STRUCTURE, 1, |(_, name), o| {
+    // The text of a name that is not captured stands right behind its structure (pad.h).
+    let start = out.get("padname", "xpadn_pv").unwrap_or(0);
+    let sizes = own
+        .iter()
+        .filter_map(|(_, name)| s.word(name.at(start))?.checked_sub(*name));
+    let size = sizes.fold(MAX_STRUCTURE, u64::min);
+    let flags = everywhere(&own, size, 1, |(_, name), o| {
         Some(!is_known(o) && !is_outer(*name, o)? && is_outer(captured, o)?)
     });
     if let Some(place) = out.extra("padname.xpadn_flags", flags) {
