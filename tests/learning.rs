@@ -9,7 +9,7 @@ use p5_spy::layout::{Cache, Layout, Origin, Table, TableSet};
 use p5_spy::learn::learn;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::{PERL, folder, run, spy, text};
+use support::{PERL, Target, folder, run, spy, text};
 
 /// Members that debug information lists and nobody can observe.
 fn is_unobservable(compiled: &Table, structure: &str, name: &str) -> bool {
@@ -57,19 +57,31 @@ fn differences(table: &Table, learned: &Layout) -> Vec<String> {
     found
 }
 
-/// The perls of the system, and those that the variable `P5SPY_TEST_PERL` names, separated by `:`.
+/// The perls that the variable `P5SPY_TEST_PERL` names, separated by `:`, else those of the system.
 fn perls() -> Vec<PathBuf> {
-    let named = std::env::var_os("P5SPY_TEST_PERL").unwrap_or_default();
-    let own = [PERL, "/usr/bin/debugperl"].map(PathBuf::from);
-    let named = std::env::split_paths(&named).filter(|p| p.is_file());
-    own.into_iter().chain(named).collect()
+    match std::env::var_os("P5SPY_TEST_PERL") {
+        Some(named) => std::env::split_paths(&named).collect(),
+        None => [PERL, "/usr/bin/debugperl"].map(PathBuf::from).into(),
+    }
 }
 
 #[test]
 fn what_is_learned_is_what_the_compiler_wrote_down() {
+    let debug = std::env::var("P5SPY_TEST_DEBUG_DIR").unwrap_or_default();
     for perl in perls() {
+        if !perl.is_file() {
+            loudly!("SKIPPED learning of {}: it is not there", perl.display());
+            continue;
+        }
+        // It may be started by a script.
+        let target = Target::of_perl(&perl, &["-e", "$| = 1; print qq(ready\n); sleep 100"]);
+        let pid = target.pid().to_string();
+        let mut words = vec!["layout-dump", "--no-cache", "--no-learn", "--pid", &pid];
+        if !debug.is_empty() {
+            words.extend(["--debug-dir", &debug]);
+        }
+        let dumped = run(&words);
         let perl = text(&perl);
-        let dumped = run(&["layout-dump", perl]);
         if !dumped.out.contains("offsets from DWARF") {
             loudly!("SKIPPED learning of {perl}: it has no debug information to be held against");
             continue;
@@ -80,7 +92,7 @@ fn what_is_learned_is_what_the_compiler_wrote_down() {
         let learned = learn(&Path::new(perl).into(), &TableSet::embedded().unwrap()).unwrap();
         let compiled = compiled.tables().next().unwrap();
         let differ = differences(compiled, &learned.resolved.layout);
-        assert_eq!(differ, Vec::<String>::new(), "{perl}");
+        assert!(differ.is_empty(), "{perl} differs: {}", differ.join("; "));
     }
 }
 

@@ -230,7 +230,12 @@ impl Target {
 
     /// The same with perl's whole command line.
     pub fn with_words(words: &[&str]) -> Self {
-        let mut child = Command::new(PERL)
+        Self::of_perl(Path::new(PERL), words)
+    }
+
+    /// The same with another perl.
+    pub fn of_perl(perl: &Path, words: &[&str]) -> Self {
+        let mut child = Command::new(perl)
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
