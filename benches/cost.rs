@@ -17,21 +17,16 @@
 #[path = "truth/mod.rs"]
 mod harness;
 
-use harness::contact::{Wanted, sample, sources, thread_cpu};
+use harness::contact::{Wanted, sample, sources};
+use harness::floor;
 use harness::perl::{Running, describe, number, perls, run_and_wait};
 use p5_spy::layout::Sources;
-use p5_spy::memory::{Batch, LiveMemory, Memory};
-use p5_spy::process::ThreadWatch;
-use p5_spy::sampler::clock::Clock;
-use p5_spy::sampler::coschedule::{CoSchedule, wake_at_once};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const TURN: Duration = Duration::from_secs(1);
-/// Where the floor looks for the target's CPU anew.
-const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
 /// What a target does.
 #[derive(Clone, Copy, PartialEq)]
@@ -82,47 +77,10 @@ fn start(perl: &str, folder: &Path, kind: Kind, depth: usize) -> (Running, std::
 
 /// CPU time per wake-up of a loop that does next to nothing.
 fn floor(pid: i32, rate: f64) -> f64 {
-    let address = first_readable(pid);
-    let work = move || {
-        wake_at_once();
-        let memory = LiveMemory::new(pid);
-        let mut watch = ThreadWatch::new(pid, pid);
-        let mut schedule = CoSchedule::new();
-        let mut batch = Batch::new();
-        let slot = batch.push(address, 64);
-        let started = Instant::now();
-        let mut clock = Clock::new(rate, started);
-        let mut follow_due = started;
-        let before = thread_cpu();
-        let mut count = 0u32;
-        while started.elapsed() < TURN {
-            if let Some(rest) = clock.due().checked_duration_since(Instant::now()) {
-                std::thread::sleep(rest);
-            }
-            let now = Instant::now();
-            clock.advance(now);
-            if now >= follow_due {
-                follow_due = now + FOLLOW_EVERY;
-                watch.cpu().map(|cpu| schedule.follow(cpu));
-            }
-            memory.fill(&mut batch).expect("the target runs");
-            batch.bytes(slot).expect("64 bytes");
-            count += 1;
-        }
-        (thread_cpu() - before).as_secs_f64() * 1e6 / f64::from(count)
-    };
-    std::thread::spawn(work).join().expect("the floor")
-}
-
-/// Some memory of the process.
-fn first_readable(pid: i32) -> u64 {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("maps");
-    let heap = maps
-        .lines()
-        .find(|l| l.ends_with("[heap]"))
-        .expect("a heap");
-    let start = heap.split('-').next().expect("a range");
-    u64::from_str_radix(start, 16).expect("an address")
+    let until = Instant::now() + TURN;
+    let work = move || floor::run(pid, rate, || Instant::now() < until);
+    let (cpu, count) = std::thread::spawn(work).join().expect("the floor");
+    cpu.as_secs_f64() * 1e6 / f64::from(count)
 }
 
 fn turn(pid: i32, sources: &Sources, path: &Path, rate: f64) -> (f64, f64) {

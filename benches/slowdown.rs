@@ -1,13 +1,16 @@
 //! What does being recorded cost a program? A program that only computes does the same piece of
-//! work (about a second) alone and while the release binary records it at 100 and at 1000 samples
-//! per second; the three take turns in random order, all in one process.
+//! work (about a second) alone, while the release binary records it at 100 and at 1000 samples per
+//! second, and while a loop that only wakes up and reads 64 bytes does so as often; they take turns in
+//! random order, all in one process.
 //!
 //! Three measures, each as the median with a 95 % interval:
 //! - wall time, which is what a user sees, and which a busy machine drowns in noise; and
 //! - the program's own CPU time, for what being interrupted costs beside the interruption itself:
 //!   both as ratios of neighbours;
-//! - p5-spy's CPU time as a part of the program's meanwhile: as the two share a CPU, this is what the
-//!   program waits on a machine that does nothing else.
+//! - the recorder's CPU time as a part of the program's meanwhile: as the two share a CPU, this is what
+//!   the program waits on a machine that does nothing else.
+//!
+//! The loop shows what of these is the price of waking up on this machine.
 //!
 //! `cargo bench --bench slowdown`, with
 //! - `P5SPY_SLOWDOWN_ROUNDS`: turns of each, 15 unless told,
@@ -23,6 +26,8 @@ mod harness;
 use harness::perl::{Running, describe, number, perls, run_and_wait};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = r#"$| = 1; alarm 7200;
@@ -41,11 +46,51 @@ struct Took {
     ours: f64,
 }
 
+/// Who looks at the program.
+#[derive(Clone, Copy, PartialEq)]
+enum Who {
+    P5spy,
+    Floor,
+}
+
 /// A recording that runs.
-struct Recorder(std::process::Child);
+enum Recorder {
+    P5spy(std::process::Child),
+    Floor {
+        stop: Arc<AtomicBool>,
+        tid: i32,
+        thread: Option<std::thread::JoinHandle<()>>,
+    },
+}
 
 impl Recorder {
-    fn start(pid: i32, rate: u32) -> Self {
+    fn start(who: Who, pid: i32, rate: u32) -> Self {
+        match who {
+            Who::P5spy => Self::p5spy(pid, rate),
+            Who::Floor => Self::floor(pid, rate),
+        }
+    }
+
+    fn floor(pid: i32, rate: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let (tell, tid) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            // SAFETY: gettid has no preconditions.
+            let tid = unsafe { libc::gettid() };
+            tell.send(tid).expect("somebody listens");
+            harness::floor::run(pid, f64::from(rate), || !told.load(Ordering::Relaxed));
+        });
+        let tid = tid.recv().expect("it runs");
+        std::thread::sleep(Duration::from_millis(50));
+        Recorder::Floor {
+            stop,
+            tid,
+            thread: Some(thread),
+        }
+    }
+
+    fn p5spy(pid: i32, rate: u32) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_p5-spy"))
             .args(["record", "-f", "collapsed", "-o", "/dev/null", "--pid"])
             .arg(pid.to_string())
@@ -54,21 +99,27 @@ impl Recorder {
             .stderr(Stdio::null())
             .spawn()
             .expect("p5-spy starts");
-        let recorder = Recorder(child);
         // It samples on its second thread.
-        let tasks = format!("/proc/{}/task", recorder.0.id());
+        let tasks = format!("/proc/{}/task", child.id());
         let deadline = Instant::now() + Duration::from_secs(20);
         while std::fs::read_dir(&tasks).map_or(0, Iterator::count) < 2 {
             assert!(Instant::now() < deadline, "p5-spy does not sample");
             std::thread::sleep(Duration::from_millis(5));
         }
         std::thread::sleep(Duration::from_millis(50));
-        recorder
+        Recorder::P5spy(child)
     }
 
     /// CPU seconds of all its threads.
     fn cpu(&self) -> f64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).expect("it runs");
+        match self {
+            Recorder::P5spy(child) => Self::cpu_of_all(child.id()),
+            Recorder::Floor { tid, .. } => run_and_wait(*tid).0 as f64 / 1e9,
+        }
+    }
+
+    fn cpu_of_all(pid: u32) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
         let of = |task: std::fs::DirEntry| {
             let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let run = text.split(' ').next().and_then(|n| n.parse::<f64>().ok());
@@ -80,9 +131,17 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        // SAFETY: kill has no memory effects.
-        unsafe { libc::kill(self.0.id() as i32, libc::SIGINT) };
-        let _ = self.0.wait();
+        match self {
+            Recorder::P5spy(child) => {
+                // SAFETY: kill has no memory effects.
+                unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+                let _ = child.wait();
+            }
+            Recorder::Floor { stop, thread, .. } => {
+                stop.store(true, Ordering::Relaxed);
+                thread.take().map(std::thread::JoinHandle::join);
+            }
+        }
     }
 }
 
@@ -119,21 +178,30 @@ fn slowdown(perl: &str, rounds: usize) -> usize {
     let mut running = Running::start(perl, &path, &[]);
     let calibration = piece(&mut running, 300, None);
     let work = (300.0 * 1.2 / calibration.cpu) as u64;
-    let rates = [100, 1000];
-    let mut ratios = [const { Vec::<Took>::new() }; 2];
+    let arms = [
+        (Who::P5spy, 100),
+        (Who::Floor, 100),
+        (Who::P5spy, 1000),
+        (Who::Floor, 1000),
+    ];
+    let mut ratios = [const { Vec::<Took>::new() }; 4];
     for _ in 0..rounds {
-        let mut order: Vec<Option<usize>> = vec![None, Some(0), Some(1)];
+        let mut order: Vec<Option<usize>> = std::iter::once(None)
+            .chain((0..arms.len()).map(Some))
+            .collect();
         fastrand::shuffle(&mut order);
-        let mut took = [None; 3];
+        let mut took = [None; 5];
         for which in order {
-            let recorder = which.map(|w| Recorder::start(running.pid(), rates[w]));
+            let recorder = which
+                .map(|w| arms[w])
+                .map(|(who, rate)| Recorder::start(who, running.pid(), rate));
             let result = piece(&mut running, work, recorder.as_ref());
             took[which.map_or(0, |w| w + 1)] = Some(result);
         }
-        let [Some(alone), one, two] = took else {
+        let [Some(alone), others @ ..] = took else {
             unreachable!("each had its turn");
         };
-        for (ratios, with) in ratios.iter_mut().zip([one, two]) {
+        for (ratios, with) in ratios.iter_mut().zip(others) {
             let with = with.expect("each had its turn");
             ratios.push(Took {
                 wall: with.wall / alone.wall,
@@ -144,17 +212,22 @@ fn slowdown(perl: &str, rounds: usize) -> usize {
     }
     let mut broken = 0;
     println!("rate/s  measure                     slowdown  95 % interval");
-    for ((rate, ratios), bar) in rates.iter().zip(&ratios).zip([1.0, 3.0]) {
+    for ((who, rate), ratios) in arms.into_iter().zip(&ratios) {
+        let bar = if rate == 100 { 1.0 } else { 3.0 };
         type Measure = fn(&Took) -> f64;
-        let measures: [(&str, Measure); 3] = [
-            ("wall time", |t| t.wall),
-            ("its own CPU time", |t| t.cpu),
-            ("p5-spy's CPU time", |t| t.ours),
+        let measures: [(&str, &str, Measure); 3] = [
+            ("wall time", "  wall time, by the loop", |t| t.wall),
+            ("its own CPU time", "  its own, by the loop", |t| t.cpu),
+            ("p5-spy's CPU time", "  the loop's CPU time", |t| t.ours),
         ];
-        for (name, measure) in measures {
+        for (name, of_loop, measure) in measures {
             let percent = |ratio: f64| (ratio - 1.0) * 100.0;
             let (median, low, high) = interval(ratios.iter().map(measure).collect());
             let [median, low, high] = [median, low, high].map(percent);
+            if who == Who::Floor {
+                println!("{rate:6}  {of_loop:26} {median:8.2} %  {low:6.2} … {high:5.2} %");
+                continue;
+            }
             broken += usize::from(low > bar);
             let verdict = match (low > bar, median > bar) {
                 (true, _) => format!("BROKEN: more than {bar} %"),

@@ -4,6 +4,7 @@
 
 pub mod contact;
 pub mod distance;
+pub mod floor;
 pub mod frozen;
 pub mod perl;
 pub mod programs;
