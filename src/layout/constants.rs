@@ -71,7 +71,7 @@ pub(super) fn parse_flags(text: &str, path: &Path) -> Result<Vec<FlagSet>, Table
 pub fn embedded_flag_sets() -> Result<Vec<FlagSet>, TableError> {
     // That every name is known is for a test to check, which has more time.
     let file: File = parse_built_in(
-        include_str!(concat!(env!("OUT_DIR"), "/layouts/flags.toml")),
+        include_str!(concat!(env!("OUT_DIR"), "/flags.toml")),
         Path::new("layouts/flags.toml"),
     )?;
     Ok(file.set)

@@ -5,14 +5,21 @@ use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::table::{Match, Table, TableError};
 use crate::memory::Abi;
 use crate::perl::identity::{Identity, Version};
-use include_dir::{Dir, include_dir};
-use memchr::memmem::Finder;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The tables, as the build has translated them (build.rs), and what each is for.
-static EMBEDDED: Dir<'static> = include_dir!("$OUT_DIR/layouts");
-static HEADS: Dir<'static> = include_dir!("$OUT_DIR/heads");
+/// A table as the build has translated it (build.rs).
+#[derive(Debug)]
+struct BuiltIn {
+    name: &'static str,
+    /// Revision and version of the perl that it is for.
+    series: (u8, u8),
+    /// What it is for, and the whole table.
+    head: &'static str,
+    json: &'static str,
+}
+
+static EMBEDDED: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 
 /// A table of a set. Those that are built in are parsed only when one of their series is asked
 /// for: there are many, and an attach must be quick.
@@ -20,9 +27,7 @@ static HEADS: Dir<'static> = include_dir!("$OUT_DIR/heads");
 enum Entry {
     Loaded(Box<Table>),
     BuiltIn {
-        path: &'static Path,
-        head: &'static [u8],
-        json: &'static [u8],
+        file: &'static BuiltIn,
         target: OnceLock<Option<Box<Match>>>,
         parsed: OnceLock<Option<Box<Table>>>,
     },
@@ -32,12 +37,10 @@ impl Entry {
     fn table(&self) -> Option<&Table> {
         match self {
             Entry::Loaded(table) => Some(table),
-            Entry::BuiltIn {
-                path, json, parsed, ..
-            } => parsed
+            Entry::BuiltIn { file, parsed, .. } => parsed
                 .get_or_init(|| {
-                    let json = std::str::from_utf8(json).ok()?;
-                    Some(Box::new(Table::built_in(json, path).ok()?))
+                    let table = Table::built_in(file.json, Path::new(file.name));
+                    Some(Box::new(table.ok()?))
                 })
                 .as_deref(),
         }
@@ -47,40 +50,18 @@ impl Entry {
     fn target(&self) -> Option<&Match> {
         match self {
             Entry::Loaded(table) => Some(&table.target),
-            Entry::BuiltIn { head, target, .. } => target
-                .get_or_init(|| serde_json::from_slice(head).ok())
+            Entry::BuiltIn { file, target, .. } => target
+                .get_or_init(|| serde_json::from_str(file.head).ok())
                 .as_deref(),
         }
     }
 
     /// False only when it is certain that the table is for another series.
-    fn may_be_of(&self, series: &Series) -> bool {
+    fn may_be_of(&self, version: Version) -> bool {
         match self {
             Entry::Loaded(_) => true,
-            Entry::BuiltIn { head, .. } => series.may_be_of(head),
+            Entry::BuiltIn { file, .. } => file.series == (version.revision, version.version),
         }
-    }
-}
-
-/// Looks for the version in the head of a table.
-struct Series {
-    line: Finder<'static>,
-    /// How the version begins, such as `5.36.`.
-    numbers: String,
-}
-
-impl Series {
-    fn of(version: Version) -> Self {
-        Series {
-            line: Finder::new("\"version\":\""),
-            numbers: format!("{}.{}.", version.revision, version.version),
-        }
-    }
-
-    fn may_be_of(&self, text: &[u8]) -> bool {
-        let found = self.line.find(text);
-        let version = found.and_then(|at| text.get(at + self.line.needle().len()..));
-        version.is_none_or(|text| text.starts_with(self.numbers.as_bytes()))
     }
 }
 
@@ -105,17 +86,12 @@ impl TableSet {
             source: "the built-in tables".into(),
             ..TableSet::default()
         };
-        for file in EMBEDDED.files() {
-            if let Some(head) = HEADS.get_file(file.path()) {
-                set.tables.push(Entry::BuiltIn {
-                    path: file.path(),
-                    head: head.contents(),
-                    json: file.contents(),
-                    target: OnceLock::new(),
-                    parsed: OnceLock::new(),
-                });
-            }
-        }
+        set.tables
+            .extend(EMBEDDED.iter().map(|file| Entry::BuiltIn {
+                file,
+                target: OnceLock::new(),
+                parsed: OnceLock::new(),
+            }));
         Ok(set)
     }
 
@@ -172,10 +148,9 @@ impl TableSet {
 
     /// The tables of one series, such as 5.36.
     fn of_series(&self, version: Version) -> impl Iterator<Item = &Table> {
-        let series = Series::of(version);
         self.tables
             .iter()
-            .filter(move |entry| entry.may_be_of(&series))
+            .filter(move |entry| entry.may_be_of(version))
             .filter_map(Entry::table)
     }
 
@@ -199,11 +174,10 @@ impl TableSet {
     /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
     pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
         let distance = |t: &Match| t.version.subversion.abs_diff(identity.version.subversion);
-        let series = Series::of(identity.version);
         let fitting: Vec<(&Entry, u8)> = self
             .tables
             .iter()
-            .filter(|entry| entry.may_be_of(&series))
+            .filter(|entry| entry.may_be_of(identity.version))
             .filter_map(|entry| Some((entry, entry.target()?)))
             .filter(|(_, target)| target.differences(identity).is_empty())
             .map(|(entry, target)| (entry, distance(target)))

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 /// The probe every interpreter must pass.
 /// The build has translated it into JSON (build.rs).
-const INTERPRETER: &str = include_str!(concat!(env!("OUT_DIR"), "/probes/interpreter.toml"));
+const INTERPRETER: &str = include_str!(concat!(env!("OUT_DIR"), "/interpreter.toml"));
 
 /// A probe file that cannot be used.
 #[derive(Debug, thiserror::Error)]
