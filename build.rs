@@ -10,7 +10,6 @@ fn main() {
         translate(folder);
     }
     println!("cargo:rerun-if-env-changed=P5SPY_DYNAMIC");
-    println!("cargo:rustc-check-cfg=cfg(starts_itself)");
     let is = |key: &str, value: &str| var(key).is_ok_and(|v| v == value);
     if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
         // The unwinder from libgcc_eh.a instead of libgcc_s.so: one library less to load, which is
@@ -65,7 +64,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// The C compiler, which links, finds what a static program is made of.
 fn has_static_libc() -> bool {
-    ["libc.a", "libgcc_eh.a", "rcrt1.o"].iter().all(|name| {
+    ["libc.a", "libgcc_eh.a", "crtbeginT.o"].iter().all(|name| {
         let asked = Command::new("cc")
             .arg(format!("-print-file-name={name}"))
             .output();
@@ -93,10 +92,10 @@ fn link_statically() {
         }
     }
     println!("cargo:rustc-link-arg-bins=-L{folder}");
-    println!("cargo:rustc-link-arg-bins=-static-pie");
-    // A weak symbol that nobody defines is to be 0, and not where the program is loaded.
+    println!("cargo:rustc-link-arg-bins=-static");
+    // Where it moves itself when it starts, each of thousands of constants that hold an address is
+    // written to, which takes a tenth of a dump.
+    println!("cargo:rustc-link-arg-bins=-no-pie");
+    // A weak symbol that nobody defines is to be 0; nobody looks for it later.
     println!("cargo:rustc-link-arg-bins=-Wl,-z,nodynamic-undefined-weak");
-    // src/start.rs.
-    println!("cargo:rustc-link-arg-bins=-Wl,-e,p5_spy_start");
-    println!("cargo:rustc-cfg=starts_itself");
 }

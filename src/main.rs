@@ -1,8 +1,5 @@
 //! The command `p5-spy`: parses the command line, runs the job, reports what went wrong.
 
-#[cfg(starts_itself)]
-mod start;
-
 use p5_spy::cli::{Order, Surroundings};
 use std::process::ExitCode;
 

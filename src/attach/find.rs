@@ -70,20 +70,18 @@ pub fn perl(
             path: image.path().to_owned(),
             pid,
         })?;
-    let trusted = process.trusts(&file);
     let mut sources = sources.clone();
     if let Some(debug) = &mut sources.debug {
         debug.root = process.through_root(std::path::Path::new("/"));
     }
-    if !trusted {
-        // What another user could have written is neither run nor remembered.
+    // What another user could have written is neither run nor remembered.
+    if sources.cache.is_some() && !process.trusts(&file) {
         sources.cache = None;
     }
     let search = Search {
         process,
         memory,
         file: &file,
-        trusted,
         sources: &sources,
     };
     let image = Box::new(image);
@@ -101,8 +99,6 @@ struct Search<'a> {
     process: Process,
     memory: &'a Arc<dyn Memory>,
     file: &'a MappedFile,
-    /// The file can only have been written by root or by the user that runs p5-spy.
-    trusted: bool,
     sources: &'a Sources,
 }
 
@@ -221,7 +217,7 @@ impl Search<'_> {
             ));
             return None;
         };
-        if !self.trusted || !self.process.trusts_path(&program) {
+        if !self.process.trusts(self.file) || !self.process.trusts_path(&program) {
             warn(format!(
                 "its layout was not learned, as that means to run {}, which is not root's or yours, or is in another container. If you trust it: p5-spy layout-learn {} -o FOLDER/NAME.toml, then --layouts FOLDER",
                 program.display(),

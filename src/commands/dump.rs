@@ -35,8 +35,13 @@ pub fn run(
     let mut dumps = Vec::new();
     let mut folders = Vec::new();
     for pid in pids {
-        folders.extend(folder(*pid));
-        match dump(*pid, looked_at(show), locals, &sources) {
+        let taken = Process::open(*pid).map_err(Into::into).and_then(|process| {
+            if !json && !show.full_filenames {
+                folders.extend(folder(process));
+            }
+            dump(process, looked_at(show), locals, &sources)
+        });
+        match taken {
             Ok(dump) => dumps.push(dump),
             Err(e) if pids.len() == 1 => return Err(e),
             Err(e) => warn(format!("{e:#}")),
@@ -60,12 +65,11 @@ pub fn run(
 }
 
 fn dump(
-    pid: i32,
+    process: Process,
     options: NameOptions,
     locals: Option<Locals>,
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
-    let process = Process::open(pid)?;
     let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
     let wanted = locals.and_then(|choice| wanted(choice, &target));
     let taken = take(&target, options, wanted);

@@ -157,8 +157,8 @@ fn print(bytes: &[u8]) -> std::io::Result<()> {
 
 /// The folder that a process works in, written like names of files, so that the one can be cut off
 /// the other.
-fn folder(pid: i32) -> Option<String> {
-    let folder = Process::open(pid).ok()?.working_folder()?;
+fn folder(process: Process) -> Option<String> {
+    let folder = process.working_folder()?;
     Some(crate::text::from_utf8(
         folder.as_os_str().as_encoded_bytes(),
     ))

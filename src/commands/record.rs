@@ -9,7 +9,7 @@ use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats::{self, own_cpu_time};
 use crate::output::write_whole;
-use crate::process::{Child, Streams};
+use crate::process::{Child, Process, Streams};
 use crate::profile::{About, Filter, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use anyhow::{Context, bail};
@@ -223,7 +223,10 @@ fn about(settings: &Settings, session: &Session) -> About {
         made_by: concat!("p5-spy ", env!("CARGO_PKG_VERSION")).into(),
         title: session.title.clone(),
         perl: perl.unwrap_or_default(),
-        folder: folder(session.pid()).unwrap_or_default(),
+        folder: Process::open(session.pid())
+            .ok()
+            .and_then(folder)
+            .unwrap_or_default(),
         rate: settings.sampling.rate,
         idle: settings.sampling.idle,
         ops: settings.show.ops,

@@ -4,7 +4,7 @@ use super::session::{Opening, Session, final_status, follow, joined, require_ter
 use super::signals::{Request, Requests};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
-use crate::process::{Child, Streams};
+use crate::process::{Child, Process, Streams};
 use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::top::{About, View, Wish};
@@ -123,7 +123,12 @@ fn watch(
         perl: perls.join(", "),
         rate: sampling.rate,
         idle: sampling.idle,
-        folders: (!shown.full_filenames).then(|| roots.iter().filter_map(|p| folder(*p)).collect()),
+        folders: (!shown.full_filenames).then(|| {
+            roots
+                .iter()
+                .filter_map(|p| folder(Process::open(*p).ok()?))
+                .collect()
+        }),
     };
     let recording = Mutex::new(Recording::<Fresh>::default());
     let control = sampler::Control::default();

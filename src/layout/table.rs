@@ -5,10 +5,11 @@ use super::{Layout, Origin, Resolved};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The version of the file format; tables of another are refused.
@@ -132,14 +133,42 @@ pub struct Made {
     pub from: String,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected an offset, or { offset = …, size = … } with shift and bits for a bit-field"
-)]
+#[derive(Debug, Clone, Copy)]
 enum Value {
     Offset(u32),
     Member(Member),
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ValueVisitor)
+    }
+}
+
+/// An untagged enumeration would try one kind after the other, which takes longer than the rest of a
+/// table.
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an offset, or { offset = …, size = … } with shift and bits for a bit-field")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        let offset = u32::try_from(number).ok().map(Value::Offset);
+        offset.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        let offset = u32::try_from(number).ok().map(Value::Offset);
+        offset.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        Member::deserialize(MapAccessDeserializer::new(map)).map(Value::Member)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
