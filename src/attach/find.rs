@@ -12,15 +12,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The mapped file that defines an interpreter: the program itself, else whichever library does.
+/// The mapped file that defines an interpreter: `program` itself, else whichever library does.
 ///
 /// # Errors
 /// [`AttachError::NotPerl`], or what kept the files from being read.
 pub fn find_perl(
     process: Process,
+    program: &Path,
     files: &[MappedFile],
 ) -> Result<(Image, MappedFile), AttachError> {
-    let program = process.executable()?;
     let mut ordered: Vec<&MappedFile> = files.iter().collect();
     // The program is the likeliest; the order decides nothing but the speed.
     ordered.sort_by_key(|f| f.path != program);
@@ -57,12 +57,13 @@ pub fn find_perl(
 /// [`AttachError`].
 pub fn perl(
     process: Process,
+    program: &Path,
     memory: &Arc<dyn Memory>,
     files: &[MappedFile],
     sources: &Sources,
     warn: &mut dyn FnMut(String),
 ) -> Result<(Perl, MappedFile), AttachError> {
-    let (image, file) = find_perl(process, files)?;
+    let (image, file) = find_perl(process, program, files)?;
     let pid = process.pid();
     let bias = image
         .load_bias(&file.maps)
@@ -72,7 +73,7 @@ pub fn perl(
         })?;
     let mut sources = sources.clone();
     if let Some(debug) = &mut sources.debug {
-        debug.root = process.through_root(std::path::Path::new("/"));
+        debug.root = process.through_root(Path::new("/"));
     }
     // What another user could have written is neither run nor remembered.
     if sources.cache.is_some() && !process.trusts(&file) {

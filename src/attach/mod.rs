@@ -74,7 +74,7 @@ impl Target {
     ) -> Result<Self, AttachError> {
         let (files, maps) = process.programs_and_mappings()?;
         let program = process.executable()?;
-        let (perl, file) = find::perl(process, &memory, &files, sources, warn)?;
+        let (perl, file) = find::perl(process, &program, &memory, &files, sources, warn)?;
         let kin = Kin::new(Arc::new(perl), program, file);
         let mut target = Target::like(process, memory, kin);
         let main = target.main_interpreter()?;

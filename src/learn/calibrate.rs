@@ -152,7 +152,8 @@ impl Calibration {
     fn abi(&mut self) -> Result<Abi, LearnError> {
         if self.perl.is_none() {
             let files = self.process.mapped_programs()?;
-            self.perl = Some(find_perl(self.process, &files).map_err(Box::new)?);
+            let program = self.process.executable()?;
+            self.perl = Some(find_perl(self.process, &program, &files).map_err(Box::new)?);
         }
         let found = self.perl.as_ref().map(|(image, _)| image.abi());
         found.ok_or(LearnError::Read(ReadError::NoSuchProcess))

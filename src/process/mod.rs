@@ -106,6 +106,8 @@ pub struct Process {
 
 /// The kernel marks a mapped file that is gone this way.
 const DELETED: &str = " (deleted)";
+/// More than most of these files hold: to enlarge what one is read into costs further reads.
+const ENOUGH: usize = 16 << 10;
 /// No list of mappings, of which there are at most some ten thousands, is longer.
 const LONGEST: u64 = 256 << 20;
 
@@ -156,7 +158,7 @@ impl Process {
     /// What the kernel writes into a file of the process when it is read. Its size says nothing, and
     /// asking for it costs as much as reading.
     fn bytes_of(self, name: &str) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(4096);
+        let mut bytes = Vec::with_capacity(ENOUGH);
         let file = File::open(format!("/proc/{}/{name}", self.pid))?;
         file.take(LONGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
