@@ -497,7 +497,7 @@ fn nested(folder: &std::path::Path) -> Target {
     let script = file(
         folder,
         "nested.pl",
-        "alarm 120; $| = 1;\nsub inner { 1 for 1 .. 1000 }\nsub outer { inner(); inner() }\nprint qq(ready\\n);\nouter() while 1;\n",
+        "alarm 120; $| = 1;\nsub inner { 1 for 1 .. 100_000 }\nsub outer { inner(); inner() }\nprint qq(ready\\n);\nouter() while 1;\n",
     );
     Target::with_words(&[text(&script)])
 }
@@ -556,7 +556,7 @@ fn every_key_does_what_the_help_says() {
     // Looked at closely: the inner sub is on top; its caller, its source, and back.
     terminal.press(b"\r");
     terminal.until("called by");
-    terminal.until("2 sub inner { 1 for 1 .. 1000 }");
+    terminal.until("2 sub inner { 1 for 1 .. 100_000 }");
     terminal.until("100.0% main::outer");
     terminal.press(b"\r");
     terminal.until("main::outer  ");

@@ -217,6 +217,14 @@ rest() for 1 .. 3;
 work(\\&late, 1.2);
 ";
 
+/// Two subs that take turns, so that whatever else a machine does meets both. They call the system
+/// as rarely: where another program is to have the CPU, it gets it then.
+const TURNS: &str = "
+sub early { my $x = 0; $x += $_ for 1 .. 2000; $x }
+sub late { my $x = 0; $x += $_ * $_ for 1 .. 2000; $x }
+for (1 .. 15) { early() for 1 .. 600; late() for 1 .. LATE }
+";
+
 /// Works in one sub.
 const BUSY: &str = "sub busy { 1 for 1 .. 1000 } $| = 1; print qq(ready\\n); busy() while 1;";
 
@@ -398,7 +406,7 @@ fn signals_write_begin_and_pause() {
 fn two_recordings_are_compared() {
     let folder = folder();
     let record = |name: &str, late: &str| {
-        let script = file(folder.path(), "phases.pl", &PROGRAM.replace("1.2", late));
+        let script = file(folder.path(), "phases.pl", &TURNS.replace("LATE", late));
         let raw = folder.path().join(name);
         let mut command = spy();
         command.args([
@@ -414,7 +422,7 @@ fn two_recordings_are_compared() {
         Running::start(command).finish().expect(0, "samples due in");
         raw
     };
-    let (before, after) = (record("before.p5spy", "1.2"), record("after.p5spy", "2.4"));
+    let (before, after) = (record("before.p5spy", "400"), record("after.p5spy", "1200"));
     let picture = folder.path().join("diff.svg");
     let finished = report(&["--diff", text(&before), text(&after), "-o", text(&picture)]);
     finished.expect(0, "Before: ").expect(0, "After: ");
@@ -424,8 +432,18 @@ fn two_recordings_are_compared() {
             .to_owned()
     };
     let (gained, lost) = (line("main::late"), line("main::early"));
-    assert!(gained.contains(" +2") && !gained.contains('?'), "{gained}");
-    assert!(lost.contains(" -2") && !lost.contains('?'), "{lost}");
+    // From a half to three quarters or so.
+    let change = |line: &str| -> f64 {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let at = words.iter().position(|word| *word == "±").unwrap();
+        words[at - 1].parse().unwrap()
+    };
+    assert!((12.0..40.0).contains(&change(&gained)), "{gained}");
+    assert!((12.0..40.0).contains(&-change(&lost)), "{lost}");
+    assert!(
+        !gained.contains('?') && !lost.contains('?'),
+        "{gained} {lost}"
+    );
     let svg = std::fs::read_to_string(picture).unwrap();
     assert!(svg.contains("main::late"));
     for (words, needle) in [
