@@ -1,4 +1,5 @@
 # needs perl 5.18
+# needs module List::Util
 # stops: 4
 # Code in regular expressions that waits by itself. Older perls have no frames for it.
 use strict;

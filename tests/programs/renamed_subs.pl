@@ -1,4 +1,5 @@
 # needs perl 5.22
+# needs module Sub::Util
 # stops: 7
 # Subs that were given another name than the one they were defined with.
 use strict;

@@ -1,4 +1,5 @@
 # needs threads
+# needs module threads
 # stops: 2
 # Threads started within subs, by name, by method and by threads.
 use strict;

@@ -1,4 +1,5 @@
 # needs threads
+# needs module threads
 # stops: 2
 # Threads: every one with its own stack.
 use strict;
