@@ -1,9 +1,12 @@
 //! What a recording has in it: the right shares, honest numbers, whole files, harmless names.
 
+mod loudly;
 mod support;
 
+use loudly::loudly;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{PoisonError, RwLock};
 use support::{Finished, PERL, Running, SPLIT, Target, file, folder, run, spy, stacks, text, xml};
 
@@ -199,6 +202,79 @@ fn the_numbers_add_up() {
     let written = std::fs::read_to_string(&output).unwrap();
     let written: u64 = stacks(&written).iter().map(|(_, count)| count).sum();
     assert_eq!(number("good"), written);
+}
+
+/// On the CPUs of this list the calling process may run; those are the first two, if there are.
+fn two_cpus() -> Option<(String, String)> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let spans = list.trim().split(',').map(|span| {
+        let (from, to) = span.split_once('-').unwrap_or((span, span));
+        from.parse::<usize>().unwrap()..=to.parse::<usize>().unwrap()
+    });
+    let mut cpus = spans.flatten().map(|cpu| cpu.to_string());
+    Some((cpus.next()?, cpus.next()?))
+}
+
+/// p5-spy that may run on one CPU only.
+fn spy_on(cpu: &str) -> Command {
+    let spy = spy();
+    let mut command = Command::new("taskset");
+    command.args(["-c", cpu]).arg(spy.get_program());
+    for (name, value) in spy.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Where its CPU cannot be shared, a program that calls subs without end hardly rests for the time of
+/// one read.
+#[test]
+fn a_cpu_that_cannot_be_shared_costs_precision_and_not_the_picture() {
+    let _shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
+    let Some((theirs, ours)) = two_cpus() else {
+        loudly!("SKIPPED: two CPUs are needed");
+        return;
+    };
+    let script = "alarm 120; $| = 1; sub inner { $_[0] + 1 } sub outer { inner(1); inner(2); 1 } \
+        print qq(ready\\n); outer() while 1";
+    let target = Target::of_perl(Path::new("taskset"), &["-c", &theirs, PERL, "-e", script]);
+    let pid = target.pid().to_string();
+    let spied = |words: &[&str]| {
+        let mut command = spy_on(&ours);
+        command.args(words).args(["--pid", &pid]);
+        Running::start(command).finish()
+    };
+    let said = spied(&[
+        "record",
+        "-f",
+        "collapsed",
+        "-o",
+        "-",
+        "-r",
+        "250",
+        "-d",
+        "2",
+    ]);
+    said.expect(0, "of the stacks are approximate");
+    let stacks = stacks(&said.out);
+    let all: u64 = stacks.iter().map(|(_, count)| count).sum();
+    assert!(all > 250, "{said:?}");
+    let legal = ["(main) (-e)", "main::outer (-e)", "main::inner (-e)"];
+    for (frames, _) in &stacks {
+        assert_eq!(*frames, legal[..frames.len()]);
+    }
+    for _ in 0..5 {
+        let said = spied(&["dump"]);
+        said.expect(0, "");
+        assert!(said.out.contains("(main) (-e:"), "{said:?}");
+    }
 }
 
 #[test]

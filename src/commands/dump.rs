@@ -213,6 +213,8 @@ fn patiently(
     table: &mut FrameTable,
 ) -> Result<Vec<FrameId>, SampleError> {
     let deadline = Instant::now() + PATIENCE;
+    let mut is_approximate = false;
+    sampler.accept_moving(false);
     loop {
         let context = target.name_context(0);
         beside.follow();
@@ -220,10 +222,17 @@ fn patiently(
             beside.follow()
         }) {
             Ok(()) => break,
-            Err(e) if Instant::now() >= deadline => return Err(e),
             Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
+            Err(e) if e.is_torn() && !is_approximate && Instant::now() >= deadline => {
+                is_approximate = true;
+                sampler.accept_moving(true);
+            }
+            Err(e) if Instant::now() >= deadline => return Err(e),
             Err(_) => std::thread::sleep(Duration::from_micros(300)),
         }
+    }
+    if is_approximate {
+        warn("the stack is approximate: the program moved whenever it was read".into());
     }
     let perl = sampler.frames().iter().rev().copied();
     Ok(sampler.leaf().into_iter().chain(perl).collect())

@@ -114,6 +114,11 @@ impl ThreadSampler {
         }
     }
 
+    /// Whether a sample may be approximate; see [`StackReader::accept_moving`].
+    pub fn accept_moving(&mut self, yes: bool) {
+        self.reader.accept_moving(yes);
+    }
+
     /// The frames of the last good sample, outermost first: `(main)` and what it called.
     pub fn frames(&self) -> &[FrameId] {
         self.trail.ids()
@@ -287,7 +292,9 @@ impl ThreadSampler {
         self.verify(target, doing, names, first)?;
         self.verified_at = cop_seqmax;
         let stack = &mut self.raw;
-        if let Some(depth) = stack.frames.last().and_then(|top| names.depth(top.cv)) {
+        // Its depth is of a later moment where the copy is of several.
+        let top = stack.frames.last().filter(|_| !self.reader.takes_moving());
+        if let Some(depth) = top.and_then(|top| names.depth(top.cv)) {
             let sort_type = target.layout.constants.PERLSI_SORT;
             unfinished::drop_inactive(stack, &header, sort_type, depth, doing);
         }

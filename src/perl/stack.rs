@@ -124,6 +124,8 @@ pub struct StackReader {
     spans: Vec<(u64, usize)>,
     places: [(usize, usize, u8); MOVING],
     has_op: bool,
+    /// See [`StackReader::accept_moving`].
+    takes_moving: bool,
     cop_seqmax: Option<Variable>,
     known: Vec<Known>,
     current: Copied,
@@ -170,6 +172,7 @@ impl StackReader {
             spans,
             places,
             has_op: variables.op.is_some(),
+            takes_moving: false,
             cop_seqmax: variables.cop_seqmax,
             known: Vec::new(),
             current: Copied::default(),
@@ -177,6 +180,23 @@ impl StackReader {
             slots: Slots::default(),
             extra: Vec::new(),
         }
+    }
+
+    /// Whether a copy counts that is not of a single moment. Such a copy is approximate: depth and
+    /// statement are those of its beginning, and in the innermost frames another sub may have taken
+    /// the place of the one that was there. Of a program that runs on another CPU hardly one copy in
+    /// a hundred is of a single moment, and those that are lean to where it moves least.
+    pub fn accept_moving(&mut self, yes: bool) {
+        self.takes_moving = yes;
+    }
+
+    /// What [`StackReader::accept_moving`] said last.
+    pub fn takes_moving(&self) -> bool {
+        self.takes_moving
+    }
+
+    fn is_moment(&self, before: &Header, after: &Header) -> bool {
+        self.takes_moving || before == after
     }
 
     /// The header of the last accepted copy.
@@ -254,7 +274,8 @@ impl StackReader {
         let mut slots = Vec::new();
         self.push_spans(&mut batch, &mut slots);
         memory.fill(&mut batch)?;
-        Ok(self.parse_header(&batch, &slots, abi)? == self.current.header)
+        let now = self.parse_header(&batch, &slots, abi)?;
+        Ok(self.is_moment(&self.current.header, &now))
     }
 
     fn push_spans(&self, batch: &mut Batch, slots: &mut Vec<Slot>) {
@@ -355,7 +376,7 @@ impl StackReader {
                 return Ok(Round::Learned);
             }
         }
-        if header != again {
+        if !self.is_moment(&header, &again) {
             return Ok(Round::Moved);
         }
         let cop_seqmax = self.slots.cop_seqmax;
@@ -395,7 +416,7 @@ impl StackReader {
                     .ok_or(StackError::Nonsense("a stack info that was not read"))
             };
             let bytes = batch.bytes(slot_of(&slots.infos)?)?;
-            if bytes != batch.bytes(slot_of(&slots.infos_again)?)? {
+            if !self.takes_moving && bytes != batch.bytes(slot_of(&slots.infos_again)?)? {
                 return Ok(Followed::Moved);
             }
             let parsed = parse_info(bytes, abi, layout)?;

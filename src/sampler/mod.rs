@@ -391,7 +391,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         let taken = if turn.rests {
             Ok(thread.last_stack(target, seen, turn.waits_in))
         } else {
-            thread.take(target, names, seen, turn.waits_in, &mut follow)
+            thread.take(target, names, seen, turn.waits_in, together, &mut follow)
         };
         if crowd && turn.running && together && !turn.rests {
             thread.settle(schedule.pinned());

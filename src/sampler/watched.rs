@@ -119,9 +119,11 @@ impl WatchedThread {
         names: &mut Names,
         seen: &mut Seen,
         waits_in: Option<u32>,
+        together: bool,
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
         self.top = None;
+        self.sampler.accept_moving(!together);
         if let Some(rest) = &mut self.rest {
             rest.has_stack = false;
         }
