@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// The file is read in pieces of this size, each of them once.
 const BLOCK: u64 = 4 << 10;
 /// What is searched is read in pieces of this size, and not kept.
-const SEARCHED: usize = 32 << 10;
+const SEARCHED: usize = 16 << 10;
 /// So much of a string is looked at beyond its block.
 const LONGEST_TEXT: u64 = 4 << 10;
 

@@ -21,8 +21,8 @@ pub use table::{Table, TableError};
 pub use table_set::TableSet;
 
 use crate::memory::Field;
+use crate::quick::Map;
 use schema::{CONSTANTS, FIELDS};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -72,8 +72,8 @@ impl Origin {
 /// Named offsets and constants, as many as are known.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
-    fields: BTreeMap<(&'static str, &'static str), (Field, Origin)>,
-    constants: BTreeMap<&'static str, (u64, Origin)>,
+    fields: Map<(&'static str, &'static str), (Field, Origin)>,
+    constants: Map<&'static str, (u64, Origin)>,
 }
 
 /// A layout that lacks what every walk needs.

@@ -9,6 +9,8 @@
 
 use super::{BindError, Layout};
 use crate::memory::Field;
+use crate::quick::Map;
+use std::sync::OnceLock;
 
 /// What is stored in a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +72,10 @@ pub struct ConstantSpec {
 
 /// The part of the schema with that name, if there is one.
 pub fn field(structure: &str, name: &str) -> Option<&'static FieldSpec> {
-    FIELDS
-        .iter()
-        .find(|f| f.name == name && f.structure == structure)
+    static BY_NAME: OnceLock<Map<(&str, &str), &FieldSpec>> = OnceLock::new();
+    let by_name: &Map<(&str, &str), &'static FieldSpec> =
+        BY_NAME.get_or_init(|| FIELDS.iter().map(|f| ((f.structure, f.name), f)).collect());
+    by_name.get(&(structure, name)).copied()
 }
 
 /// The declaration of a constant, if there is one.
