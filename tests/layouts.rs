@@ -90,9 +90,11 @@ fn what_is_built_in_is_what_the_files_say() {
         let mut said: Vec<_> = set
             .tables()
             .map(|t| {
+                let fields: Vec<_> = t.layout().fields().collect();
+                let constants: Vec<_> = t.layout().constants().collect();
                 (
                     t.name().to_owned(),
-                    format!("{:?} {:?}", t.identity(), t.layout()),
+                    format!("{:?} {fields:?} {constants:?}", t.identity()),
                 )
             })
             .collect();
