@@ -23,7 +23,7 @@
 #[path = "truth/mod.rs"]
 mod harness;
 
-use harness::perl::{Running, describe, number, perls, run_and_wait};
+use harness::perl::{Running, cpu_of_all, describe, number, perls, run_and_wait};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -113,19 +113,9 @@ impl Recorder {
     /// CPU seconds of all its threads.
     fn cpu(&self) -> f64 {
         match self {
-            Recorder::P5spy(child) => Self::cpu_of_all(child.id()),
+            Recorder::P5spy(child) => cpu_of_all(child.id()),
             Recorder::Floor { tid, .. } => run_and_wait(*tid).0 as f64 / 1e9,
         }
-    }
-
-    fn cpu_of_all(pid: u32) -> f64 {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-        let of = |task: std::fs::DirEntry| {
-            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            let run = text.split(' ').next().and_then(|n| n.parse::<f64>().ok());
-            run.unwrap_or(0.0) / 1e9
-        };
-        tasks.flatten().map(of).sum()
     }
 }
 

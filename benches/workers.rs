@@ -11,6 +11,10 @@
 //! waiting ones under 1 %. Whether anything runs at all is one cheap question: on a machine that does
 //! other things at the same time, waiting workers have to be asked one by one, and cost more.
 
+#[path = "truth/mod.rs"]
+mod harness;
+
+use harness::perl::cpu_of_all;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -73,17 +77,6 @@ fn cpu_of(child: &Child) -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-/// CPU seconds so far of all threads of a process that runs.
-fn cpu_so_far(pid: u32) -> f64 {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-    let of = |task: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        let run = text.split(' ').next().and_then(|n| n.parse::<f64>().ok());
-        run.unwrap_or(0.0) / 1e9
-    };
-    tasks.flatten().map(of).sum()
-}
-
 /// What a recording took.
 struct Took {
     /// CPU seconds of the time in which it attached.
@@ -110,7 +103,7 @@ fn record(workers: usize, kind: &str, options: &[&str]) -> Took {
         .spawn()
         .expect("p5-spy starts");
     std::thread::sleep(Duration::from_secs(START));
-    let start = cpu_so_far(spy.id());
+    let start = cpu_of_all(spy.id());
     let rest = seconds.parse::<f64>().expect("a number") - START as f64;
     Took {
         start,

@@ -234,12 +234,17 @@ fn a_program_that_never_rests_still_has_its_stack() {
     let target = start(
         "$| = 1; sub spin { my $x = shift; spin($x - 1) if $x; } print \"ready\\n\"; spin(5) while 1;",
     );
-    // Read from another CPU than its own, half of them fail.
-    for _ in 0..20 {
-        let finished = dump(&target, "-ll");
+    let finished = dump(&target, "-ll");
+    finished.expect(0, "");
+    assert!(finished.out.contains("(main)"), "{finished:?}");
+    // Read from another CPU than its own, it is hardly ever met in one place.
+    let approximate = (0..20).filter(|_| {
+        let finished = dump(&target, "");
         finished.expect(0, "");
         assert!(finished.out.contains("(main)"), "{finished:?}");
-    }
+        finished.err.contains("approximate")
+    });
+    assert!(approximate.count() <= 2);
 }
 
 #[test]

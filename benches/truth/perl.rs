@@ -132,3 +132,14 @@ pub fn run_and_wait(pid: i32) -> (u64, u64) {
     let mut numbers = text.split(' ').map(|n| n.trim().parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
+
+/// CPU seconds so far of all threads of a process that runs.
+pub fn cpu_of_all(pid: u32) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let of = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let run = text.split(' ').next().and_then(|n| n.parse::<f64>().ok());
+        run.unwrap_or(0.0) / 1e9
+    };
+    tasks.flatten().map(of).sum()
+}

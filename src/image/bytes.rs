@@ -166,10 +166,10 @@ impl<'a> ReadRef<'a> for &'a FileBytes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn file(bytes: &[u8]) -> FileBytes {
+    pub fn file(bytes: &[u8]) -> FileBytes {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
         FileBytes::new(file, bytes.len() as u64)

@@ -114,14 +114,9 @@ fn add_symbols<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::bytes::tests::file;
     use super::*;
     use object::ObjectSection;
-
-    fn file(bytes: &[u8]) -> FileBytes {
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, bytes).unwrap();
-        FileBytes::new(file, bytes.len() as u64)
-    }
 
     #[test]
     fn the_hash_table_finds_what_the_whole_table_has() {
