@@ -4,8 +4,8 @@
 use super::contact::thread_cpu;
 use p5_spy::memory::{Batch, LiveMemory, Memory};
 use p5_spy::process::ThreadWatch;
+use p5_spy::process::{CoSchedule, wake_at_once};
 use p5_spy::sampler::clock::Clock;
-use p5_spy::sampler::coschedule::{CoSchedule, wake_at_once};
 use std::time::{Duration, Instant};
 
 /// How often the target's CPU is looked for anew.

@@ -12,7 +12,7 @@ use crate::perl::sample::SampleError;
 use crate::perl::stack::{StackError, StackReader, Variable};
 use crate::perl::unfinished::Doing;
 use crate::perl::walk::{RawStack, WalkRules};
-use crate::sampler::Beside;
+use crate::process::Beside;
 use std::time::{Duration, Instant};
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.

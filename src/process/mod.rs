@@ -1,6 +1,8 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
+mod beside;
 mod capability;
+mod coschedule;
 mod hidepid;
 mod listed;
 mod maps;
@@ -11,6 +13,8 @@ mod syscall;
 mod thread;
 mod trust;
 
+pub use beside::Beside;
+pub use coschedule::{CoSchedule, is_real_time, wake_at_once};
 pub use hidepid::Hiding;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
 pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};

@@ -1,18 +1,13 @@
 //! The loop that samples: schedule, processes and their threads, accounting, and what to do when a
 //! target ends, execs, forks or grows threads.
 
-// The two are the benchmarks' too: their floor keeps the same schedule on the same CPU.
-mod beside;
+// The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
 pub mod clock;
-#[cfg(target_os = "linux")]
-#[doc(hidden)]
-pub mod coschedule;
 mod load;
 mod scout;
 mod watched;
 
-pub use beside::Beside;
 pub use scout::Follow;
 
 use crate::attach::{AttachError, Target};
@@ -20,10 +15,9 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
-use crate::process::{Process, ThreadState, allow_many_watches};
+use crate::process::{CoSchedule, Process, ThreadState, allow_many_watches, wake_at_once};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
-use coschedule::{CoSchedule, wake_at_once};
 use load::Load;
 use scout::{Report, Scout};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,11 +1,10 @@
 //! One process that is sampled: its threads, and what was learned about its names.
 
-use super::coschedule::is_real_time;
 use crate::attach::{PerlThread, Target};
 use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::names::{FrameId, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Runs, ThreadState, ThreadWatch, syscall_name};
+use crate::process::{Runs, ThreadState, ThreadWatch, is_real_time, syscall_name};
 use crate::profile::{Seen, StackId, ThreadAbout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Standing beside one thread: for those who take a single sample what the loop does for each.
 
 use super::coschedule::{CoSchedule, is_real_time};
-use crate::process::{ThreadState, ThreadWatch};
+use super::{ThreadState, ThreadWatch};
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
 pub struct Beside {
