@@ -76,13 +76,15 @@ impl Target {
             .image
             .symbol("PL_thr_key")
             .map(|s| reader.uint(self.perl.bias.wrapping_add(s.address), 4));
-        let Some(key) = key.transpose().map_err(read)? else {
-            return Ok(Vec::new());
+        // A perl without symbols does not tell its key: then what libc says of keys is of no use.
+        let key = key.transpose().map_err(read)?;
+        let layout = || {
+            *self.keys.get_or_init(|| {
+                let files = self.process.mapped_programs().ok()?;
+                key_layout(self.process, &files, &self.perl.image)
+            })
         };
-        let keys = *self.keys.get_or_init(|| {
-            let files = self.process.mapped_programs().ok()?;
-            key_layout(self.process, &files, &self.perl.image)
-        });
+        let slot = key.and_then(|key| Some((key, layout()?)));
         let is_interpreter = |address: u64| {
             (0..3).any(|_| {
                 let interpreter = Interpreter::At(address);
@@ -94,7 +96,7 @@ impl Target {
             let Some(block) = blocks.get(tid) else {
                 continue;
             };
-            if let Ok(Some(address)) = specific_value(&reader, *block, key, keys, &is_interpreter) {
+            if let Ok(Some(address)) = specific_value(&reader, *block, slot, &is_interpreter) {
                 found.push((*tid, Interpreter::At(address)));
             }
         }

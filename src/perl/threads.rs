@@ -116,20 +116,19 @@ fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[i32]) -> Option<i32>
         })
 }
 
-/// The value of key `key` in the thread with this control block: as libc describes itself, else
-/// the only word near the block that `is_interpreter` accepts.
+/// The value of perl's key in the thread with this control block: by the key and what libc says of
+/// itself, where both are known, else the only word near the block that `is_interpreter` accepts.
 ///
 /// # Errors
 /// Any [`ReadError`].
 pub fn specific_value(
     reader: &Reader<'_>,
     block: u64,
-    key: u64,
-    layout: Option<KeyLayout>,
+    slot: Option<(u64, KeyLayout)>,
     is_interpreter: &dyn Fn(u64) -> bool,
 ) -> Result<Option<u64>, ReadError> {
     let width = u64::from(reader.abi().pointer_size);
-    if let Some(layout) = layout {
+    if let Some((key, layout)) = slot {
         let pointers = block.wrapping_add(layout.specific);
         let keys = reader.pointer(pointers.wrapping_add(key / FIRST_BLOCK_KEYS * width))?;
         if keys == 0 {
