@@ -1,16 +1,23 @@
 //! How long `p5-spy dump` takes as a whole process, as a multiple of starting `/bin/true`: by a
-//! table, from the cache, and from debug information that is parsed anew; and for comparison
-//! `p5-spy --version`, which looks at nothing. The two commands of a pair run in turn, so that
+//! table, from the cache, from debug information that is parsed anew, and of a perl without symbols;
+//! and for comparison `p5-spy --version`, which looks at nothing. The two commands of a pair run in turn, so that
 //! whatever else the machine does falls on both; the shortest of each tell most on a busy machine.
 //!
 //! `cargo bench --bench attach`, with P5SPY_TEST_PERL for another perl than /usr/bin/perl.
 
+#[path = "../tests/support/hidden.rs"]
+mod hidden;
+
+use std::ffi::OsStr;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PAIRS: usize = 60;
-const PROGRAM: &str = "$| = 1; sub inner { print '.'; sleep 600 } sub outer { inner() } outer()";
+const RESTS: &str = "$| = 1; sub inner { print '.'; sleep 600 } sub outer { inner() } outer()";
+const RUNS: &str =
+    "$| = 1; print '.'; sub inner { my $n = shift; inner($n - 1) if $n } inner(9) while 1";
 
 fn time(command: &mut Command) -> Duration {
     let started = Instant::now();
@@ -52,10 +59,9 @@ fn compare(name: &str, mut ours: impl FnMut() -> Command) {
 struct Target(Child);
 
 impl Target {
-    fn start() -> Self {
-        let perl = std::env::var_os("P5SPY_TEST_PERL").unwrap_or("/usr/bin/perl".into());
+    fn start(perl: &OsStr, program: &str) -> Self {
         let mut child = Command::new(perl)
-            .args(["-e", PROGRAM])
+            .args(["-e", program])
             .stdout(Stdio::piped())
             .spawn()
             .expect("perl starts");
@@ -73,15 +79,36 @@ impl Drop for Target {
     }
 }
 
+/// A copy of perl without symbols; `None` for one that cannot be copied alone.
+fn without_symbols(perl: &OsStr, folder: &std::path::Path) -> Option<PathBuf> {
+    let copy = folder.join("perl");
+    std::fs::copy(perl, &copy).ok()?;
+    let has_names = std::fs::read(&copy).is_ok_and(|bytes| {
+        use object::{Object, ObjectSection};
+        let file = object::File::parse(&*bytes).ok();
+        let names = file.and_then(|f| {
+            f.section_by_name(".dynstr")?
+                .data()
+                .ok()
+                .map(<[u8]>::to_vec)
+        });
+        names.is_some_and(|names| memchr::memmem::find(&names, b"PL_op_name").is_some())
+    });
+    if !has_names {
+        return None;
+    }
+    hidden::hide_symbols(&copy);
+    Some(copy)
+}
+
 fn main() {
-    let target = Target::start();
-    let pid = target.0.id().to_string();
-    let cache = tempfile::tempdir().expect("a folder");
-    let dump = |options: &[&str]| {
+    let perl = std::env::var_os("P5SPY_TEST_PERL").unwrap_or("/usr/bin/perl".into());
+    let folder = tempfile::tempdir().expect("a folder");
+    let dump = |target: &Target, options: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_p5-spy"));
         command
-            .env("XDG_CACHE_HOME", cache.path())
-            .args(["dump", "--pid", &pid])
+            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .args(["dump", "--pid", &target.0.id().to_string()])
             .args(options);
         command
     };
@@ -91,7 +118,21 @@ fn main() {
         command
     });
     let table = ["--no-debug-info", "--no-learn", "--no-cache"];
-    compare("dump by a table", || dump(&table));
-    compare("dump from the cache", || dump(&[]));
-    compare("dump by DWARF, no cache", || dump(&["--no-cache"]));
+    let target = Target::start(&perl, RESTS);
+    compare("dump by a table", || dump(&target, &table));
+    compare("dump from the cache", || dump(&target, &[]));
+    compare("dump by DWARF, no cache", || dump(&target, &["--no-cache"]));
+    let Some(hidden) = without_symbols(&perl, folder.path()) else {
+        println!(
+            "without symbols          not measured: this perl has none, or has them in a library"
+        );
+        return;
+    };
+    for (name, program) in [
+        ("no symbols, at rest", RESTS),
+        ("no symbols, running", RUNS),
+    ] {
+        let target = Target::start(hidden.as_os_str(), program);
+        compare(name, || dump(&target, &table));
+    }
 }

@@ -1,7 +1,7 @@
 //! Captures of every perl that p5-spy was ever run on, replayed: so all versions and builds are
 //! tested with none of them installed. `perl-matrix/run --captures` makes them.
 
-use p5_spy::attach::{Loaded, Perl, find_perl};
+use p5_spy::attach::{Demand, Loaded, Perl, Trial, find_perl};
 use p5_spy::capture::Capture;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
 use p5_spy::memory::LiveMemory;
@@ -192,7 +192,8 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
             continue;
         };
         let main = perl.main_interpreter(&memory).unwrap().unwrap();
-        match perl.prove(&memory, &maps, main, 2) {
+        let mut trial = Trial::new(process.pid(), &memory, &maps);
+        match trial.prove(&perl, main, Demand::patient(2)) {
             Err(_) => refused += 1,
             Ok(()) => {
                 let variables = perl.variables(main).moving().unwrap();

@@ -1,5 +1,6 @@
 //! Which perl a process runs and how it is laid out: every source in its order.
 
+use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl, discover};
 use crate::image::Image;
 use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
@@ -25,19 +26,17 @@ pub fn find_perl(
     // The program is the likeliest; the order decides nothing but the speed.
     ordered.sort_by_key(|f| f.path != program);
     let mut first_error = None;
-    let mut without_symbols = None;
+    let mut others = Vec::new();
     for file in &ordered {
         match Image::open(&file.path, &process.open_path(file)) {
             Ok(image) if image.defines_interpreter() => return Ok((image, (*file).clone())),
-            Ok(image) if image.mentions_perl() => {
-                without_symbols.get_or_insert((image, (*file).clone()));
-            }
-            Ok(_) => {}
+            Ok(image) => others.push((image, (*file).clone())),
             Err(e) => {
                 first_error.get_or_insert(e);
             }
         }
     }
+    let without_symbols = others.into_iter().find(|(image, _)| image.mentions_perl());
     if let Some(found) = without_symbols {
         return Ok(found);
     }
@@ -165,6 +164,7 @@ impl Search<'_> {
         let Ok(maps) = self.process.mappings() else {
             return Err(loaded);
         };
+        let mut trial = Trial::new(pid, self.memory, &maps);
         for table in self.sources.tables.neighbours(identity) {
             // The last variables of an interpreter are where its build options put them, and
             // stacks do not tell. `IDBsub` and `Imodglobal` are believed by what they lead to.
@@ -185,7 +185,7 @@ impl Search<'_> {
                 }
             };
             let proved = perl.main_interpreter(self.memory).ok().flatten();
-            let proved = proved.map(|main| perl.prove(self.memory, &maps, main, 2));
+            let proved = proved.map(|main| trial.prove(&perl, main, Demand::patient(2)));
             if let Some(Ok(())) = proved {
                 warn(format!(
                     "no layout table is made for this perl ({identity}). Using that of {}, under which its stacks make sense. To be sure: p5-spy layout-learn PERL -o FOLDER/NAME.toml, and --layouts FOLDER",
@@ -308,8 +308,7 @@ impl Search<'_> {
             loaded.image.add_symbols(&found.symbols);
             return Perl::assemble(pid, self.memory, loaded, found.identity, &found.resolved);
         }
-        add_array_symbols(&mut loaded.image, &reader, &self.file.maps, loaded.bias)
-            .map_err(read)?;
+        add_array_symbols(&mut loaded.image, &reader, loaded.bias).map_err(read)?;
         if loaded.image.symbol("PL_op_name").is_none() {
             return Err(AttachError::NotPerl {
                 pid,

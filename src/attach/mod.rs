@@ -2,6 +2,7 @@
 //! which perl it is and how it is laid out, find its interpreters, and check all of it against
 //! the live process before the first sample.
 
+mod candidates;
 mod discover;
 mod error;
 mod find;
@@ -9,6 +10,7 @@ mod kin;
 mod perl;
 mod roster;
 mod threads;
+mod trial;
 
 pub use error::AttachError;
 pub use find::find_perl;
@@ -16,6 +18,7 @@ pub use kin::Kin;
 pub use perl::{Loaded, Perl};
 pub use roster::{PerlProcess, Roster};
 pub use threads::PerlThread;
+pub use trial::{Demand, Trial};
 
 use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{LiveMemory, Memory, ReadError};

@@ -8,12 +8,10 @@ use crate::layout::{Resolved, with_block_types};
 use crate::memory::{Batch, Memory, Prefetched, ReadError, Reader};
 use crate::perl::identity::{Build, Identity};
 use crate::perl::locate::{Interpreter, VariableMap};
-use crate::perl::names::{Frame, FrameTable, NameContext, Names};
+use crate::perl::names::NameContext;
 use crate::perl::ops::OpNumbers;
-use crate::perl::sample::ThreadSampler;
 use crate::probe::{Candidate, Probe, Refusal};
 use crate::process::Mapping;
-use std::time::Duration;
 
 /// A perl with everything that reading its stacks needs but the memory itself.
 pub struct Perl {
@@ -37,9 +35,6 @@ pub struct Loaded {
     /// How far it was moved.
     pub bias: u64,
 }
-
-/// Stacks that a layout must give before it is believed.
-const PROOFS: usize = 3;
 
 impl Perl {
     /// Puts a layout and what the target's own arrays tell together.
@@ -81,19 +76,6 @@ impl Perl {
             }),
             Err(error) => Err((loaded, Box::new(error))),
         }
-    }
-
-    /// Every block of a stack was entered from a statement, or from code being compiled or folded,
-    /// whose type is 0.
-    fn are_statements(&self, memory: &dyn Memory, cops: &[u64]) -> Result<(), String> {
-        let context = self.name_context(memory, 0);
-        for cop in cops {
-            let op_type = context.op_type(*cop).map_err(|e| e.to_string())?;
-            if op_type != 0 && !self.ops.is_statement(op_type) {
-                return Err("a context was entered from what is no statement".into());
-            }
-        }
-        Ok(())
     }
 
     /// Gives the file back, for another layout to be tried.
@@ -211,62 +193,6 @@ impl Perl {
             .filter(|gv| context.glob_name(*gv).is_ok_and(|name| name == "DB::sub"))
             .and_then(|gv| context.glob_cv(gv).ok())
             .unwrap_or(0)
-    }
-
-    /// Reads whole stacks, for a layout that is only a guess: every context must make sense, every
-    /// CV be one, and every name and file be text; there must be at least so many frames. The
-    /// target moves, so each gets several tries.
-    ///
-    /// # Errors
-    /// What was wrong with a stack.
-    pub fn prove(
-        &self,
-        memory: &dyn Memory,
-        maps: &[Mapping],
-        interpreter: Interpreter,
-        least: usize,
-    ) -> Result<(), String> {
-        let map = self.variables(interpreter);
-        let variables = map.moving().map_err(|e| e.to_string())?;
-        let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
-        let mut sampler = ThreadSampler::new(&variables, compiling);
-        let (mut names, mut table) = (Names::new(), FrameTable::default());
-        let mut proofs = 0;
-        let mut problem = String::new();
-        for _ in 0..10 * PROOFS {
-            let taken = self
-                .examine(memory, maps, interpreter)
-                .map_err(|e| e.to_string())
-                .and_then(|()| {
-                    let context = self.name_context(memory, 0);
-                    sampler
-                        .take(context, 0, &mut names, &mut table, &mut || {})
-                        .map_err(|e| e.to_string())?;
-                    self.are_statements(memory, &sampler.entered_from(&context))
-                });
-            match taken {
-                Ok(()) => proofs += 1,
-                Err(e) => {
-                    problem = e;
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-            }
-            if proofs == PROOFS {
-                // A package without a name is one that was deleted, or one whose name was looked for
-                // in the wrong place.
-                let is_strange = |f: &Frame| f.file.is_empty() || f.name.starts_with("__ANON__::");
-                let ids = sampler.frames();
-                let mut frames = ids.iter().rev().filter_map(|id| table.get(*id));
-                return match frames.find(|f| is_strange(f)) {
-                    Some(f) => Err(format!("a frame is called {} in {:?}", f.name, f.file)),
-                    None if ids.len() < least => {
-                        Err("there is too little on its stack to tell".into())
-                    }
-                    None => Ok(()),
-                };
-            }
-        }
-        Err(problem)
     }
 }
 

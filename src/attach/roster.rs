@@ -3,7 +3,8 @@
 use crate::image::{Image, may_define_perl};
 use crate::memory::{LiveMemory, Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
-use crate::perl::identity::{Build, Identity, version_from_text};
+use crate::perl::identity::{Build, Identity};
+use crate::perl::texts::version_from_text;
 use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -203,7 +204,7 @@ impl PerlFile {
         let look = || {
             let mut image = Image::open(&file.path, &process.open_path(file)).ok()?;
             let bias = image.load_bias(&file.maps)?;
-            add_array_symbols(&mut image, reader, &file.maps, bias).ok()?;
+            add_array_symbols(&mut image, reader, bias).ok()?;
             image.symbol("PL_op_name")
         };
         self.identity.is_some() || *self.has_ops.get_or_init(|| look().is_some())

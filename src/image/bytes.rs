@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// The file is read in pieces of this size, each of them once.
 const BLOCK: u64 = 4 << 10;
 /// What is searched is read in pieces of this size, and not kept.
-const SEARCHED: usize = 16 << 10;
+const SEARCHED: usize = 64 << 10;
 /// So much of a string is looked at beyond its block.
 const LONGEST_TEXT: u64 = 4 << 10;
 
@@ -107,22 +107,73 @@ impl FileBytes {
         bytes.get((offset % BLOCK) as usize..)
     }
 
-    /// Where `needle` first stands in a range, without keeping what was read.
-    pub fn find(&self, range: Range<u64>, needle: &[u8]) -> Option<u64> {
-        let mut buffer = vec![0; SEARCHED];
-        let mut at = range.start;
+    /// Reads a range piece by piece, without keeping what was read, as long as `look` wants more of
+    /// it. A piece starts with the last `overlap` bytes of the one before it.
+    fn pieces(
+        &self,
+        range: Range<u64>,
+        overlap: usize,
+        mut look: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Option<()> {
         let end = range.end.min(self.length);
+        let mut at = range.start;
+        let mut buffer = vec![0; usize::try_from(end.saturating_sub(at)).ok()?.min(SEARCHED)];
         while at < end {
             let want = usize::try_from(end - at).ok()?.min(buffer.len());
             let piece = buffer.get_mut(..want)?;
             self.file.read_exact_at(piece, at).ok()?;
-            if let Some(found) = memchr::memmem::find(piece, needle) {
-                return Some(at + found as u64);
+            if !look(at, piece) || at + want as u64 == end {
+                break;
             }
-            // It may lie across the border.
-            at += (want.saturating_sub(needle.len() - 1)).max(1) as u64;
+            at += (want.saturating_sub(overlap)).max(1) as u64;
+        }
+        Some(())
+    }
+
+    /// A range, if it lies within one that is held.
+    fn held(&self, range: &Range<u64>) -> Option<&[u8]> {
+        let mut next = self.long.get();
+        while let Some(held) = next {
+            let bounds = range.start.checked_sub(held.start);
+            let bounds = bounds.zip(range.end.checked_sub(held.start));
+            if let Some((start, end)) = bounds
+                && let Some(bytes) = held.bytes.get(start as usize..end as usize)
+            {
+                return Some(bytes);
+            }
+            next = held.next.get();
         }
         None
+    }
+
+    /// Where `needle` first stands in a range.
+    pub fn find(&self, range: Range<u64>, needle: &[u8]) -> Option<u64> {
+        let finder = memchr::memmem::Finder::new(needle);
+        if let Some(bytes) = self.held(&range) {
+            return finder.find(bytes).map(|at| range.start + at as u64);
+        }
+        let mut found = None;
+        // It may lie across the border of two pieces.
+        self.pieces(range, needle.len().saturating_sub(1), |at, piece| {
+            found = finder.find(piece).map(|skip| at + skip as u64);
+            found.is_none()
+        })?;
+        found
+    }
+
+    /// Takes those off the list that stand in a range; each is read once for all of them.
+    pub fn cross_off(&self, range: Range<u64>, needles: &mut Vec<&[u8]>) {
+        let longest = needles.iter().map(|n| n.len()).max().unwrap_or(0);
+        // Where it cannot be read, they are not there.
+        let _ = self.pieces(range, longest.saturating_sub(1), |_, piece| {
+            needles.retain(|needle| memchr::memmem::find(piece, needle).is_none());
+            !needles.is_empty()
+        });
+    }
+
+    /// Bytes in the file.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// All of it, if it can be read.
@@ -197,6 +248,35 @@ pub(super) mod tests {
         let past = 3 * BLOCK + 99;
         assert_eq!((&shared).read_bytes_at(past, 2), Err(()));
         assert_eq!((&shared).read_bytes_at(u64::MAX, 2), Err(()));
+    }
+
+    #[test]
+    fn texts_are_found_wherever_they_stand() {
+        let mut bytes = vec![b'x'; 2 * SEARCHED + 50];
+        let places = [0, SEARCHED - 2, 2 * SEARCHED + 46];
+        for (place, text) in places.iter().zip([b"here", b"over", b"last"]) {
+            bytes[*place..place + 4].copy_from_slice(text);
+        }
+        let file = file(&bytes);
+        let end = bytes.len() as u64;
+        let texts: [&[u8]; 4] = [b"here", b"over", b"last", b"none"];
+        let check = || {
+            let found = texts.map(|text| file.find(0..end, text));
+            let expected = places.map(|place| Some(place as u64));
+            assert_eq!(found[..3], expected);
+            assert_eq!(found[3], None);
+            assert_eq!(file.find(1..end, b"here"), None);
+            assert_eq!(file.find(0..end - 1, b"last"), None);
+            assert_eq!(file.find(0..u64::MAX, b"last"), expected[2]);
+            assert_eq!(file.find(end + 1..end + 9, b"last"), None);
+            let mut missing = texts.to_vec();
+            file.cross_off(0..end, &mut missing);
+            assert_eq!(missing, [b"none"]);
+        };
+        check();
+        // The same once all of it is held.
+        assert_eq!(file.all().len(), bytes.len());
+        check();
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::process::Mapping;
 use object::read::ReadRef;
 use object::{
     BinaryFormat, Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags,
-    RelocationTarget,
+    RelocationTarget, SectionKind,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -89,6 +89,20 @@ struct Segment {
     address: u64,
     file_offset: u64,
     file_size: u64,
+    writable: bool,
+}
+
+/// A piece of a file's initialised data.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Its address as the file counts.
+    pub address: u64,
+    /// Where it is in the file.
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
+    /// The loader or the program may change it: what the process has counts, not the file.
+    pub writable: bool,
 }
 
 impl Image {
@@ -116,6 +130,7 @@ impl Image {
                 address: segment.address(),
                 file_offset,
                 file_size,
+                writable: segment.permissions().writable(),
             }
         });
         let segments = segments.collect();
@@ -214,6 +229,69 @@ impl Image {
         self.data.find(0..u64::MAX, text).is_some()
     }
 
+    /// Where the file's texts and arrays are: its sections of data. Of a file without sections
+    /// everything that is loaded, as old linkers put texts and code into one segment.
+    pub fn data_parts(&self) -> Vec<Part> {
+        let Ok(file) = self.object() else {
+            return Vec::new();
+        };
+        let sections = file.sections().filter_map(|section| {
+            let writable = match section.kind() {
+                SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => false,
+                SectionKind::Data | SectionKind::ReadOnlyDataWithRel => true,
+                _ => return None,
+            };
+            let (offset, size) = section.file_range()?;
+            // Tables for unwinding are large, and no texts.
+            let name = section.name_bytes().unwrap_or_default();
+            let wanted =
+                size > 0 && !name.starts_with(b".eh_frame") && name != b".gcc_except_table";
+            wanted.then_some(Part {
+                address: section.address(),
+                offset,
+                size,
+                writable,
+            })
+        });
+        let mut found: Vec<Part> = sections.collect();
+        if found.is_empty() {
+            let loaded = self.segments.iter().filter(|s| s.file_size > 0);
+            found.extend(loaded.map(|segment| Part {
+                address: segment.address,
+                offset: segment.file_offset,
+                size: segment.file_size,
+                writable: segment.writable,
+            }));
+        }
+        // In a sound file no two overlap; in another they do not make more work than the file is long.
+        let mut room = self.data.length();
+        found.retain(|part| {
+            let left = room.checked_sub(part.size);
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+        found
+    }
+
+    /// The bytes of a part as the file has them; kept, once read.
+    pub fn part(&self, part: Part) -> Option<&[u8]> {
+        (&self.data).read_bytes_at(part.offset, part.size).ok()
+    }
+
+    /// What stands on both sides of the first `marker` in the file's data: at most `limit` bytes
+    /// each.
+    pub fn text_around(&self, marker: &[u8], limit: u64) -> Option<(&[u8], &[u8])> {
+        self.data_parts().into_iter().find_map(|part| {
+            let end = part.offset.checked_add(part.size)?;
+            let found = self.data.find(part.offset..end, marker)?;
+            let before = limit.min(found - part.offset);
+            let start = found.checked_add(marker.len() as u64)?;
+            let length = limit.min(end.checked_sub(start)?);
+            let read = |at: u64, length: u64| (&self.data).read_bytes_at(at, length).ok();
+            Some((read(found - before, before)?, read(start, length)?))
+        })
+    }
+
     /// The kind of processor that its code is for, such as `x86_64` or `aarch64`.
     pub fn machine(&self) -> Option<String> {
         let architecture = self.object().ok()?.architecture();
@@ -232,9 +310,12 @@ impl Image {
 
     /// True when the file has strings that only a perl has: one without symbols may be in it.
     pub fn mentions_perl(&self) -> bool {
-        [&b"PERL5LIB\0"[..], b"pushmark\0", b"nextstate\0"]
-            .iter()
-            .all(|text| self.data.find(0..u64::MAX, text).is_some())
+        let mut missing: Vec<&[u8]> = vec![b"PERL5LIB\0", b"pushmark\0", b"nextstate\0"];
+        for part in self.data_parts() {
+            let range = part.offset..part.offset.saturating_add(part.size);
+            self.data.cross_off(range, &mut missing);
+        }
+        missing.is_empty()
     }
 
     /// True when this file defines a perl interpreter, whatever it is called.
@@ -279,19 +360,6 @@ impl Image {
         let (offset, left) = self.place(address)?;
         let end = offset.checked_add(left.min(limit as u64))?;
         (&self.data).read_bytes_at_until(offset..end, 0).ok()
-    }
-
-    /// What stands on both sides of the first `marker` in a section: at most `limit` bytes each.
-    pub fn text_around(&self, section: &str, marker: &[u8], limit: u64) -> Option<(&[u8], &[u8])> {
-        let file = self.object().ok()?;
-        let (offset, size) = file.section_by_name(section)?.file_range()?;
-        let end = offset.checked_add(size)?;
-        let found = self.data.find(offset..end, marker)?;
-        let before = limit.min(found - offset);
-        let start = found.checked_add(marker.len() as u64)?;
-        let length = limit.min(end.checked_sub(start)?);
-        let read = |at: u64, length: u64| (&self.data).read_bytes_at(at, length).ok();
-        Some((read(found - before, before)?, read(start, length)?))
     }
 
     /// The pointers of the array that `name` is, as the dynamic linker would fill them in.

@@ -5,6 +5,7 @@ use super::{Layout, Origin, Resolved};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
 use crate::perl::identity::{Build, Identity, Version};
+use crate::perl::texts::Told;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -363,6 +364,32 @@ impl Table {
 }
 
 impl Match {
+    /// False when the texts of a perl speak against it.
+    pub(super) fn may_be(&self, told: &Told) -> bool {
+        let series = |v: Version| (v.revision, v.version);
+        let abi = Abi {
+            pointer_size: self.pointer_size,
+            big_endian: self.big_endian,
+        };
+        abi == told.abi
+            && self.fits_machine(told.machine.as_deref())
+            && self.cperl == told.cperl
+            && told.version.is_none_or(|v| {
+                series(v) == series(self.version)
+                    && self.since.is_none_or(|since| since <= v)
+                    && self.before.is_none_or(|before| v < before)
+            })
+            && told.build().is_none_or(|build| build == self.build)
+            && told.nv().is_none_or(|nv| nv == self.nv)
+            && told.iv_size().is_none_or(|size| size == self.iv_size)
+    }
+
+    /// Tables that name no processor are not refused for it.
+    pub(super) fn fits_machine(&self, machine: Option<&str>) -> bool {
+        let ours = self.machine.as_deref();
+        ours.is_none() || machine.is_none() || ours == machine
+    }
+
     /// In what it differs from a perl, subversion apart; empty when it fits.
     pub(super) fn differences(&self, identity: &Identity) -> Vec<String> {
         /// Words are made only for what differs: most tables are not asked for any.

@@ -3,8 +3,8 @@
 use super::Layout;
 use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::table::{Match, Table, TableError};
-use crate::memory::Abi;
 use crate::perl::identity::{Identity, Version};
+use crate::perl::texts::Told;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -43,6 +43,13 @@ impl Entry {
                     Some(Box::new(table.ok()?))
                 })
                 .as_deref(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Entry::Loaded(table) => table.name(),
+            Entry::BuiltIn { file, .. } => file.name,
         }
     }
 
@@ -146,14 +153,6 @@ impl TableSet {
         self.tables.iter().filter_map(Entry::table)
     }
 
-    /// The tables of one series, such as 5.36.
-    fn of_series(&self, version: Version) -> impl Iterator<Item = &Table> {
-        self.tables
-            .iter()
-            .filter(move |entry| entry.may_be_of(version))
-            .filter_map(Entry::table)
-    }
-
     /// How many files of tables there are, damaged ones included.
     pub fn len(&self) -> usize {
         self.tables.len()
@@ -206,7 +205,7 @@ impl TableSet {
                 t.abi() == identity.abi
                     && t.target.build == identity.build
                     && t.target.cperl == identity.cperl
-                    && fits_machine(t, identity.machine.as_deref())
+                    && t.target.fits_machine(identity.machine.as_deref())
                     && t.target.nv == identity.nv()
                     && t.target.iv_size == identity.iv_size()
                     // Stable and development versions take turns.
@@ -218,29 +217,28 @@ impl TableSet {
         found
     }
 
-    /// Tables that a perl without symbols may fit, of which only the pointer size, the byte order
-    /// and perhaps the version are known: the likeliest first.
-    pub fn possible(
-        &self,
-        abi: Abi,
-        machine: Option<&str>,
-        version: Option<Version>,
-    ) -> Vec<&Table> {
-        let same_series = |t: &Table| {
-            version.is_none_or(|v| {
-                (t.version().revision, t.version().version) == (v.revision, v.version)
+    /// Tables that a perl without symbols may fit, of which only its texts are known: the likeliest
+    /// first.
+    pub fn possible(&self, told: &Told) -> Vec<&Table> {
+        let mut found: Vec<(bool, u8, &Entry)> = self
+            .tables
+            .iter()
+            .filter(|entry| told.version.is_none_or(|v| entry.may_be_of(v)))
+            .filter_map(|entry| Some((entry, entry.target()?)))
+            .filter(|(_, target)| target.may_be(told))
+            .map(|(entry, target)| {
+                let unlikely = !told.sounds_like(target.build, &target.nv);
+                let subversion = told.version.map_or(0, |v| v.subversion);
+                let away = target.version.subversion.abs_diff(subversion);
+                (unlikely, away, entry)
             })
-        };
-        let all: Box<dyn Iterator<Item = &Table>> = match version {
-            Some(version) => Box::new(self.of_series(version)),
-            None => Box::new(self.tables()),
-        };
-        let mut found: Vec<&Table> = all
-            .filter(|t| t.abi() == abi && same_series(t) && fits_machine(t, machine))
             .collect();
-        let of = |v: Option<Version>| v.map_or(0, |v| v.subversion);
-        found.sort_by_key(|t| t.version().subversion.abs_diff(of(version)));
+        // Tables of unusual builds say so in their names.
+        found.sort_by_key(|(unlikely, away, entry)| (*unlikely, *away, entry.name().len()));
         found
+            .into_iter()
+            .filter_map(|(_, _, entry)| entry.table())
+            .collect()
     }
 
     /// The table that is least unlike a perl, and in what it differs.
@@ -263,12 +261,6 @@ impl TableSet {
 fn built_in_flags() -> &'static [FlagSet] {
     static FLAGS: OnceLock<Vec<FlagSet>> = OnceLock::new();
     FLAGS.get_or_init(|| embedded_flag_sets().unwrap_or_default())
-}
-
-/// Tables that name no processor are not refused for it.
-fn fits_machine(table: &Table, machine: Option<&str>) -> bool {
-    let ours = table.target.machine.as_deref();
-    ours.is_none() || machine.is_none() || ours == machine
 }
 
 fn is_table(path: &Path) -> bool {

@@ -168,7 +168,7 @@ impl<'a> Lab<'a> {
         let reader = Reader::new(&memory, abi);
         let had = |image: &Image, name: &str| image.symbol(name).is_some();
         let before = ["PL_op_name", "PL_block_type"].map(|name| had(&image, name));
-        add_array_symbols(&mut image, &reader, &file.maps, bias)?;
+        add_array_symbols(&mut image, &reader, bias)?;
         let mut added = Vec::new();
         for (name, was) in ["PL_op_name", "PL_block_type"].iter().zip(before) {
             if let (false, Some(symbol)) = (was, image.symbol(name)) {

@@ -39,6 +39,29 @@ impl Abi {
         self.uint(bytes, offset, usize::from(self.pointer_size))
     }
 
+    /// Every aligned pointer among the bytes at `start`, with its address.
+    #[inline]
+    pub fn each_pointer(self, start: u64, bytes: &[u8], mut take: impl FnMut(u64, u64)) {
+        let width = usize::from(self.pointer_size.max(1));
+        let skip = (start.wrapping_neg() % width as u64) as usize;
+        let words = bytes.get(skip..).unwrap_or_default();
+        let first = start.wrapping_add(skip as u64);
+        let at = |index: usize| first.wrapping_add((index * width) as u64);
+        // Whole files are searched: the usual kind of word in a loop without questions.
+        if (width, self.big_endian) == (8, false) {
+            let (words, _) = words.as_chunks::<8>();
+            for (index, word) in words.iter().enumerate() {
+                take(at(index), u64::from_le_bytes(*word));
+            }
+            return;
+        }
+        for (index, word) in words.chunks_exact(width).enumerate() {
+            if let Some(word) = self.pointer(word, 0) {
+                take(at(index), word);
+            }
+        }
+    }
+
     /// Writes `value` as the target would store it; the counterpart of [`Abi::uint`].
     pub fn store(self, bytes: &mut [u8], offset: usize, size: usize, value: u64) -> Option<()> {
         let slice = bytes.get_mut(offset..offset.checked_add(size)?)?;
@@ -141,6 +164,31 @@ mod tests {
             prop_assert_eq!(bytes[2], 0xa5);
             prop_assert_eq!(bytes[3 + size as usize], 0xa5);
         }
+    }
+
+    #[test]
+    fn aligned_pointers_are_taken_wherever_the_bytes_start() {
+        let bytes: Vec<u8> = (0..32).collect();
+        for (pointer_size, big_endian) in [(4, false), (4, true), (8, false), (8, true)] {
+            let abi = Abi {
+                pointer_size,
+                big_endian,
+            };
+            let width = usize::from(pointer_size);
+            let mut found = Vec::new();
+            abi.each_pointer(0x1003, &bytes, |at, word| found.push((at, word)));
+            let skip = width - 3;
+            let expected: Vec<(u64, u64)> = (skip..=32 - width)
+                .step_by(width)
+                .map(|at| (0x1003 + at as u64, abi.pointer(&bytes, at).unwrap()))
+                .collect();
+            assert_eq!(found, expected);
+        }
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
+        abi.each_pointer(0x1003, &bytes[..4], |_, _| panic!("there is none"));
     }
 
     #[test]

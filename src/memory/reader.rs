@@ -11,6 +11,8 @@ pub struct Reader<'a> {
 
 /// Strings are fetched in pieces of this size, so that one at the end of a mapping is readable.
 const PIECE: usize = 256;
+/// Long ranges are fetched in pieces of this size, which stay in the processor's cache.
+const LONG_PIECE: u64 = 64 << 10;
 /// Pages are no smaller anywhere: what is in one is mapped whole or not at all.
 const PAGE: u64 = 4096;
 /// Strings that are so far apart, or less, are fetched as one range.
@@ -44,6 +46,35 @@ impl<'a> Reader<'a> {
         let slot = batch.push(address, length);
         self.memory.fill(&mut batch)?;
         Ok(batch.bytes(slot)?.to_vec())
+    }
+
+    /// A long range, piece by piece, as long as `look` wants more of it. A piece that is not mapped
+    /// is left out. All start where the range starts, or some multiple of 64 KiB behind it.
+    ///
+    /// # Errors
+    /// Only those that concern the target as a whole.
+    pub fn pieces(
+        &self,
+        address: u64,
+        length: u64,
+        mut look: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), ReadError> {
+        let mut batch = Batch::new();
+        let mut done = 0;
+        while done < length {
+            let piece = LONG_PIECE.min(length - done);
+            let at = address.wrapping_add(done);
+            batch.clear();
+            let slot = batch.push(at, piece as usize);
+            self.memory.fill(&mut batch)?;
+            if let Ok(bytes) = batch.bytes(slot)
+                && !look(at, bytes)
+            {
+                break;
+            }
+            done += piece;
+        }
+        Ok(())
     }
 
     /// An unsigned integer of 1 to 8 bytes.
@@ -212,6 +243,25 @@ mod tests {
         assert_eq!(many[0].as_deref(), Some(&[b'x'; 10][..]));
         assert_eq!(many[1].as_ref().unwrap().len(), 600);
         assert_eq!(many[2], None);
+    }
+
+    #[test]
+    fn long_ranges_come_in_pieces() {
+        let mut memory = FakeMemory::new();
+        memory.map(0x10000, vec![1; 0x10000]);
+        memory.map(0x30000, vec![3; 0x8000]);
+        let seen = |most: usize| {
+            let mut seen = Vec::new();
+            let look = |at: u64, bytes: &[u8]| {
+                seen.push((at, bytes.len(), bytes[0]));
+                seen.len() < most
+            };
+            reader(&memory).pieces(0x10000, 0x28000, look).unwrap();
+            seen
+        };
+        let (first, last) = ((0x10000, 0x10000, 1), (0x30000, 0x8000, 3));
+        assert_eq!(seen(9), [first, last]);
+        assert_eq!(seen(1), [first]);
     }
 
     #[test]

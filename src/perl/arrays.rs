@@ -2,144 +2,283 @@
 
 use crate::image::{Image, Symbol};
 use crate::memory::{ReadError, Reader};
-use crate::process::Mapping;
 
-/// Read-only data of a perl is below this; more is not searched.
+/// Data of a perl is below this; more is not searched.
 const MAX_BYTES: u64 = 64 << 20;
-/// No perl has more ops.
+/// No perl has more ops. So many names are read at a time, as what follows an array is anything.
 const MAX_NAMES: usize = 1024;
+const NAMES_AT_A_TIME: usize = 64;
+/// No name is longer.
+const MAX_NAME: usize = 64;
+/// `BLOCK` is among the first of the types of blocks in every version.
+const MAX_BEFORE: usize = 16;
 
-/// What is mapped of one file, as bytes.
-struct Pieces(Vec<(u64, Vec<u8>)>);
+/// A file's data. All addresses are those of the process.
+struct Search<'a> {
+    reader: Reader<'a>,
+    /// What nobody may write, as the file has it: the system has that at hand already.
+    held: Vec<(u64, &'a [u8])>,
+    /// What the loader or the program may change: start and length.
+    live: Vec<(u64, u64)>,
+    /// The file is where it was linked to be: then its pointers are right as they are, and some may
+    /// be where nobody writes.
+    unmoved: bool,
+}
 
-impl Pieces {
-    fn read(reader: &Reader<'_>, maps: &[Mapping]) -> Result<Self, ReadError> {
-        let mut pieces = Vec::new();
+impl<'a> Search<'a> {
+    fn new(image: &'a Image, reader: Reader<'a>, bias: u64) -> Self {
+        let (mut held, mut live) = (Vec::new(), Vec::new());
         let mut total = 0;
-        for map in maps {
-            let length = map.end.saturating_sub(map.start);
-            total += length;
+        for part in image.data_parts() {
+            total += part.size;
             if total > MAX_BYTES {
                 break;
             }
-            match reader.bytes(map.start, length as usize) {
-                Ok(bytes) => pieces.push((map.start, bytes)),
-                Err(ReadError::BadAddress { .. }) => {}
-                Err(e) => return Err(e),
+            let address = bias.wrapping_add(part.address);
+            if part.writable {
+                live.push((address, part.size));
+            } else if let Some(bytes) = image.part(part) {
+                held.push((address, bytes));
             }
         }
-        Ok(Pieces(pieces))
+        Search {
+            reader,
+            held,
+            live,
+            unmoved: bias == 0,
+        }
     }
 
     /// Where `text` and a NUL stand; linkers merge strings, so that one may be the end of another.
     fn places(&self, text: &str) -> Vec<u64> {
-        let mut wanted = text.as_bytes().to_vec();
-        wanted.push(0);
-        let finder = memchr::memmem::Finder::new(&wanted);
-        let mut found: Vec<u64> = self
-            .0
-            .iter()
-            .flat_map(|(start, bytes)| finder.find_iter(bytes).map(move |at| start + at as u64))
-            .collect();
+        let finder = memchr::memmem::Finder::new(text);
+        let found = self.held.iter().flat_map(|(start, bytes)| {
+            let ends = |at: &usize| bytes.get(at + text.len()) == Some(&0);
+            let places = finder.find_iter(bytes).filter(ends);
+            places.map(|at| start.wrapping_add(at as u64))
+        });
+        let mut found: Vec<u64> = found.collect();
         found.sort_unstable();
         found
     }
 
-    fn text(&self, address: u64) -> Option<&[u8]> {
-        let (start, bytes) = self
-            .0
-            .iter()
-            .find(|(start, bytes)| (*start..start + bytes.len() as u64).contains(&address))?;
-        let rest = bytes.get((address - start) as usize..)?;
-        rest.get(..memchr::memchr(0, rest.get(..64.min(rest.len()))?)?)
+    /// Addresses of aligned pointers to one of these places, which are sorted.
+    fn pointers_to(&self, places: &[u64]) -> Result<Vec<u64>, ReadError> {
+        let mut found = Vec::new();
+        let (Some(low), Some(high)) = (places.first(), places.last()) else {
+            return Ok(found);
+        };
+        let abi = self.reader.abi();
+        let mut look = |start: u64, bytes: &[u8]| {
+            abi.each_pointer(start, bytes, |at, word| {
+                // Nearly every word fails the first comparison.
+                if (*low..=*high).contains(&word) && places.binary_search(&word).is_ok() {
+                    found.push(at);
+                }
+            });
+            true
+        };
+        if self.unmoved {
+            for (start, bytes) in &self.held {
+                look(*start, bytes);
+            }
+        }
+        for (start, length) in &self.live {
+            self.reader.pieces(*start, *length, &mut look)?;
+        }
+        Ok(found)
     }
 
-    /// Addresses of aligned runs of pointers to these strings, in this order.
-    fn runs(&self, reader: &Reader<'_>, texts: &[&str]) -> Vec<u64> {
-        let width = usize::from(reader.abi().pointer_size);
-        let sets: Vec<Vec<u64>> = texts.iter().map(|t| self.places(t)).collect();
-        let Some(first) = sets.first() else {
-            return Vec::new();
-        };
-        let (Some(low), Some(high)) = (first.first(), first.last()) else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for (start, bytes) in &self.0 {
-            let word = |at: usize| reader.abi().uint(bytes, at, width);
-            for at in (0..bytes.len()).step_by(width) {
-                // Nearly every word fails the first comparison.
-                let begins =
-                    |w: u64| (*low..=*high).contains(&w) && first.binary_search(&w).is_ok();
-                if !word(at).is_some_and(begins) {
-                    continue;
+    /// So many names of the array at `start`; fewer where it ends.
+    fn names(&self, start: u64, count: usize) -> Result<Vec<Vec<u8>>, ReadError> {
+        let pointers = self.reader.pointers(start, count)?;
+        let names = self.reader.c_strings(&pointers, MAX_NAME)?;
+        Ok(names.into_iter().map_while(|name| name).collect())
+    }
+
+    fn back(&self, address: u64, by: usize) -> u64 {
+        address.wrapping_sub((by * usize::from(self.reader.abi().pointer_size)) as u64)
+    }
+
+    /// The array of names that starts at the only one of these places.
+    fn array(&self, starts: &[u64], is_part: fn(&u8) -> bool) -> Result<Option<Symbol>, ReadError> {
+        let [start] = starts else { return Ok(None) };
+        let width = u64::from(self.reader.abi().pointer_size);
+        let mut count = 0;
+        while count < MAX_NAMES {
+            let at = start.wrapping_add(count as u64 * width);
+            let names = self.names(at, NAMES_AT_A_TIME)?;
+            let good = names.iter().take_while(|name| is_name(name, is_part));
+            let good = good.count();
+            count += good;
+            if good < NAMES_AT_A_TIME {
+                break;
+            }
+        }
+        Ok(Some(Symbol {
+            address: *start,
+            size: count as u64 * width,
+        }))
+    }
+
+    /// `PL_op_name`: its first names are the same in every version (opcode.h). `pushmarks` are
+    /// places of the fourth.
+    fn op_names(&self, pushmarks: &[u64]) -> Result<Option<Symbol>, ReadError> {
+        let is_part = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_';
+        let mut starts = Vec::new();
+        for at in pushmarks {
+            let start = self.back(*at, 3);
+            if self.names(start, 3)? == [&b"null"[..], b"stub", b"scalar"] {
+                starts.push(start);
+            }
+        }
+        self.array(&starts, is_part)
+    }
+
+    /// `PL_block_type` (perl.h): it starts with NULL. `blocks` are places of one that follows.
+    fn block_types(&self, blocks: &[u64]) -> Result<Option<Symbol>, ReadError> {
+        let is_part = |b: &u8| b.is_ascii_uppercase() || *b == b'_';
+        let mut starts = Vec::new();
+        for at in blocks {
+            for by in 1..=MAX_BEFORE {
+                let start = self.back(*at, by);
+                let name = self.names(start, 1)?.pop().unwrap_or_default();
+                if name == b"NULL" {
+                    starts.push(start);
                 }
-                let all = sets.iter().enumerate().all(|(i, set)| {
-                    word(at + i * width).is_some_and(|w| set.binary_search(&w).is_ok())
-                });
-                if all {
-                    found.push(start + at as u64);
+                if name == b"NULL" || !is_name(&name, is_part) {
+                    break;
                 }
             }
         }
-        found
+        starts.dedup();
+        self.array(&starts, is_part)
     }
 
-    /// How many pointers in a row lead to texts that `is_name` likes.
-    fn length(&self, reader: &Reader<'_>, start: u64, is_name: fn(&u8) -> bool) -> u64 {
-        let width = usize::from(reader.abi().pointer_size);
-        let piece = self
-            .0
-            .iter()
-            .find(|(at, bytes)| (*at..at + bytes.len() as u64).contains(&start));
-        let Some((at, bytes)) = piece else { return 0 };
-        let skip = (start - at) as usize;
-        (0..MAX_NAMES)
-            .take_while(|i| {
-                let word = reader.abi().uint(bytes, skip + i * width, width);
-                let text = word.and_then(|w| self.text(w));
-                text.is_some_and(|t| !t.is_empty() && t.iter().all(is_name))
-            })
-            .count() as u64
+    /// Both, where they are there.
+    fn arrays(&self) -> Result<[(&'static str, Option<Symbol>); 2], ReadError> {
+        let (pushmark, block) = (self.places("pushmark"), self.places("BLOCK"));
+        let mut both = [pushmark.as_slice(), &block].concat();
+        both.sort_unstable();
+        let (mut pushmarks, mut blocks) = (Vec::new(), Vec::new());
+        for at in self.pointers_to(&both)? {
+            match pushmark.contains(&self.reader.pointer(at)?) {
+                true => pushmarks.push(at),
+                false => blocks.push(at),
+            }
+        }
+        Ok([
+            ("PL_op_name", self.op_names(&pushmarks)?),
+            ("PL_block_type", self.block_types(&blocks)?),
+        ])
     }
 }
 
+fn is_name(text: &[u8], is_part: fn(&u8) -> bool) -> bool {
+    !text.is_empty() && text.iter().all(is_part)
+}
+
 /// Adds `PL_op_name` and `PL_block_type` to the image's symbols where it has none of its own.
-/// `maps` are the mappings of that very file.
+/// `bias` is how far the loader moved it.
 ///
 /// # Errors
 /// Only those that concern the process as a whole.
 pub fn add_array_symbols(
     image: &mut Image,
     reader: &Reader<'_>,
-    maps: &[Mapping],
     bias: u64,
 ) -> Result<(), ReadError> {
     if image.symbol("PL_op_name").is_some() {
         return Ok(());
     }
-    let data: Vec<Mapping> = maps.iter().filter(|m| !m.executable).copied().collect();
-    let pieces = Pieces::read(reader, &data)?;
-    let width = u64::from(reader.abi().pointer_size);
-    let mut add = |name: &str, places: Vec<u64>, is_name: fn(&u8) -> bool| {
-        if let [place] = places.as_slice() {
-            let symbol = Symbol {
-                address: place.wrapping_sub(bias),
-                size: pieces.length(reader, *place, is_name) * width,
-            };
-            image.add_symbol(name, symbol);
+    for (name, found) in Search::new(image, *reader, bias).arrays()? {
+        if let Some(found) = found {
+            let address = found.address.wrapping_sub(bias);
+            image.add_symbol(name, Symbol { address, ..found });
         }
-    };
-    let lower = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_';
-    // The order is that of regen/opcodes in every version (opcode.h).
-    let ops = pieces.runs(reader, &["null", "stub", "scalar", "pushmark"]);
-    add("PL_op_name", ops, lower);
-    // PL_block_type (perl.h) starts with one of these pairs, by version.
-    let upper = |b: &u8| b.is_ascii_uppercase() || *b == b'_';
-    let blocks = [["NULL", "SUB"], ["NULL", "WHEN"], ["NULL", "BLOCK"]]
-        .iter()
-        .flat_map(|pair| pieces.runs(reader, pair))
-        .collect();
-    add("PL_block_type", blocks, upper);
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Abi, FakeMemory};
+
+    const TEXTS: [&str; 10] = [
+        "null",
+        "stub",
+        "scalar",
+        "pushmark",
+        "wantarray",
+        "NULL",
+        "WHEN",
+        "BLOCK",
+        "GIVEN",
+        "no",
+    ];
+
+    /// What is found among pointers to these texts.
+    fn found(abi: Abi, order: &[usize]) -> [Option<Symbol>; 2] {
+        let (mut texts, mut places) = (Vec::new(), Vec::new());
+        for text in TEXTS {
+            places.push(0x50_1000 + texts.len() as u64);
+            texts.extend(text.bytes().chain([0]));
+        }
+        let width = usize::from(abi.pointer_size);
+        let mut pointers = vec![0; width * (order.len() + 1)];
+        for (slot, index) in order.iter().enumerate() {
+            abi.store(&mut pointers, slot * width, width, places[*index])
+                .unwrap();
+        }
+        let mut memory = FakeMemory::new();
+        memory.map(0x50_1000, texts.clone());
+        memory.map(0x50_8000, pointers.clone());
+        let search = |unmoved: bool| {
+            let mut search = Search {
+                reader: Reader::new(&memory, abi),
+                held: vec![(0x50_1000, &texts)],
+                live: vec![(0x50_8000, pointers.len() as u64)],
+                unmoved,
+            };
+            if unmoved {
+                search.live.clear();
+                search.held.push((0x50_8000, &pointers));
+            }
+            search.arrays().unwrap().map(|(_, symbol)| symbol)
+        };
+        assert_eq!(search(false), search(true));
+        search(false)
+    }
+
+    #[test]
+    fn arrays_are_found_in_every_byte_order() {
+        for (pointer_size, big_endian) in [(4, false), (4, true), (8, false), (8, true)] {
+            let abi = Abi {
+                pointer_size,
+                big_endian,
+            };
+            let width = u64::from(pointer_size);
+            let array = |first: u64, length: u64| {
+                Some(Symbol {
+                    address: 0x50_8000 + first * width,
+                    size: length * width,
+                })
+            };
+            let order = [3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+            assert_eq!(found(abi, &order), [array(1, 5), array(6, 4)]);
+        }
+    }
+
+    #[test]
+    fn of_two_arrays_none_is_taken() {
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
+        let one = [0, 1, 2, 3, 4];
+        assert!(found(abi, &one)[0].is_some());
+        assert_eq!(found(abi, &[one, one].concat()), [None, None]);
+        assert_eq!(found(abi, &[1, 2, 3, 8, 7, 7]), [None, None]);
+    }
 }

@@ -1,10 +1,10 @@
 //! Which perl this is: what the file says of itself.
 
+use super::texts::{Banner, Told, option_words, version_from_paths};
 use crate::image::Image;
 use crate::memory::Abi;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -137,12 +137,7 @@ impl Identity {
         let options = image
             .symbol("PL_bincompat_options")
             .and_then(|s| image.c_string_at(s.address, 4096))
-            .map(|text| {
-                crate::text::from_utf8(text)
-                    .split_whitespace()
-                    .map(str::to_owned)
-                    .collect()
-            });
+            .map(option_words);
         let interpreter_size = image.symbol("PL_interp_size").and_then(|s| {
             let raw = image.abi().uint(image.bytes_at(s.address, 2)?, 0, 2)?;
             u32::try_from(raw).ok()
@@ -169,42 +164,55 @@ impl Identity {
 
     /// A perl whose symbols are gone: what was found out otherwise, and what its texts say.
     pub fn without_symbols(image: &Image, version: Version, build: Build, iv_size: u8) -> Self {
-        let banner = Banner::of(image);
+        let told = Told::by(image);
         Identity {
             version,
             build,
-            abi: image.abi(),
-            options: (iv_size < 8).then(Vec::new),
+            abi: told.abi,
+            options: told.options.or_else(|| (iv_size < 8).then(Vec::new)),
             interpreter_size: None,
-            archname: banner.archname,
-            machine: image.machine(),
-            cperl: banner.cperl,
+            archname: told.archname,
+            machine: told.machine,
+            cperl: told.cperl,
         }
-    }
-
-    fn has_option(&self, name: &str) -> bool {
-        self.options.iter().flatten().any(|o| o == name)
     }
 
     /// The C type of floating point numbers: its size moves what stands behind it.
     pub fn nv(&self) -> &'static str {
-        if self.has_option("USE_QUADMATH") {
-            "__float128"
-        } else if self.has_option("USE_LONG_DOUBLE") {
-            "long double"
-        } else {
-            "double"
-        }
+        nv(self.options.as_deref().unwrap_or_default())
     }
 
     /// Bytes in an integer: 8 unless a 32-bit perl was built without `use64bitint`.
     pub fn iv_size(&self) -> u8 {
-        if self.has_option("USE_64_BIT_INT") || self.options.is_none() {
-            8
-        } else {
-            self.abi.pointer_size
+        match &self.options {
+            Some(options) => iv_size(options, self.abi),
+            None => 8,
         }
     }
+}
+
+/// See [`Identity::nv`]; by the words of `PL_bincompat_options`.
+pub fn nv(options: &[String]) -> &'static str {
+    if has_word(options, "USE_QUADMATH") {
+        "__float128"
+    } else if has_word(options, "USE_LONG_DOUBLE") {
+        "long double"
+    } else {
+        "double"
+    }
+}
+
+/// See [`Identity::iv_size`]; by the words of `PL_bincompat_options`.
+pub fn iv_size(options: &[String], abi: Abi) -> u8 {
+    match has_word(options, "USE_64_BIT_INT") {
+        true => 8,
+        false => abi.pointer_size,
+    }
+}
+
+/// True when an option is among the words.
+pub fn has_word(options: &[String], name: &str) -> bool {
+    options.iter().any(|option| option == name)
 }
 
 impl fmt::Display for Identity {
@@ -228,98 +236,9 @@ impl fmt::Display for Identity {
     }
 }
 
-/// The version in the paths of @INC that are compiled in, such as `/usr/lib/perl5/5.8.8`: the
-/// only place where perls before 5.8.9 have it as text. The most frequent wins, as older versions
-/// may be in @INC too.
-fn version_from_paths(image: &Image) -> Option<Version> {
-    use object::{Object, ObjectSection};
-    let file = image.object().ok()?;
-    let mut votes: BTreeMap<Version, u32> = BTreeMap::new();
-    for name in [".rodata", ".data"] {
-        let section = file.section_by_name(name);
-        let data = section.and_then(|s| s.data().ok()).unwrap_or_default();
-        for at in memchr::memmem::find_iter(data, b"/5.") {
-            let rest = data.get(at + 1..).unwrap_or_default();
-            let is_part = |b: &u8| b.is_ascii_digit() || *b == b'.';
-            let Some(end) = rest.iter().position(|b| !is_part(b)) else {
-                continue;
-            };
-            let (text, behind) = rest.split_at(end);
-            let whole = behind.first().is_some_and(|b| [b'/', 0].contains(b));
-            let parsed = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
-            if let Some(version) = parsed.filter(|_| whole) {
-                *votes.entry(version).or_default() += 1;
-            }
-        }
-    }
-    let most = votes.values().max().copied()?;
-    let mut winners = votes.into_iter().filter(|(_, n)| *n == most);
-    winners.next_back().map(|(version, _)| version)
-}
-
-/// The version of a perl without symbols: in the text that `perl -v` prints (perl.c, since 5.14),
-/// else in the paths of @INC.
-pub fn version_from_text(image: &Image) -> Option<Version> {
-    from_perl_v(image.data()).or_else(|| version_from_paths(image))
-}
-
-/// `This is perl 5, version 36, subversion 0`.
-fn from_perl_v(data: &[u8]) -> Option<Version> {
-    let at = memchr::memmem::find(data, b"This is perl ")?;
-    let line = data.get(at..data.len().min(at + 80))?;
-    let mut numbers = line
-        .split(|b| !b.is_ascii_digit())
-        .filter(|digits| !digits.is_empty())
-        .map(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    Some(Version {
-        revision: numbers.next()??,
-        version: numbers.next()??,
-        subversion: numbers.next()??,
-    })
-}
-
-/// What the text that `perl -v` prints (perl.c) says, where the file has it whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Banner {
-    /// The word behind "built for": `$Config{archname}`.
-    pub archname: Option<String>,
-    /// "This is cperl", or (cperl.h) "This is %s".
-    pub cperl: bool,
-}
-
-impl Banner {
-    /// Finds it in a file.
-    pub fn of(image: &Image) -> Self {
-        let marker = b" built for ";
-        let found = [".rodata", ".data"]
-            .iter()
-            .find_map(|section| image.text_around(section, marker, 100));
-        let Some((before, behind)) = found else {
-            return Banner::default();
-        };
-        let end = behind.iter().position(|b| !b.is_ascii_graphic());
-        let name = end.and_then(|end| behind.get(..end));
-        // Old perls print it with a format, and then it is not here.
-        let name = name.filter(|name| !name.is_empty() && !name.contains(&b'%'));
-        let has = |text: &[u8]| memchr::memmem::rfind(before, text).is_some();
-        Banner {
-            archname: name.map(crate::text::from_utf8),
-            cperl: has(b"This is %s 5") || has(b"This is cperl"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_perl_v_prints() {
-        let text = |t: &str| from_perl_v(t.as_bytes()).map(|v| v.to_string());
-        let new = "\nThis is perl 5, version 36, subversion 3 (%-p) built for x86_64-linux";
-        assert_eq!(text(new).as_deref(), Some("5.36.3"));
-        assert_eq!(text("This is perl, v%vd built for %s"), None);
-    }
 
     #[test]
     fn versions_parse_and_compare() {

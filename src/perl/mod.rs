@@ -22,6 +22,7 @@ pub mod running;
 pub mod sample;
 pub mod stack;
 mod statement;
+pub mod texts;
 pub mod threads;
 pub mod unfinished;
 pub mod walk;

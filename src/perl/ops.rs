@@ -56,6 +56,11 @@ impl OpNumbers {
         })
     }
 
+    /// How many ops this perl has: their types are below.
+    pub fn count(&self) -> u64 {
+        self.names.len() as u64
+    }
+
     /// The name of an op by its type.
     pub fn name(&self, op_type: u64) -> Option<&Arc<str>> {
         let index = usize::try_from(op_type).ok()?;
@@ -80,6 +85,25 @@ impl OpNumbers {
             "method_super",
             "method_redir",
             "method_redir_super",
+        ];
+        self.name(op_type)
+            .is_some_and(|name| names.contains(&&**name))
+    }
+
+    /// True for the types of ops that go one of two ways within a statement (LOGOPs, opcode.h).
+    pub fn is_branch(&self, op_type: u64) -> bool {
+        let names = [
+            "and",
+            "or",
+            "dor",
+            "cond_expr",
+            "andassign",
+            "orassign",
+            "dorassign",
+            "range",
+            "grepwhile",
+            "mapwhile",
+            "cmpchain_and",
         ];
         self.name(op_type)
             .is_some_and(|name| names.contains(&&**name))

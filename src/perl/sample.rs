@@ -175,10 +175,11 @@ impl ThreadSampler {
         Err(last)
     }
 
-    /// Where the contexts of the last copy were entered from: `blk_oldcop` of each, whatever its
-    /// type. With a wrong layout they are no statements.
+    /// Where the subs, evals and formats of the last copy were entered from: `blk_oldcop` of each.
+    /// With a wrong layout they are no statements.
     pub fn entered_from(&self, target: &NameContext<'_>) -> Vec<u64> {
-        let cx = &target.layout.context;
+        let (cx, number) = (&target.layout.context, &target.layout.constants);
+        let frames = [number.CXt_SUB, number.CXt_FORMAT, number.CXt_EVAL];
         let size = cx.sizeof.offset as usize;
         self.reader
             .infos()
@@ -186,6 +187,10 @@ impl ThreadSampler {
             .flat_map(|info| {
                 let bytes = self.reader.contexts(info);
                 bytes.chunks_exact(size.max(1)).take(info.count)
+            })
+            .filter(|context| {
+                let word = cx.cx_type.get(target.abi, context);
+                frames.contains(&word.map_or(u64::MAX, |word| word & number.CXTYPEMASK))
             })
             .filter_map(|context| cx.blk_oldcop.get(target.abi, context))
             .collect()

@@ -298,6 +298,10 @@ impl RawChain {
                     self.back
                 ));
             }
+            // As each leads back to the one before it, a circle can only close where it began.
+            if next == first {
+                return Err(format!("is a chain whose {} go in a circle", self.next));
+            }
             at = next;
         }
         Err(format!(

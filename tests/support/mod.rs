@@ -1,6 +1,7 @@
 //! What the integration tests share: running p5-spy and perl with a bound on every wait.
 #![allow(dead_code)] // Every test program uses its own part of this.
 
+pub mod hidden;
 pub mod xml;
 
 use std::io::{BufRead, BufReader, Read};
