@@ -414,7 +414,7 @@ fn differences(perl: &Perl, program: &str, stops: usize, layout: Layout) -> Resu
                 if layout != Layout::Learned
                     && (e.contains("no layout") || e.contains("without symbols")) =>
             {
-                return Err(e);
+                return Err(format!("at the stop \"{label}\": {e}"));
             }
             Err(e) => {
                 let _ = writeln!(text, "  at the stop \"{label}\" p5-spy failed: {e}");

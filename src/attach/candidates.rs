@@ -7,12 +7,16 @@ use crate::image::Symbol;
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Field, ReadError, Reader, Slot};
 use crate::perl::identity::Build;
+use crate::perl::references::references;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How often a candidate is looked at again, and the time between.
 const LOOKS: usize = 12;
 const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
+
+/// The code of every perl names `PL_curcop` and `PL_curstackinfo` hundreds of times.
+const NAMED_OFTEN: usize = 50;
 
 /// More candidates than this are no candidates.
 const MAX_CANDIDATES: usize = 1 << 16;
@@ -57,14 +61,22 @@ impl Words {
     }
 
     /// Sets of symbols to try with the layout of this perl.
-    pub fn candidates(&self, trial: &mut Trial<'_>, perl: &Perl) -> Vec<Vec<(String, Symbol)>> {
+    ///
+    /// Where each variable is a global, only those that explain all of it when in haste: a statement
+    /// with the op of it that runs.
+    pub fn candidates(
+        &self,
+        trial: &mut Trial<'_>,
+        perl: &Perl,
+        haste: bool,
+    ) -> Vec<Vec<(String, Symbol)>> {
         let mut scan = Scan {
             trial,
             words: self,
             perl,
         };
         let found = match perl.identity.build {
-            Build::Unthreaded => scan.globals(),
+            Build::Unthreaded => scan.globals(haste),
             _ => scan.interpreters(),
         };
         // What cannot be read has no candidates.
@@ -90,6 +102,13 @@ impl Words {
             .find(|((_, gv), _)| context.glob_name(*gv).is_ok_and(|n| n == DEBUGGER_SUB))
             .map(|((cell, _), _)| scan.symbol("PL_DBsub", *cell))
     }
+}
+
+/// Those that are named at least half as often as the first among them.
+fn most_named(mut cells: Vec<Cell>, count: &dyn Fn(&Cell) -> usize) -> Vec<Cell> {
+    let most = cells.iter().map(count).max().unwrap_or(0);
+    cells.retain(|cell| count(cell) >= most.div_ceil(2));
+    cells
 }
 
 /// `&DB::sub`, which wraps every call under a debugger, by the glob that `PL_DBsub` leads to.
@@ -190,14 +209,14 @@ impl<'a> Scan<'a, '_> {
 
     /// The variables of a perl that has each of them as a global: the stack info first, then
     /// statements, then the current op, which must belong to the current statement.
-    fn globals(&mut self) -> Result<Vec<Vec<(String, Symbol)>>, ReadError> {
+    fn globals(&mut self, haste: bool) -> Result<Vec<Vec<(String, Symbol)>>, ReadError> {
         let (words, numbers) = (self.words, &self.perl.ops);
         let mut values: Vec<u64> = words.cells.iter().map(|(_, word)| *word).collect();
         values.sort_unstable();
         values.dedup();
         let infos = self.stack_infos(&values)?;
         let types = self.members(&values, [self.layout().op.op_type])?;
-        let statements: BTreeSet<u64> = values
+        let statement_ops: BTreeSet<u64> = values
             .into_iter()
             .zip(types)
             .filter(|(_, [op_type])| op_type.is_some_and(|t| numbers.is_statement(t)))
@@ -207,34 +226,83 @@ impl<'a> Scan<'a, '_> {
             let wanted = words.cells.iter().filter(|(_, word)| wanted(*word));
             wanted.copied().collect()
         };
-        let is_statement_type = |t: u64| t == 0 || numbers.is_statement(t);
-        let statements = self.lasting(cells(&|op| statements.contains(&op)), &is_statement_type)?;
-        let mut currents = Vec::new();
-        for (_, cop) in &statements {
-            let ops = self.statement(*cop)?;
-            currents.push(cells(&|word| ops.contains(&word)));
+        let mut infos = cells(&|word| infos.contains(&word));
+        let mut statements = Vec::new();
+        for cell in cells(&|op| statement_ops.contains(&op)) {
+            let ops = self.statement(cell.1)?;
+            statements.push((cell, cells(&|word| ops.contains(&word))));
         }
-        let is_op = |t: u64| t < numbers.count();
-        let all = currents.iter().flatten().copied().collect();
-        let lasting: BTreeSet<Cell> = self.lasting(all, &is_op)?.into_iter().collect();
+        if !self.keep_named(&mut infos, &mut statements) {
+            self.keep_lasting(&mut statements)?;
+        }
         let mut found = Vec::new();
-        for (info, _) in cells(&|word| infos.contains(&word)) {
-            for ((cop, _), current) in statements.iter().zip(&currents) {
+        for (info, _) in infos {
+            for ((cop, _), current) in &statements {
                 let mut places = vec![
                     self.symbol("PL_curstackinfo", info),
                     self.symbol("PL_curcop", *cop),
                 ];
-                let mut current = current.iter().filter(|cell| lasting.contains(cell));
                 // Which op runs only refines a line: where two could be it, none is taken.
-                if let (Some((op, _)), None) = (current.next(), current.next()) {
+                if let [(op, _)] = current.as_slice() {
                     places.push(self.symbol("PL_op", *op));
                 }
                 found.push(places);
             }
         }
+        if haste {
+            found.retain(|places| places.len() > 2);
+        }
         // The more is explained, the likelier: a statement with its op comes first.
         found.sort_by_key(|places| std::cmp::Reverse(places.len()));
         Ok(found)
+    }
+
+    /// Keeps of each kind the cells that the code names as often as perl's variables. False where
+    /// it cannot be told.
+    fn keep_named(&self, infos: &mut Vec<Cell>, statements: &mut Vec<(Cell, Vec<Cell>)>) -> bool {
+        let in_file = |cell: &Cell| cell.0.wrapping_sub(self.perl.bias);
+        let ops = statements.iter().flat_map(|(_, ops)| ops);
+        let all = statements.iter().map(|(cop, _)| cop).chain(ops);
+        let all = all.chain(infos.iter()).map(in_file);
+        let Some(counts) = references(&self.perl.image, all) else {
+            return false;
+        };
+        let count = |cell: &Cell| counts.get(&in_file(cell)).copied().unwrap_or(0);
+        let often = |cell: &Cell| count(cell) >= NAMED_OFTEN;
+        if !statements.iter().any(|(cop, _)| often(cop)) {
+            return false;
+        }
+        for (_, ops) in statements.iter_mut() {
+            *ops = most_named(std::mem::take(ops), &count);
+            ops.retain(often);
+        }
+        // Others that are named often lead to a statement by chance, but hardly ever to one of which
+        // an op runs.
+        if statements.iter().any(|(_, ops)| !ops.is_empty()) {
+            statements.retain(|(_, ops)| !ops.is_empty());
+        }
+        let cops = statements.iter().map(|(cop, _)| *cop).collect();
+        let cops = most_named(cops, &count);
+        statements.retain(|(cop, _)| cops.contains(cop));
+        // Words that are named as often look like stack infos (`PL_stack_sp`): the probe tells.
+        infos.retain(often);
+        true
+    }
+
+    /// Keeps the cells that lead to a statement and to an op of it time and again.
+    fn keep_lasting(&mut self, statements: &mut Vec<(Cell, Vec<Cell>)>) -> Result<(), ReadError> {
+        let numbers = &self.perl.ops;
+        let is_statement = |t: u64| t == 0 || numbers.is_statement(t);
+        let is_op = |t: u64| t < numbers.count();
+        let cops = statements.iter().map(|(cop, _)| *cop).collect();
+        let cops = self.lasting(cops, &is_statement)?;
+        statements.retain(|(cop, _)| cops.contains(cop));
+        let ops = statements.iter().flat_map(|(_, ops)| ops);
+        let ops = self.lasting(ops.copied().collect(), &is_op)?;
+        for (_, current) in statements {
+            current.retain(|cell| ops.contains(cell));
+        }
+        Ok(())
     }
 
     /// Those of the cells that lead to ops of the wanted types time and again. What only looked like

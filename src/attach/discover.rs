@@ -39,7 +39,7 @@ pub fn discover(
                     continue;
                 }
             };
-            for places in words.candidates(&mut trial, &perl) {
+            for places in words.candidates(&mut trial, &perl, demand.hasty) {
                 perl.image.add_symbols(&places);
                 let main = perl.main_interpreter(memory).ok().flatten();
                 if main.is_some_and(|main| trial.prove(&perl, main, demand).is_ok()) {

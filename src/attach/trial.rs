@@ -20,20 +20,28 @@ pub struct Demand {
     pub frames: usize,
     /// Looks in which the stacks must be had: the target moves meanwhile.
     pub looks: usize,
+    /// Where the main thread waits, one look is enough to refuse.
+    pub hasty: bool,
 }
 
 impl Demand {
     /// So many frames, and all the looks that a program which hardly rests may need.
     pub fn patient(frames: usize) -> Self {
-        let looks = 10 * PROOFS;
-        Demand { frames, looks }
+        Demand {
+            frames,
+            looks: 10 * PROOFS,
+            hasty: false,
+        }
     }
 
     /// So many frames, and looks that tell as good as always for a program that is read from its
     /// own CPU.
     pub fn brief(frames: usize) -> Self {
-        let looks = PROOFS + 1;
-        Demand { frames, looks }
+        Demand {
+            frames,
+            looks: PROOFS + 1,
+            hasty: true,
+        }
     }
 }
 
@@ -111,7 +119,8 @@ impl<'a> Trial<'a> {
                 let frames = sampler.frames().iter().map(|id| table.get(*id));
                 return sensible(frames.rev().flatten(), demand.frames);
             }
-            if demand.looks - look < PROOFS - proofs {
+            let is_lost = demand.looks - look < PROOFS - proofs;
+            if is_lost || proofs == 0 && demand.hasty && self.rests() {
                 break;
             }
             if proofs == 0 {

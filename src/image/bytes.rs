@@ -109,7 +109,7 @@ impl FileBytes {
 
     /// Reads a range piece by piece, without keeping what was read, as long as `look` wants more of
     /// it. A piece starts with the last `overlap` bytes of the one before it.
-    fn pieces(
+    pub fn pieces(
         &self,
         range: Range<u64>,
         overlap: usize,

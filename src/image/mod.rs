@@ -90,6 +90,7 @@ struct Segment {
     file_offset: u64,
     file_size: u64,
     writable: bool,
+    executable: bool,
 }
 
 /// A piece of a file's initialised data.
@@ -131,6 +132,7 @@ impl Image {
                 file_offset,
                 file_size,
                 writable: segment.permissions().writable(),
+                executable: segment.permissions().executable(),
             }
         });
         let segments = segments.collect();
@@ -271,6 +273,27 @@ impl Image {
             left.is_some()
         });
         found
+    }
+
+    /// The file's code, piece by piece with addresses as the file counts. A piece starts with the
+    /// last `overlap` bytes of the one before it.
+    pub fn code_pieces(&self, overlap: usize, mut look: impl FnMut(u64, &[u8])) {
+        let Ok(file) = self.object() else { return };
+        let sections = file.sections().filter(|s| s.kind() == SectionKind::Text);
+        let ranges = sections.filter_map(|s| Some((s.address(), s.file_range()?)));
+        let mut ranges: Vec<(u64, (u64, u64))> = ranges.collect();
+        if ranges.is_empty() {
+            let code = self.segments.iter().filter(|s| s.executable);
+            ranges.extend(code.map(|s| (s.address, (s.file_offset, s.file_size))));
+        }
+        for (address, (offset, size)) in ranges {
+            let range = offset..offset.saturating_add(size);
+            // Code that cannot be read refers to nothing.
+            let _ = self.data.pieces(range, overlap, |at, bytes| {
+                look(address.wrapping_add(at - offset), bytes);
+                true
+            });
+        }
     }
 
     /// The bytes of a part as the file has them; kept, once read.

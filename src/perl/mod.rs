@@ -17,6 +17,7 @@ mod op_types;
 pub mod ops;
 pub mod paths;
 mod recheck;
+pub mod references;
 mod regex;
 pub mod running;
 pub mod sample;
