@@ -4,6 +4,9 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
+use p5_spy::attach::Target;
+use p5_spy::layout::{Known, Sources, TableSet};
+use p5_spy::process::Process;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,8 +33,13 @@ impl Waiting {
     }
 
     fn dump(&self) -> String {
+        self.dump_by(&[])
+    }
+
+    fn dump_by(&self, options: &[&str]) -> String {
         let done = support::spy()
             .args(["dump", "--pid", &self.0.id().to_string()])
+            .args(options)
             .output()
             .unwrap();
         let error = String::from_utf8_lossy(&done.stderr).into_owned();
@@ -84,6 +92,49 @@ fn a_perl_without_symbols_is_found_by_the_probes() {
         .expect(1, "is a perl (5.36.0) without symbols")
         .expect(1, "p5-spy layout-learn");
     assert_eq!(nothing.out, "");
+}
+
+/// The line of each call is that of its sub's only line, so that a wrong statement shows.
+const RUNS: &str = "$| = 1; print qq(ready\\n);
+sub inner { my $n = shift; $n .= 'x' for 1 .. 3; $n }
+sub outer { inner($_) for 1 .. 5 }
+outer() while 1;";
+
+#[test]
+fn a_perl_without_symbols_that_runs_is_found_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = copy_of_perl(folder.path());
+    support::hidden::hide_symbols(&copy);
+    let running = Waiting::start(Command::new(&copy).args(["-e", RUNS]));
+    let process = Process::open(running.0.id() as i32).unwrap();
+    for _ in 0..20 {
+        let sources = Sources {
+            tables: TableSet::embedded().unwrap(),
+            named: false,
+            debug: None,
+            known: Known::default(),
+            cache: None,
+            learn: false,
+        };
+        let target =
+            Target::attach_patiently(process, &sources, &mut |e| panic!("{e}"), &mut || true);
+        let target = target.unwrap();
+        let source = target.perl.resolved.source.to_string();
+        assert_eq!(source, "layout table 5.36.toml");
+        // The search asks for much at once, not for each word of the data.
+        assert!(
+            target.remote_reads() < 800,
+            "{} reads",
+            target.remote_reads()
+        );
+        let found = running.dump_by(&["--no-cache", "--no-learn", "--no-debug-info"]);
+        let mut frames = found.lines().filter_map(|line| line.strip_prefix("    "));
+        assert_eq!(frames.next_back(), Some("(main) (-e:4)"), "{found}");
+        for frame in frames {
+            let lines = ["main::inner (-e:2)", "main::outer (-e:3)"];
+            assert!(lines.contains(&frame), "{found}");
+        }
+    }
 }
 
 #[test]

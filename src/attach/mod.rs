@@ -12,6 +12,7 @@ mod roster;
 mod threads;
 mod trial;
 
+pub use candidates::Words;
 pub use error::AttachError;
 pub use find::find_perl;
 pub use kin::Kin;

@@ -11,11 +11,14 @@ use crate::image::{Image, Symbol};
 use crate::perl::identity::Identity;
 use crate::process::effective_user;
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Names of entries for files without a build-id begin so.
+const HASHED: &str = "sha256-";
 /// No entry is larger.
 const MAX_ENTRY: u64 = 1 << 20;
 
@@ -68,9 +71,20 @@ impl Cache {
         if self.anew || !is_private(&self.folder) {
             return None;
         }
+        // To hash a file of many megabytes takes longer than to find its layout anew.
+        if image.build_id().is_none() && !self.has_hashes() {
+            return None;
+        }
         let path = self.folder.join(file_name(image));
         let cached = entry::read(&read_private(&path)?)?;
         (cached.identity.abi == image.abi()).then_some(cached)
+    }
+
+    /// True when something is known of a file without a build-id.
+    fn has_hashes(&self) -> bool {
+        let is_one = |name: &OsStr| name.as_encoded_bytes().starts_with(HASHED.as_bytes());
+        fs::read_dir(&self.folder)
+            .is_ok_and(|mut names| names.any(|e| e.is_ok_and(|e| is_one(&e.file_name()))))
     }
 
     /// Keeps what was found. Written whole under another name first, so that nobody ever reads
@@ -106,7 +120,7 @@ impl Cache {
 fn file_name(image: &Image) -> String {
     let key = image
         .build_id_hex()
-        .unwrap_or_else(|| format!("sha256-{:x}", Sha256::digest(image.data())));
+        .unwrap_or_else(|| format!("{HASHED}{:x}", Sha256::digest(image.data())));
     format!("{key}.layout")
 }
 

@@ -221,3 +221,49 @@ fn ids_in_ring(
     }
     ids
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::FakeMemory;
+
+    const ABI: Abi = Abi {
+        pointer_size: 8,
+        big_endian: false,
+    };
+
+    fn value(words: &[(usize, u64)], slot: Option<(u64, KeyLayout)>) -> Option<u64> {
+        let mut block = vec![0; BLOCK];
+        for (at, word) in words {
+            ABI.store(&mut block, *at, 8, *word).unwrap();
+        }
+        let mut memory = FakeMemory::new();
+        memory.map(0x7000, block);
+        let reader = Reader::new(&memory, ABI);
+        specific_value(&reader, 0x7000, slot, &|word| word % 16 == 8).unwrap()
+    }
+
+    #[test]
+    fn without_a_key_the_only_interpreter_near_the_block_is_taken() {
+        let others = [(0, 0x7000), (0x10, 0x7000), (0x2d0, 4711)];
+        let one = [&others[..], &[(0x318, 0x5008)]].concat();
+        assert_eq!(value(&one, None), Some(0x5008));
+        let again = [&one[..], &[(0x40, 0x5008)]].concat();
+        assert_eq!(value(&again, None), Some(0x5008));
+        let two = [&one[..], &[(0x40, 0x6008)]].concat();
+        assert_eq!(value(&two, None), None);
+        assert_eq!(value(&others, None), None);
+    }
+
+    #[test]
+    fn with_a_key_its_value_is_taken_whatever_else_is_there() {
+        let layout = KeyLayout {
+            specific: 0x510,
+            data: 8,
+        };
+        let words = [(0x510, 0x7100), (0x40, 0x6008), (0x138, 0x5008)];
+        assert_eq!(value(&words, Some((3, layout))), Some(0x5008));
+        assert_eq!(value(&words, Some((4, layout))), None);
+        assert_eq!(value(&words, Some((32, layout))), None);
+    }
+}

@@ -1,5 +1,6 @@
 //! A perl that exists only in memory, laid out as a table says.
 
+use p5_spy::image::Symbol;
 use p5_spy::layout::{BoundLayout, Layout, Table};
 use p5_spy::memory::{Abi, FakeMemory, Field};
 use p5_spy::perl::names::NameContext;
@@ -501,6 +502,54 @@ impl FakePerl {
     pub fn set_op(&mut self, name: &str) {
         let op = self.op(name);
         self.put_variable("Iop", op);
+    }
+
+    pub fn memory(&self) -> &FakeMemory {
+        &self.memory
+    }
+
+    /// `PL_op_name`, as a perl has it in its data.
+    pub fn op_names(&mut self) -> Symbol {
+        let width = u64::from(self.abi.pointer_size);
+        let address = self.allocate(OP_NAMES.len() * width as usize);
+        for (place, name) in OP_NAMES.iter().enumerate() {
+            let text = self.c_string(name.as_bytes());
+            self.put_pointer(address + place as u64 * width, text);
+        }
+        let size = OP_NAMES.len() as u64 * width;
+        Symbol { address, size }
+    }
+
+    /// Ops that run from a statement up to one that ends the code, and the first and the last of
+    /// them.
+    pub fn plant_ops(&mut self, cop: usize) -> [u64; 2] {
+        let ops = ["stub", "entersub", "leaveeval"].map(|name| self.op(name));
+        let chain = [self.cops[cop], ops[0], ops[1], ops[2], 0];
+        for pair in chain.windows(2) {
+            self.put(pair[0], "op", "op_next", pair[1]);
+        }
+        [ops[0], ops[2]]
+    }
+
+    /// The data of an unthreaded perl: where its variables are, and what it may have beside them.
+    pub fn data(&self) -> (u64, u64) {
+        let first = self.globals.first().unwrap().1;
+        (first, first + VARIABLES.len() as u64 * 40)
+    }
+
+    /// Puts a word beside a variable of that data.
+    pub fn put_beside(&mut self, variable: usize, value: u64) {
+        let width = u64::from(self.abi.pointer_size);
+        self.put_pointer(self.globals[variable].1 + 2 * width, value);
+    }
+
+    pub fn cop(&self, cop: usize) -> u64 {
+        self.cops[cop]
+    }
+
+    /// Where an unthreaded perl has a variable.
+    pub fn global(&self, name: &str) -> u64 {
+        self.globals.iter().find(|(n, _)| *n == name).unwrap().1
     }
 
     /// Whether contexts say where their sub returns to.
