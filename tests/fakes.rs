@@ -1,6 +1,7 @@
 //! The walker on perls that exist only in memory, built with every layout table of the tree: a
 //! random stack is encoded, walked, and must come back. Hostile stacks must end in an error.
 
+#[allow(dead_code)] // Another test uses the rest.
 mod fake_perl;
 
 use fake_perl::{Context, FakePerl, Model, StackModel};

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Told {
     /// Its version.
     pub version: Option<Version>,
-    /// The words of `PL_bincompat_options` (perl.c, since 5.8.9).
+    /// The options that it was built with: at least those that decide how it is laid out.
     pub options: Option<Vec<String>>,
     /// `$Config{archname}`.
     pub archname: Option<String>,
@@ -95,18 +95,49 @@ pub fn option_words(text: &[u8]) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// `PL_bincompat_options`, known by an option that all perls have which can read large files.
+/// The options that decide how a perl is laid out.
+const DECISIVE: [&str; 6] = [
+    "MULTIPLICITY",
+    "USE_ITHREADS",
+    "USE_5005THREADS",
+    "USE_64_BIT_INT",
+    "USE_LONG_DOUBLE",
+    "USE_QUADMATH",
+];
+
+/// The options that `perl -V` prints (perl.c), known by one that all perls have which can read large
+/// files. Since 5.8.8 they are one text (`PL_bincompat_options` since 5.8.9), before that each is a
+/// text of its own, which is there if it is set.
 fn options(image: &Image) -> Option<Vec<String>> {
     const MARKER: &[u8] = b" USE_LARGE_FILES";
     let (before, behind) = image.text_around(MARKER, 2048)?;
-    let start = before
-        .iter()
-        .rposition(|b| *b == 0)
-        .map_or(0, |nul| nul + 1);
-    let end = behind.iter().position(|b| *b == 0)?;
-    let text = [before.get(start..)?, MARKER, behind.get(..end)?].concat();
-    let is_word = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_ ".contains(b);
-    text.iter().all(is_word).then(|| option_words(&text))
+    let words = words_around(before, MARKER, behind);
+    if words.len() > 1 {
+        return Some(words);
+    }
+    let is_set = |option: &&&str| {
+        image
+            .text_around(format!(" {option}\0").as_bytes(), 0)
+            .is_some()
+    };
+    let set = DECISIVE.iter().filter(is_set);
+    Some(set.map(|option| (*option).to_owned()).collect())
+}
+
+/// The options in the list that the one in the middle is of.
+fn words_around(before: &[u8], middle: &[u8], behind: &[u8]) -> Vec<String> {
+    let is_other = |b: &u8| !(b.is_ascii_uppercase() || b.is_ascii_digit() || b"_ ".contains(b));
+    let start = before.iter().rposition(is_other).map_or(0, |at| at + 1);
+    let end = behind.iter().position(is_other).unwrap_or(behind.len());
+    let (before, behind) = (before.get(start..), behind.get(..end));
+    option_words(
+        &[
+            before.unwrap_or_default(),
+            middle,
+            behind.unwrap_or_default(),
+        ]
+        .concat(),
+    )
 }
 
 /// What the paths of @INC that are compiled in tell, such as `/usr/lib/perl5/5.8.8/i386-linux`: the
@@ -229,6 +260,22 @@ mod tests {
         let new = "5, version 36, subversion 3 (%-p) built for x86_64-linux";
         assert_eq!(text(new).as_deref(), Some("5.36.3"));
         assert_eq!(text(", v%vd built for %s"), None);
+    }
+
+    #[test]
+    fn what_lists_of_options_tell() {
+        let words = |before: &str, behind: &str| {
+            let words = words_around(before.as_bytes(), b" USE_LARGE_FILES", behind.as_bytes());
+            words.join(",")
+        };
+        let whole = words("x\0 MULTIPLICITY USE_ITHREADS", " USE_PERLIO\0 NO");
+        assert_eq!(
+            whole,
+            "MULTIPLICITY,USE_ITHREADS,USE_LARGE_FILES,USE_PERLIO"
+        );
+        let quoted = words("options: USE_64_BIT_INT", " USE_PERLIO\\n\"");
+        assert_eq!(quoted, "USE_64_BIT_INT,USE_LARGE_FILES,USE_PERLIO");
+        assert_eq!(words(" USE_ITHREADS\0", "\0 USE_SOCKS"), "USE_LARGE_FILES");
     }
 
     #[test]
