@@ -135,7 +135,7 @@ fn stack_infos_in_a_circle_are_refused_at_once() {
         let refusal = perl.examine(fake.memory(), &MAPS, Interpreter::Globals);
         let refusal = refusal.unwrap_err().to_string();
         assert!(
-            refusal.contains("go in a circle"),
+            refusal.contains("goes in a circle"),
             "{}: {refusal}",
             table.name()
         );

@@ -1,80 +1,13 @@
 //! Which perl this is: what the file says of itself.
 
-use super::texts::{Banner, Told, option_words, version_from_paths};
+use super::build::{iv_size, nv, option_words};
+use super::texts::{Banner, Told, version_from_paths};
 use crate::image::Image;
 use crate::memory::Abi;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
-use std::str::FromStr;
 
-/// A version as perl counts: `5.36.0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
-    /// `PERL_REVISION` (patchlevel.h).
-    pub revision: u8,
-    /// `PERL_VERSION`.
-    pub version: u8,
-    /// `PERL_SUBVERSION`.
-    pub subversion: u8,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.revision, self.version, self.subversion)
-    }
-}
-
-impl FromStr for Version {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no perl version such as 5.36.0");
-        let mut parts = text
-            .split('.')
-            .map(|part| part.parse::<u8>().map_err(|_| bad()));
-        let version = Version {
-            revision: parts.next().ok_or_else(bad)??,
-            version: parts.next().ok_or_else(bad)??,
-            subversion: parts.next().ok_or_else(bad)??,
-        };
-        if parts.next().is_some() {
-            Err(bad())
-        } else {
-            Ok(version)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Version {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
-    }
-}
-
-/// How the interpreter's variables are kept (perl.h).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Build {
-    /// ithreads: one `struct interpreter` per thread.
-    Threaded,
-    /// MULTIPLICITY without threads: several interpreters, of which `PL_curinterp` is current.
-    Multiplicity,
-    /// Every `PL_x` a global.
-    Unthreaded,
-}
-
-impl fmt::Display for Build {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Build::Threaded => "threaded",
-            Build::Multiplicity => "multiplicity",
-            Build::Unthreaded => "unthreaded",
-        })
-    }
-}
+pub use super::build::Build;
+pub use super::version::Version;
 
 /// All that decides where things are in a perl's structures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,30 +124,6 @@ impl Identity {
     }
 }
 
-/// See [`Identity::nv`]; by the words of `PL_bincompat_options`.
-pub fn nv(options: &[String]) -> &'static str {
-    if has_word(options, "USE_QUADMATH") {
-        "__float128"
-    } else if has_word(options, "USE_LONG_DOUBLE") {
-        "long double"
-    } else {
-        "double"
-    }
-}
-
-/// See [`Identity::iv_size`]; by the words of `PL_bincompat_options`.
-pub fn iv_size(options: &[String], abi: Abi) -> u8 {
-    match has_word(options, "USE_64_BIT_INT") {
-        true => 8,
-        false => abi.pointer_size,
-    }
-}
-
-/// True when an option is among the words.
-pub fn has_word(options: &[String], name: &str) -> bool {
-    options.iter().any(|option| option == name)
-}
-
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bits = u32::from(self.abi.pointer_size) * 8;
@@ -233,20 +142,5 @@ impl fmt::Display for Identity {
             write!(f, ", {archname}")?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_parse_and_compare() {
-        let parse = |t: &str| t.parse::<Version>();
-        assert_eq!(parse("5.36.0").unwrap().to_string(), "5.36.0");
-        assert!(parse("5.8.9").unwrap() < parse("5.36.0").unwrap());
-        for bad in ["5.36", "5.36.0.1", "v5.36.0", "", "5.300.0"] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Perl itself: which one it is, where its interpreters are, what is on their stacks.
 
 pub mod arrays;
+pub mod build;
 mod callback;
 mod callee;
 pub mod describe;
@@ -26,4 +27,5 @@ mod statement;
 pub mod texts;
 pub mod threads;
 pub mod unfinished;
+pub mod version;
 pub mod walk;

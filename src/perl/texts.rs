@@ -1,6 +1,7 @@
 //! What the texts in a perl's file tell of it: also where every symbol is gone.
 
-use super::identity::{Build, Version, has_word, iv_size, nv};
+use super::build::{Build, has_word, iv_size, nv, option_words};
+use super::version::Version;
 use crate::image::Image;
 use crate::memory::Abi;
 use std::collections::BTreeMap;
@@ -87,12 +88,6 @@ impl Told {
         };
         (said, floats) == (build, nv)
     }
-}
-
-/// The words of a list of options.
-pub fn option_words(text: &[u8]) -> Vec<String> {
-    let text = crate::text::from_utf8(text);
-    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The options that decide how a perl is laid out.

@@ -300,7 +300,7 @@ impl RawChain {
             }
             // As each leads back to the one before it, a circle can only close where it began.
             if next == first {
-                return Err(format!("is a chain whose {} go in a circle", self.next));
+                return Err(format!("is a chain whose {} goes in a circle", self.next));
             }
             at = next;
         }
