@@ -190,7 +190,7 @@ fn archname(text: &[u8]) -> Option<String> {
     (is_one && name.len() < 100).then(|| crate::text::from_utf8(name))
 }
 
-/// See [`InPaths`].
+/// The version in the paths of @INC that are compiled in.
 pub fn version_from_paths(image: &Image) -> Option<Version> {
     InPaths::of(image).version
 }
