@@ -158,8 +158,12 @@ fn take(
         );
         let mut beside = Beside::new(pid, thread.os_tid);
         let state = beside.state();
+        let mut said = false;
         let mut take = |beside: &mut Beside| {
             let mut ids = patiently(target, beside, &mut sampler, &mut names, &mut table)?;
+            if sampler.takes_moving() && !std::mem::replace(&mut said, true) {
+                warn("the stack is approximate: the program moved whenever it was read".into());
+            }
             let machine = target.perl.identity.machine.as_deref();
             if let ThreadState::Idle(Some(number)) = state
                 && options.beyond == Beyond::Ops
@@ -204,6 +208,8 @@ fn take(
     })
 }
 
+/// The frames of a thread. One that never rests is taken as it is in the end: then the sampler
+/// accepts what moves.
 fn patiently(
     target: &Target,
     beside: &mut Beside,
@@ -212,7 +218,6 @@ fn patiently(
     table: &mut FrameTable,
 ) -> Result<Vec<FrameId>, SampleError> {
     let deadline = Instant::now() + PATIENCE;
-    let mut is_approximate = false;
     sampler.accept_moving(false);
     loop {
         let context = target.name_context(0);
@@ -222,16 +227,12 @@ fn patiently(
         }) {
             Ok(()) => break,
             Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
-            Err(e) if e.is_torn() && !is_approximate && Instant::now() >= deadline => {
-                is_approximate = true;
+            Err(e) if e.is_torn() && !sampler.takes_moving() && Instant::now() >= deadline => {
                 sampler.accept_moving(true);
             }
             Err(e) if Instant::now() >= deadline => return Err(e),
             Err(_) => std::thread::sleep(Duration::from_micros(300)),
         }
-    }
-    if is_approximate {
-        warn("the stack is approximate: the program moved whenever it was read".into());
     }
     let perl = sampler.frames().iter().rev().copied();
     Ok(sampler.leaf().into_iter().chain(perl).collect())

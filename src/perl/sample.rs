@@ -119,6 +119,11 @@ impl ThreadSampler {
         self.reader.accept_moving(yes);
     }
 
+    /// What [`ThreadSampler::accept_moving`] said last.
+    pub fn takes_moving(&self) -> bool {
+        self.reader.takes_moving()
+    }
+
     /// The frames of the last good sample, outermost first: `(main)` and what it called.
     pub fn frames(&self) -> &[FrameId] {
         self.trail.ids()
