@@ -4,18 +4,19 @@ mod bytes;
 mod debug_file;
 mod glance;
 mod hashed;
+mod parts;
 mod symbols;
 
 pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 pub use glance::may_define_perl;
+pub use parts::Part;
 
 use crate::memory::{Abi, Reader};
 use crate::process::Mapping;
 use object::read::ReadRef;
 use object::{
-    BinaryFormat, Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationFlags,
-    RelocationTarget, SectionKind,
+    BinaryFormat, Object, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -91,19 +92,6 @@ struct Segment {
     file_size: u64,
     writable: bool,
     executable: bool,
-}
-
-/// A piece of a file's initialised data.
-#[derive(Debug, Clone, Copy)]
-pub struct Part {
-    /// Its address as the file counts.
-    pub address: u64,
-    /// Where it is in the file.
-    pub offset: u64,
-    /// Bytes.
-    pub size: u64,
-    /// The loader or the program may change it: what the process has counts, not the file.
-    pub writable: bool,
 }
 
 impl Image {
@@ -229,76 +217,6 @@ impl Image {
     /// True when the file has this text somewhere.
     pub fn mentions(&self, text: &[u8]) -> bool {
         self.data.find(0..u64::MAX, text).is_some()
-    }
-
-    /// Where the file's texts and arrays are: its sections of data. Of a file without sections
-    /// everything that is loaded, as old linkers put texts and code into one segment.
-    pub fn data_parts(&self) -> Vec<Part> {
-        let Ok(file) = self.object() else {
-            return Vec::new();
-        };
-        let sections = file.sections().filter_map(|section| {
-            let writable = match section.kind() {
-                SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => false,
-                SectionKind::Data | SectionKind::ReadOnlyDataWithRel => true,
-                _ => return None,
-            };
-            let (offset, size) = section.file_range()?;
-            // Tables for unwinding are large, and no texts.
-            let name = section.name_bytes().unwrap_or_default();
-            let wanted =
-                size > 0 && !name.starts_with(b".eh_frame") && name != b".gcc_except_table";
-            wanted.then_some(Part {
-                address: section.address(),
-                offset,
-                size,
-                writable,
-            })
-        });
-        let mut found: Vec<Part> = sections.collect();
-        if found.is_empty() {
-            let loaded = self.segments.iter().filter(|s| s.file_size > 0);
-            found.extend(loaded.map(|segment| Part {
-                address: segment.address,
-                offset: segment.file_offset,
-                size: segment.file_size,
-                writable: segment.writable,
-            }));
-        }
-        // In a sound file no two overlap; in another they do not make more work than the file is long.
-        let mut room = self.data.length();
-        found.retain(|part| {
-            let left = room.checked_sub(part.size);
-            room = left.unwrap_or(room);
-            left.is_some()
-        });
-        found
-    }
-
-    /// The file's code, piece by piece with addresses as the file counts. A piece starts with the
-    /// last `overlap` bytes of the one before it.
-    pub fn code_pieces(&self, overlap: usize, mut look: impl FnMut(u64, &[u8])) {
-        let Ok(file) = self.object() else { return };
-        let sections = file.sections().filter(|s| s.kind() == SectionKind::Text);
-        let ranges = sections.filter_map(|s| Some((s.address(), s.file_range()?)));
-        let mut ranges: Vec<(u64, (u64, u64))> = ranges.collect();
-        if ranges.is_empty() {
-            let code = self.segments.iter().filter(|s| s.executable);
-            ranges.extend(code.map(|s| (s.address, (s.file_offset, s.file_size))));
-        }
-        for (address, (offset, size)) in ranges {
-            let range = offset..offset.saturating_add(size);
-            // Code that cannot be read refers to nothing.
-            let _ = self.data.pieces(range, overlap, |at, bytes| {
-                look(address.wrapping_add(at - offset), bytes);
-                true
-            });
-        }
-    }
-
-    /// The bytes of a part as the file has them; kept, once read.
-    pub fn part(&self, part: Part) -> Option<&[u8]> {
-        (&self.data).read_bytes_at(part.offset, part.size).ok()
     }
 
     /// What stands on both sides of the first `marker` in the file's data: at most `limit` bytes
