@@ -99,7 +99,9 @@ impl Header {
                 continue;
             };
             if let Some(version) = comment.strip_prefix("needs perl 5.") {
-                header.version = 5_000_000 + version.parse::<u64>().unwrap() * 1000;
+                let (series, subversion) = version.split_once('.').unwrap_or((version, "0"));
+                let number = |text: &str| text.parse::<u64>().unwrap();
+                header.version = 5_000_000 + number(series) * 1000 + number(subversion);
             } else if let Some(module) = comment.strip_prefix("needs module ") {
                 header.modules.push(module.to_owned());
             } else if let Some(stops) = comment.strip_prefix("stops: ") {
@@ -118,7 +120,8 @@ impl Header {
 
     fn missing(&self, perl: &Perl) -> Option<String> {
         if perl.version < self.version {
-            return Some(format!("it needs perl 5.{}", self.version / 1000 % 1000));
+            let (series, subversion) = (self.version / 1000 % 1000, self.version % 1000);
+            return Some(format!("it needs perl 5.{series}.{subversion}"));
         }
         if self.threads && !perl.threads {
             return Some("this perl has no threads".into());

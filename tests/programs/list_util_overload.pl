@@ -1,7 +1,7 @@
-# needs perl 5.10
+# needs perl 5.10.1
 # needs module List::Util
 # stops: 2
-# Overloaded operators that C code uses. Before perl 5.10 List::Util does not.
+# Overloaded operators that C code uses. Before perl 5.10.1 List::Util does not.
 use strict;
 use List::Util qw(sum max);
 use Oracle ();
