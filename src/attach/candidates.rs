@@ -32,6 +32,8 @@ type Cell = (u64, u64);
 pub struct Words {
     abi: Abi,
     cells: Vec<Cell>,
+    /// Where they were read.
+    data: Vec<(u64, u64)>,
 }
 
 impl Words {
@@ -39,13 +41,14 @@ impl Words {
     pub fn read(trial: &mut Trial<'_>, abi: Abi, ranges: impl Iterator<Item = (u64, u64)>) -> Self {
         trial.follow();
         let reader = Reader::new(trial.memory, abi);
-        let mut cells = Vec::new();
+        let (mut cells, mut data) = (Vec::new(), Vec::new());
         let mut room = MAX_DATA;
         for (start, end) in ranges {
             let Some(left) = room.checked_sub(end.saturating_sub(start)) else {
                 break;
             };
             room = left;
+            data.push((start, end));
             // Where it cannot be read, nothing is found.
             let _ = reader.pieces(start, end - start, |at, bytes| {
                 abi.each_pointer(at, bytes, |address, word| {
@@ -57,7 +60,7 @@ impl Words {
                 cells.len() < MAX_CANDIDATES
             });
         }
-        Words { abi, cells }
+        Words { abi, cells, data }
     }
 
     /// Sets of symbols to try with the layout of this perl.
@@ -226,7 +229,8 @@ impl<'a> Scan<'a, '_> {
             let wanted = words.cells.iter().filter(|(_, word)| wanted(*word));
             wanted.copied().collect()
         };
-        let mut infos = cells(&|word| infos.contains(&word));
+        let all_infos = cells(&|word| infos.contains(&word));
+        let mut infos = all_infos.clone();
         let mut statements = Vec::new();
         for cell in cells(&|op| statement_ops.contains(&op)) {
             let ops = self.statement(cell.1)?;
@@ -251,10 +255,55 @@ impl<'a> Scan<'a, '_> {
         }
         if haste {
             found.retain(|places| places.len() > 2);
+            return Ok(found);
+        }
+        if found.iter().all(|places| places.len() < 3) {
+            found.extend(self.compiling(&all_infos)?);
         }
         // The more is explained, the likelier: a statement with its op comes first.
         found.sort_by_key(|places| std::cmp::Reverse(places.len()));
         Ok(found)
+    }
+
+    /// The variables of a perl that is compiling: the current statement is `PL_compiling`, which lies
+    /// among them and is of no type (perl.c).
+    fn compiling(&self, infos: &[Cell]) -> Result<Vec<Vec<(String, Symbol)>>, ReadError> {
+        let (op, cop) = (&self.layout().op, &self.layout().cop);
+        let in_data = |(_, word): &&Cell| {
+            let mut ranges = self.words.data.iter();
+            ranges.any(|(start, end)| (start..end).contains(&word))
+        };
+        let cells: Vec<Cell> = self.words.cells.iter().filter(in_data).copied().collect();
+        let values: Vec<u64> = cells.iter().map(|(_, word)| *word).collect();
+        let values = self.members(&values, [op.op_type, op.op_next, cop.cop_line])?;
+        let is_one = |[op_type, next, line]: [Option<u64>; 3]| {
+            let is_line = line.is_some_and(|line| (1..1 << 24).contains(&line));
+            (op_type, next) == (Some(0), Some(0)) && is_line
+        };
+        let all = cells.into_iter().zip(values);
+        let cells: Vec<Cell> = all
+            .filter(|(_, v)| is_one(*v))
+            .map(|(cell, _)| cell)
+            .collect();
+        let in_file = |cell: &Cell| cell.0.wrapping_sub(self.perl.bias);
+        let places = cells.iter().chain(infos).map(in_file);
+        let counts = references(&self.perl.image, places).unwrap_or_default();
+        let count = |cell: &Cell| counts.get(&in_file(cell)).copied().unwrap_or(0);
+        let often = |cell: &&Cell| count(cell) >= NAMED_OFTEN;
+        let cells = most_named(cells.iter().filter(often).copied().collect(), &count);
+        let pairs = infos
+            .iter()
+            .filter(often)
+            .flat_map(|info| cells.iter().map(move |cop| (info, cop)));
+        Ok(pairs
+            .map(|((info, _), (curcop, compiling))| {
+                vec![
+                    self.symbol("PL_curstackinfo", *info),
+                    self.symbol("PL_curcop", *curcop),
+                    self.symbol("PL_compiling", *compiling),
+                ]
+            })
+            .collect())
     }
 
     /// Keeps of each kind the cells that the code names as often as perl's variables. False where

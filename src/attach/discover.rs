@@ -8,31 +8,96 @@ use crate::layout::{Origin, Resolved, Table, TableSet};
 use crate::memory::Memory;
 use crate::perl::identity::{Build, Identity};
 use crate::perl::texts::Told;
-use crate::process::{Mapping, data_ranges};
+use crate::process::{Mapping, Process, ThreadState, ThreadWatch, data_ranges};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a statement with its running op is waited for in a program that runs: there is none while
+/// it compiles.
+const FOR_A_RUNNING: Duration = Duration::from_millis(100);
+/// How long one that has just been started is looked at: perl may not be ready yet.
+const FOR_A_NEW: Duration = Duration::from_millis(500);
+const NEW: Duration = Duration::from_secs(2);
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(2);
 
 /// Tries every table that may fit. `own_maps` are the mappings of the file itself.
 ///
 /// # Errors
 /// The file back, with what to say when nothing else helps.
 pub fn discover(
-    pid: i32,
+    process: Process,
     memory: &Arc<dyn Memory>,
     mut loaded: Loaded,
     own_maps: &[Mapping],
-    maps: &[Mapping],
     tables: &TableSet,
 ) -> Result<Perl, (Loaded, Box<AttachError>)> {
     let told = Told::by(&loaded.image);
-    let mut trial = Trial::new(pid, memory, maps);
+    let possible = tables.possible(&told);
+    let search = Search {
+        process,
+        memory,
+        own_maps,
+        told: &told,
+        possible: &possible,
+    };
     // Without a version, tables of many series are tried: then a sub must be on the stack, whose
     // place tells them apart.
     let least = if told.version.is_some() { 1 } else { 2 };
-    let possible = tables.possible(&told);
-    for demand in [Demand::brief(least), Demand::patient(least)] {
-        let words = Words::read(&mut trial, told.abi, own_data(own_maps, maps));
-        for table in &possible {
-            let mut perl = match adopt(pid, memory, loaded, table, &told) {
+    let is_new = process.age().is_some_and(|age| age < NEW);
+    let mut watch = ThreadWatch::new(process.pid(), process.pid());
+    let started = Instant::now();
+    let mut demand = Demand::brief(least);
+    while !possible.is_empty() {
+        loaded = match search.round(loaded, demand) {
+            Ok(perl) => return Ok(perl),
+            Err(back) => back,
+        };
+        let moves = is_new || watch.state() == ThreadState::Running;
+        let waited = started.elapsed();
+        if demand.hasty {
+            if !moves || waited > FOR_A_RUNNING {
+                demand = Demand::patient(least);
+            }
+        } else if !is_new || waited > FOR_A_NEW {
+            break;
+        }
+        std::thread::sleep(BETWEEN_ROUNDS);
+    }
+    let error = AttachError::NothingFound {
+        path: loaded.image.path().to_owned(),
+        version: told
+            .version
+            .map_or_else(|| "unknown version".into(), |v| v.to_string()),
+        tried: if possible.is_empty() {
+            "there is no table for it".into()
+        } else {
+            let tried: Vec<&str> = possible.iter().map(|table| table.name()).collect();
+            let tried = tried.join(", ");
+            format!("nothing in its data is an interpreter by {tried}")
+        },
+    };
+    Err((loaded, Box::new(error)))
+}
+
+struct Search<'a> {
+    process: Process,
+    memory: &'a Arc<dyn Memory>,
+    own_maps: &'a [Mapping],
+    told: &'a Told,
+    possible: &'a [&'a Table],
+}
+
+impl Search<'_> {
+    /// Tries each table once.
+    fn round(&self, mut loaded: Loaded, demand: Demand) -> Result<Perl, Loaded> {
+        let (pid, memory) = (self.process.pid(), self.memory);
+        let Ok(maps) = self.process.mappings() else {
+            return Err(loaded);
+        };
+        let mut trial = Trial::new(pid, memory, &maps);
+        let words = Words::read(&mut trial, self.told.abi, own_data(self.own_maps, &maps));
+        for table in self.possible {
+            let mut perl = match adopt(pid, memory, loaded, table, self.told) {
                 Ok(perl) => perl,
                 Err(back) => {
                     loaded = back;
@@ -53,21 +118,8 @@ pub fn discover(
             }
             loaded = perl.into_loaded();
         }
+        Err(loaded)
     }
-    let tried: Vec<&str> = possible.iter().map(|table| table.name()).collect();
-    let error = AttachError::NothingFound {
-        path: loaded.image.path().to_owned(),
-        version: told
-            .version
-            .map_or_else(|| "unknown version".into(), |v| v.to_string()),
-        tried: if tried.is_empty() {
-            "there is no table for it".into()
-        } else {
-            let tried = tried.join(", ");
-            format!("nothing in its data is an interpreter by {tried}")
-        },
-    };
-    Err((loaded, Box::new(error)))
 }
 
 /// The writable data of a file.

@@ -316,9 +316,9 @@ impl Search<'_> {
                 searched: 1,
             });
         }
-        let maps = self.process.mappings()?;
         let tables: &TableSet = &self.sources.tables;
-        let found = discover::discover(pid, self.memory, loaded, &self.file.maps, &maps, tables);
+        let own_maps = &self.file.maps;
+        let found = discover::discover(self.process, self.memory, loaded, own_maps, tables);
         let (loaded, refusal) = match found {
             Ok(perl) => return Ok(perl),
             Err(failed) => failed,

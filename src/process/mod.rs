@@ -32,6 +32,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Why the operating system would not tell.
 #[derive(Debug, thiserror::Error)]
@@ -316,6 +317,20 @@ impl Process {
         Ok(ids)
     }
 
+    /// How long ago it was started; a program that it executed since does not count.
+    pub fn age(self) -> Option<Duration> {
+        let stat = self.read("stat").ok()?;
+        // The name in front may hold anything. Behind it, `starttime` is the twentieth (proc(5)).
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let ticks: f64 = rest.split_whitespace().nth(19)?.parse().ok()?;
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+        // SAFETY: sysconf has no preconditions.
+        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+        let age = now - ticks / per_second.max(1) as f64;
+        Duration::try_from_secs_f64(age.max(0.0)).ok()
+    }
+
     /// True while the process has not ended; a zombie has.
     pub fn is_alive(self) -> bool {
         self.read("stat").is_ok_and(|stat| {
@@ -364,6 +379,20 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_age_of_a_process_is_told() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("9")
+            .spawn()
+            .unwrap();
+        let young = Process::open(child.id() as i32).unwrap().age().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(young < Duration::from_secs(5), "{young:?}");
+        let old = Process::open(1).unwrap().age().unwrap();
+        assert!(old > young, "{old:?}");
+    }
 
     #[test]
     fn this_process() {
