@@ -218,10 +218,14 @@ impl Search<'_> {
             ));
             return None;
         };
-        if !self.process.trusts(self.file) || !self.process.trusts_path(&program) {
+        let objection = self.process.objection(self.file);
+        if let Some(why) = objection.or_else(|| self.process.objection_to_path(&program)) {
+            let whom = match why.is_a_matter_of_trust() {
+                true => format!("If you trust it: p5-spy layout-learn {}", program.display()),
+                false => "Where the same perl can be run: p5-spy layout-learn PERL".into(),
+            };
             warn(format!(
-                "its layout was not learned, as that means to run {}, which is not root's or yours, or is in another container. If you trust it: p5-spy layout-learn {} -o FOLDER/NAME.toml, then --layouts FOLDER",
-                program.display(),
+                "its layout was not learned, as that means to run {}, {why}. {whom} -o FOLDER/NAME.toml, then --layouts FOLDER",
                 program.display()
             ));
             return None;
@@ -321,6 +325,7 @@ impl Search<'_> {
         let found = discover::discover(self.process, self.memory, loaded, own_maps, tables);
         let (loaded, refusal) = match found {
             Ok(perl) => return Ok(perl),
+            Err(_) if !self.process.is_alive() => return Err(read(ReadError::NoSuchProcess)),
             Err(failed) => failed,
         };
         let Some(learned) = self.learned(&loaded, warn) else {

@@ -1,7 +1,7 @@
 //! Whether a file could have a perl in it, for lists that ask this of every program on a machine:
 //! a fraction of what reading its symbols costs.
 
-use super::{FileBytes, ImageError, open_bounded};
+use super::{FileBytes, ImageError, open_bounded, readable};
 use object::{Object, ObjectSection};
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn may_define_perl(
     is_program: bool,
 ) -> Result<bool, ImageError> {
     let (file, length) = open_bounded(path, open_path)?;
-    let bytes = FileBytes::new(file, length);
+    let bytes = readable(FileBytes::new(file, length));
     let object = object::File::parse(&bytes).map_err(|source| ImageError::Format {
         path: path.to_owned(),
         source,

@@ -101,7 +101,7 @@ impl Image {
     /// Every case of [`ImageError`].
     pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
         let (file, length) = open_bounded(path, open_path)?;
-        let data = FileBytes::new(file, length);
+        let data = readable(FileBytes::new(file, length));
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
             source,
@@ -395,6 +395,14 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The same file, without its sections if those keep it from being read.
+fn readable(mut data: FileBytes) -> FileBytes {
+    if object::File::parse(&data).is_err() {
+        data.hide_sections();
+    }
+    data
 }
 
 /// Opens a regular file of a sane size; the second value is its length.

@@ -22,14 +22,14 @@ pub use source::{LARGEST_SOURCE, SourceError};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
-pub use trust::effective_user;
+pub use trust::{Objection, effective_user};
 
 use indexmap::IndexMap;
 use maps::Line;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -355,13 +355,26 @@ fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
             let kept = path.strip_suffix(DELETED.as_bytes());
             MappedFile {
                 deleted: kept.is_some(),
-                path: OsStr::from_bytes(kept.unwrap_or(path)).into(),
+                path: unescaped(kept.unwrap_or(path)),
                 maps,
                 inode,
                 device: device.to_owned(),
             }
         })
         .collect()
+}
+
+/// A name as it is: the kernel writes only a newline otherwise (proc_pid_maps(5)).
+fn unescaped(name: &[u8]) -> PathBuf {
+    let mut found = Vec::new();
+    let mut rest = name;
+    while let Some(at) = memchr::memmem::find(rest, br"\012") {
+        found.extend(rest.iter().take(at));
+        found.push(b'\n');
+        rest = rest.get(at + 4..).unwrap_or_default();
+    }
+    found.extend(rest);
+    OsString::from_vec(found).into()
 }
 
 /// The data of files: what is mapped writable from a file, and the anonymous rest right behind.
@@ -379,6 +392,13 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newlines_in_names_are_what_they_are() {
+        let plain = |name: &str| unescaped(name.as_bytes());
+        assert_eq!(plain(r"/a\012b/\012"), Path::new("/a\nb/\n"));
+        assert_eq!(plain(r"/a\01"), Path::new(r"/a\01"));
+    }
 
     #[test]
     fn the_age_of_a_process_is_told() {

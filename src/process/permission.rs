@@ -236,8 +236,9 @@ impl Obstacle {
                 "kernel.yama.ptrace_scope is {scope}, which allows it only to root. {run_as_root}"
             ),
             Obstacle::Privileged => format!(
-                "it runs with other rights than yours (a set-uid or set-gid program, or one that \
-                 changed its user, group or capabilities). {run_as_root}"
+                "it runs with other rights than yours (a set-uid or set-gid program, one that \
+                 changed its user, group or capabilities, or one that you may run and not read). \
+                 {run_as_root}"
             ),
             Obstacle::Hidden(hiding) => format!(
                 "/proc is mounted with {hiding}, which keeps other users' processes from you. \
