@@ -138,6 +138,36 @@ fn a_perl_without_symbols_that_runs_is_found_every_time() {
 }
 
 #[test]
+fn what_is_known_of_a_perl_does_not_mislead_about_its_stripped_copy() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy = folder.path().join("perl");
+    let copied = Command::new("cp").arg("/usr/bin/perl").arg(&copy).status();
+    assert!(copied.unwrap().success());
+    let empty = tempfile::tempdir().unwrap();
+    let dump = |layouts: Option<&Path>| {
+        let waiting = Waiting::start(Command::new(&copy).args(["-e", PROGRAM]));
+        let mut command = support::spy();
+        command
+            .env("XDG_CACHE_HOME", cache.path())
+            .args(["dump", "--no-debug-info", "--pid"])
+            .arg(waiting.0.id().to_string());
+        if let Some(folder) = layouts {
+            command.arg("--layouts").arg(folder);
+        }
+        support::Running::start(command).finish()
+    };
+    let learned = dump(Some(empty.path()));
+    learned.expect(0, "learned the layout");
+    // The same build-id, without the names that the entry takes for granted.
+    support::hidden::hide_symbols(&copy);
+    for layouts in [None, Some(empty.path()), Some(empty.path())] {
+        let found = dump(layouts);
+        found.expect(0, "");
+        assert!(found.out.contains("main::waits (-e:1)"), "{}", found.out);
+    }
+}
+
+#[test]
 fn a_perl_of_another_name_also_after_its_file_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let copy = copy_of_perl(folder.path());

@@ -310,7 +310,11 @@ impl Search<'_> {
         let reader = Reader::new(self.memory, abi);
         if let Some(found) = self.sources.cached(&loaded.image) {
             loaded.image.add_symbols(&found.symbols);
-            return Perl::assemble(pid, self.memory, loaded, found.identity, &found.resolved);
+            if has_entrance(&loaded.image, found.identity.build) {
+                return Perl::assemble(pid, self.memory, loaded, found.identity, &found.resolved);
+            }
+            // It was found in a copy that was not stripped: the build-id is the same.
+            loaded.image.remove_symbols(&found.symbols);
         }
         add_array_symbols(&mut loaded.image, &reader, loaded.bias).map_err(read)?;
         if loaded.image.symbol("PL_op_name").is_none() {
@@ -341,6 +345,16 @@ impl Search<'_> {
             &learned.resolved,
         )
     }
+}
+
+/// Whether it is known where ops have their names and where an interpreter is found.
+fn has_entrance(image: &Image, build: Build) -> bool {
+    let variable = match build {
+        Build::Unthreaded => "PL_curstackinfo",
+        _ => "PL_curinterp",
+    };
+    let has = |name: &str| image.symbol(name).is_some();
+    has("PL_op_name") && has(variable)
 }
 
 /// `perl`, `perl5.36.0`, `cperl`, `debugperl`: but not `hyperlinker`.
