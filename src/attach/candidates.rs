@@ -2,6 +2,7 @@
 //! what could be a stack info, a statement, an op.
 
 use super::Perl;
+use super::perl::DEBUGGER_SUB;
 use super::trial::Trial;
 use crate::image::Symbol;
 use crate::layout::BoundLayout;
@@ -113,9 +114,6 @@ fn most_named(mut cells: Vec<Cell>, count: &dyn Fn(&Cell) -> usize) -> Vec<Cell>
     cells.retain(|cell| count(cell) >= most.div_ceil(2));
     cells
 }
-
-/// `&DB::sub`, which wraps every call under a debugger, by the glob that `PL_DBsub` leads to.
-const DEBUGGER_SUB: &str = "DB::sub";
 
 struct Scan<'a, 't> {
     trial: &'a mut Trial<'t>,
@@ -285,10 +283,9 @@ impl<'a> Scan<'a, '_> {
             .filter(|(_, v)| is_one(*v))
             .map(|(cell, _)| cell)
             .collect();
-        let in_file = |cell: &Cell| cell.0.wrapping_sub(self.perl.bias);
-        let places = cells.iter().chain(infos).map(in_file);
-        let counts = references(&self.perl.image, places).unwrap_or_default();
-        let count = |cell: &Cell| counts.get(&in_file(cell)).copied().unwrap_or(0);
+        let Some(count) = self.counted(&[cells.as_slice(), infos].concat()) else {
+            return Ok(Vec::new());
+        };
         let often = |cell: &&Cell| count(cell) >= NAMED_OFTEN;
         let cells = most_named(cells.iter().filter(often).copied().collect(), &count);
         let pairs = infos
@@ -306,17 +303,23 @@ impl<'a> Scan<'a, '_> {
             .collect())
     }
 
+    /// How often the code names each of these cells; `None` where that cannot be told.
+    fn counted(&self, cells: &[Cell]) -> Option<impl Fn(&Cell) -> usize + use<>> {
+        let bias = self.perl.bias;
+        let in_file = move |cell: &Cell| cell.0.wrapping_sub(bias);
+        let counts = references(&self.perl.image, cells.iter().map(in_file))?;
+        Some(move |cell: &Cell| counts.get(&in_file(cell)).copied().unwrap_or(0))
+    }
+
     /// Keeps of each kind the cells that the code names as often as perl's variables. False where
     /// it cannot be told.
     fn keep_named(&self, infos: &mut Vec<Cell>, statements: &mut Vec<(Cell, Vec<Cell>)>) -> bool {
-        let in_file = |cell: &Cell| cell.0.wrapping_sub(self.perl.bias);
         let ops = statements.iter().flat_map(|(_, ops)| ops);
         let all = statements.iter().map(|(cop, _)| cop).chain(ops);
-        let all = all.chain(infos.iter()).map(in_file);
-        let Some(counts) = references(&self.perl.image, all) else {
+        let all: Vec<Cell> = all.chain(infos.iter()).copied().collect();
+        let Some(count) = self.counted(&all) else {
             return false;
         };
-        let count = |cell: &Cell| counts.get(&in_file(cell)).copied().unwrap_or(0);
         let often = |cell: &Cell| count(cell) >= NAMED_OFTEN;
         if !statements.iter().any(|(cop, _)| often(cop)) {
             return false;

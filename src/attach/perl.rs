@@ -28,6 +28,9 @@ pub struct Perl {
     probe: Probe,
 }
 
+/// What wraps every call under a debugger: the name of the glob that `PL_DBsub` leads to.
+pub(super) const DEBUGGER_SUB: &str = "DB::sub";
+
 /// Where a file lies in memory, and the file itself.
 pub struct Loaded {
     /// The file.
@@ -190,7 +193,11 @@ impl Perl {
             .and_then(|v| reader.pointer(v.address).ok());
         let context = self.name_context(memory, 0);
         glob.filter(|gv| *gv != 0)
-            .filter(|gv| context.glob_name(*gv).is_ok_and(|name| name == "DB::sub"))
+            .filter(|gv| {
+                context
+                    .glob_name(*gv)
+                    .is_ok_and(|name| name == DEBUGGER_SUB)
+            })
             .and_then(|gv| context.glob_cv(gv).ok())
             .unwrap_or(0)
     }
