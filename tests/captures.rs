@@ -50,7 +50,7 @@ fn sources() -> Sources {
         debug: None,
         known: Known::default(),
         cache: None,
-        learn: false,
+        learn: p5_spy::layout::Learn::Never,
     }
 }
 
@@ -176,7 +176,13 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
     let files = process.mapped_programs().unwrap();
     let (mut refused, mut same) = (0, 0);
     for table in TableSet::embedded().unwrap().tables() {
-        let (image, file) = find_perl(process, &process.executable().unwrap(), &files).unwrap();
+        let (image, file) = find_perl(
+            process,
+            &p5_spy::examine::Examiner::of(process),
+            &process.executable().unwrap(),
+            &files,
+        )
+        .unwrap();
         let identity = Identity::of(&image).unwrap();
         // The kind of build decides where the variables are looked for at all.
         if table.abi() != identity.abi || table.build() != identity.build {

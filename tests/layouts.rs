@@ -31,7 +31,7 @@ fn layout_of(
         debug,
         known: Known::default(),
         cache: None,
-        learn: false,
+        learn: p5_spy::layout::Learn::Never,
     };
     let mut warnings = Vec::new();
     let resolved = resolve(image, identity, &sources, &mut |w| warnings.push(w)).unwrap();
@@ -289,7 +289,7 @@ fn debug_links_are_followed() {
         debug: Some(DebugSearch::default()),
         known: Known::default(),
         cache: None,
-        learn: false,
+        learn: p5_spy::layout::Learn::Never,
     };
     let refused = resolve(&linked, &identity, &sources, &mut |_| {})
         .unwrap_err()
@@ -322,7 +322,6 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
         std::fs::write(&file, &damaged).unwrap();
         let search = DebugSearch {
             folders: vec![folder.path().to_owned()],
-            root: "/".into(),
         };
         let sources = Sources {
             tables: TableSet::embedded().unwrap(),
@@ -330,7 +329,7 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
             debug: Some(search),
             known: Known::default(),
             cache: None,
-            learn: false,
+            learn: p5_spy::layout::Learn::Never,
         };
         // Whatever the damage did, there is a layout, and no panic on the way.
         resolve(&image, &identity, &sources, &mut |_| {}).unwrap();

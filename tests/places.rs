@@ -114,7 +114,7 @@ fn a_perl_without_symbols_that_runs_is_found_every_time() {
             debug: None,
             known: Known::default(),
             cache: None,
-            learn: false,
+            learn: p5_spy::layout::Learn::Never,
         };
         let target =
             Target::attach_patiently(process, &sources, &mut |e| panic!("{e}"), &mut || true);

@@ -127,7 +127,7 @@ fn sources() -> Sources {
         debug: Some(Default::default()),
         known: Known::default(),
         cache: None,
-        learn: false,
+        learn: p5_spy::layout::Learn::Never,
     }
 }
 
@@ -136,7 +136,7 @@ fn learning() -> Sources {
     Sources {
         tables: TableSet::embedded().unwrap().flags_only(),
         debug: None,
-        learn: true,
+        learn: p5_spy::layout::Learn::Ours,
         ..sources()
     }
 }

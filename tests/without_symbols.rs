@@ -25,7 +25,7 @@ fn fake(table: &Table) -> FakePerl {
 }
 
 fn perl(fake: &mut FakePerl, table: &Table) -> Perl {
-    let mut image = Image::without_file(Path::new("perl"), table.abi()).unwrap();
+    let mut image = Image::without_file(Path::new("perl"), table.abi());
     image.add_symbol("PL_op_name", fake.op_names());
     let loaded = Loaded {
         image: Box::new(image),

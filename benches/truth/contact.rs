@@ -23,7 +23,7 @@ pub fn sources() -> Sources {
         debug: Some(DebugSearch::default()),
         known: Known::default(),
         cache: None,
-        learn: true,
+        learn: p5_spy::layout::Learn::Ours,
     }
 }
 

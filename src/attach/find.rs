@@ -1,15 +1,16 @@
 //! Which perl a process runs and how it is laid out: every source in its order.
 
+use super::learning::Lesson;
 use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl, discover};
-use crate::image::Image;
+use crate::examine::Examiner;
+use crate::image::{Image, ImageError};
 use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
-use crate::learn::{Learned, Start, learn};
+use crate::learn::Learned;
 use crate::memory::{Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity};
 use crate::process::{MappedFile, Process};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 /// [`AttachError::NotPerl`], or what kept the files from being read.
 pub fn find_perl(
     process: Process,
+    examiner: &Examiner,
     program: &Path,
     files: &[MappedFile],
 ) -> Result<(Image, MappedFile), AttachError> {
@@ -28,7 +30,7 @@ pub fn find_perl(
     let mut first_error = None;
     let mut others = Vec::new();
     for file in &ordered {
-        match Image::open(&file.path, &process.open_path(file)) {
+        match examiner.open(file) {
             Ok(image) if image.defines_interpreter() => return Ok((image, (*file).clone())),
             Ok(image) => others.push((image, (*file).clone())),
             Err(e) => {
@@ -62,7 +64,8 @@ pub fn perl(
     sources: &Sources,
     warn: &mut dyn FnMut(String),
 ) -> Result<(Perl, MappedFile), AttachError> {
-    let (image, file) = find_perl(process, program, files)?;
+    let examiner = Examiner::of(process);
+    let (image, file) = find_perl(process, &examiner, program, files)?;
     let pid = process.pid();
     let bias = image
         .load_bias(&file.maps)
@@ -71,15 +74,14 @@ pub fn perl(
             pid,
         })?;
     let mut sources = sources.clone();
-    if let Some(debug) = &mut sources.debug {
-        debug.root = process.through_root(Path::new("/"));
-    }
-    // What another user could have written is neither run nor remembered.
-    if sources.cache.is_some() && !process.trusts(&file) {
+    // What another user could have written is not remembered, and for now only for that very file.
+    if !examiner.trusts(&file) {
         sources.cache = None;
+        sources.known = sources.known.of_file(process.user(), &file);
     }
     let search = Search {
         process,
+        examiner: &examiner,
         memory,
         file: &file,
         sources: &sources,
@@ -91,12 +93,26 @@ pub fn perl(
     } else {
         search.without_symbols(loaded, warn)
     };
-    Ok((perl?, file))
+    let mut perl = perl?;
+    perl.image.release();
+    Ok((perl, file))
+}
+
+/// Where a question to the file had no answer, that is what went wrong, whatever followed from it.
+fn unless_misread(image: &Image, error: AttachError) -> AttachError {
+    match image.trouble() {
+        Some(reason) => AttachError::Image(ImageError::Confined {
+            path: image.path().to_owned(),
+            reason: reason.to_owned(),
+        }),
+        None => error,
+    }
 }
 
 /// What the search for a layout needs.
 struct Search<'a> {
     process: Process,
+    examiner: &'a Examiner,
     memory: &'a Arc<dyn Memory>,
     file: &'a MappedFile,
     sources: &'a Sources,
@@ -109,9 +125,9 @@ impl Search<'_> {
         warn: &mut dyn FnMut(String),
     ) -> Result<Perl, AttachError> {
         let pid = self.process.pid();
-        let identity = Identity::of(&loaded.image).map_err(|source| AttachError::Identity {
-            path: loaded.image.path().to_owned(),
-            source,
+        let identity = Identity::of(&loaded.image).map_err(|source| {
+            let path = loaded.image.path().to_owned();
+            unless_misread(&loaded.image, AttachError::Identity { path, source })
         })?;
         self.await_sign_of_life(&loaded, &identity)?;
         let refused = match resolve(&loaded.image, &identity, self.sources, warn) {
@@ -200,101 +216,13 @@ impl Search<'_> {
 
     /// The layout, found by running the same program; remembered for the next time.
     fn learned(&self, loaded: &Loaded, warn: &mut dyn FnMut(String)) -> Option<Learned> {
-        let path = loaded.image.path();
-        if !self.sources.learn {
-            return None;
-        }
-        let program = self.process.executable().ok()?;
-        // Another program that has a perl in it does not take perl's arguments.
-        let program = if named_perl(path) && self.file.path == path && !is_library(path) {
-            path.to_owned()
-        } else if named_perl(&program) {
-            program
-        } else {
-            warn(format!(
-                "its layout was not learned, as that means to run {}, which may be another program with a perl in it. If it is a perl: p5-spy layout-learn {} -o FOLDER/NAME.toml, then --layouts FOLDER",
-                program.display(),
-                program.display()
-            ));
-            return None;
+        let lesson = Lesson {
+            process: self.process,
+            examiner: self.examiner,
+            file: self.file,
+            sources: self.sources,
         };
-        let objection = self.process.objection(self.file);
-        if let Some(why) = objection.or_else(|| self.process.objection_to_path(&program)) {
-            let whom = match why.is_a_matter_of_trust() {
-                true => format!("If you trust it: p5-spy layout-learn {}", program.display()),
-                false => "Where the same perl can be run: p5-spy layout-learn PERL".into(),
-            };
-            warn(format!(
-                "its layout was not learned, as that means to run {}, {why}. {whom} -o FOLDER/NAME.toml, then --layouts FOLDER",
-                program.display()
-            ));
-            return None;
-        }
-        let started = std::time::Instant::now();
-        match learn(&self.start_like(&program), &self.sources.tables) {
-            Ok(learned) => {
-                warn(format!(
-                    "learned the layout of {} by running it for {} ms",
-                    program.display(),
-                    started.elapsed().as_millis()
-                ));
-                // A program that loads its perl from a library may have loaded another one.
-                if learned.image.build_id() != loaded.image.build_id() {
-                    warn(format!(
-                        "but it now runs another perl ({}) than the process does: not used",
-                        learned.image.path().display()
-                    ));
-                    return None;
-                }
-                if let Some(cache) = &self.sources.cache
-                    && let Err(e) = cache.put(
-                        &learned.image,
-                        &learned.identity,
-                        &learned.resolved,
-                        &learned.symbols,
-                    )
-                {
-                    warn(format!("what was learned could not be kept: {e}"));
-                }
-                Some(learned)
-            }
-            Err(e) => {
-                warn(e.to_string());
-                None
-            }
-        }
-    }
-
-    /// How to start the same perl. For a process of our own user as it was started itself: through
-    /// the same loader, with the same folders of libraries. What another user's process has on its
-    /// command line and in its environment must not decide what we run.
-    fn start_like(&self, program: &Path) -> Start {
-        let mut start = Start::from(program);
-        if !self.process.is_ours() {
-            return start;
-        }
-        start.environment =
-            self.process
-                .environment(&["LD_LIBRARY_PATH", "LD_PRELOAD", "PERL5LIB"]);
-        let loader = self.process.executable().unwrap_or_default();
-        if loader == program || !self.process.trusts_path(&loader) {
-            return start;
-        }
-        let words = self.process.command_line().unwrap_or_default();
-        let is_program = |word: &[u8]| {
-            let word = Path::new(std::ffi::OsStr::from_bytes(word));
-            word.canonicalize().is_ok_and(|p| p == program)
-        };
-        if let Some(at) = words
-            .iter()
-            .position(|w| is_program(w))
-            .filter(|at| *at > 0)
-        {
-            let before = words.into_iter().take(at + 1).skip(1);
-            start.arguments = before.map(std::ffi::OsString::from_vec).collect();
-            start.program = loader;
-        }
-        start
+        lesson.learn(&loaded.image, warn)
     }
 
     /// A perl without a single symbol: what an earlier run found, else the tables of its series
@@ -318,11 +246,12 @@ impl Search<'_> {
         }
         add_array_symbols(&mut loaded.image, &reader, loaded.bias).map_err(read)?;
         if loaded.image.symbol("PL_op_name").is_none() {
-            return Err(AttachError::NotPerl {
+            let error = AttachError::NotPerl {
                 pid,
                 program: loaded.image.path().display().to_string(),
                 searched: 1,
-            });
+            };
+            return Err(unless_misread(&loaded.image, error));
         }
         let tables: &TableSet = &self.sources.tables;
         let own_maps = &self.file.maps;
@@ -355,15 +284,4 @@ fn has_entrance(image: &Image, build: Build) -> bool {
     };
     let has = |name: &str| image.symbol(name).is_some();
     has("PL_op_name") && has(variable)
-}
-
-/// `perl`, `perl5.36.0`, `cperl`, `debugperl`: but not `hyperlinker`.
-fn named_perl(path: &Path) -> bool {
-    let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
-    name.is_some_and(|n| n.starts_with(b"perl") || n.starts_with(b"cperl") || n.ends_with(b"perl"))
-}
-
-fn is_library(path: &std::path::Path) -> bool {
-    path.file_name()
-        .is_some_and(|n| n.as_encoded_bytes().starts_with(b"lib"))
 }

@@ -47,7 +47,7 @@ impl Kin {
 #[cfg(test)]
 mod tests {
     use super::super::Target;
-    use crate::layout::{Known, Sources, TableSet};
+    use crate::layout::{Known, Learn, Sources, TableSet};
     use crate::process::Process;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
@@ -92,7 +92,7 @@ mod tests {
             debug: Some(Default::default()),
             known: Known::default(),
             cache: None,
-            learn: false,
+            learn: Learn::Never,
         };
         let attach = |pid: i32, known: &[super::Kin]| {
             let process = Process::open(pid).unwrap();

@@ -7,6 +7,8 @@ mod discover;
 mod error;
 mod find;
 mod kin;
+mod learning;
+mod named;
 mod perl;
 mod roster;
 mod threads;

@@ -1,10 +1,12 @@
 //! The processes of this machine that run a perl, found at little cost and without touching them.
 
-use crate::image::{Image, may_define_perl};
+use super::named::is_perl_name;
+use crate::examine::Examiner;
+use crate::image::Image;
 use crate::memory::{LiveMemory, Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity};
-use crate::perl::texts::version_from_text;
+use crate::perl::texts::Told;
 use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -130,13 +132,14 @@ impl KnownFiles {
 
     fn look(&mut self, process: Process, files: &[MappedFile]) -> Look {
         let program = process.executable().unwrap_or_default();
+        let examiner = Examiner::of(process);
         for file in files {
             let is_program = file.path == program;
             let key = (file.device.clone(), file.inode, is_program);
             let known = self
                 .files
                 .entry(key)
-                .or_insert_with(|| perl_of(&file.path, &process.open_path(file), is_program));
+                .or_insert_with(|| perl_of(&examiner, file, is_program));
             if let Some(perl) = known {
                 return perl.look(process, file, is_perl_name(&program));
             }
@@ -146,15 +149,14 @@ impl KnownFiles {
 }
 
 /// The perl in a file; `None` for what is none, and what cannot be read.
-fn perl_of(path: &Path, open_path: &Path, is_program: bool) -> Option<Rc<PerlFile>> {
-    let is_likely = may_define_perl(path, open_path, is_program).unwrap_or(false);
-    let image = is_likely.then(|| Image::open(path, open_path).ok())??;
+fn perl_of(examiner: &Examiner, file: &MappedFile, is_program: bool) -> Option<Rc<PerlFile>> {
+    let image = examiner.open_likely(file, is_program).ok()??;
     let identity = Identity::of(&image).ok();
     let version = match &identity {
         Some(identity) if identity.cperl => Some(format!("{} (cperl)", identity.version)),
         Some(identity) => Some(identity.version.to_string()),
         None if image.defines_interpreter() || image.mentions_perl() => {
-            version_from_text(&image).map(|v| v.to_string())
+            Told::by(&image).version.map(|v| v.to_string())
         }
         None => return None,
     };
@@ -202,7 +204,7 @@ impl PerlFile {
     /// True unless it only has texts of perl's, as p5-spy itself, but no perl's table of ops.
     fn is_perl(&self, reader: &Reader<'_>, process: Process, file: &MappedFile) -> bool {
         let look = || {
-            let mut image = Image::open(&file.path, &process.open_path(file)).ok()?;
+            let mut image = Examiner::of(process).open(file).ok()?;
             let bias = image.load_bias(&file.maps)?;
             add_array_symbols(&mut image, reader, bias).ok()?;
             image.symbol("PL_op_name")
@@ -217,31 +219,4 @@ fn says_perl(listed: &Listed, process: Process) -> bool {
     let first = words.first().map(Vec::as_slice).unwrap_or_default();
     is_perl_name(Path::new(&*crate::text::from_utf8(&listed.name)))
         || is_perl_name(Path::new(&*crate::text::from_utf8(first)))
-}
-
-/// `perl`, `perl5.36.0`, `/opt/bin/cperl`: but not `perlbal` or `hyperlinker`.
-fn is_perl_name(path: &Path) -> bool {
-    let name = path.file_name().and_then(|n| n.to_str());
-    let rest = name.and_then(|n| n.strip_prefix('c').unwrap_or(n).strip_prefix("perl"));
-    rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || ".-".contains(c)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_perls() {
-        for (name, is_one) in [
-            ("perl", true),
-            ("/usr/bin/perl", true),
-            ("perl5.36.0", true),
-            ("/opt/cperl5.24", true),
-            ("perlbal", false),
-            ("hyperl", false),
-            ("", false),
-        ] {
-            assert_eq!(is_perl_name(Path::new(name)), is_one, "{name}");
-        }
-    }
 }

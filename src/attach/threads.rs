@@ -1,6 +1,7 @@
 //! The threads of a process that run Perl.
 
 use super::{AttachError, Target};
+use crate::examine::Examiner;
 use crate::image::Image;
 use crate::memory::{ReadError, Reader};
 use crate::perl::identity::Build;
@@ -136,7 +137,7 @@ impl Target {
         let file = files
             .iter()
             .find(|f| f.path.ends_with("threads/threads.so"))?;
-        let image = Image::open(&file.path, &self.process.open_path(file)).ok()?;
+        let image = Examiner::of(self.process).open(file).ok()?;
         let symbol = image.symbol("threads")?;
         Some(image.load_bias(&file.maps)?.wrapping_add(symbol.address))
     }
@@ -192,10 +193,11 @@ fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<Ke
     };
     let offset = |image: &Image, name: &str| {
         let bytes = image.bytes_at(image.symbol(name)?.address, 12)?;
-        perl.abi().uint(bytes, 8, 4)
+        perl.abi().uint(&bytes, 8, 4)
     };
+    let examiner = Examiner::of(process);
     files.iter().filter(libc).find_map(|file| {
-        let image = Image::open(&file.path, &process.open_path(file)).ok()?;
+        let image = examiner.open(file).ok()?;
         Some(KeyLayout {
             specific: offset(&image, "_thread_db_pthread_specific")?,
             data: offset(&image, "_thread_db_pthread_key_data_data")?,

@@ -308,7 +308,7 @@ impl Capture {
     pub fn perl(&self, memory: &CapturedMemory, layout: &Resolved) -> Result<Perl, CaptureError> {
         let identity = self.identity()?;
         let facts = &self.perl;
-        let mut image = Image::without_file(Path::new(&facts.file), identity.abi)?;
+        let mut image = Image::without_file(Path::new(&facts.file), identity.abi);
         for (name, (address, size)) in &facts.symbols {
             let (address, size) = (*address, *size);
             image.add_symbol(name, Symbol { address, size });

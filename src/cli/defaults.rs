@@ -325,8 +325,11 @@ fn given(
         (ArgAction::SetTrue, Boolean(true)) => (name.to_owned(), vec![format!("--{name}")]),
         (ArgAction::SetTrue, Boolean(false)) => {
             let opposite = opposite(name);
-            let word = format!("--{opposite}");
-            (opposite, vec![word])
+            // Not to forbid something is less than to ask for it, where both are options.
+            let asks = long(all, &opposite).is_some_and(|arg| !arg.is_hide_set());
+            let is_less = asks && name.starts_with("no-");
+            let words = (!is_less).then(|| format!("--{opposite}"));
+            (opposite, words.into_iter().collect())
         }
         (ArgAction::SetTrue, _) => return Err("true or false is needed".into()),
         (ArgAction::Count, Integer(times @ 0..=9)) => {
@@ -428,6 +431,7 @@ mod tests {
 
     #[test]
     fn a_switch_can_be_switched_back() {
+        use crate::layout::Learn::{Anybodys, Never, Ours};
         let idle = |line: &str, options: &str, config: &str| match job(line, options, config) {
             Ok(Job::Record {
                 sampling, layout, ..
@@ -435,28 +439,33 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let on = "idle = true\nno-learn = true\n";
-        assert_eq!(idle("p5-spy record -p 1", "", on), (true, false));
+        assert_eq!(idle("p5-spy record -p 1", "", on), (true, Never));
         assert_eq!(
             idle("p5-spy record -p 1 --no-idle --learn", "", on),
-            (false, true)
+            (false, Anybodys)
         );
         assert_eq!(
             idle("p5-spy record -p 1", "--no-idle --learn", on),
-            (false, true)
+            (false, Anybodys)
         );
         assert_eq!(
             idle("p5-spy record -p 1 --idle", "--no-idle", on),
-            (true, false)
+            (true, Never)
         );
         let off = "idle = true\n[record]\nidle = false\n";
-        assert_eq!(idle("p5-spy record -p 1", "", off), (false, true));
-        assert_eq!(
-            idle("p5-spy record -p 1", "", "learn = false"),
-            (false, false)
-        );
+        assert_eq!(idle("p5-spy record -p 1", "", off), (false, Ours));
+        for (config, learn) in [
+            ("learn = false", Never),
+            ("learn = true", Anybodys),
+            ("no-learn = false", Ours),
+            ("no-learn = true\n[record]\nno-learn = false", Ours),
+        ] {
+            let (_, found) = idle("p5-spy record -p 1", "", config);
+            assert_eq!(found, learn, "{config}");
+        }
         assert_eq!(
             idle("p5-spy record -p 1 --idle --no-idle", "", ""),
-            (false, true)
+            (false, Ours)
         );
     }
 

@@ -1,6 +1,7 @@
 //! What the user wants, whatever was typed: all that the rest of the program sees of a command
 //! line.
 
+use crate::layout::Learn;
 pub use crate::output::Format;
 use crate::perl::names::Synthetic;
 pub use crate::profile::By;
@@ -113,8 +114,8 @@ pub struct LayoutChoice {
     pub debug_dirs: Vec<PathBuf>,
     /// Whether debug information counts.
     pub use_debug_info: bool,
-    /// Whether a perl may be run to learn its layout.
-    pub learn: bool,
+    /// Which perls may be run to learn their layout.
+    pub learn: Learn,
     /// Whether what was found is kept and used again.
     pub use_cache: bool,
 }

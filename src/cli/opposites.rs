@@ -16,6 +16,11 @@ pub(super) fn with_opposites(command: clap::Command) -> clap::Command {
     let switches = command.get_arguments().filter_map(|arg| {
         let is_switch = matches!(arg.get_action(), ArgAction::SetTrue) && !arg.is_hide_set();
         let name = arg.get_long().filter(|_| is_switch)?;
+        // Some have one that does more than that.
+        let there = |other: &Arg| other.get_long() == Some(&defaults::opposite(name));
+        if command.get_arguments().any(there) {
+            return None;
+        }
         // What it takes back may stand before or behind it.
         let opposite = Arg::new(defaults::opposite(name))
             .long(defaults::opposite(name))

@@ -2,6 +2,7 @@
 
 use super::values::{parse_duration, parse_name, parse_pid, parse_rate};
 use super::{Aim, Find, LayoutChoice, Sampling, Show, mistake};
+use crate::layout::Learn;
 use crate::perl::names::Synthetic;
 use clap::Args;
 use clap::error::ErrorKind;
@@ -144,8 +145,11 @@ pub(super) struct LayoutArgs {
     #[arg(long, conflicts_with = "debug_dir")]
     pub(super) no_debug_info: bool,
     /// Never run a perl to learn its layout
-    #[arg(long)]
+    #[arg(long, overrides_with = "learn")]
     pub(super) no_learn: bool,
+    /// Learn from perls of other users too, each run as its own user, confined
+    #[arg(long, overrides_with = "no_learn")]
+    pub(super) learn: bool,
     /// Neither use nor keep what was found about a perl
     #[arg(long)]
     pub(super) no_cache: bool,
@@ -157,7 +161,11 @@ impl From<LayoutArgs> for LayoutChoice {
             layouts: args.layouts,
             debug_dirs: args.debug_dir,
             use_debug_info: !args.no_debug_info,
-            learn: !args.no_learn,
+            learn: match (args.no_learn, args.learn) {
+                (true, _) => Learn::Never,
+                (_, true) => Learn::Anybodys,
+                _ => Learn::Ours,
+            },
             use_cache: !args.no_cache,
         }
     }

@@ -3,8 +3,9 @@
 use super::{sources, warn};
 use crate::attach::Target;
 use crate::cli::{LayoutChoice, LayoutSource};
-use crate::image::{DebugFile, DebugSearch, Image};
-use crate::layout::{Resolved, resolve, table, with_block_types};
+use crate::examine::open_named;
+use crate::image::{DebugSearch, Image};
+use crate::layout::{Learn, Resolved, layout_from_debug, resolve, table, with_block_types};
 use crate::perl::identity::Identity;
 use crate::process::Process;
 use anyhow::{Context, bail};
@@ -14,13 +15,13 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let mut sources = sources(choice)?;
     // What is asked for is what the file says, not what was found earlier.
     sources.cache = None;
-    sources.learn = false;
+    sources.learn = Learn::Never;
     let text = match source {
         LayoutSource::File(path) => {
             let path = path
                 .canonicalize()
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            let image = Image::open(&path, &path)?;
+            let image = open_named(&path)?;
             let identity = match Identity::of(&image) {
                 Err(_) if image.mentions(b"libperl.so") => bail!(
                     "{}: it loads its perl from libperl.so: give that file (ldd {} tells where it is)",
@@ -37,7 +38,7 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
             if let Some(what) = image.foreign_format() {
                 // Tables are of Linux's perls, whose structures others do not share.
                 sources.tables = sources.tables.flags_only();
-                let own = DebugFile::find(&image, &DebugSearch::default());
+                let own = layout_from_debug(&image, &DebugSearch::default());
                 if !matches!(own, Ok(Some(_))) {
                     bail!(
                         "{}: it is {what} with {identity}, which its {} symbols of perl's tell. Where things are in its structures they do not, it has no DWARF debug information, and p5-spy has tables of Linux's perls only",

@@ -5,7 +5,7 @@ use super::signals::Requests;
 use super::warn;
 use crate::attach::{AttachError, Target};
 use crate::cli::Aim;
-use crate::image::Image;
+use crate::examine::open_named;
 use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
 use crate::process::{Child, Process, Streams, exit_code};
@@ -220,7 +220,7 @@ fn prepare(program: &OsStr, sources: &Sources) {
     };
     let image = found
         .and_then(|p| p.canonicalize().ok())
-        .and_then(|p| Image::open(&p, &p).ok());
+        .and_then(|p| open_named(&p).ok());
     if let Some(image) = image
         && let Ok(identity) = Identity::of(&image)
     {

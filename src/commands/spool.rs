@@ -1,6 +1,7 @@
 //! What a recording has so far, as a raw recording on disk, and the pictures made of it.
 
 use crate::cli::{By, Output};
+use crate::examine::read_source;
 use crate::output::{Format, Picture, render, write_whole};
 use crate::perl::names::Frame;
 use crate::process::Process;
@@ -160,7 +161,7 @@ impl Spool {
                 continue;
             };
             let texts = new.iter().map(|file| {
-                let bytes = process.read_source(Path::new(file));
+                let bytes = read_source(process, Path::new(file));
                 bytes.map(|b| decoded(&b)).map_err(|e| e.to_string())
             });
             let texts: Vec<Result<String, String>> = texts.collect();

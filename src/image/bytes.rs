@@ -1,11 +1,12 @@
 //! A file of which only the parts that are asked for are read: of a program of many megabytes the
 //! symbols and a few strings are all that an attach needs.
 
+use super::Budget;
 use object::read::ReadRef;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The file is read in pieces of this size, each of them once.
 const BLOCK: u64 = 4 << 10;
@@ -20,8 +21,10 @@ pub struct FileBytes {
     blocks: Box<[OnceLock<Box<[u8]>>]>,
     /// What goes beyond one block.
     long: OnceLock<Box<Long>>,
-    file: File,
+    /// `None` where there is nothing.
+    file: Option<File>,
     length: u64,
+    budget: Arc<Budget>,
 }
 
 /// Bytes beyond one block, and those that were read after them. There are few.
@@ -42,15 +45,42 @@ impl Drop for Long {
 }
 
 impl FileBytes {
-    /// Wraps an open regular file of that length.
-    pub fn new(file: File, length: u64) -> Self {
+    /// Wraps an open regular file of that length. What is read and kept of it is spent of the budget.
+    pub fn new(file: File, length: u64, budget: Arc<Budget>) -> Self {
         let blocks = usize::try_from(length.div_ceil(BLOCK)).unwrap_or(0);
         FileBytes {
             blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
             long: OnceLock::new(),
-            file,
+            file: Some(file),
             length,
+            budget,
         }
+    }
+
+    /// No file.
+    pub fn nothing() -> Self {
+        FileBytes {
+            blocks: Box::default(),
+            long: OnceLock::new(),
+            file: None,
+            length: 0,
+            budget: Arc::default(),
+        }
+    }
+
+    /// What reading may still cost.
+    pub fn budget(&self) -> Arc<Budget> {
+        self.budget.clone()
+    }
+
+    /// A copy of a range, for who keeps it himself.
+    pub fn copy(&self, range: Range<u64>) -> Option<Vec<u8>> {
+        let length = range.end.checked_sub(range.start)?;
+        if range.end > self.length {
+            return None;
+        }
+        let length = usize::try_from(length).ok()?;
+        self.bytes_of(range.start, length).map(Vec::from)
     }
 
     /// Makes an ELF file look as if it had no sections, which no loader asks for: for one whose table
@@ -107,8 +137,9 @@ impl FileBytes {
     }
 
     fn bytes_of(&self, offset: u64, length: usize) -> Option<Box<[u8]>> {
+        self.budget.spend(length as u64).ok()?;
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset).ok()?;
+        self.file.as_ref()?.read_exact_at(&mut bytes, offset).ok()?;
         Some(bytes.into_boxed_slice())
     }
 
@@ -141,7 +172,7 @@ impl FileBytes {
         while at < end {
             let want = usize::try_from(end - at).ok()?.min(buffer.len());
             let piece = buffer.get_mut(..want)?;
-            self.file.read_exact_at(piece, at).ok()?;
+            self.file.as_ref()?.read_exact_at(piece, at).ok()?;
             if !look(at, piece) || at + want as u64 == end {
                 break;
             }
@@ -243,7 +274,7 @@ pub(super) mod tests {
     pub fn file(bytes: &[u8]) -> FileBytes {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
-        FileBytes::new(file, bytes.len() as u64)
+        FileBytes::new(file, bytes.len() as u64, Arc::default())
     }
 
     #[test]

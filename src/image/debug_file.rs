@@ -1,19 +1,18 @@
 //! Debug information: in the file itself, or in the separate file that belongs to it.
 
-use super::{Image, hex, read_bounded};
+use super::{Budget, FileBytes, Files, Image, bounded_length, hex};
 use gimli::{EndianSlice, RunTimeEndian, SectionId};
-use object::read::ReadRef;
-use object::{Object, ObjectSection};
-use std::borrow::Cow;
+use object::{CompressionFormat, Object, ObjectSection};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where separate debug files are looked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DebugSearch {
     /// Folders like /usr/lib/debug, in order.
     pub folders: Vec<PathBuf>,
-    /// Put in front of absolute paths: the root of the target's file system as we see it.
-    pub root: PathBuf,
 }
 
 /// Where distributions install separate debug files.
@@ -23,7 +22,6 @@ impl Default for DebugSearch {
     fn default() -> Self {
         DebugSearch {
             folders: vec![PathBuf::from(INSTALLED)],
-            root: PathBuf::from("/"),
         }
     }
 }
@@ -72,40 +70,46 @@ impl DebugFile {
     /// `Ok(None)` when there is none anywhere.
     ///
     /// # Errors
-    /// [`DebugFileError`] when the file that belongs to the image is damaged.
-    pub fn find(image: &Image, search: &DebugSearch) -> Result<Option<Self>, DebugFileError> {
+    /// [`DebugFileError`] when the file that belongs to the image is damaged, or costs too much.
+    pub fn find(
+        image: &Image,
+        search: &DebugSearch,
+        files: &dyn Files,
+    ) -> Result<Option<Self>, DebugFileError> {
         let damaged = |path: &Path, reason: String| DebugFileError {
             path: path.to_owned(),
             reason,
         };
+        let budget = image.budget();
         let own = image
             .object()
             .map_err(|e| damaged(image.path(), e.to_string()))?;
         if own.section_by_name(".debug_info").is_some() {
-            let sections = Sections::load(&own).map_err(|e| damaged(image.path(), e))?;
-            let supplement = supplement(&own, image.path(), search)?;
+            let sections = Sections::load(&own, &image.data, &budget);
+            let sections = sections.map_err(|e| damaged(image.path(), e))?;
+            let supplement = supplement(&own, image.path(), search, files, &budget)?;
             return Ok(Some(DebugFile {
                 path: image.path().to_owned(),
                 sections,
                 supplement,
             }));
         }
-        for (path, check) in candidates(image, &own, search) {
-            let Ok(data) = read_bounded(&path, &path) else {
+        for (path, check, whose) in candidates(image, &own, search) {
+            let Some(data) = whose.open(&path, files, &budget) else {
                 continue;
             };
-            let file = object::File::parse(&*data).map_err(|e| damaged(&path, e.to_string()))?;
+            let file = object::File::parse(&data).map_err(|e| damaged(&path, e.to_string()))?;
             let belongs = match check {
                 Check::BuildId => file.build_id().ok().flatten() == image.build_id(),
-                Check::Crc(crc) => crc32fast::hash(&data) == crc,
+                Check::Crc(crc) => checksum(&data) == Some(crc),
             };
             if !belongs || file.section_by_name(".debug_info").is_none() {
                 continue;
             }
-            let sections = Sections::load(&file).map_err(|e| damaged(&path, e))?;
-            let supplement = supplement(&file, &path, search)?;
+            let sections = Sections::load(&file, &data, &budget).map_err(|e| damaged(&path, e))?;
+            let supplement = supplement(&file, &path, search, files, &budget)?;
             return Ok(Some(DebugFile {
-                path: as_the_target_sees(&path, &search.root),
+                path,
                 sections,
                 supplement,
             }));
@@ -124,7 +128,12 @@ impl DebugFile {
 }
 
 impl Sections {
-    fn load<'data, R: ReadRef<'data>>(file: &object::File<'data, R>) -> Result<Self, String> {
+    /// Takes what is needed out of a file, within the budget.
+    fn load<'a>(
+        file: &object::File<'a, &'a FileBytes>,
+        data: &'a FileBytes,
+        budget: &Budget,
+    ) -> Result<Self, String> {
         let endian = if file.is_little_endian() {
             RunTimeEndian::Little
         } else {
@@ -133,10 +142,11 @@ impl Sections {
         let mut parts = Vec::new();
         for id in WANTED {
             if let Some(section) = file.section_by_name(id.name()) {
-                let data = section
-                    .uncompressed_data()
-                    .map_err(|e| format!("section {}: {e}", id.name()))?;
-                parts.push((id, Cow::into_owned(data)));
+                let bytes = contents(&section, data, budget);
+                parts.push((
+                    id,
+                    bytes.map_err(|e| format!("section {}: {e}", id.name()))?,
+                ));
             }
         }
         Ok(Sections { endian, parts })
@@ -158,19 +168,63 @@ impl Sections {
     }
 }
 
-/// A path without the way to the target's root in front.
-fn as_the_target_sees(path: &Path, root: &Path) -> PathBuf {
-    path.strip_prefix(root)
-        .map_or_else(|_| path.to_owned(), |inside| Path::new("/").join(inside))
+/// A section's bytes, decompressed. What it says of its own size is paid for before it is believed.
+fn contents<'a>(
+    section: &object::Section<'a, '_, &'a FileBytes>,
+    data: &FileBytes,
+    budget: &Budget,
+) -> Result<Vec<u8>, String> {
+    let range = section.compressed_file_range().map_err(|e| e.to_string())?;
+    if range.format == CompressionFormat::None {
+        let end = range.offset.saturating_add(range.compressed_size);
+        // Too much or past the end: either way it is not read.
+        return data.copy(range.offset..end).ok_or_else(|| {
+            match budget.spend(range.compressed_size) {
+                Err(e) => e.to_string(),
+                Ok(()) => "it is cut off".into(),
+            }
+        });
+    }
+    budget
+        .spend(range.uncompressed_size)
+        .map_err(|e| e.to_string())?;
+    let whole = section.uncompressed_data().map_err(|e| e.to_string())?;
+    Ok(whole.into_owned())
+}
+
+/// What .gnu_debuglink holds of the file that it names.
+fn checksum(data: &FileBytes) -> Option<u32> {
+    let mut hash = crc32fast::Hasher::new();
+    data.pieces(0..data.length(), 0, |_, piece| {
+        hash.update(piece);
+        true
+    })?;
+    Some(hash.finalize())
+}
+
+/// Whose file system a file is looked for in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The target's.
+    Theirs,
+    /// Our own, where that is another one.
+    Ours,
+}
+
+impl Whose {
+    fn open(self, path: &Path, files: &dyn Files, budget: &Arc<Budget>) -> Option<FileBytes> {
+        let file: File = match self {
+            Whose::Theirs => files.theirs(path).ok()?,
+            Whose::Ours => files.ours(path)?,
+        };
+        let length = bounded_length(path, &file).ok()?;
+        Some(FileBytes::new(file, length, budget.clone()))
+    }
 }
 
 enum Check {
     BuildId,
     Crc(u32),
-}
-
-fn under(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 fn by_build_id(folder: &Path, id: &[u8]) -> Option<PathBuf> {
@@ -184,88 +238,85 @@ fn by_build_id(folder: &Path, id: &[u8]) -> Option<PathBuf> {
 }
 
 /// Every place where the image's debug file may be: the target's own root first, then ours.
-fn candidates<'data, R: ReadRef<'data>>(
+fn candidates<'a>(
     image: &Image,
-    own: &object::File<'data, R>,
+    own: &object::File<'a, &'a FileBytes>,
     search: &DebugSearch,
-) -> Vec<(PathBuf, Check)> {
+) -> Vec<(PathBuf, Check, Whose)> {
     let mut found = Vec::new();
-    let ours = Path::new("/");
-    let roots = if search.root == ours {
-        vec![ours]
-    } else {
-        vec![&*search.root, ours]
-    };
-    for root in roots {
+    let link = own
+        .gnu_debuglink()
+        .ok()
+        .flatten()
+        .zip(image.path().parent());
+    let link = link.and_then(|((name, crc), dir)| {
+        let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
+        // A name with folders in it would let the file choose what we read.
+        Some((name.file_name().map(PathBuf::from)?, crc, dir))
+    });
+    for whose in [Whose::Theirs, Whose::Ours] {
         for folder in &search.folders {
-            if let Some(path) = image
-                .build_id()
-                .and_then(|id| by_build_id(&under(root, folder), id))
-            {
-                found.push((path, Check::BuildId));
-            }
+            let path = image.build_id().and_then(|id| by_build_id(folder, id));
+            found.extend(path.map(|path| (path, Check::BuildId, whose)));
         }
-        if let (Ok(Some((name, crc))), Some(dir)) = (own.gnu_debuglink(), image.path().parent()) {
-            let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
-            // A name with folders in it would let the file choose what we read.
-            let Some(name) = name.file_name().map(PathBuf::from) else {
-                continue;
-            };
-            let beside = under(root, dir);
-            found.push((beside.join(&name), Check::Crc(crc)));
-            found.push((beside.join(".debug").join(&name), Check::Crc(crc)));
-            for folder in &search.folders {
-                found.push((
-                    under(root, folder)
-                        .join(dir.strip_prefix("/").unwrap_or(dir))
-                        .join(&name),
-                    Check::Crc(crc),
-                ));
-            }
+        let Some((name, crc, dir)) = &link else {
+            continue;
+        };
+        let mut folders = Vec::new();
+        if whose == Whose::Theirs {
+            folders.extend([dir.to_path_buf(), dir.join(".debug")]);
         }
+        let inside = dir.strip_prefix("/").unwrap_or(dir);
+        folders.extend(search.folders.iter().map(|folder| folder.join(inside)));
+        let places = folders.into_iter().map(|folder| folder.join(name));
+        found.extend(places.map(|path| (path, Check::Crc(*crc), whose)));
     }
     found
 }
 
 /// The file named by .gnu_debugaltlink, where dwz keeps what several debug files share.
-fn supplement<'data, R: ReadRef<'data>>(
-    file: &object::File<'data, R>,
+fn supplement<'a>(
+    file: &object::File<'a, &'a FileBytes>,
     path: &Path,
     search: &DebugSearch,
+    files: &dyn Files,
+    budget: &Arc<Budget>,
 ) -> Result<Option<Sections>, DebugFileError> {
     let Ok(Some((name, build_id))) = file.gnu_debugaltlink() else {
         return Ok(None);
     };
     let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
     let beside = path.parent().unwrap_or(Path::new("/"));
-    // A relative name counts from the real place of the debug file, links resolved.
-    let real = path
-        .canonicalize()
-        .ok()
-        .and_then(|p| p.parent().map(Path::to_owned));
-    let mut places = vec![beside.join(&name)];
-    places.extend(real.map(|dir| dir.join(&name)));
-    places.push(under(&search.root, &name));
-    for folder in &search.folders {
-        // The name says where it is once installed; it may have been unpacked elsewhere.
-        if let Ok(rest) = name.strip_prefix(INSTALLED) {
-            places.push(under(&search.root, &folder.join(rest)));
-            places.push(folder.join(rest));
+    let mut places = vec![(beside.join(&name), Whose::Theirs)];
+    // A relative name counts from the real place of the debug file: the folders of build-ids hold
+    // links to it.
+    let real = path.canonicalize().ok();
+    let real = real.as_deref().and_then(Path::parent);
+    places.extend(real.map(|folder| (folder.join(&name), Whose::Theirs)));
+    for whose in [Whose::Theirs, Whose::Ours] {
+        for folder in &search.folders {
+            // The name says where it is once installed; it may have been unpacked elsewhere.
+            let installed = name
+                .strip_prefix(INSTALLED)
+                .ok()
+                .map(|rest| folder.join(rest));
+            places.extend(installed.map(|place| (place, whose)));
+            places.extend(by_build_id(folder, build_id).map(|place| (place, whose)));
         }
-        places.extend(by_build_id(&under(&search.root, folder), build_id));
-        places.extend(by_build_id(folder, build_id));
     }
-    for place in places {
-        let Ok(data) = read_bounded(&place, &place) else {
+    for (place, whose) in places {
+        let Some(data) = whose.open(&place, files, budget) else {
             continue;
         };
         let damaged = |reason: String| DebugFileError {
             path: place.clone(),
             reason,
         };
-        let parsed = object::File::parse(&*data).map_err(|e| damaged(e.to_string()))?;
+        let parsed = object::File::parse(&data).map_err(|e| damaged(e.to_string()))?;
         if parsed.build_id().ok().flatten() == Some(build_id) {
-            return Sections::load(&parsed).map(Some).map_err(damaged);
+            return Sections::load(&parsed, &data, budget)
+                .map(Some)
+                .map_err(damaged);
         }
     }
     Err(DebugFileError {

@@ -1,27 +1,30 @@
 //! Whether a file could have a perl in it, for lists that ask this of every program on a machine:
 //! a fraction of what reading its symbols costs.
 
-use super::{FileBytes, ImageError, open_bounded, readable};
+use super::{Budget, FileBytes, ImageError, bounded_length, readable};
 use object::{Object, ObjectSection};
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a perl that has its symbols has among their names.
 const SYMBOL: &[u8] = b"PL_curinterp\0";
 /// What one without symbols has among its texts.
 const TEXT: &[u8] = b"PERL5LIB\0";
 
-/// False when [`super::Image`] would surely find no perl in the file at `open_path`. Perls without
-/// symbols are looked for in programs only: no distribution has a libperl that exports nothing.
+/// False when [`super::Image`] would surely find no perl in a file. Perls without symbols are looked
+/// for in programs only: no distribution has a libperl that exports nothing.
 ///
 /// # Errors
-/// Those of [`super::Image::open`].
+/// Those of [`super::Image::of_file`].
 pub fn may_define_perl(
     path: &Path,
-    open_path: &Path,
+    file: File,
+    budget: Arc<Budget>,
     is_program: bool,
 ) -> Result<bool, ImageError> {
-    let (file, length) = open_bounded(path, open_path)?;
-    let bytes = readable(FileBytes::new(file, length));
+    let length = bounded_length(path, &file)?;
+    let bytes = readable(FileBytes::new(file, length, budget));
     let object = object::File::parse(&bytes).map_err(|source| ImageError::Format {
         path: path.to_owned(),
         source,
@@ -46,7 +49,10 @@ mod tests {
 
     #[test]
     fn a_perl_and_others() {
-        let glance = |path: &str| may_define_perl(Path::new(path), Path::new(path), true);
+        let glance = |path: &str| {
+            let file = File::open(path).unwrap();
+            may_define_perl(Path::new(path), file, Arc::default(), true)
+        };
         assert!(glance("/usr/bin/perl").unwrap());
         assert!(!glance("/bin/true").unwrap());
         assert!(glance("/etc/passwd").is_err());

@@ -1,28 +1,33 @@
 //! The perl executable or libperl as a file: symbols, sections, build-id, debug file.
 
+mod budget;
 mod bytes;
 mod debug_file;
 mod glance;
 mod hashed;
 mod parts;
+mod question;
 mod symbols;
 
+pub use budget::{Budget, Exceeded};
 pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 pub use glance::may_define_perl;
 pub use parts::Part;
+pub use question::{BytesAt, Digest, Elsewhere, Facts, Files, MentionsPerl, Question};
 
 use crate::memory::{Abi, Reader};
-use crate::process::Mapping;
+use crate::process::{Ground, Mapping, OpenError};
 use object::read::ReadRef;
 use object::{
     BinaryFormat, Object, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget,
 };
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as Hash, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use symbols::Symbols;
 
 /// No perl and no program that embeds one is larger.
@@ -37,8 +42,19 @@ pub enum ImageError {
         /// The file.
         path: PathBuf,
         /// What the system answered.
-        source: std::io::Error,
+        source: OpenError,
     },
+    /// Who was to read it could not.
+    #[error("cannot read {path}: {reason}")]
+    Confined {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Who was to read it says why it cannot be read.
+    #[error("{0}")]
+    Told(String),
     /// It is no object file, or a damaged one.
     #[error("{path} is not a program or library that can be read: {source}")]
     Format {
@@ -65,7 +81,7 @@ const LANDMARKS: [&str; 4] = [
 ];
 
 /// One defined symbol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Symbol {
     /// Its address as the file counts, before the loader moves it. For thread-local symbols the
     /// offset in the TLS segment.
@@ -77,15 +93,20 @@ pub struct Symbol {
 /// An object file, of which as much is read as is needed.
 pub struct Image {
     path: PathBuf,
-    data: FileBytes,
     abi: Abi,
     build_id: Option<Vec<u8>>,
     symbols: Symbols,
     segments: Vec<Segment>,
+    /// The file, where we read it ourselves; else nothing.
+    data: FileBytes,
+    /// Who may be asked what is not to be done here.
+    elsewhere: Option<Box<dyn Elsewhere>>,
+    /// Why an answer is missing that there should be.
+    trouble: OnceLock<String>,
 }
 
 /// What of a file is loaded where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Segment {
     address: u64,
     file_offset: u64,
@@ -95,13 +116,26 @@ struct Segment {
 }
 
 impl Image {
-    /// Reads the file at `open_path`; `path` is the name to show for it.
+    /// Reads the file at `open_path`, which our user named; `path` is the name to show for it.
     ///
     /// # Errors
     /// Every case of [`ImageError`].
     pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
-        let (file, length) = open_bounded(path, open_path)?;
-        let data = readable(FileBytes::new(file, length));
+        let file = Ground::OURS.open(open_path);
+        let file = file.map_err(|source| ImageError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::of_file(path, file, Arc::default())
+    }
+
+    /// Reads an open file.
+    ///
+    /// # Errors
+    /// Every case of [`ImageError`].
+    pub fn of_file(path: &Path, file: File, budget: Arc<Budget>) -> Result<Self, ImageError> {
+        let length = bounded_length(path, &file)?;
+        let data = readable(FileBytes::new(file, length, budget));
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
             source,
@@ -131,22 +165,98 @@ impl Image {
             symbols,
             segments,
             data,
+            elsewhere: None,
+            trouble: OnceLock::new(),
+        })
+    }
+
+    /// A file that somebody else has open.
+    ///
+    /// # Errors
+    /// [`ImageError::Confined`] for facts that cannot be.
+    pub fn elsewhere(
+        path: &Path,
+        facts: Facts,
+        elsewhere: Box<dyn Elsewhere>,
+    ) -> Result<Self, ImageError> {
+        if !facts.are_sane() {
+            return Err(ImageError::Confined {
+                path: path.to_owned(),
+                reason: "what is said of it cannot be".into(),
+            });
+        }
+        Ok(Image {
+            path: path.to_owned(),
+            abi: facts.abi,
+            build_id: facts.build_id,
+            symbols: Symbols::told(facts.symbols),
+            segments: facts.segments,
+            data: FileBytes::nothing(),
+            elsewhere: Some(elsewhere),
+            trouble: OnceLock::new(),
         })
     }
 
     /// An image of which only the symbols are known, to be added one by one.
-    ///
-    /// # Errors
-    /// [`std::io::Error`] when not even nothing can be read.
-    pub fn without_file(path: &Path, abi: Abi) -> std::io::Result<Self> {
-        Ok(Image {
+    pub fn without_file(path: &Path, abi: Abi) -> Self {
+        Image {
             path: path.to_owned(),
-            data: FileBytes::new(File::open("/dev/null")?, 0),
             abi,
             build_id: None,
-            symbols: Symbols::default(),
+            symbols: Symbols::told(Vec::new()),
             segments: Vec::new(),
-        })
+            data: FileBytes::nothing(),
+            elsewhere: None,
+            trouble: OnceLock::new(),
+        }
+    }
+
+    /// Leaves heavy questions to somebody else, though the file is open here.
+    #[must_use]
+    pub fn with_help(self, elsewhere: Box<dyn Elsewhere>) -> Self {
+        Image {
+            elsewhere: Some(elsewhere),
+            ..self
+        }
+    }
+
+    /// The answer to a question, by whoever has the file. `None` where there is nobody, or no answer.
+    pub fn ask<Q: Question>(&self, question: &Q) -> Option<Q::Answer> {
+        match &self.elsewhere {
+            Some(elsewhere) if Q::IS_HEAVY || !self.is_here() => {
+                let asked = postcard::to_stdvec(question).ok()?;
+                let answer = elsewhere.ask(Q::NAME, &asked, &mut |wanted| question.fetch(wanted));
+                let answer = answer.and_then(|bytes| {
+                    postcard::from_bytes(&bytes)
+                        .map_err(|_| "what was answered cannot be understood".to_owned())
+                });
+                answer
+                    .map_err(|reason| self.trouble.get_or_init(|| reason).clone())
+                    .ok()
+            }
+            _ => Some(question.answer(self, &question::Here)),
+        }
+    }
+
+    /// Why some question had no answer, if that happened: what then seems not to be there may be.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.get().map(String::as_str)
+    }
+
+    fn is_here(&self) -> bool {
+        self.data.length() > 0
+    }
+
+    /// Lets go of the file. What is known of it stays.
+    pub fn release(&mut self) {
+        if !self.is_here() {
+            self.elsewhere = None;
+        }
+    }
+
+    /// What reading it may still cost.
+    pub fn budget(&self) -> Arc<Budget> {
+        self.data.budget()
     }
 
     /// All symbols of perl's.
@@ -251,6 +361,10 @@ impl Image {
 
     /// True when the file has strings that only a perl has: one without symbols may be in it.
     pub fn mentions_perl(&self) -> bool {
+        self.ask(&question::MentionsPerl).unwrap_or(false)
+    }
+
+    fn own_mentions_perl(&self) -> bool {
         let mut missing: Vec<&[u8]> = vec![b"PERL5LIB\0", b"pushmark\0", b"nextstate\0"];
         for part in self.data_parts() {
             let range = part.offset..part.offset.saturating_add(part.size);
@@ -266,9 +380,24 @@ impl Image {
             .all(|name| self.symbol(name).is_some())
     }
 
-    /// Its bytes.
-    pub fn data(&self) -> &[u8] {
-        self.data.all()
+    /// SHA-256 of the file, in hexadecimal digits; `None` where it cannot be read, or is far larger
+    /// than any perl.
+    pub fn digest(&self) -> Option<String> {
+        self.ask(&question::Digest).flatten()
+    }
+
+    fn own_digest(&self) -> Option<String> {
+        const LARGEST: u64 = 128 << 20;
+        let length = self.data.length();
+        if length == 0 || length > LARGEST {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        self.data.pieces(0..length, 0, |_, piece| {
+            hash.update(piece);
+            true
+        })?;
+        Some(hex(&hash.finalize()))
     }
 
     /// The parsed file, for those who need more than symbols.
@@ -290,7 +419,12 @@ impl Image {
     }
 
     /// Initialised bytes at `address` as the file counts.
-    pub fn bytes_at(&self, address: u64, length: usize) -> Option<&[u8]> {
+    pub fn bytes_at(&self, address: u64, length: usize) -> Option<Vec<u8>> {
+        self.ask(&question::BytesAt { address, length }).flatten()
+    }
+
+    /// The same, of a file that is open here.
+    pub fn own_bytes(&self, address: u64, length: usize) -> Option<&[u8]> {
         let length = u64::try_from(length).ok()?;
         let (offset, left) = self.place(address)?;
         (length <= left).then(|| (&self.data).read_bytes_at(offset, length).ok())?
@@ -308,7 +442,7 @@ impl Image {
         let symbol = self.symbol(name)?;
         let width = u64::from(self.abi.pointer_size);
         let count = usize::try_from(symbol.size / width).ok()?;
-        let bytes = self.bytes_at(symbol.address, usize::try_from(symbol.size).ok()?)?;
+        let bytes = self.own_bytes(symbol.address, usize::try_from(symbol.size).ok()?)?;
         let mut pointers: Vec<u64> = (0..count)
             .map_while(|i| {
                 self.abi
@@ -405,38 +539,16 @@ fn readable(mut data: FileBytes) -> FileBytes {
     data
 }
 
-/// Opens a regular file of a sane size; the second value is its length.
-fn open_bounded(path: &Path, open_path: &Path) -> Result<(File, u64), ImageError> {
-    let io_error = |source| ImageError::Io {
+/// The length of a file, if that is a sane one.
+fn bounded_length(path: &Path, file: &File) -> Result<u64, ImageError> {
+    let metadata = file.metadata().map_err(|source| ImageError::Io {
         path: path.to_owned(),
-        source,
-    };
-    // Without O_NONBLOCK, opening a fifo that a hostile target left there would hang us.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(open_path)
-        .map_err(io_error)?;
-    let metadata = file.metadata().map_err(io_error)?;
-    if !metadata.is_file() {
-        return Err(io_error(std::io::Error::other("it is not a regular file")));
-    }
-    if metadata.len() > MAX_FILE {
-        return Err(ImageError::TooLarge {
+        source: source.into(),
+    })?;
+    match metadata.len() {
+        length if length > MAX_FILE => Err(ImageError::TooLarge {
             path: path.to_owned(),
-        });
+        }),
+        length => Ok(length),
     }
-    Ok((file, metadata.len()))
-}
-
-fn read_bounded(path: &Path, open_path: &Path) -> Result<Vec<u8>, ImageError> {
-    let (file, length) = open_bounded(path, open_path)?;
-    let mut data = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.take(MAX_FILE)
-        .read_to_end(&mut data)
-        .map_err(|source| ImageError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(data)
 }

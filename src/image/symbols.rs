@@ -27,6 +27,14 @@ impl Symbols {
         }
     }
 
+    /// Those that somebody else found.
+    pub(super) fn told(symbols: Vec<(String, Symbol)>) -> Self {
+        Symbols {
+            all: OnceLock::from(symbols.into_iter().collect::<HashMap<_, _>>()),
+            ..Symbols::default()
+        }
+    }
+
     pub(super) fn get(&self, data: &FileBytes, name: &str) -> Option<Symbol> {
         let in_file = match &self.hashed {
             Some(hashed) => hashed.find(data, name),

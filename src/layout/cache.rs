@@ -10,7 +10,6 @@ use super::{Resolved, table};
 use crate::image::{Image, Symbol};
 use crate::perl::identity::Identity;
 use crate::process::effective_user;
-use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -75,7 +74,7 @@ impl Cache {
         if image.build_id().is_none() && !self.has_hashes() {
             return None;
         }
-        let path = self.folder.join(file_name(image));
+        let path = self.folder.join(file_name(image)?);
         let cached = entry::read(&read_private(&path)?)?;
         (cached.identity.abi == image.abi()).then_some(cached)
     }
@@ -111,17 +110,17 @@ impl Cache {
         let bytes = entry::write(&from, identity, &resolved.layout, symbols)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(&bytes)?;
-        file.persist(self.folder.join(file_name(image)))?;
+        let name = file_name(image).ok_or(io::ErrorKind::FileTooLarge)?;
+        file.persist(self.folder.join(name))?;
         Ok(())
     }
 }
 
-/// The build-id, or where the linker made none a hash of the file.
-fn file_name(image: &Image) -> String {
-    let key = image
-        .build_id_hex()
-        .unwrap_or_else(|| format!("{HASHED}{:x}", Sha256::digest(image.data())));
-    format!("{key}.layout")
+/// The build-id, or where the linker made none a hash of the file; `None` where it has neither.
+fn file_name(image: &Image) -> Option<String> {
+    let hashed = || Some(format!("{HASHED}{}", image.digest()?));
+    let key = image.build_id_hex().or_else(hashed)?;
+    Some(format!("{key}.layout"))
 }
 
 /// Changes with everything that an entry's meaning depends on.

@@ -2,7 +2,7 @@
 
 use super::schema::{CONSTANTS, FIELDS, FieldSpec, Kind};
 use super::{Layout, Origin};
-use crate::image::{DebugFile, Image};
+use crate::image::{Budget, DebugFile, Exceeded, Image};
 use crate::memory::Field;
 use gimli::{AttributeValue as Value, EndianSlice, RunTimeEndian, UnitOffset};
 use std::cell::RefCell;
@@ -18,8 +18,19 @@ type Die<'a> = gimli::DebuggingInformationEntry<Reader<'a>>;
 #[error("the debug information in {path} cannot be used: {source}")]
 pub struct DwarfError {
     path: String,
-    source: gimli::Error,
+    source: Problem,
 }
+
+/// What is wrong with it.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Damaged(#[from] gimli::Error),
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+}
+
+type Fallible<T> = Result<T, Problem>;
 
 /// Chains of typedefs and qualifiers, and structures within structures, are shorter than this.
 const MAX_DEPTH: usize = 24;
@@ -37,9 +48,10 @@ pub fn from_dwarf(image: &Image, debug: &DebugFile) -> Result<Layout, DwarfError
     })
 }
 
-fn extract(image: &Image, debug: &DebugFile) -> gimli::Result<Layout> {
+fn extract(image: &Image, debug: &DebugFile) -> Fallible<Layout> {
     let dwarf = debug.dwarf();
-    let info = Info::new(&dwarf)?;
+    let budget = image.budget();
+    let info = Info::new(&dwarf, &budget)?;
     let origin =
         Origin::Dwarf(crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()).into());
     let mut layout = Layout::default();
@@ -96,6 +108,7 @@ struct Definitions<'a> {
 }
 
 struct Info<'a, 'd> {
+    budget: &'d Budget,
     main: &'d gimli::Dwarf<Reader<'a>>,
     supplement: Option<&'d gimli::Dwarf<Reader<'a>>>,
     units: RefCell<HashMap<(Side, usize), Rc<Unit<'a>>>>,
@@ -106,9 +119,10 @@ struct Info<'a, 'd> {
 }
 
 impl<'a, 'd> Info<'a, 'd> {
-    fn new(dwarf: &'d gimli::Dwarf<Reader<'a>>) -> gimli::Result<Self> {
+    fn new(dwarf: &'d gimli::Dwarf<Reader<'a>>, budget: &'d Budget) -> Fallible<Self> {
         let supplement = dwarf.sup();
         Ok(Info {
+            budget,
             main: dwarf,
             supplement,
             units: RefCell::default(),
@@ -129,18 +143,22 @@ impl<'a, 'd> Info<'a, 'd> {
         }
     }
 
-    fn dwarf(&self, side: Side) -> gimli::Result<&'d gimli::Dwarf<Reader<'a>>> {
+    fn dwarf(&self, side: Side) -> Fallible<&'d gimli::Dwarf<Reader<'a>>> {
         match side {
             Side::Main => Ok(self.main),
-            Side::Supplement => self.supplement.ok_or(gimli::Error::OffsetOutOfBounds(0)),
+            Side::Supplement => {
+                let none = gimli::Error::OffsetOutOfBounds(0);
+                Ok(self.supplement.ok_or(none)?)
+            }
         }
     }
 
     /// The unit that starts at `offset` of its section.
-    fn unit(&self, side: Side, offset: usize) -> gimli::Result<Rc<Unit<'a>>> {
+    fn unit(&self, side: Side, offset: usize) -> Fallible<Rc<Unit<'a>>> {
         if let Some(unit) = self.units.borrow().get(&(side, offset)) {
             return Ok(unit.clone());
         }
+        self.budget.go_on()?;
         let dwarf = self.dwarf(side)?;
         let unit = Rc::new(dwarf.unit(dwarf.unit_header(gimli::DebugInfoOffset(offset))?)?);
         self.units.borrow_mut().insert((side, offset), unit.clone());
@@ -148,7 +166,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// The entry at `offset` of a section, whatever unit it is in.
-    fn at(&self, side: Side, offset: usize) -> gimli::Result<At<'a>> {
+    fn at(&self, side: Side, offset: usize) -> Fallible<At<'a>> {
         let starts = match side {
             Side::Main => &self.main_offsets,
             Side::Supplement => &self.supplement_offsets,
@@ -168,7 +186,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// What a reference attribute refers to.
-    fn follow(&self, from: &At<'a>, value: Value<Reader<'a>>) -> gimli::Result<Option<At<'a>>> {
+    fn follow(&self, from: &At<'a>, value: Value<Reader<'a>>) -> Fallible<Option<At<'a>>> {
         Ok(match value {
             Value::UnitRef(offset) => Some(At {
                 offset,
@@ -192,7 +210,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// Notes the structures and enumerators of one unit and of the units that it imports.
-    fn collect(&self, side: Side, offset: usize, seen: &mut Definitions<'a>) -> gimli::Result<()> {
+    fn collect(&self, side: Side, offset: usize, seen: &mut Definitions<'a>) -> Fallible<()> {
         let mut queue = vec![(side, offset)];
         while let Some((side, offset)) = queue.pop() {
             if seen.visited.len() >= MAX_UNITS || !seen.visited.insert((side, offset)) {
@@ -204,6 +222,7 @@ impl<'a, 'd> Info<'a, 'd> {
             cursor.next_entry()?;
             let mut more = cursor.current().is_some();
             while more {
+                self.budget.go_on()?;
                 let Some(die) = cursor.current() else { break };
                 let here = At {
                     side,
@@ -241,7 +260,7 @@ impl<'a, 'd> Info<'a, 'd> {
         }
     }
 
-    fn note_enumerators(&self, here: &At<'a>, seen: &mut Definitions<'a>) -> gimli::Result<()> {
+    fn note_enumerators(&self, here: &At<'a>, seen: &mut Definitions<'a>) -> Fallible<()> {
         self.for_each_child(here, |child| {
             if let Some(known) = self
                 .name(here.side, &here.unit, child)
@@ -260,8 +279,8 @@ impl<'a, 'd> Info<'a, 'd> {
     fn for_each_child(
         &self,
         parent: &At<'a>,
-        mut each: impl FnMut(&Die<'a>) -> gimli::Result<bool>,
-    ) -> gimli::Result<()> {
+        mut each: impl FnMut(&Die<'a>) -> Fallible<bool>,
+    ) -> Fallible<()> {
         let mut tree = parent.unit.entries_tree(Some(parent.offset))?;
         let mut children = tree.root()?.children();
         while let Some(child) = children.next()? {
@@ -278,7 +297,7 @@ impl<'a, 'd> Info<'a, 'd> {
         image: &Image,
         layout: &mut Layout,
         origin: &Origin,
-    ) -> gimli::Result<()> {
+    ) -> Fallible<()> {
         for spec in FIELDS {
             let Some(structure) = seen.structures.get(spec.structure) else {
                 continue;
@@ -302,7 +321,7 @@ impl<'a, 'd> Info<'a, 'd> {
         spec: &FieldSpec,
         path: &str,
         image: &Image,
-    ) -> gimli::Result<Option<Field>> {
+    ) -> Fallible<Option<Field>> {
         if spec.kind == Kind::Size {
             let size = self.size_of(structure)?;
             return Ok(size
@@ -337,12 +356,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// The member `name` of a structure or union, or of one embedded in it.
-    fn member(
-        &self,
-        within: &At<'a>,
-        name: &str,
-        depth: usize,
-    ) -> gimli::Result<Option<Member<'a>>> {
+    fn member(&self, within: &At<'a>, name: &str, depth: usize) -> Fallible<Option<Member<'a>>> {
         if depth > MAX_DEPTH {
             return Ok(None);
         }
@@ -394,7 +408,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// The structure or union behind typedefs; `None` for anything else.
-    fn aggregate(&self, kind: &At<'a>, depth: usize) -> gimli::Result<Option<At<'a>>> {
+    fn aggregate(&self, kind: &At<'a>, depth: usize) -> Fallible<Option<At<'a>>> {
         let die = kind.unit.entry(kind.offset)?;
         match die.tag() {
             gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => Ok(Some(kind.clone())),
@@ -416,7 +430,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// Bytes in a type, typedefs resolved.
-    fn size_of(&self, kind: &At<'a>) -> gimli::Result<Option<u64>> {
+    fn size_of(&self, kind: &At<'a>) -> Fallible<Option<u64>> {
         let mut kind = kind.clone();
         for _ in 0..MAX_DEPTH {
             let die = kind.unit.entry(kind.offset)?;
@@ -440,7 +454,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 }
 
-fn offsets(dwarf: &gimli::Dwarf<Reader<'_>>) -> gimli::Result<Vec<usize>> {
+fn offsets(dwarf: &gimli::Dwarf<Reader<'_>>) -> Fallible<Vec<usize>> {
     let mut found = Vec::new();
     let mut units = dwarf.units();
     while let Some(header) = units.next()? {

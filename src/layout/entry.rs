@@ -32,12 +32,58 @@ struct Entry {
     archname: Option<String>,
     machine: Option<String>,
     cperl: bool,
+    layout: Numbers,
+    /// Name, address, size.
+    symbols: Vec<(String, u64, u64)>,
+}
+
+/// A layout by numbers of the schema, which must be the same where it is read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Numbers {
     /// Index in [`FIELDS`]; offset, size, shift and bits.
     fields: Vec<(u16, u32, u8, u8, u8)>,
     /// Index in [`CONSTANTS`], and the value.
     constants: Vec<(u16, u64)>,
-    /// Name, address, size.
-    symbols: Vec<(String, u64, u64)>,
+}
+
+impl Numbers {
+    pub(super) fn of(layout: &Layout) -> Self {
+        let mut numbers = Numbers {
+            fields: Vec::new(),
+            constants: Vec::new(),
+        };
+        for (index, spec) in (0..).zip(FIELDS) {
+            if let Some(f) = layout.field(spec.structure, spec.name) {
+                let field = (index, f.offset, f.size, f.shift, f.bits);
+                numbers.fields.push(field);
+            }
+        }
+        for (index, spec) in (0..).zip(CONSTANTS) {
+            let value = layout.constant(spec.name);
+            numbers.constants.extend(value.map(|value| (index, value)));
+        }
+        numbers
+    }
+
+    /// `None` for numbers that no layout can have.
+    pub(super) fn layout(self, origin: &Origin) -> Option<Layout> {
+        let mut layout = Layout::default();
+        for (index, offset, size, shift, bits) in self.fields {
+            let spec = FIELDS.get(usize::from(index))?;
+            let field = Field {
+                offset,
+                size,
+                shift,
+                bits,
+            };
+            layout.add_spec(spec, is_sane(field).then_some(field)?, origin);
+        }
+        for (index, value) in self.constants {
+            let spec = CONSTANTS.get(usize::from(index))?;
+            layout.constants.insert(spec.name, (value, origin.clone()));
+        }
+        Some(layout)
+    }
 }
 
 /// An entry of what was found, and how (`made`).
@@ -62,20 +108,9 @@ pub(super) fn write(
         archname: identity.archname.clone(),
         machine: identity.machine.clone(),
         cperl: identity.cperl,
-        fields: Vec::new(),
-        constants: Vec::new(),
+        layout: Numbers::of(layout),
         symbols: Vec::new(),
     };
-    for (index, spec) in (0..).zip(FIELDS) {
-        if let Some(f) = layout.field(spec.structure, spec.name) {
-            let numbers = (index, f.offset, f.size, f.shift, f.bits);
-            entry.fields.push(numbers);
-        }
-    }
-    for (index, spec) in (0..).zip(CONSTANTS) {
-        let value = layout.constant(spec.name);
-        entry.constants.extend(value.map(|value| (index, value)));
-    }
     let symbols = symbols.iter();
     entry.symbols = symbols
         .map(|(name, s)| (name.clone(), s.address, s.size))
@@ -94,21 +129,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Cached> {
     }
     let entry: Entry = postcard::from_bytes(body).ok()?;
     let origin = Origin::Cache(entry.made.as_str().into());
-    let mut layout = Layout::default();
-    for (index, offset, size, shift, bits) in entry.fields {
-        let spec = FIELDS.get(usize::from(index))?;
-        let field = Field {
-            offset,
-            size,
-            shift,
-            bits,
-        };
-        layout.add_spec(spec, is_sane(field).then_some(field)?, &origin);
-    }
-    for (index, value) in entry.constants {
-        let spec = CONSTANTS.get(usize::from(index))?;
-        layout.constants.insert(spec.name, (value, origin.clone()));
-    }
+    let layout = entry.layout.layout(&origin)?;
     let [revision, version, subversion] = entry.version;
     let symbols = entry.symbols.into_iter();
     Some(Cached {

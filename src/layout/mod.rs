@@ -5,6 +5,7 @@
 
 mod cache;
 mod constants;
+mod debug;
 mod dwarf;
 mod entry;
 mod resolve;
@@ -14,8 +15,11 @@ mod table_set;
 
 pub use cache::{Cache, Cached};
 pub use constants::{block_type_numbers, embedded_flag_sets};
+pub use debug::{LayoutFromDebug, layout_from_debug};
 pub use dwarf::{DwarfError, from_dwarf};
-pub use resolve::{Known, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types};
+pub use resolve::{
+    Known, Learn, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types,
+};
 pub use schema::BoundLayout;
 pub use table::{Table, TableError};
 pub use table_set::TableSet;

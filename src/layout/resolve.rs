@@ -1,13 +1,14 @@
 //! Finding the layout of a perl: every source in its order.
 
 use super::constants::block_type_numbers;
-use super::dwarf::{DwarfError, from_dwarf};
+use super::debug::layout_from_debug;
 use super::{BindError, BoundLayout, Cache, Cached, Layout, Origin, TableSet};
-use crate::image::{DebugFile, DebugFileError, DebugSearch, Image};
+use crate::image::{DebugSearch, Image};
 use crate::perl::identity::Identity;
+use crate::process::MappedFile;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a layout may come from.
 #[derive(Debug, Clone)]
@@ -23,8 +24,19 @@ pub struct Sources {
     pub known: Known,
     /// What earlier runs found; `None` to neither read nor write it.
     pub cache: Option<Cache>,
-    /// Whether a perl may be run to learn its layout.
-    pub learn: bool,
+    /// Which perls may be run to learn their layout.
+    pub learn: Learn,
+}
+
+/// Which perls may be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learn {
+    /// None.
+    Never,
+    /// Those of our own user.
+    Ours,
+    /// Those of other users too, each as its user.
+    Anybodys,
 }
 
 impl Sources {
@@ -40,27 +52,51 @@ impl Sources {
 
 /// Layouts found during this run.
 #[derive(Debug, Clone, Default)]
-pub struct Known(Arc<Mutex<HashMap<Vec<u8>, Resolved>>>);
+pub struct Known {
+    found: Arc<Mutex<HashMap<Key, Resolved>>>,
+    /// What is known holds for these files only; `None` for all that nobody but root and we can
+    /// have written.
+    scope: Option<Scope>,
+}
+
+/// A file as its user's process has it mapped: whoever can write a file can give it the build-id of
+/// another.
+type Scope = (Option<u32>, u64, String);
+type Key = (Option<Scope>, Vec<u8>);
 
 impl Known {
+    /// The same, of one file of that user's alone.
+    #[must_use]
+    pub fn of_file(&self, user: Option<u32>, file: &MappedFile) -> Self {
+        Known {
+            found: self.found.clone(),
+            scope: Some((user, file.inode, file.device.clone())),
+        }
+    }
+
+    fn key(&self, image: &Image) -> Option<Key> {
+        Some((self.scope.clone(), image.build_id()?.to_vec()))
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<Key, Resolved>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn get(&self, image: &Image) -> Option<Resolved> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(image.build_id()?).cloned()
+        self.found().get(&self.key(image)?).cloned()
     }
 
     /// Takes back what proved wrong.
     pub fn forget(&self, image: &Image) {
         if let Some(id) = image.build_id() {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.remove(id);
+            self.found().retain(|(_, known), _| known != id);
         }
     }
 
     /// Remembers a layout for the rest of this run.
     pub fn insert(&self, image: &Image, resolved: &Resolved) {
-        if let Some(id) = image.build_id() {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(id.to_vec(), resolved.clone());
+        if let Some(key) = self.key(image) {
+            self.found().insert(key, resolved.clone());
         }
     }
 }
@@ -175,19 +211,6 @@ fn first_origin(layout: &Layout) -> Origin {
         .field_origin("stackinfo", "si_cxix")
         .cloned()
         .unwrap_or(Origin::Dwarf("an unnamed file".into()))
-}
-
-fn layout_from_debug(image: &Image, search: &DebugSearch) -> Result<Option<Layout>, String> {
-    let file = DebugFile::find(image, search).map_err(|e: DebugFileError| e.to_string())?;
-    let Some(file) = file else { return Ok(None) };
-    let layout = from_dwarf(image, &file).map_err(|e: DwarfError| e.to_string())?;
-    if layout.is_empty() {
-        return Err(format!(
-            "{}: no perl structure in its debug information",
-            file.path.display()
-        ));
-    }
-    Ok(Some(layout))
 }
 
 fn from_tables_or(

@@ -1,13 +1,16 @@
 //! Running a perl on the calibration script and looking at it at every stop.
 
 use super::LearnError;
+use super::execute::Pinned;
 use super::facts::{Facts, SCRIPT};
 use super::snapshot::Snapshot;
 use super::solution::Unsolved;
 use crate::attach::find_perl;
+use crate::examine::Examiner;
 use crate::image::Image;
 use crate::memory::{Abi, LiveMemory, ReadError};
 use crate::process::{MappedFile, Process};
+use crate::sandbox::Limits;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -20,23 +23,96 @@ use std::time::{Duration, Instant};
 /// How long the whole script may take on a very busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a perl may use while it is calibrated: far more than it needs.
+const LIMITS: Limits = Limits {
+    memory: 4 << 30,
+    cpu: 20,
+};
+
 /// How to start a perl.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Start {
-    /// The program: perl itself, or the dynamic loader that it is started through.
-    pub program: PathBuf,
-    /// Words in front of perl's own.
+    /// The program.
+    pub program: Program,
+    /// Words in front of perl's own, for a loader.
     pub arguments: Vec<OsString>,
     /// Variables that it needs to find its libraries.
     pub environment: Vec<(OsString, OsString)>,
+    /// It runs as ourselves, with our environment.
+    pub is_ours: bool,
+}
+
+/// The program to run.
+#[derive(Debug)]
+pub enum Program {
+    /// By a name that our user gave.
+    Named(PathBuf),
+    /// What a process runs, by descriptor.
+    Pinned(Pinned),
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Program::Named(PathBuf::new())
+    }
 }
 
 impl From<&Path> for Start {
     fn from(program: &Path) -> Self {
         Start {
-            program: program.to_owned(),
+            program: Program::Named(program.to_owned()),
+            is_ours: true,
             ..Start::default()
         }
+    }
+}
+
+impl Start {
+    /// What the program is called.
+    pub fn name(&self) -> &Path {
+        match &self.program {
+            Program::Named(name) => name,
+            Program::Pinned(pinned) => &pinned.name,
+        }
+    }
+
+    /// The command.
+    ///
+    /// # Errors
+    /// In words.
+    fn command(&self) -> Result<Command, String> {
+        let mut command = Command::new(self.name());
+        let script = ["-e", SCRIPT].map(OsString::from);
+        match &self.program {
+            Program::Named(_) => {
+                for name in UNWANTED {
+                    command.env_remove(name);
+                }
+                command.args(&self.arguments).args(script);
+            }
+            Program::Pinned(pinned) => {
+                let mut words = vec![pinned.name.clone().into_os_string()];
+                words.extend(self.arguments.iter().cloned());
+                words.extend(pinned.loaded_word());
+                words.extend(script);
+                pinned.run_by(&mut command, LIMITS, &words, &self.variables())?;
+            }
+        }
+        Ok(command)
+    }
+
+    /// Its environment: ours, where it is ours. What root has in it is nobody else's business.
+    fn variables(&self) -> Vec<(OsString, OsString)> {
+        let mut variables: Vec<(OsString, OsString)> = match self.is_ours {
+            true => std::env::vars_os().collect(),
+            false => [("PATH", "/usr/bin:/bin"), ("LC_ALL", "C")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .to_vec(),
+        };
+        let is_set = |name: &OsString| self.environment.iter().any(|(known, _)| known == name);
+        variables.retain(|(name, _)| !UNWANTED.iter().any(|u| name == u) && !is_set(name));
+        variables.extend(self.environment.iter().cloned());
+        variables
     }
 }
 
@@ -78,23 +154,17 @@ impl Calibration {
     /// # Errors
     /// [`LearnError`] when it does not get there.
     pub fn run(start: &Start) -> Result<Self, LearnError> {
-        let program = &start.program;
+        let program = start.name();
         let failed = |reason: String| LearnError::Run {
             program: program.to_owned(),
             reason,
         };
-        let mut command = Command::new(program);
+        let mut command = start.command().map_err(&failed)?;
         command
-            .args(&start.arguments)
-            .args(["-e", SCRIPT])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0);
-        for name in UNWANTED {
-            command.env_remove(name);
-        }
-        command.envs(start.environment.iter().map(|(k, v)| (k, v)));
         let mut child = command
             .spawn()
             .map_err(|e| failed(format!("it does not start: {e}")))?;
@@ -153,7 +223,9 @@ impl Calibration {
         if self.perl.is_none() {
             let files = self.process.mapped_programs()?;
             let program = self.process.executable()?;
-            self.perl = Some(find_perl(self.process, &program, &files).map_err(Box::new)?);
+            let examiner = Examiner::of(self.process);
+            let found = find_perl(self.process, &examiner, &program, &files);
+            self.perl = Some(found.map_err(Box::new)?);
         }
         let found = self.perl.as_ref().map(|(image, _)| image.abi());
         found.ok_or(LearnError::Read(ReadError::NoSuchProcess))

@@ -7,6 +7,7 @@ mod bodies;
 mod calibrate;
 mod calls;
 mod contexts;
+mod execute;
 mod facts;
 mod globals;
 mod operands;
@@ -32,7 +33,8 @@ use crate::perl::ops::{NoSuchOp, OpNumbers};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
-pub use calibrate::Start;
+pub use calibrate::{Program, Start};
+pub use execute::Pinned;
 use solution::Solution;
 pub use solution::Unsolved;
 use std::path::{Path, PathBuf};
@@ -96,6 +98,8 @@ pub struct Learned {
     pub identity: Identity,
     /// The file that defines it.
     pub image: Image,
+    /// The same, as the process that was run has it mapped.
+    pub file: MappedFile,
     /// The layout.
     pub resolved: Resolved,
     /// Symbols that the file itself does not have.
@@ -110,7 +114,7 @@ pub struct Learned {
 /// # Errors
 /// [`LearnError`].
 pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
-    let program = start.program.as_path();
+    let program = start.name();
     let mut run = Calibration::run(start)?;
     let perl = run.perl.take();
     let mut lab = Lab::new(program, &run, perl)?;
@@ -133,6 +137,7 @@ pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
         },
         symbols: lab.added,
         image: lab.image,
+        file: lab.file,
     })
 }
 
@@ -143,6 +148,7 @@ struct Lab<'a> {
     abi: Abi,
     memory: LiveMemory,
     image: Image,
+    file: MappedFile,
     bias: u64,
     maps: Vec<Mapping>,
     names: Vec<Option<String>>,
@@ -181,6 +187,7 @@ impl<'a> Lab<'a> {
             run,
             abi,
             image,
+            file,
             bias,
             maps: process.mappings()?,
             names,

@@ -1,7 +1,9 @@
 //! Integers as the target stores them: its pointer size and byte order, never ours.
 
+use serde::{Deserialize, Serialize};
+
 /// Pointer size and byte order of the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abi {
     /// Bytes in a pointer: 4 or 8.
     pub pointer_size: u8,

@@ -1,7 +1,8 @@
 //! Perl's arrays of names, found by what is in them: for files whose symbols were stripped.
 
-use crate::image::{Image, Symbol};
-use crate::memory::{ReadError, Reader};
+use crate::image::{Files, Image, Question, Symbol};
+use crate::memory::{Abi, ReadError, Reader};
+use serde::{Deserialize, Serialize};
 
 /// Data of a perl is below this; more is not searched.
 const MAX_BYTES: u64 = 64 << 20;
@@ -13,20 +14,31 @@ const MAX_NAME: usize = 64;
 /// `BLOCK` is among the first of the types of blocks in every version.
 const MAX_BEFORE: usize = 16;
 
-/// A file's data. All addresses are those of the process.
-struct Search<'a> {
-    reader: Reader<'a>,
-    /// What nobody may write, as the file has it: the system has that at hand already.
-    held: Vec<(u64, &'a [u8])>,
-    /// What the loader or the program may change: start and length.
-    live: Vec<(u64, u64)>,
+/// The first texts of both arrays, and what may point to them: a question to the file. Addresses are
+/// as it counts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ArrayTexts {
     /// The file is where it was linked to be: then its pointers are right as they are, and some may
     /// be where nobody writes.
     unmoved: bool,
 }
 
-impl<'a> Search<'a> {
-    fn new(image: &'a Image, reader: Reader<'a>, bias: u64) -> Self {
+/// Where they are.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct TextPlaces {
+    pushmark: Vec<u64>,
+    block: Vec<u64>,
+    /// Pointers to them where nobody writes.
+    pointers: Vec<u64>,
+    /// What the loader or the program may change: start and length.
+    live: Vec<(u64, u64)>,
+}
+
+impl Question for ArrayTexts {
+    type Answer = TextPlaces;
+    const NAME: &'static str = "arrays";
+
+    fn answer(&self, image: &Image, _: &dyn Files) -> TextPlaces {
         let (mut held, mut live) = (Vec::new(), Vec::new());
         let mut total = 0;
         for part in image.data_parts() {
@@ -34,56 +46,102 @@ impl<'a> Search<'a> {
             if total > MAX_BYTES {
                 break;
             }
-            let address = bias.wrapping_add(part.address);
             if part.writable {
-                live.push((address, part.size));
+                live.push((part.address, part.size));
             } else if let Some(bytes) = image.part(part) {
-                held.push((address, bytes));
+                held.push((part.address, bytes));
             }
         }
-        Search {
-            reader,
-            held,
+        TextPlaces::of(&held, live, image.abi(), self.unmoved)
+    }
+}
+
+impl TextPlaces {
+    /// No perl has its texts so often; what is more is of no use, and must not be sent.
+    const MOST: usize = 1 << 16;
+
+    fn of(held: &[(u64, &[u8])], live: Vec<(u64, u64)>, abi: Abi, unmoved: bool) -> Self {
+        let (pushmark, block) = (places(held, "pushmark"), places(held, "BLOCK"));
+        let mut pointers = Vec::new();
+        if unmoved {
+            let both = sorted(&pushmark, &block);
+            for (start, bytes) in held {
+                pointers_among(abi, *start, bytes, &both, &mut pointers);
+            }
+        }
+        pointers.truncate(Self::MOST);
+        TextPlaces {
+            pushmark,
+            block,
+            pointers,
             live,
-            unmoved: bias == 0,
         }
     }
 
-    /// Where `text` and a NUL stand; linkers merge strings, so that one may be the end of another.
-    fn places(&self, text: &str) -> Vec<u64> {
-        let finder = memchr::memmem::Finder::new(text);
-        let found = self.held.iter().flat_map(|(start, bytes)| {
-            let ends = |at: &usize| bytes.get(at + text.len()) == Some(&0);
-            let places = finder.find_iter(bytes).filter(ends);
-            places.map(|at| start.wrapping_add(at as u64))
-        });
-        let mut found: Vec<u64> = found.collect();
-        found.sort_unstable();
-        found
+    /// As the process counts.
+    fn moved(self, bias: u64) -> Self {
+        let move_all =
+            |places: Vec<u64>| places.into_iter().map(|a| a.wrapping_add(bias)).collect();
+        let live = self.live.into_iter();
+        TextPlaces {
+            pushmark: move_all(self.pushmark),
+            block: move_all(self.block),
+            pointers: move_all(self.pointers),
+            live: live
+                .map(|(at, n)| (at.wrapping_add(bias), n.min(MAX_BYTES)))
+                .collect(),
+        }
     }
+}
 
-    /// Addresses of aligned pointers to one of these places, which are sorted.
-    fn pointers_to(&self, places: &[u64]) -> Result<Vec<u64>, ReadError> {
-        let mut found = Vec::new();
-        let (Some(low), Some(high)) = (places.first(), places.last()) else {
-            return Ok(found);
-        };
+/// Where `text` and a NUL stand; linkers merge strings, so that one may be the end of another.
+fn places(held: &[(u64, &[u8])], text: &str) -> Vec<u64> {
+    let finder = memchr::memmem::Finder::new(text);
+    let found = held.iter().flat_map(|(start, bytes)| {
+        let ends = |at: &usize| bytes.get(at + text.len()) == Some(&0);
+        let places = finder.find_iter(bytes).filter(ends);
+        places.map(|at| start.wrapping_add(at as u64))
+    });
+    let mut found: Vec<u64> = found.take(TextPlaces::MOST).collect();
+    found.sort_unstable();
+    found
+}
+
+fn sorted(pushmark: &[u64], block: &[u64]) -> Vec<u64> {
+    let mut both = [pushmark, block].concat();
+    both.sort_unstable();
+    both
+}
+
+/// Adds the addresses of aligned pointers to one of these places, which are sorted.
+fn pointers_among(abi: Abi, start: u64, bytes: &[u8], places: &[u64], found: &mut Vec<u64>) {
+    let (Some(low), Some(high)) = (places.first(), places.last()) else {
+        return;
+    };
+    abi.each_pointer(start, bytes, |at, word| {
+        // Nearly every word fails the first comparison.
+        if (*low..=*high).contains(&word) && places.binary_search(&word).is_ok() {
+            found.push(at);
+        }
+    });
+}
+
+/// The search in the process. All addresses are its.
+struct Search<'a> {
+    reader: Reader<'a>,
+    texts: TextPlaces,
+}
+
+impl Search<'_> {
+    fn pointers(&self) -> Result<Vec<u64>, ReadError> {
+        let mut found = self.texts.pointers.clone();
+        let both = sorted(&self.texts.pushmark, &self.texts.block);
         let abi = self.reader.abi();
-        let mut look = |start: u64, bytes: &[u8]| {
-            abi.each_pointer(start, bytes, |at, word| {
-                // Nearly every word fails the first comparison.
-                if (*low..=*high).contains(&word) && places.binary_search(&word).is_ok() {
-                    found.push(at);
-                }
-            });
-            true
-        };
-        if self.unmoved {
-            for (start, bytes) in &self.held {
-                look(*start, bytes);
-            }
-        }
-        for (start, length) in &self.live {
+        for (start, length) in &self.texts.live {
+            let mut look = |at: u64, bytes: &[u8]| {
+                pointers_among(abi, at, bytes, &both, &mut found);
+                true
+            };
             self.reader.pieces(*start, *length, &mut look)?;
         }
         Ok(found)
@@ -157,12 +215,9 @@ impl<'a> Search<'a> {
 
     /// Both, where they are there.
     fn arrays(&self) -> Result<[(&'static str, Option<Symbol>); 2], ReadError> {
-        let (pushmark, block) = (self.places("pushmark"), self.places("BLOCK"));
-        let mut both = [pushmark.as_slice(), &block].concat();
-        both.sort_unstable();
         let (mut pushmarks, mut blocks) = (Vec::new(), Vec::new());
-        for at in self.pointers_to(&both)? {
-            match pushmark.contains(&self.reader.pointer(at)?) {
+        for at in self.pointers()? {
+            match self.texts.pushmark.contains(&self.reader.pointer(at)?) {
                 true => pushmarks.push(at),
                 false => blocks.push(at),
             }
@@ -191,7 +246,13 @@ pub fn add_array_symbols(
     if image.symbol("PL_op_name").is_some() {
         return Ok(());
     }
-    for (name, found) in Search::new(image, *reader, bias).arrays()? {
+    let unmoved = bias == 0;
+    let texts = image.ask(&ArrayTexts { unmoved }).unwrap_or_default();
+    let search = Search {
+        reader: *reader,
+        texts: texts.moved(bias),
+    };
+    for (name, found) in search.arrays()? {
         if let Some(found) = found {
             let address = found.address.wrapping_sub(bias);
             image.add_symbol(name, Symbol { address, ..found });
@@ -203,7 +264,7 @@ pub fn add_array_symbols(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{Abi, FakeMemory};
+    use crate::memory::FakeMemory;
 
     const TEXTS: [&str; 10] = [
         "null",
@@ -235,16 +296,16 @@ mod tests {
         memory.map(0x50_1000, texts.clone());
         memory.map(0x50_8000, pointers.clone());
         let search = |unmoved: bool| {
-            let mut search = Search {
-                reader: Reader::new(&memory, abi),
-                held: vec![(0x50_1000, &texts)],
-                live: vec![(0x50_8000, pointers.len() as u64)],
-                unmoved,
-            };
+            let mut held: Vec<(u64, &[u8])> = vec![(0x50_1000, &texts)];
+            let mut live = vec![(0x50_8000, pointers.len() as u64)];
             if unmoved {
-                search.live.clear();
-                search.held.push((0x50_8000, &pointers));
+                live.clear();
+                held.push((0x50_8000, &pointers));
             }
+            let search = Search {
+                reader: Reader::new(&memory, abi),
+                texts: TextPlaces::of(&held, live, abi, unmoved).moved(0),
+            };
             search.arrays().unwrap().map(|(_, symbol)| symbol)
         };
         assert_eq!(search(false), search(true));

@@ -1,16 +1,17 @@
 //! Which perl this is: what the file says of itself.
 
 use super::build::{iv_size, nv, option_words};
-use super::texts::{Banner, Told, version_from_paths};
-use crate::image::Image;
+use super::texts::{Banner, Told, harmless, harmless_options, version_from_paths};
+use crate::image::{Files, Image, Question};
 use crate::memory::Abi;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 pub use super::build::Build;
 pub use super::version::Version;
 
 /// All that decides where things are in a perl's structures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its version.
     pub version: Version,
@@ -32,7 +33,7 @@ pub struct Identity {
 }
 
 /// Why it is not known which perl this is.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum IdentityError {
     /// No perl in that file.
     #[error("it defines no perl interpreter (no PL_curinterp and PL_op_name among its symbols)")]
@@ -42,6 +43,22 @@ pub enum IdentityError {
         "it is a perl, but one that does not tell its version: it has neither PL_version, as perls since 5.8.9 do, nor the path of a library folder with the version in it"
     )]
     NoVersion,
+    /// Nobody could read it.
+    #[error("what it says of itself cannot be read")]
+    Unread,
+}
+
+/// The question which perl a file is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WhichPerl;
+
+impl Question for WhichPerl {
+    type Answer = Result<Identity, IdentityError>;
+    const NAME: &'static str = "identity";
+
+    fn answer(&self, image: &Image, _: &dyn Files) -> Self::Answer {
+        Identity::read(image)
+    }
 }
 
 impl Identity {
@@ -50,12 +67,23 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`].
     pub fn of(image: &Image) -> Result<Self, IdentityError> {
+        let answer = image.ask(&WhichPerl).unwrap_or(Err(IdentityError::Unread));
+        answer.map(|identity| Identity {
+            options: identity.options.map(harmless_options),
+            archname: identity.archname.map(harmless),
+            machine: identity.machine.map(harmless),
+            abi: image.abi(),
+            ..identity
+        })
+    }
+
+    fn read(image: &Image) -> Result<Self, IdentityError> {
         if !image.defines_interpreter() {
             return Err(IdentityError::NotPerl);
         }
         let byte = |name: &str| {
             let symbol = image.symbol(name)?;
-            image.bytes_at(symbol.address, 1)?.first().copied()
+            image.own_bytes(symbol.address, 1)?.first().copied()
         };
         let version = || {
             Some(Version {
@@ -72,7 +100,7 @@ impl Identity {
             .and_then(|s| image.c_string_at(s.address, 4096))
             .map(option_words);
         let interpreter_size = image.symbol("PL_interp_size").and_then(|s| {
-            let raw = image.abi().uint(image.bytes_at(s.address, 2)?, 0, 2)?;
+            let raw = image.abi().uint(image.own_bytes(s.address, 2)?, 0, 2)?;
             u32::try_from(raw).ok()
         });
         let build = if image.symbol("PL_thr_key").is_some() {

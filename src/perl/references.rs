@@ -1,7 +1,8 @@
 //! How often a file's code names a variable. Many words of a file's data may lead to an op for a
 //! moment; perl's code names `PL_op` a thousand times, and hardly ever what else does.
 
-use crate::image::Image;
+use crate::image::{Files, Image, Question};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How an instruction names a place in memory.
@@ -22,16 +23,33 @@ pub fn references(
     image: &Image,
     addresses: impl Iterator<Item = u64>,
 ) -> Option<BTreeMap<u64, usize>> {
-    let naming = match image.machine()?.as_str() {
-        "x86_64" => Naming::Relative,
-        "i386" => Naming::Absolute,
-        _ => return None,
-    };
-    let mut counts: BTreeMap<u64, usize> = addresses.map(|a| (a, 0)).collect();
-    image.code_pieces(OPERAND, |start, bytes| {
-        count(naming, start, bytes, &mut counts);
-    });
-    Some(counts)
+    let addresses: Vec<u64> = addresses.collect();
+    let counts = image.ask(&References(addresses.clone())).flatten()?;
+    Some(addresses.into_iter().zip(counts).collect())
+}
+
+/// The question behind it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct References(Vec<u64>);
+
+impl Question for References {
+    /// In the order of the addresses.
+    type Answer = Option<Vec<usize>>;
+    const NAME: &'static str = "references";
+
+    fn answer(&self, image: &Image, _: &dyn Files) -> Self::Answer {
+        let naming = match image.machine()?.as_str() {
+            "x86_64" => Naming::Relative,
+            "i386" => Naming::Absolute,
+            _ => return None,
+        };
+        let mut counts: BTreeMap<u64, usize> = self.0.iter().map(|a| (*a, 0)).collect();
+        image.code_pieces(OPERAND, |start, bytes| {
+            count(naming, start, bytes, &mut counts);
+        });
+        let count = |address| counts.get(address).copied().unwrap_or(0);
+        Some(self.0.iter().map(count).collect())
+    }
 }
 
 fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64, usize>) {

@@ -2,12 +2,13 @@
 
 use super::build::{Build, has_word, iv_size, nv, option_words};
 use super::version::Version;
-use crate::image::Image;
+use crate::image::{Files, Image, Question};
 use crate::memory::Abi;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Which perl it is, as far as the texts in its file tell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Told {
     /// Its version.
     pub version: Option<Version>,
@@ -23,9 +24,39 @@ pub struct Told {
     pub machine: Option<String>,
 }
 
+/// The question what they tell.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WhatIsTold;
+
+impl Question for WhatIsTold {
+    type Answer = Told;
+    const NAME: &'static str = "texts";
+
+    fn answer(&self, image: &Image, _: &dyn Files) -> Told {
+        Told::read(image)
+    }
+}
+
 impl Told {
-    /// Reads the texts.
+    /// What the image's file tells.
     pub fn by(image: &Image) -> Self {
+        let told = image.ask(&WhatIsTold).map(|told| Told {
+            options: told.options.map(harmless_options),
+            archname: told.archname.map(harmless),
+            machine: told.machine.map(harmless),
+            ..told
+        });
+        told.unwrap_or(Told {
+            version: None,
+            options: None,
+            archname: None,
+            cperl: false,
+            abi: image.abi(),
+            machine: None,
+        })
+    }
+
+    fn read(image: &Image) -> Self {
         let banner = Banner::of(image);
         let (mut version, mut archname) = (version_in_banner(image), banner.archname);
         // Not every perl has them elsewhere.
@@ -88,6 +119,18 @@ impl Told {
         };
         (said, floats) == (build, nv)
     }
+}
+
+/// A word that another process read in a file of somebody's: short, and fit to be shown.
+pub(super) fn harmless(text: String) -> String {
+    const LONGEST: usize = 200;
+    crate::text::from_utf8(text.as_bytes().get(..LONGEST).unwrap_or(text.as_bytes()))
+}
+
+/// The same for a list of them.
+pub(super) fn harmless_options(options: Vec<String>) -> Vec<String> {
+    const MOST: usize = 500;
+    options.into_iter().take(MOST).map(harmless).collect()
 }
 
 /// The options that decide how a perl is laid out.
@@ -193,12 +236,6 @@ fn archname(text: &[u8]) -> Option<String> {
 /// The version in the paths of @INC that are compiled in.
 pub fn version_from_paths(image: &Image) -> Option<Version> {
     InPaths::of(image).version
-}
-
-/// The version of a perl without symbols: in the text that `perl -v` prints (perl.c, since 5.14),
-/// else in the paths of @INC.
-pub fn version_from_text(image: &Image) -> Option<Version> {
-    version_in_banner(image).or_else(|| version_from_paths(image))
 }
 
 fn version_in_banner(image: &Image) -> Option<Version> {

@@ -7,6 +7,8 @@ mod hidepid;
 mod listed;
 mod maps;
 mod permission;
+mod pinned;
+mod regular;
 mod source;
 mod spawn;
 mod syscall;
@@ -18,11 +20,12 @@ pub use coschedule::{CoSchedule, is_real_time, wake_at_once};
 pub use hidepid::Hiding;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
 pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
-pub use source::{LARGEST_SOURCE, SourceError};
+pub use pinned::{PinnedFile, is_mapped_file};
+pub use regular::{Ground, OpenError, place_below};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
-pub use trust::{Objection, effective_user};
+pub use trust::effective_user;
 
 use indexmap::IndexMap;
 use maps::Line;
@@ -31,7 +34,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why the operating system would not tell.
@@ -148,6 +151,13 @@ impl Process {
             return Err(ProcessError::KernelThread(pid));
         }
         Ok(process)
+    }
+
+    /// The process that we are.
+    pub fn ourselves() -> Self {
+        Process {
+            pid: i32::try_from(std::process::id()).unwrap_or(0),
+        }
     }
 
     /// The process id.
@@ -277,32 +287,6 @@ impl Process {
         ))
     }
 
-    /// Where we can open a file that the process names by an absolute path: through its own root,
-    /// so that a target in a chroot or container is read with its own files.
-    pub fn through_root(self, path: &Path) -> PathBuf {
-        let mut inside = PathBuf::from(format!("/proc/{}/root", self.pid));
-        inside.extend(
-            path.components()
-                .filter(|c| !matches!(c, std::path::Component::RootDir)),
-        );
-        inside
-    }
-
-    /// Where we can open a mapped file. Its path counts from the root of the process when that is
-    /// in a mount namespace of its own (a container), and from ours when it is in a chroot; a
-    /// deleted or replaced file has none any more. So the places are tried until one is that file.
-    pub fn open_path(self, file: &MappedFile) -> PathBuf {
-        let inside = self.through_root(&file.path);
-        let mut places = vec![inside.clone(), file.path.clone()];
-        if let Some(map) = file.maps.first() {
-            let range = format!("{:x}-{:x}", map.start, map.end);
-            places.push(format!("/proc/{}/map_files/{range}", self.pid).into());
-        }
-        places.push(format!("/proc/{}/exe", self.pid).into());
-        let is_it = |path: &PathBuf| path.metadata().is_ok_and(|m| m.ino() == file.inode);
-        places.into_iter().find(is_it).unwrap_or(inside)
-    }
-
     /// The kernel's ids of its threads, the main thread first.
     ///
     /// # Errors
@@ -392,6 +376,7 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn newlines_in_names_are_what_they_are() {
@@ -440,15 +425,6 @@ mod tests {
         assert!(
             matches!(Process::open(2), Err(ProcessError::KernelThread(2)))
                 || !Path::new("/proc/2").exists()
-        );
-    }
-
-    #[test]
-    fn paths_go_through_the_root_of_the_process() {
-        let me = Process { pid: 17 };
-        assert_eq!(
-            me.through_root(Path::new("/usr/bin/perl")),
-            Path::new("/proc/17/root/usr/bin/perl")
         );
     }
 }

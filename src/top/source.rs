@@ -1,6 +1,7 @@
 //! The text of a file of the target, ready to be shown.
 
-use crate::process::{Process, SourceError};
+use crate::examine::{SourceError, read_source};
+use crate::process::Process;
 use std::path::Path;
 
 /// Lines of a file, harmless to the terminal.
@@ -25,7 +26,7 @@ impl Text {
         for pid in pids {
             let read = Process::open(*pid)
                 .map_err(|_| SourceError::Gone)
-                .and_then(|process| process.read_source(Path::new(file)));
+                .and_then(|process| read_source(process, Path::new(file)));
             match read {
                 Ok(bytes) => return Ok(Self::of(&bytes)),
                 Err(e @ SourceError::NoFile) => return Err(e.to_string()),

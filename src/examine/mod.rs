@@ -1,0 +1,145 @@
+//! Who reads the files that a process names: its program and libraries, their debug information, its
+//! source.
+//!
+//! For a process of ours we do it ourselves, as far as nobody else can have written the file. For
+//! every other one a confined child does, with the rights that the process has (`sandbox/`); what it
+//! says is checked and bounded. No file is looked for by a name where the kernel can tell it
+//! otherwise.
+
+mod link;
+mod readers;
+mod request;
+mod serve;
+mod source;
+
+pub use source::{LARGEST_SOURCE, SourceError, read_source};
+
+use crate::image::{Budget, Image, ImageError, may_define_perl};
+use crate::process::{Ground, MappedFile, OpenError, PinnedFile, Process, effective_user};
+use link::{Held, Link};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Looks at the files of one process.
+pub struct Examiner {
+    process: Process,
+    ours: bool,
+    budget: Arc<Budget>,
+}
+
+impl Examiner {
+    /// For this process.
+    pub fn of(process: Process) -> Self {
+        Examiner {
+            ours: process.is_ours(),
+            process,
+            budget: Arc::default(),
+        }
+    }
+
+    /// Whether it runs as the user that we are, and sees what we see.
+    pub fn is_ours(&self) -> bool {
+        self.ours
+    }
+
+    /// A mapped file, held by its descriptor.
+    ///
+    /// # Errors
+    /// When the kernel does not lead to it.
+    pub fn pin(&self, file: &MappedFile) -> io::Result<PinnedFile> {
+        self.process.pin(file, self.ours)
+    }
+
+    /// Whether root or we alone can have written a mapped file, and the process sees it where we do:
+    /// what it says may be remembered.
+    pub fn trusts(&self, file: &MappedFile) -> bool {
+        let safe = |pinned: PinnedFile| pinned.is_safe_from_others(&[effective_user()]);
+        self.process.shares_our_view() && self.pin(file).is_ok_and(safe)
+    }
+
+    /// Opens a mapped file.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn open(&self, file: &MappedFile) -> Result<Image, ImageError> {
+        let opened = self.open_if(file, None)?;
+        opened.ok_or_else(|| ImageError::Confined {
+            path: file.path.clone(),
+            reason: "it was not opened".into(),
+        })
+    }
+
+    /// Opens a mapped file if a glance at it does not rule out that it has a perl.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn open_likely(
+        &self,
+        file: &MappedFile,
+        is_program: bool,
+    ) -> Result<Option<Image>, ImageError> {
+        self.open_if(file, Some(is_program))
+    }
+
+    fn open_if(
+        &self,
+        file: &MappedFile,
+        glance: Option<bool>,
+    ) -> Result<Option<Image>, ImageError> {
+        let failed = |source: OpenError| ImageError::Io {
+            path: file.path.clone(),
+            source,
+        };
+        let pinned = self.pin(file);
+        let held = match pinned {
+            Ok(pinned) if self.ours && pinned.is_safe_from_others(&[effective_user()]) => {
+                let opened = pinned.open().map_err(failed)?;
+                let link = Link::new(self.process, &file.path, Held::File(pinned.into()));
+                return self.open_here(&file.path, opened, glance, link);
+            }
+            Ok(pinned) => Held::File(pinned.into()),
+            Err(e) if self.ours => return Err(failed(e.into())),
+            // The kernel does not lead us there: the child looks where the name leads, and compares.
+            Err(_) => Held::Name(file.clone()),
+        };
+        Link::new(self.process, &file.path, held).open(glance)
+    }
+
+    fn open_here(
+        &self,
+        path: &Path,
+        file: File,
+        glance: Option<bool>,
+        link: Link,
+    ) -> Result<Option<Image>, ImageError> {
+        if let Some(is_program) = glance {
+            let again = file.try_clone().map_err(|e| ImageError::Io {
+                path: path.to_owned(),
+                source: e.into(),
+            })?;
+            if !may_define_perl(path, again, self.budget.clone(), is_program)? {
+                return Ok(None);
+            }
+        }
+        let image = Image::of_file(path, file, self.budget.clone())?;
+        Ok(Some(image.with_help(Box::new(link))))
+    }
+}
+
+/// Opens a file that our user named. Debug information is left to a child all the same.
+///
+/// # Errors
+/// [`ImageError`].
+pub fn open_named(path: &Path) -> Result<Image, ImageError> {
+    let failed = |source: OpenError| ImageError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = Ground::OURS.open(path).map_err(failed)?;
+    let again = file.try_clone().map_err(|e| failed(e.into()))?;
+    let image = Image::of_file(path, file, Arc::default())?;
+    let link = Link::new(Process::ourselves(), path, Held::File(again.into()));
+    Ok(image.with_help(Box::new(link)))
+}

@@ -1,0 +1,202 @@
+//! What a child does: it opens files with the rights that it has, parses them, and answers.
+
+use super::request::{Answered, Opened, Request};
+use super::source::{SourceError, read_text};
+use crate::image::{
+    Budget, BytesAt, Digest, Facts, Files, Image, ImageError, MentionsPerl, Question,
+    may_define_perl,
+};
+use crate::layout::LayoutFromDebug;
+use crate::perl::arrays::ArrayTexts;
+use crate::perl::identity::WhichPerl;
+use crate::perl::references::References;
+use crate::perl::texts::WhatIsTold;
+use crate::process::{Ground, MappedFile, OpenError, is_mapped_file, place_below};
+use crate::sandbox::Post;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// So many images are open at a time.
+const MOST: usize = 8;
+
+pub(super) fn serve(post: &Post<'_>) {
+    let mut desk = Desk::default();
+    post.serve(|post, message, file| {
+        let answer = match postcard::from_bytes(message) {
+            Ok(request) => desk.answer(post, request, file),
+            Err(_) => postcard::to_stdvec(&Answered::Unknown),
+        };
+        answer.unwrap_or_default()
+    });
+}
+
+/// The images that are open.
+#[derive(Default)]
+struct Desk {
+    images: VecDeque<(u32, Image)>,
+    last: u32,
+}
+
+impl Desk {
+    fn answer(
+        &mut self,
+        post: &Post<'_>,
+        request: Request,
+        file: Option<File>,
+    ) -> postcard::Result<Vec<u8>> {
+        let beside = Beside(post);
+        match request {
+            Request::Open {
+                path,
+                named,
+                glance,
+            } => {
+                let opened = match file {
+                    Some(file) => readable(&beside, file),
+                    None => beside.mapped(&path, named),
+                };
+                let opened = opened.map_err(|source| ImageError::Io {
+                    path: path.clone(),
+                    source,
+                });
+                postcard::to_stdvec(&match opened.and_then(|file| open(&path, file, glance)) {
+                    Ok(Some(image)) => {
+                        let facts = Facts::of(&image);
+                        Opened::Image(self.keep(image), facts)
+                    }
+                    Ok(None) => Opened::Unlikely,
+                    Err(e) => Opened::Failed(e.to_string()),
+                })
+            }
+            Request::Ask {
+                image,
+                name,
+                question,
+            } => {
+                let known = self.images.iter().find(|(number, _)| *number == image);
+                postcard::to_stdvec(&match known {
+                    None => Answered::Closed,
+                    Some((_, image)) => match reply(&name, image, &question, &beside) {
+                        Some(bytes) => Answered::Bytes(bytes),
+                        None => Answered::Unknown,
+                    },
+                })
+            }
+            Request::Source { path } => {
+                let text = beside.ground().open(&path).map_err(SourceError::from);
+                postcard::to_stdvec(&text.and_then(read_text))
+            }
+        }
+    }
+
+    fn keep(&mut self, image: Image) -> u32 {
+        if self.images.len() >= MOST {
+            self.images.pop_front();
+        }
+        self.last = self.last.wrapping_add(1);
+        self.images.push_back((self.last, image));
+        self.last
+    }
+}
+
+fn open(path: &Path, file: File, glance: Option<bool>) -> Result<Option<Image>, ImageError> {
+    let budget: Arc<Budget> = Arc::default();
+    if let Some(is_program) = glance {
+        let again = file.try_clone().map_err(|e| ImageError::Io {
+            path: path.to_owned(),
+            source: e.into(),
+        })?;
+        if !may_define_perl(path, again, budget.clone(), is_program)? {
+            return Ok(None);
+        }
+    }
+    Image::of_file(path, file, budget).map(Some)
+}
+
+/// Every question that there is.
+fn reply(name: &str, image: &Image, question: &[u8], files: &dyn Files) -> Option<Vec<u8>> {
+    fn of<Q: Question>(image: &Image, question: &[u8], files: &dyn Files) -> Option<Vec<u8>> {
+        let question: Q = postcard::from_bytes(question).ok()?;
+        postcard::to_stdvec(&question.answer(image, files)).ok()
+    }
+    let reply = match name {
+        BytesAt::NAME => of::<BytesAt>,
+        MentionsPerl::NAME => of::<MentionsPerl>,
+        Digest::NAME => of::<Digest>,
+        WhichPerl::NAME => of::<WhichPerl>,
+        WhatIsTold::NAME => of::<WhatIsTold>,
+        References::NAME => of::<References>,
+        ArrayTexts::NAME => of::<ArrayTexts>,
+        LayoutFromDebug::NAME => of::<LayoutFromDebug>,
+        _ => return None,
+    };
+    reply(image, question, files)
+}
+
+/// The file as it was sent, or opened, if it was only its place.
+fn readable(beside: &Beside<'_>, file: File) -> Result<File, OpenError> {
+    // SAFETY: takes numbers.
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
+    match flags & libc::O_PATH {
+        0 => Ok(file),
+        _ => beside.ground().read_place(&file),
+    }
+}
+
+/// The files that the child can get at.
+struct Beside<'a>(&'a Post<'a>);
+
+impl Beside<'_> {
+    fn ground(&self) -> Ground<'_> {
+        Ground {
+            root: self.0.root,
+            descriptors: Some(self.0.descriptors),
+        }
+    }
+
+    /// The file of that name, if it is the one that is mapped.
+    fn mapped(&self, path: &Path, named: Option<(u64, String)>) -> Result<File, OpenError> {
+        let gone = || OpenError::Io(io::ErrorKind::NotFound.into());
+        let (inode, device) = named.ok_or_else(gone)?;
+        let place = match self.0.root {
+            Some(root) => place_below(root, path)?,
+            None => File::options()
+                .read(true)
+                .custom_flags(libc::O_PATH)
+                .open(path)?,
+        };
+        let mapped = MappedFile {
+            path: path.to_owned(),
+            maps: Vec::new(),
+            deleted: false,
+            inode,
+            device,
+        };
+        match is_mapped_file(&place, &mapped) {
+            true => self.ground().read_place(&place),
+            false => Err(gone()),
+        }
+    }
+}
+
+impl Files for Beside<'_> {
+    fn theirs(&self, path: &Path) -> io::Result<File> {
+        self.ground().open(path).map_err(|e| match e {
+            OpenError::Io(e) => e,
+            other => io::Error::other(other.to_string()),
+        })
+    }
+
+    fn ours(&self, path: &Path) -> Option<File> {
+        let elsewhere = !self.0.shares_our_root;
+        elsewhere
+            .then(|| self.0.fetch(path.as_os_str().as_bytes()))
+            .flatten()
+    }
+}
