@@ -3,7 +3,7 @@
 use super::named::is_perl_name;
 use crate::examine::Examiner;
 use crate::image::Image;
-use crate::memory::{LiveMemory, Memory, ReadError, Reader};
+use crate::memory::{Abi, LiveMemory, Memory, ReadError, Reader};
 use crate::perl::arrays::add_array_symbols;
 use crate::perl::identity::{Build, Identity};
 use crate::perl::texts::Told;
@@ -109,6 +109,10 @@ impl KnownFiles {
         let process = Process::listed(listed);
         let (version, obstacle) = match process.mapped_programs() {
             Ok(files) => match self.look(process, &files) {
+                // Its files may not be opened either, and its name is all there is to go by.
+                Look::No if says_perl(listed, process) && is_denied(process, &files) => {
+                    (None, Some(obstacle(process.pid())))
+                }
                 Look::No => return None,
                 Look::Yes { version, obstacle } => (version, obstacle),
             },
@@ -211,6 +215,19 @@ impl PerlFile {
         };
         self.identity.is_some() || *self.has_ops.get_or_init(|| look().is_some())
     }
+}
+
+/// Whether the process's memory may not be read.
+fn is_denied(process: Process, files: &[MappedFile]) -> bool {
+    let memory: Arc<dyn Memory> = Arc::new(LiveMemory::new(process.pid()));
+    let abi = Abi {
+        pointer_size: 4,
+        big_endian: false,
+    };
+    let map = files.first().and_then(|file| file.maps.first());
+    map.is_some_and(|map| {
+        Reader::new(&memory, abi).pointer(map.start) == Err(ReadError::NoPermission)
+    })
 }
 
 /// Of a process that cannot be looked into: its name or the program on its command line is perl.

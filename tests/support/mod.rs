@@ -236,8 +236,14 @@ impl Target {
 
     /// The same with another perl.
     pub fn of_perl(perl: &Path, words: &[&str]) -> Self {
-        let mut child = Command::new(perl)
-            .args(words)
+        let mut command = Command::new(perl);
+        command.args(words);
+        Self::of_command(command)
+    }
+
+    /// The same with whatever else there is to say about its start.
+    pub fn of_command(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
