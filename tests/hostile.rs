@@ -414,3 +414,70 @@ fn files_that_ask_for_all_memory_get_little_of_it() {
         assert!(done.out.contains("main::inner"), "{done:?}");
     }
 }
+
+#[test]
+fn another_users_perl_without_symbols_is_found_all_the_same() {
+    if !is_root() {
+        return;
+    }
+    let folder = nobodys_folder();
+    let perl = folder.path().join("pearl");
+    std::fs::copy(PERL, &perl).unwrap();
+    support::hidden::hide_symbols(&perl);
+    give(&perl);
+    let target = nobody(&perl, &["-e", WAITS]);
+    target.blocks();
+    let pid = target.pid().to_string();
+    let said = support::run(&["dump", "--no-cache", "--no-debug-info", "--pid", &pid]);
+    said.expect(0, "");
+    assert!(said.out.contains("main::inner (-e:1)"), "{said:?}");
+    let listed = support::run(&["ps"]);
+    let row = listed
+        .out
+        .lines()
+        .find(|line| line.trim().starts_with(&pid));
+    assert!(row.is_some_and(|row| row.contains("nobody")), "{listed:?}");
+}
+
+/// Runs p5-spy as a root that lacks these capabilities.
+fn without(capabilities: &[&str], words: &[&str]) -> Option<Finished> {
+    let lacks: Vec<String> = capabilities.iter().map(|c| format!("-{c}")).collect();
+    let plain = spy();
+    let mut command = Command::new("setpriv");
+    command
+        .arg(format!("--bounding-set={}", lacks.join(",")))
+        .arg(format!("--inh-caps={}", lacks.join(",")))
+        .arg(plain.get_program())
+        .args(words)
+        .stdin(Stdio::null());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        loudly!("SKIPPED roots that lack capabilities: there is no setpriv");
+        return None;
+    }
+    Some(Running::start(command).finish())
+}
+
+#[test]
+fn a_root_that_lacks_a_capability_does_what_it_can_and_says_what_it_lacks() {
+    if !is_root() {
+        return;
+    }
+    let victim = Victim::start(WAITS);
+    let pid = victim.pid();
+    let words = ["dump", "--no-cache", "--pid", &pid];
+    // The kernel does not lead to what is mapped: names do, for the child.
+    let Some(named) = without(&["sys_admin", "checkpoint_restore"], &words) else {
+        return;
+    };
+    assert!(named.out.contains("main::inner"), "{named:?}");
+    for (capability, told) in [("setuid", "SETUID"), ("setgid", "SETGID")] {
+        let said = without(&[capability], &words).unwrap();
+        said.expect(1, told).no_stack();
+    }
+}
