@@ -149,7 +149,7 @@ impl Process {
         if !by_name {
             return Err(gone());
         }
-        let root = place(&format!("/proc/{}/root", self.pid));
+        let root = place(format!("/proc/{}/root", self.pid));
         let below = root.and_then(|root| place_below(&root, &file.path));
         let named = below.or_else(|_| place(&file.path))?;
         let pinned = PinnedFile::of(named)?;
@@ -161,7 +161,7 @@ impl Process {
     /// # Errors
     /// Those of the system.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
-        place(&format!("/proc/{}/exe", self.pid)).and_then(PinnedFile::of)
+        place(format!("/proc/{}/exe", self.pid)).and_then(PinnedFile::of)
     }
 }
 
