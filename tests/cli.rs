@@ -501,7 +501,7 @@ fn layout_dump_of_what_is_no_perl() {
         (text(&empty), "is not a program or library"),
         ("/bin/true", "it defines no perl interpreter"),
         ("/nonexistent/perl", "cannot read /nonexistent/perl"),
-        (text(folder.path()), "not a regular file"),
+        (text(folder.path()), "no ordinary file"),
     ] {
         let said = run(&["layout-dump", path]);
         said.expect(1, needle);
