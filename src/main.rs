@@ -16,7 +16,10 @@ fn main() -> ExitCode {
     match p5_spy::commands::run(order) {
         Ok(status) => ExitCode::from(status),
         Err(e) => {
-            eprintln!("p5-spy: {}", p5_spy::text::message(&explain(&e)));
+            p5_spy::say::say(format_args!(
+                "p5-spy: {}",
+                p5_spy::text::message(&explain(&e))
+            ));
             ExitCode::FAILURE
         }
     }

@@ -183,8 +183,8 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
     let mut recording = Recording::<Trace>::default();
     recording.sink.warm = wanted.warm.max(1);
     recording.sink.running_only = true;
-    let recording = Mutex::new(recording);
-    let control = Control::default();
+    let recording = Arc::new(Mutex::new(recording));
+    let control = Arc::new(Control::default());
     let settings = Settings {
         rate: wanted.rate,
         duration: Some(wanted.at_most),
@@ -198,8 +198,8 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
         vec![root],
         sources,
         settings,
-        &recording,
-        &control,
+        recording.clone(),
+        control.clone(),
     );
     let (reads_when_warm, cpu_at_end) = std::thread::scope(|scope| {
         let sampling = scope.spawn(|| {
@@ -220,7 +220,7 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
         }
         (reads_when_warm, sampling.join().expect("the sampler"))
     });
-    let recording = recording.into_inner().expect("no panic");
+    let recording = taken(&recording);
     let trace = &recording.sink;
     let tally = &recording.tally;
     let have = trace.order.len();
@@ -245,6 +245,11 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
             reads: (reads * steady as f64) as u64,
         },
     }
+}
+
+/// What a sampler that has ended left behind.
+fn taken<S: Default>(recording: &Mutex<Recording<S>>) -> Recording<S> {
+    std::mem::take(&mut *recording.lock().expect("no panic"))
 }
 
 fn errors(tally: &Tally) -> Vec<String> {
@@ -291,12 +296,17 @@ impl Turns {
 struct Gate {
     trace: Trace,
     turns: Arc<Turns>,
+    /// The round of the sample that was held up: its others were read before, too.
+    held_at: Option<Duration>,
 }
 
 impl Sink for Gate {
     fn add(&mut self, _seen: &Seen, sample: Sample) {
         let turns = self.turns.clone();
         let mut state = turns.state.lock().expect("no panic");
+        if state.wanted > 0 && self.held_at == Some(sample.at) {
+            return;
+        }
         if state.wanted > 0 {
             self.trace.keep(sample.stack);
             state.wanted -= 1;
@@ -305,6 +315,7 @@ impl Sink for Gate {
             }
         }
         state.parked = true;
+        self.held_at = Some(sample.at);
         turns.changed.notify_all();
         let asked = turns
             .changed
@@ -325,8 +336,8 @@ pub fn look(
     let turns = Arc::new(Turns::default());
     let mut recording = Recording::<Gate>::default();
     recording.sink.turns = turns.clone();
-    let recording = Mutex::new(recording);
-    let control = Control::default();
+    let recording = Arc::new(Mutex::new(recording));
+    let control = Arc::new(Control::default());
     let settings = Settings {
         rate: 10_000.0,
         duration: None,
@@ -340,8 +351,8 @@ pub fn look(
         vec![pid],
         sources.clone(),
         settings,
-        &recording,
-        &control,
+        recording.clone(),
+        control.clone(),
     );
     let mut unread = 0;
     std::thread::scope(|scope| {
@@ -359,7 +370,7 @@ pub fn look(
         turns.change(|t| t.over = true);
         sampling.join().expect("the sampler");
     });
-    let recording = recording.into_inner().expect("no panic");
+    let recording = taken(&recording);
     Samples {
         stacks: recording.sink.trace.named(&recording.seen, program),
         order: recording.sink.trace.order.clone(),

@@ -7,6 +7,7 @@ use crate::cli::LayoutChoice;
 use crate::memory::LiveMemory;
 use crate::output::write_whole;
 use crate::process::Process;
+use crate::say::say;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +24,11 @@ pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8>
     let capture = take(&target, &memory, SAMPLES, PAUSE)?;
     write_whole(output, &mut |to| capture.write(to))?;
     if output.as_os_str() != "-" {
-        eprintln!(
+        say(format_args!(
             "Wrote {}. It holds the stacks, the names of subs, files and packages, and up to 255 bytes of memory behind each name, which may be anything: mind who gets it. Its stacks: p5-spy dump --capture {}",
             output.display(),
             output.display()
-        );
+        ));
     }
     Ok(0)
 }

@@ -1,11 +1,13 @@
 //! `p5-spy report --diff`: what two raw recordings differ in.
 
+use super::print;
 use super::report::{describe, wrote};
 use crate::cli::{By, Output, Pick};
 use crate::output::{Picture, diff, write_whole};
 use crate::perl::paths::Shortener;
 use crate::profile::{Profile, compare};
 use crate::raw::load;
+use crate::say::part;
 use anyhow::{Context, bail};
 use std::fs::File;
 use std::io::BufReader;
@@ -32,7 +34,7 @@ pub fn run(
         after.shortener = both;
     }
     for (name, profile) in [("Before: ", &before), ("After: ", &after)] {
-        eprint!("{name}");
+        part(name);
         describe(profile);
     }
     for (file, profile) in files.iter().zip([&before, &after]) {
@@ -53,9 +55,9 @@ pub fn run(
     let to_stdout = outputs.iter().any(|o| o.file.as_os_str() == "-");
     let text = diff::text(&compare(&before, &after, by), LISTED);
     if to_stdout {
-        eprint!("{text}");
+        part(text);
     } else {
-        print!("{text}");
+        print(text.as_bytes())?;
     }
     Ok(0)
 }

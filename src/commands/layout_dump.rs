@@ -1,6 +1,6 @@
 //! `p5-spy layout-dump`: where things are in a perl's memory, as a table.
 
-use super::{sources, warn};
+use super::{print, sources, warn};
 use crate::attach::Target;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
@@ -61,7 +61,7 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
             )
         }
     };
-    print!("{text}");
+    print(text.as_bytes())?;
     Ok(0)
 }
 

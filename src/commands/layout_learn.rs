@@ -5,6 +5,7 @@ use crate::cli::LayoutChoice;
 use crate::layout::table;
 use crate::learn::learn;
 use crate::output::write_whole;
+use crate::say::say;
 use anyhow::Context;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub fn run(program: &Path, output: Option<&Path>, choice: &LayoutChoice) -> anyh
         .with_context(|| format!("cannot read {}", program.display()))?;
     let learned = learn(&program.as_path().into(), &sources.tables)?;
     for what in &learned.left_out {
-        eprintln!("p5-spy: left out {what}");
+        say(format_args!("p5-spy: left out {what}"));
     }
     let from = table::made_from(&learned.identity, &learned.resolved, &learned.image);
     let text = table::write(&learned.identity, &learned.resolved.layout, &from);

@@ -3,6 +3,7 @@
 use super::print;
 use crate::cli::{self, Shell};
 use crate::output::write_whole;
+use crate::say::say;
 use anyhow::Context;
 use std::path::Path;
 
@@ -23,6 +24,10 @@ pub fn run(folder: Option<&Path>) -> anyhow::Result<u8> {
     for (name, page) in &pages {
         write_whole(&folder.join(name), &mut |to| to.write_all(page))?;
     }
-    eprintln!("Wrote {} pages into {}", pages.len(), folder.display());
+    say(format_args!(
+        "Wrote {} pages into {}",
+        pages.len(),
+        folder.display()
+    ));
     Ok(0)
 }

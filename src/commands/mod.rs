@@ -1,5 +1,6 @@
 //! The jobs: each ties the stations of the road together for one verb.
 
+mod aside;
 mod capture;
 mod diff;
 mod dump;
@@ -24,6 +25,7 @@ use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use crate::process::Process;
+use crate::say::say;
 use spool::Pictures;
 use std::path::PathBuf;
 
@@ -32,6 +34,7 @@ use std::path::PathBuf;
 /// # Errors
 /// Whatever ended the job, with what to do about it.
 pub fn run(order: Order) -> anyhow::Result<u8> {
+    signals::survive_limits();
     let Order { mut job, find } = order;
     if let Some(find) = find {
         match find::processes(&find)? {
@@ -166,7 +169,7 @@ fn folder(process: Process) -> Option<String> {
 
 /// Prints a warning.
 fn warn(message: String) {
-    eprintln!("p5-spy: {}", crate::text::message(&message));
+    say(format_args!("p5-spy: {}", crate::text::message(&message)));
 }
 
 /// The user's own tables.

@@ -1,7 +1,8 @@
 //! The line that tells a person how a recording goes on.
 
 use crate::profile::Tally;
-use std::io::{IsTerminal, Write};
+use crate::say::part;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Between two states of the line.
@@ -39,17 +40,14 @@ impl Progress {
         self.turn = self.turn.wrapping_add(1);
         let (tally, threads) = account();
         let elapsed = self.started.elapsed();
-        eprint!(
-            "\r\x1b[K{}",
-            line(elapsed, self.duration, self.turn, waits, &tally, threads)
-        );
-        let _ = std::io::stderr().flush();
+        let line = line(elapsed, self.duration, self.turn, waits, &tally, threads);
+        part(format_args!("\r\x1b[K{line}"));
     }
 
     /// Takes the line away.
     pub fn clear(&self) {
         if self.is_shown {
-            eprint!("\r\x1b[K");
+            part("\r\x1b[K");
         }
     }
 }

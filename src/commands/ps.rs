@@ -3,6 +3,7 @@
 use super::print;
 use crate::attach::{PerlProcess, Roster};
 use crate::process::{Hiding, Process, effective_user, user_name};
+use crate::say::say;
 use ratatui::text::Line;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -59,16 +60,16 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
         return Ok(0);
     }
     if rows.is_empty() {
-        eprintln!("p5-spy: no perl process runs here");
+        say(format_args!("p5-spy: no perl process runs here"));
     } else {
         let out = std::io::stdout();
         let width = out.is_terminal().then(width).flatten();
         print((table(&rows, width).join("\n") + "\n").as_bytes())?;
     }
     if let Some(hiding) = roster.hiding {
-        eprintln!("p5-spy: {}", about_hidden(hiding));
+        say(format_args!("p5-spy: {}", about_hidden(hiding)));
     } else if roster.unknown > 0 {
-        eprintln!("p5-spy: {}", about_unknown(roster.unknown));
+        say(format_args!("p5-spy: {}", about_unknown(roster.unknown)));
     }
     Ok(0)
 }

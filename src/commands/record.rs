@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::report::wrote;
-use super::session::{Opening, Session, final_status, follow, joined};
+use super::session::{Opening, Session, ended, final_status, follow};
 use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Pictures, Spool};
 use super::{folder, recorded, sources, warn};
@@ -12,11 +12,12 @@ use crate::output::write_whole;
 use crate::process::{Child, Process, Streams};
 use crate::profile::{About, Filter, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
+use crate::say::say;
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What the command line asked for.
@@ -38,6 +39,10 @@ pub struct Settings {
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The same where there is no child: each look costs a wake-up, and signals are heard in any case.
 const LOOK_SELDOM: Duration = Duration::from_millis(100);
+/// How long a program may take to end that was asked to more than once.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
+/// How long the sampler may take to end: it looks whether it should every twentieth of a second.
+const OVERDUE: Duration = Duration::from_secs(1);
 /// Between two blocks of the raw recording: what a power cut can cost.
 const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,8 +86,12 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ..Filter::default()
         },
     };
-    let recording = Mutex::new(Recording::<SampleLog>::default());
-    let control = Control::default();
+    // What may block for good, because nobody reads it, comes last.
+    settings
+        .outputs
+        .sort_by_key(|output| !is_plain(&output.file));
+    let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));
+    let control = Arc::new(Control::default());
     let waits = settings.start.after.is_some() || settings.start.on_signal.is_some();
     control.pause.store(waits, Ordering::Relaxed);
     let wanted = sampler::Settings {
@@ -112,43 +121,42 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         session.roots,
         sources,
         wanted,
-        &recording,
-        &control,
+        recording.clone(),
+        control.clone(),
     );
-    let (end, interrupted, spooled) = std::thread::scope(|scope| {
-        let handle = scope.spawn(|| sampler.run());
-        let mut watcher = Watcher::new(&settings, started);
-        let mut block_due = started + BLOCK_EVERY;
-        let mut spooled = Ok(());
-        while !handle.is_finished() {
-            let asked = watcher.look(&mut requests, session.child.as_mut(), &control, &recording);
-            if (asked || Instant::now() >= block_due) && spooled.is_ok() {
-                block_due = Instant::now() + BLOCK_EVERY;
-                spooled = spool.take(&recording, summary);
-            }
-            if asked && spooled.is_ok() {
-                watcher.progress.clear();
-                if let Err(e) = spool.picture(&pictures, &mut |output, _| wrote(output)) {
-                    warn(format!("{e:#}"));
-                }
-            }
-            if spooled.is_err() {
-                // Without a place for samples there is nothing to wait for.
-                control.stop.store(true, Ordering::Relaxed);
-            }
-            let has_child = session.child.is_some();
-            sleep_unless_signalled(if has_child { LOOK_EVERY } else { LOOK_SELDOM });
+    let sampling = std::thread::spawn(move || sampler.run());
+    let mut watcher = Watcher::new(&settings, started);
+    let mut block_due = started + BLOCK_EVERY;
+    let mut spooled = Ok(());
+    while !sampling.is_finished() && !watcher.is_stuck(&control) {
+        let asked = watcher.look(&mut requests, session.child.as_mut(), &control, &recording);
+        if (asked || Instant::now() >= block_due) && spooled.is_ok() {
+            block_due = Instant::now() + BLOCK_EVERY;
+            spooled = spool.take(&recording, summary);
         }
-        watcher.progress.clear();
-        joined(handle).map(|end| (end, watcher.interrupted, spooled))
-    })?;
+        if asked && spooled.is_ok() {
+            watcher.progress.clear();
+            if let Err(e) = spool.picture(&pictures, &mut |output, _| wrote(output)) {
+                warn(format!("{e:#}"));
+            }
+        }
+        if spooled.is_err() {
+            // Without a place for samples there is nothing to wait for.
+            control.stop.store(true, Ordering::Relaxed);
+        }
+        let has_child = session.child.is_some();
+        sleep_unless_signalled(if has_child { LOOK_EVERY } else { LOOK_SELDOM });
+    }
+    watcher.progress.clear();
+    let end = ended(sampling)?;
+    let interrupted = watcher.interrupted;
+    requests.let_go();
     let taken = spooled.and_then(|()| spool.take(&recording, summary));
-    let recording = recording
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let recording = std::mem::take(&mut *recording.lock().unwrap_or_else(PoisonError::into_inner));
     let summary = summary(&recording);
-    report(&end, &summary, &settings);
-    let mut done = |output: &Output, _: &Profile| wrote(output);
+    // Files first, words after: nobody may be there to hear them.
+    let mut made = Vec::new();
+    let mut done = |output: &Output, _: &Profile| made.push(output.clone());
     let written = match taken {
         Ok(()) => spool.finish(summary.clone(), &pictures, &mut done),
         // A full disk: what was written before may be on another one than the pictures.
@@ -161,6 +169,9 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         }),
         None => Ok(()),
     };
+    report(&end, &summary, &settings);
+    made.iter().for_each(wrote);
+    requests.hold_again();
     // The program's status must not be lost to a full disk, nor the other way round.
     let status = leave(session.child.take(), &end, interrupted, &mut requests);
     for problem in [written, stats_written].into_iter().filter_map(Result::err) {
@@ -200,15 +211,15 @@ fn announce(settings: &Settings, session: &Session) {
             _ => o.file.display().to_string(),
         })
         .collect();
-    eprintln!(
+    say(format_args!(
         "Recording {what}. Ctrl-C ends it and writes {}.",
         files.join(", ")
-    );
+    ));
     if settings.start.on_signal.is_some() {
-        eprintln!(
+        say(format_args!(
             "Nothing is sampled before the signal: kill -SIGNAL {}",
             std::process::id()
-        );
+        ));
     }
 }
 
@@ -232,6 +243,11 @@ fn about(settings: &Settings, session: &Session) -> About {
         ops: settings.show.ops,
         started_ms: since.map_or(0, |s| u64::try_from(s.as_millis()).unwrap_or(u64::MAX)),
     }
+}
+
+/// An ordinary file, there or not: writing it waits for nobody.
+fn is_plain(file: &Path) -> bool {
+    file.as_os_str() != "-" && file.metadata().map_or(true, |about| about.is_file())
 }
 
 /// Finds out before the recording, not after, that the file cannot be written.
@@ -259,6 +275,9 @@ fn check_writable(file: Option<&Path>) -> anyhow::Result<()> {
 struct Watcher {
     progress: Progress,
     interrupted: bool,
+    /// Asked to end more than once.
+    insists: bool,
+    stopped: Option<Instant>,
     begins: Option<Instant>,
 }
 
@@ -267,8 +286,22 @@ impl Watcher {
         Watcher {
             progress: Progress::new(started, settings.sampling.duration),
             interrupted: false,
+            insists: false,
+            stopped: None,
             begins: settings.start.after.map(|after| started + after),
         }
+    }
+
+    /// True when the sampler does not end though it should: it is waited for no longer.
+    fn is_stuck(&mut self, control: &Control) -> bool {
+        if control.overdue().is_some_and(|late| late >= OVERDUE) {
+            control.stop.store(true, Ordering::Relaxed);
+        }
+        if !control.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        let since = *self.stopped.get_or_insert_with(Instant::now);
+        self.insists || since.elapsed() >= OVERDUE
     }
 
     /// True when what there is so far is to be written.
@@ -288,11 +321,7 @@ impl Watcher {
                     control.pause.fetch_xor(true, Ordering::Relaxed);
                 }
                 Wish::End => {
-                    if self.interrupted && child.is_none() {
-                        // Asked twice: the user does not want to wait for the file either.
-                        self.progress.clear();
-                        std::process::exit(128 + request.signal);
-                    }
+                    self.insists |= self.interrupted;
                     self.interrupted = true;
                     control.stop.store(true, Ordering::Relaxed);
                     if let Some(child) = child.as_deref_mut().filter(|_| !request.from_terminal) {
@@ -324,17 +353,26 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
         End::Lost(e) => warn(format!(
             "the recording ends here, as the process became another program: {e}"
         )),
+        End::Stuck => warn(
+            "the recording ends with what was read before: reading the program's memory does not come back (memory that a file system or a program of its own has to fill in?)"
+                .into(),
+        ),
         End::Stopped | End::Duration => {}
     }
-    eprintln!("{}", stats::text(summary, settings.sampling.rate));
+    say(format_args!(
+        "{}",
+        stats::text(summary, settings.sampling.rate)
+    ));
     if summary.approximate > 0 {
-        eprintln!(
+        say(format_args!(
             "{} of the stacks are approximate: p5-spy could not share the CPU of the target (affinity refused, or a real-time policy)",
             summary.approximate
-        );
+        ));
     }
     if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
-        eprintln!("The program was waiting all the time. To see where it waits: --idle");
+        say(format_args!(
+            "The program was waiting all the time. To see where it waits: --idle"
+        ));
     }
 }
 
@@ -348,21 +386,27 @@ fn leave(child: Option<Child>, end: &End, interrupted: bool, requests: &mut Requ
         }
         return final_status(Some(child), false);
     }
-    // After Ctrl-C the program may have things to finish; it gets every further Ctrl-C too.
+    // After Ctrl-C the program may have things to finish; it gets every further Ctrl-C too, and then
+    // has little time.
     if interrupted && child.ended().is_none() {
         std::thread::sleep(LOOK_EVERY);
         if child.ended().is_none() {
             warn(format!(
-                "waiting for the program (pid {}) to end",
+                "waiting for the program (pid {}) to end; ask once more to end it",
                 child.pid()
             ));
         }
     }
+    let mut last_chance = None;
     while child.ended().is_none() {
         for request in requests.take() {
             if !request.from_terminal {
                 child.signal(request.signal);
             }
+            last_chance.get_or_insert_with(|| Instant::now() + LAST_CHANCE);
+        }
+        if last_chance.is_some_and(|over| Instant::now() >= over) {
+            child.signal(libc::SIGKILL);
         }
         std::thread::sleep(LOOK_EVERY);
     }

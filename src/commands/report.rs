@@ -5,6 +5,7 @@ use super::warn;
 use crate::cli::Output;
 use crate::output::stats;
 use crate::profile::Profile;
+use crate::say::say;
 use anyhow::Context;
 use std::fs::File;
 use std::path::Path;
@@ -33,8 +34,14 @@ pub fn run(file: &Path, pictures: &Pictures) -> anyhow::Result<u8> {
 
 /// What the recording is, in a line or two.
 pub(super) fn describe(profile: &Profile) {
-    eprintln!("{}", crate::text::message(&profile.about.title));
-    eprintln!("{}", stats::text(&profile.summary, profile.about.rate));
+    say(format_args!(
+        "{}",
+        crate::text::message(&profile.about.title)
+    ));
+    say(format_args!(
+        "{}",
+        stats::text(&profile.summary, profile.about.rate)
+    ));
     if profile.is_cut {
         warn("the recording was cut off; this is what it has up to then".into());
     }
@@ -44,7 +51,7 @@ pub(super) fn wrote(output: &Output) {
     if output.file.as_os_str() != "-" {
         let file = output.file.display().to_string();
         let viewer = output.format.viewer().replace("FILE", &file);
-        eprintln!("Wrote {file} ({viewer})");
+        say(format_args!("Wrote {file} ({viewer})"));
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a recording and the live view have in common: getting at the target, whether it runs
 //! already or is started for the purpose, and leaving it properly.
 
-use super::signals::Requests;
+use super::aside::aside;
+use super::signals::{Request, Requests};
 use super::warn;
 use crate::attach::{AttachError, Target};
 use crate::cli::Aim;
@@ -9,10 +10,13 @@ use crate::examine::open_named;
 use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
 use crate::process::{Child, Process, Streams, exit_code};
-use crate::sampler::Follow;
+use crate::sampler::{End, Follow};
 use anyhow::{Context, anyhow, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a program that we started may take to become a perl. A shell that prepares something
@@ -20,6 +24,8 @@ use std::time::{Duration, Instant};
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a program that is starting.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// How long an attach may take to notice that it is not wanted any more.
+const LAST_CHANCE: Duration = Duration::from_millis(500);
 
 /// Targets and, if we started the only one, the child that it is.
 pub struct Session {
@@ -87,23 +93,33 @@ impl Session {
         let mut family = Vec::new();
         let mut problem = None;
         for pid in pids {
-            let mut asked = None;
-            let attached = Process::open(*pid)
-                .map_err(AttachError::from)
-                .and_then(|process| {
-                    Target::attach_patiently_among(
-                        &family,
-                        process,
-                        sources,
-                        &mut warn,
-                        &mut || {
-                            asked = requests.take().first().copied();
-                            asked.is_none()
-                        },
-                    )
-                });
+            let pid = *pid;
+            let (sources, known) = (sources.clone(), family.clone());
+            let give_up = Arc::new(AtomicBool::new(false));
+            let given_up = give_up.clone();
+            let attach = move || {
+                let go_on = &mut || !given_up.load(Ordering::Relaxed);
+                Process::open(pid)
+                    .map_err(AttachError::from)
+                    .and_then(|process| {
+                        Target::attach_patiently_among(&known, process, &sources, &mut warn, go_on)
+                    })
+            };
+            let mut asked: Option<(Request, Instant)> = None;
+            let attached = aside(attach, || {
+                if let Some(request) = requests.take().first() {
+                    give_up.store(true, Ordering::Relaxed);
+                    asked.get_or_insert((*request, Instant::now()));
+                }
+                let (request, since) = asked?;
+                (since.elapsed() >= LAST_CHANCE).then_some(request)
+            });
+            let attached = match attached {
+                Ok(attached) => attached,
+                Err(request) => return Ok(Opening::Over(status_of_signal(request.signal))),
+            };
             match (attached, asked) {
-                (Err(_), Some(request)) => {
+                (Err(_), Some((request, _))) => {
                     return Ok(Opening::Over(status_of_signal(request.signal)));
                 }
                 (Ok(target), _) => {
@@ -138,9 +154,37 @@ impl Session {
         loop {
             // Warnings are for the attempt that succeeds or is the last.
             let mut warnings = Vec::new();
-            let attached = Process::open(pid)
-                .map_err(AttachError::from)
-                .and_then(|process| Target::attach(process, sources, &mut |w| warnings.push(w)));
+            let used = sources.clone();
+            let attach = move || {
+                let mut said = Vec::new();
+                let attached = Process::open(pid)
+                    .map_err(AttachError::from)
+                    .and_then(|process| Target::attach(process, &used, &mut |w| said.push(w)));
+                (attached, said)
+            };
+            let mut asked = 0;
+            let attached = aside(attach, || {
+                for request in requests.take() {
+                    if !request.from_terminal {
+                        child.signal(request.signal);
+                    }
+                    asked += 1;
+                    if asked > 1 {
+                        return Some(request);
+                    }
+                }
+                None
+            });
+            let attached = match attached {
+                Ok((attached, said)) => {
+                    warnings.extend(said);
+                    attached
+                }
+                Err(request) => {
+                    child.end();
+                    return Ok(Opening::Over(status_of_signal(request.signal)));
+                }
+            };
             let error = match attached {
                 Ok(target) => {
                     warnings.into_iter().for_each(warn);
@@ -245,13 +289,16 @@ pub fn status_of_signal(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(1)
 }
 
-/// The sampler's thread, by whose end the recording ends.
+/// How the sampler ended, or that it did not and is left alone.
 ///
 /// # Errors
 /// When the thread panicked, which would be a bug.
-pub fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> anyhow::Result<T> {
-    match handle.join() {
-        Ok(value) => Ok(value),
+pub fn ended(sampling: JoinHandle<End>) -> anyhow::Result<End> {
+    if !sampling.is_finished() {
+        return Ok(End::Stuck);
+    }
+    match sampling.join() {
+        Ok(end) => Ok(end),
         Err(_) => bail!("the sampling thread failed; please report this"),
     }
 }

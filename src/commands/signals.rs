@@ -7,8 +7,17 @@ use signal_hook::low_level::siginfo::Cause;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-/// True when requests to end do what they usually do, though [`Held`] once took them.
+/// True when requests to end do what they usually do, though [`Held`] or [`Requests`] took them.
 static USUAL: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// The signals that ask p5-spy to end.
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// A file that may not grow any more (`ulimit -f`) is an error like a full disk, no reason to die.
+pub fn survive_limits() {
+    // SAFETY: takes numbers. Programs that we start get the default again (spawn.rs).
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +61,11 @@ impl Requests {
     /// When the system refuses a handler.
     pub fn collect() -> std::io::Result<Self> {
         USUAL.store(false, Ordering::SeqCst);
+        for signal in ENDING {
+            signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
+        }
         Ok(Requests {
-            signals: SignalsInfo::new([SIGINT, SIGTERM, SIGHUP])?,
+            signals: SignalsInfo::new(ENDING)?,
             toggle: None,
         })
     }
@@ -69,6 +81,17 @@ impl Requests {
             requests.signals.add_signal(signal)?;
         }
         Ok(requests)
+    }
+
+    /// From now on the next request ends p5-spy at once: what comes now may wait for somebody else,
+    /// such as a pipe that nobody reads.
+    pub fn let_go(&self) {
+        USUAL.store(true, Ordering::SeqCst);
+    }
+
+    /// Collects them again.
+    pub fn hold_again(&self) {
+        USUAL.store(false, Ordering::SeqCst);
     }
 
     /// The requests to end since the last call.
@@ -112,7 +135,7 @@ impl Held {
     pub fn hold() -> std::io::Result<Self> {
         let asked = Arc::new(AtomicUsize::new(0));
         USUAL.store(false, Ordering::SeqCst);
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in ENDING {
             signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
             let number = usize::try_from(signal).unwrap_or(0);
             signal_hook::flag::register_usize(signal, asked.clone(), number)?;

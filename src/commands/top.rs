@@ -1,22 +1,26 @@
 //! `p5-spy top`: the live view.
 
-use super::session::{Opening, Session, final_status, follow, joined, require_terminal};
+use super::session::{Opening, Session, ended, final_status, follow, require_terminal};
 use super::signals::{Request, Requests};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
 use crate::process::{Child, Process, Streams};
 use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
+use crate::say::say;
 use crate::top::{About, View, Wish};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 const NO_TERMINAL: &str = "the live view needs a terminal, and standard output is none. \
 To write a file: p5-spy record -o profile.svg --pid PID. For the stack, now: p5-spy dump --pid PID";
+
+/// How long the sampler may take to end.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// What a started program says on the terminal while the view is on it is kept and shown after.
 struct Aside {
@@ -130,8 +134,8 @@ fn watch(
                 .collect()
         }),
     };
-    let recording = Mutex::new(Recording::<Fresh>::default());
-    let control = sampler::Control::default();
+    let recording = Arc::new(Mutex::new(Recording::<Fresh>::default()));
+    let control = Arc::new(sampler::Control::default());
     let wanted = sampler::Settings {
         rate: sampling.rate,
         duration: sampling.duration,
@@ -139,23 +143,35 @@ fn watch(
         follow,
         names: recorded(shown),
     };
-    let sampler = Sampler::new(targets, roots, sources, wanted, &recording, &control);
-    let (end, quit) = std::thread::scope(|scope| {
-        let handle = scope.spawn(|| sampler.run());
-        let seen = show(about, &recording, requests, child.as_mut(), || {
-            handle.is_finished()
-        });
-        control.stop.store(true, Ordering::Relaxed);
-        let end = joined(handle);
-        seen.and_then(|quit| Ok((end?, quit)))
-    })?;
-    let tally = recording
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .tally;
+    let sampler = Sampler::new(
+        targets,
+        roots,
+        sources,
+        wanted,
+        recording.clone(),
+        control.clone(),
+    );
+    let sampling = std::thread::spawn(move || sampler.run());
+    let is_over = || sampling.is_finished() || control.overdue().is_some_and(|l| l >= OVERDUE);
+    let seen = show(about, &recording, requests, child.as_mut(), is_over);
+    control.stop.store(true, Ordering::Relaxed);
+    requests.let_go();
+    let since = Instant::now();
+    while !sampling.is_finished() && since.elapsed() < OVERDUE {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let end = ended(sampling)?;
+    let quit = seen?;
+    let recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
+    let tally = recording.tally.clone();
+    drop(recording);
     match end {
-        End::TargetEnded => eprintln!("The program ended after {} samples.", tally.attempted()),
+        End::TargetEnded => say(format_args!("The program ended after {} samples.", tally.attempted())),
         End::Lost(e) => warn(format!("the process became another program: {e}")),
+        End::Stuck => warn(
+            "reading the program's memory does not come back (memory that a file system or a program of its own has to fill in?)"
+                .into(),
+        ),
         End::Stopped | End::Duration => {}
     }
     Ok(final_status(child, quit))

@@ -182,7 +182,7 @@ impl FrameTable {
     }
 
     /// Every frame, by its index.
-    pub fn iter(&self) -> impl Iterator<Item = &Frame> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Frame> {
         self.frames.iter()
     }
 

@@ -71,11 +71,13 @@ impl Child {
         #[cfg(target_os = "linux")]
         {
             let parent = std::process::id() as i32;
-            // SAFETY: the closure runs between fork and exec and only makes the two system calls
-            // prctl and getppid, which are async-signal-safe.
+            // SAFETY: the closure runs between fork and exec and only makes the system calls
+            // prctl, signal and getppid, which are async-signal-safe.
             unsafe {
                 command.pre_exec(move || {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                    // We ignore it ourselves.
+                    libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
                     if libc::getppid() != parent {
                         return Err(io::Error::from_raw_os_error(libc::ESRCH));
                     }

@@ -63,6 +63,23 @@ pub struct Seen {
     pub threads: IndexSet<ThreadAbout>,
 }
 
+impl Seen {
+    /// Takes over what another one has that this one, its copy of some time ago, does not. Indices
+    /// are the same in both.
+    pub fn catch_up(&mut self, other: &Seen) {
+        let known = self.frames.iter().len();
+        for frame in other.frames.iter().skip(known) {
+            self.frames.intern(frame.clone());
+        }
+        for (caller, frame) in other.stacks.iter().skip(self.stacks.len()) {
+            self.stacks.intern(caller, frame);
+        }
+        for thread in other.threads.iter().skip(self.threads.len()) {
+            self.threads.insert(thread.clone());
+        }
+    }
+}
+
 /// One stack of one thread at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {

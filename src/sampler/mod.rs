@@ -5,6 +5,7 @@
 #[doc(hidden)]
 pub mod clock;
 mod load;
+mod own;
 mod scout;
 mod watched;
 
@@ -19,9 +20,10 @@ use crate::process::{CoSchedule, Process, ThreadState, allow_many_watches, wake_
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use load::Load;
+use own::Own;
 use scout::{Report, Scout};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use watched::Watched;
 
@@ -40,13 +42,45 @@ pub struct Settings {
     pub names: NameOptions,
 }
 
-/// What the sampler is told from outside while it runs.
-#[derive(Debug, Default)]
+/// What the sampler is told from outside while it runs, and when it means to end.
+#[derive(Debug)]
 pub struct Control {
     /// End.
     pub stop: AtomicBool,
     /// Take no samples for now.
     pub pause: AtomicBool,
+    made: Instant,
+    /// Microseconds after `made`; 0 for no end.
+    over: AtomicU64,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Control {
+            stop: AtomicBool::default(),
+            pause: AtomicBool::default(),
+            made: Instant::now(),
+            over: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Control {
+    fn set_deadline(&self, deadline: Option<Instant>) {
+        let after = deadline.map_or(0, |d| {
+            let after = d.saturating_duration_since(self.made).as_micros();
+            u64::try_from(after).unwrap_or(u64::MAX).max(1)
+        });
+        self.over.store(after, Ordering::Relaxed);
+    }
+
+    /// How long ago the sampler should have ended by itself: if it did not, it is stuck.
+    pub fn overdue(&self) -> Option<Duration> {
+        match self.over.load(Ordering::Relaxed) {
+            0 => None,
+            over => self.made.elapsed().checked_sub(Duration::from_micros(over)),
+        }
+    }
 }
 
 /// What a recording has so far; shared with whoever shows it.
@@ -79,6 +113,8 @@ pub enum End {
     TargetEnded,
     /// The last target can no longer be read as a perl: it became another program.
     Lost(Box<AttachError>),
+    /// Reading a target does not come back: the sampler was left alone with it.
+    Stuck,
 }
 
 /// New and ended threads are looked for this often.
@@ -106,7 +142,7 @@ struct Turn {
 }
 
 /// Samples targets until something ends it.
-pub struct Sampler<'r, S> {
+pub struct Sampler<S> {
     watched: Vec<Watched>,
     scout: Scout,
     /// Processes that the scout was asked for.
@@ -115,8 +151,9 @@ pub struct Sampler<'r, S> {
     nobody_since: Option<Instant>,
     lost: Option<Box<AttachError>>,
     settings: Settings,
-    recording: &'r Mutex<Recording<S>>,
-    control: &'r Control,
+    own: Own,
+    recording: Arc<Mutex<Recording<S>>>,
+    control: Arc<Control>,
     schedule: CoSchedule,
     load: Load,
     turns: Vec<Turn>,
@@ -130,7 +167,7 @@ pub struct Sampler<'r, S> {
     deadline: Option<Instant>,
 }
 
-impl<'r, S: Sink> Sampler<'r, S> {
+impl<S: Sink> Sampler<S> {
     /// A sampler of attached targets. `roots` are the processes whose children are followed, the
     /// targets among them.
     pub fn new(
@@ -138,8 +175,8 @@ impl<'r, S: Sink> Sampler<'r, S> {
         roots: Vec<i32>,
         sources: Sources,
         settings: Settings,
-        recording: &'r Mutex<Recording<S>>,
-        control: &'r Control,
+        recording: Arc<Mutex<Recording<S>>>,
+        control: Arc<Control>,
     ) -> Self {
         let scout = Scout::start(&roots, &targets, settings.follow, sources);
         Sampler {
@@ -153,6 +190,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             nobody_since: None,
             lost: None,
             settings,
+            own: Own::default(),
             recording,
             control,
             schedule: CoSchedule::new(),
@@ -166,10 +204,18 @@ impl<'r, S: Sink> Sampler<'r, S> {
         }
     }
 
-    /// Samples until the end. Must run on a thread of its own: it changes its CPU.
+    /// Samples until the end. Must run on a thread of its own: it changes its CPU, and may never come
+    /// back where a target's memory does not answer.
     pub fn run(mut self) -> End {
+        let end = self.sample_on();
+        self.own.publish_all(&self.recording);
+        end
+    }
+
+    fn sample_on(&mut self) -> End {
         self.started = Instant::now();
         self.deadline = self.settings.duration.map(|d| self.started + d);
+        self.control.set_deadline(self.deadline);
         wake_at_once();
         allow_many_watches();
         self.refresh_threads();
@@ -198,10 +244,9 @@ impl<'r, S: Sink> Sampler<'r, S> {
             }
             if missed > 0 || late {
                 let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
-                let mut recording = self.recording();
-                recording.tally.missed += missed * threads as u64;
-                recording.ticks += missed;
-                recording.tally.late += u64::from(late) * threads as u64;
+                self.own.tally.missed += missed * threads as u64;
+                self.own.ticks += missed;
+                self.own.tally.late += u64::from(late) * threads as u64;
             }
             self.take_reports();
             let look_at_all = all_due && self.may_have_ended();
@@ -210,13 +255,6 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 return end;
             }
         }
-    }
-
-    fn recording(&self) -> MutexGuard<'r, Recording<S>> {
-        // A panic elsewhere must not cost the recording.
-        self.recording
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sleep_until(&self, due: Instant) -> Option<End> {
@@ -256,6 +294,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             std::thread::sleep(NAP);
         }
         self.deadline = self.deadline.map(|d| d + begun.elapsed());
+        self.control.set_deadline(self.deadline);
         None
     }
 
@@ -294,19 +333,14 @@ impl<'r, S: Sink> Sampler<'r, S> {
     fn tick(&mut self, all: bool) {
         let at = self.started.elapsed();
         let idle = self.whose_turn(all);
-        let mut recording = self
-            .recording
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        recording.tally.idle += idle;
-        recording.ticks += 1;
-        // Whoever shows the recording must not wait for a long round.
+        self.own.tally.idle += idle;
+        self.own.ticks += 1;
         let turns = std::mem::take(&mut self.turns);
         for turn in &turns {
-            self.sample(*turn, at, &mut recording);
+            self.sample(*turn, at);
         }
         self.turns = turns;
-        drop(recording);
+        self.own.publish(&self.recording);
         self.sweep();
     }
 
@@ -356,7 +390,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
         self.running > self.cpus
     }
 
-    fn sample(&mut self, turn: Turn, at: Duration, recording: &mut Recording<S>) {
+    fn sample(&mut self, turn: Turn, at: Duration) {
         let crowd = self.is_crowd();
         let Some(watched) = self.watched.get_mut(turn.process) else {
             return;
@@ -381,7 +415,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
                 schedule.follow(cpu);
             }
         };
-        let seen = &mut recording.seen;
+        let seen = &mut self.own.seen;
         let taken = if turn.rests {
             Ok(thread.last_stack(target, seen, turn.waits_in))
         } else {
@@ -391,7 +425,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             thread.settle(schedule.pinned());
         }
         let about = thread.about;
-        let tally = &mut recording.tally;
+        let tally = &mut self.own.tally;
         match taken {
             Ok(Some(stack)) => {
                 let running = turn.running;
@@ -401,15 +435,12 @@ impl<'r, S: Sink> Sampler<'r, S> {
                     &mut tally.idle
                 }) += 1;
                 tally.approximate += u64::from(!together);
-                recording.sink.add(
-                    &recording.seen,
-                    Sample {
-                        stack,
-                        thread: about,
-                        running,
-                        at,
-                    },
-                );
+                self.own.samples.push(Sample {
+                    stack,
+                    thread: about,
+                    running,
+                    at,
+                });
                 watched.succeeded();
             }
             Ok(None) => tally.torn += 1,
@@ -425,7 +456,7 @@ impl<'r, S: Sink> Sampler<'r, S> {
             return;
         }
         let reads = watched.target.remote_reads();
-        recording.remote_reads += reads - watched.reads_counted;
+        self.own.remote_reads += reads - watched.reads_counted;
         watched.reads_counted = reads;
     }
 
@@ -452,15 +483,11 @@ impl<'r, S: Sink> Sampler<'r, S> {
 
     /// Keeps the lists of threads true to the targets'.
     fn refresh_threads(&mut self) {
-        let mut recording = self
-            .recording
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         for watched in &mut self.watched {
-            watched.refresh_threads(&mut recording.seen);
+            watched.refresh_threads(&mut self.own.seen);
         }
-        recording.processes = self.watched.len();
-        recording.threads = self.watched.iter().map(|w| w.threads.len()).sum();
+        self.own.processes = self.watched.len();
+        self.own.threads = self.watched.iter().map(|w| w.threads.len()).sum();
     }
 
     /// Takes over what the scout has found.
