@@ -72,6 +72,8 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         check_writable(Some(&file))?;
         settings.outputs.push(Output { file, format });
     }
+    // What may block for good, because nobody reads it, comes last.
+    settings.outputs.sort_by_key(|output| !is_plain(&output.file));
     announce(&settings, &session);
     let is_raw = settings.outputs.iter().any(|o| o.format == Format::P5spy);
     let mut spool = Spool::new(about(&settings, &session), &settings.outputs)?;
@@ -86,10 +88,6 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ..Filter::default()
         },
     };
-    // What may block for good, because nobody reads it, comes last.
-    settings
-        .outputs
-        .sort_by_key(|output| !is_plain(&output.file));
     let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));
     let control = Arc::new(Control::default());
     let waits = settings.start.after.is_some() || settings.start.on_signal.is_some();

@@ -4,7 +4,7 @@
 pub mod hidden;
 pub mod xml;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -174,6 +174,23 @@ impl Running {
         })
     }
 
+    /// Waits until one of its threads is in a read of other memory and stays there.
+    pub fn is_stuck(&mut self) {
+        let tasks = format!("/proc/{}/task", self.pid());
+        let reading = || {
+            let tasks = std::fs::read_dir(&tasks).ok()?;
+            let mut calls = tasks
+                .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("syscall")).ok());
+            let number = format!("{} ", libc::SYS_process_vm_readv);
+            calls.any(|call| call.starts_with(&number)).then_some(())
+        };
+        wait_for("a read that does not come back", || {
+            reading()?;
+            std::thread::sleep(Duration::from_millis(300));
+            reading()
+        });
+    }
+
     /// Waits until p5-spy samples: it does so on a thread of its own, its second one.
     pub fn samples(&mut self) {
         let tasks = format!("/proc/{}/task", self.pid());
@@ -256,6 +273,12 @@ impl Target {
 
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
+    }
+
+    /// Writes to its standard input.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(bytes).and_then(|()| input.flush()).unwrap();
     }
 
     /// The next line that it prints.
