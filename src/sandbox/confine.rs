@@ -123,8 +123,7 @@ pub(super) fn confine_reader(
     unsafe {
         // Nobody may trace or read it, whoever has its user id.
         libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
-        // Changing ids takes this back, so it comes after.
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+        // A Ctrl-C is not for it. It ends when nobody is left at the other end of its socket.
         libc::setsid();
     }
     close_all_but(keep);
@@ -146,6 +145,7 @@ pub(super) fn confine_reader(
 pub fn confine_program(owner: &Owner, limits: Limits) -> Result<(), ConfineError> {
     become_ordinary();
     become_owner(owner, owner.sees_our_root())?;
+    // Changing ids takes this back, so it comes after.
     // SAFETY: takes numbers.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
     limit(libc::RLIMIT_AS, limits.memory)?;
