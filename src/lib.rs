@@ -18,6 +18,8 @@ pub mod attach;
 pub mod capture;
 pub mod cli;
 pub mod commands;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod image;
 pub mod layout;
 pub mod learn;

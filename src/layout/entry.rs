@@ -41,7 +41,7 @@ struct Entry {
 }
 
 /// An entry of what was found, and how (`made`).
-pub(super) fn write(
+pub(crate) fn write(
     made: &str,
     identity: &Identity,
     layout: &Layout,
@@ -87,7 +87,7 @@ pub(super) fn write(
 }
 
 /// What was written; `None` where it is damaged.
-pub(super) fn read(bytes: &[u8]) -> Option<Cached> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Cached> {
     let (sum, body) = bytes.split_first_chunk::<CHECKSUM>()?;
     if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
         return None;

@@ -6,7 +6,7 @@
 mod cache;
 mod constants;
 mod dwarf;
-mod entry;
+pub(crate) mod entry;
 mod resolve;
 pub mod schema;
 pub mod table;

@@ -7,7 +7,7 @@ mod bodies;
 mod calibrate;
 mod calls;
 mod contexts;
-mod facts;
+pub(crate) mod facts;
 mod globals;
 mod operands;
 mod ops;
