@@ -93,7 +93,10 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Cached> {
         return None;
     }
     let entry: Entry = postcard::from_bytes(body).ok()?;
-    let origin = Origin::Cache(entry.made.as_str().into());
+    // Its words are shown: whoever wrote it may have put anything into them.
+    let shown = |text: String| crate::text::from_utf8(text.as_bytes());
+    let all_shown = |texts: Vec<String>| texts.into_iter().map(shown).collect();
+    let origin = Origin::Cache(shown(entry.made).into());
     let mut layout = Layout::default();
     for (index, offset, size, shift, bits) in entry.fields {
         let spec = FIELDS.get(usize::from(index))?;
@@ -123,10 +126,10 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Cached> {
                 pointer_size: entry.pointer_size,
                 big_endian: entry.big_endian,
             },
-            options: entry.options,
+            options: entry.options.map(all_shown),
             interpreter_size: entry.interpreter_size,
-            archname: entry.archname,
-            machine: entry.machine,
+            archname: entry.archname.map(shown),
+            machine: entry.machine.map(shown),
             cperl: entry.cperl,
         },
         resolved: Resolved {
@@ -145,6 +148,7 @@ fn is_sane(field: Field) -> bool {
     let width = u32::from(field.size) * 8;
     field.offset < MAX_OFFSET
         && field.size <= 8
+        && (field.size == 0) == (field.bits == 0)
         && u32::from(field.shift) + u32::from(field.bits) <= width
 }
 
@@ -192,6 +196,16 @@ mod tests {
             assert_eq!(read.resolved.source, Origin::Cache("a test".into()));
             assert_eq!(read.symbols[0].1.address, 0x1234);
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let (mut identity, layout, _) = entries().remove(0);
+        identity.archname = Some("x86\x1b[2J".into());
+        let bytes = write("by\x07", &identity, &layout, &[]).unwrap();
+        let read = read(&bytes).unwrap();
+        let said = format!("{} {}", read.identity, read.resolved.source.short());
+        assert!(!said.contains(char::is_control), "{said:?}");
     }
 
     #[test]

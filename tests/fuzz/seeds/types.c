@@ -1,5 +1,11 @@
 /* Debug information of structures that are called as perl's: all kinds of members, and the functions
  * through which it is entered. */
+#ifdef HOLE /* Numbers that need eight bytes. */
+#define WIDE char hole[HOLE];
+#else
+#define WIDE
+#endif
+
 typedef unsigned int U32;
 typedef long IV;
 typedef struct op OP;
@@ -10,6 +16,7 @@ typedef struct sv SV;
     OP *op_sibparent;                                                                              \
     OP *(*op_ppaddr)(void);                                                                        \
     IV op_targ;                                                                                    \
+    WIDE                                                                                           \
     unsigned op_type : 9;                                                                          \
     unsigned op_opt : 1;                                                                           \
     unsigned op_moresib : 1;                                                                       \
@@ -27,7 +34,7 @@ struct block {
     const struct cop *blku_oldcop;
     union { struct block_sub blku_sub; struct block_eval blku_eval; } blk_u;
 };
-struct context { union { struct block cx_blk; struct { unsigned char sbu_type; } cx_subst; } cx_u; };
+struct context { union { WIDE struct block cx_blk; struct { unsigned char sbu_type; } cx_subst; } cx_u; };
 typedef struct stackinfo {
     SV *si_stack;
     struct context *si_cxstack;
@@ -40,6 +47,7 @@ typedef struct stackinfo {
 typedef volatile PERL_SI *const INFO;
 struct interpreter {
     SV **Istack_sp;
+    WIDE
     OP *Iop;
     const struct cop *Icurcop;
     INFO Icurstackinfo;
@@ -49,7 +57,11 @@ struct interpreter {
 enum svtype { SVt_NULL, SVt_PVGV = 9, SVt_PVCV = 13, SVt_PVAV = 11, SVt_PVHV = 12 };
 
 enum svtype kind;
+#ifndef HOLE
 struct context cx;
+#else
+extern struct context cx;
+#endif
 SV value;
 
 IV perl_construct(struct interpreter *my) { return my->Itmps_ix + my->Icurcop->cop_seq; }
