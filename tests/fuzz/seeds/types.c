@@ -32,9 +32,13 @@ struct block_eval { OP *retop; SV *old_namesv; SV *cur_text; };
 struct block {
     unsigned char blku_type;
     const struct cop *blku_oldcop;
+    WIDE
     union { struct block_sub blku_sub; struct block_eval blku_eval; } blk_u;
 };
-struct context { union { WIDE struct block cx_blk; struct { unsigned char sbu_type; } cx_subst; } cx_u; };
+struct context {
+    WIDE
+    union { struct block cx_blk; struct { unsigned char sbu_type; } cx_subst; } cx_u;
+};
 typedef struct stackinfo {
     SV *si_stack;
     struct context *si_cxstack;
