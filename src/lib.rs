@@ -22,6 +22,8 @@ pub mod capture;
 pub mod cli;
 pub mod commands;
 pub mod examine;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod image;
 pub mod layout;
 pub mod learn;

@@ -73,7 +73,9 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         settings.outputs.push(Output { file, format });
     }
     // What may block for good, because nobody reads it, comes last.
-    settings.outputs.sort_by_key(|output| !is_plain(&output.file));
+    settings
+        .outputs
+        .sort_by_key(|output| !is_plain(&output.file));
     announce(&settings, &session);
     let is_raw = settings.outputs.iter().any(|o| o.format == Format::P5spy);
     let mut spool = Spool::new(about(&settings, &session), &settings.outputs)?;

@@ -1,18 +1,18 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
 mod beside;
-mod capability;
+pub(crate) mod capability;
 mod coschedule;
-mod hidepid;
-mod listed;
-mod maps;
-mod permission;
+pub(crate) mod hidepid;
+pub(crate) mod listed;
+pub(crate) mod maps;
+pub(crate) mod permission;
 mod pinned;
 mod regular;
 mod source;
 mod spawn;
 mod syscall;
-mod thread;
+pub(crate) mod thread;
 mod trust;
 
 pub use beside::Beside;

@@ -98,12 +98,12 @@ fn look(pid: i32) -> Situation {
 }
 
 /// True of the map of the first user namespace: every id is itself.
-fn is_initial(uid_map: &str) -> bool {
+pub(crate) fn is_initial(uid_map: &str) -> bool {
     let numbers: Vec<&str> = uid_map.split_whitespace().collect();
     numbers == ["0", "0", "4294967295"]
 }
 
-fn word(status: &str, name: &str, index: usize) -> Option<String> {
+pub(crate) fn word(status: &str, name: &str, index: usize) -> Option<String> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -9,6 +9,7 @@
 
 mod load;
 mod read;
+mod shown;
 mod write;
 
 pub use load::load;

@@ -78,7 +78,7 @@ impl<R: Read> Reader<R> {
             .ok()
             .and_then(|_| postcard::from_bytes(&plain).ok());
         self.complete = matches!(block, Some(Block::End(_)));
-        Ok(block)
+        Ok(block.map(super::shown::escaped))
     }
 
     /// The recording came to its end; false while there is more, and if it was cut off.
