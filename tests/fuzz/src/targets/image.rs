@@ -148,7 +148,7 @@ pub fn dwarf(data: &[u8]) {
                 let bits = u32::from(field.shift) + u32::from(field.bits);
                 let loaded = 8 * u32::from(field.size);
                 assert!(
-                    bits <= loaded.max(0),
+                    bits <= loaded,
                     "{}.{}: {field:?}",
                     spec.structure,
                     spec.name

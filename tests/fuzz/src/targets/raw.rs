@@ -49,12 +49,24 @@ pub fn blocks(data: &[u8]) {
     pictures(&file);
 }
 
+/// Numbers that an input stands for.
+struct Choice(usize);
+
+impl Choice {
+    /// One below `count`.
+    fn of(&mut self, count: usize) -> usize {
+        let chosen = self.0 % count;
+        self.0 /= count;
+        chosen
+    }
+}
+
 fn pictures(data: &[u8]) {
     // One of the formats each time: a picture takes longer than all that is in front of it.
-    let choice = crc32fast::hash(data) as usize;
-    let format = Format::ALL[choice % Format::ALL.len()];
-    let by = [By::Function, By::Line, By::Package][choice / 16 % 3];
-    let filter = match choice / 64 % 2 {
+    let mut choice = Choice(crc32fast::hash(data) as usize);
+    let format = Format::ALL[choice.of(Format::ALL.len())];
+    let by = [By::Function, By::Line, By::Package][choice.of(3)];
+    let filter = match choice.of(2) {
         0 => Filter::everything(),
         _ => Filter::default(),
     };
@@ -63,15 +75,15 @@ fn pictures(data: &[u8]) {
         Ok(profile) => profile,
         Err(e) => return is_harmless(&e.to_string()),
     };
-    if choice / 128 % 2 == 0 {
+    if choice.of(2) == 0 {
         one.shorten_files();
     }
-    if choice / 256 % 2 == 0 {
+    if choice.of(2) == 0 {
         one.keep_threads_apart();
     }
     let _ = stats::text(&one.summary, one.about.rate);
     draw(format, &one, by);
-    if choice / 512 % 8 == 0
+    if choice.of(8) == 0
         && let Ok(other) = profile(false)
     {
         let _ = compare(&other, &one, by).len();
