@@ -148,7 +148,9 @@ fn licences_are_those_of_the_list() {
 fn everything_comes_from_the_one_registry() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
-    let others = packages.iter().filter(|p| p["id"] != metadata["resolve"]["root"]);
+    let others = packages
+        .iter()
+        .filter(|p| p["id"] != metadata["resolve"]["root"]);
     let sources: BTreeSet<&str> = others.map(|p| text(p, "source")).collect();
     // Cargo.lock has its name, and a checksum for each crate.
     let is_registry = sources.iter().all(|s| s.starts_with("registry+"));

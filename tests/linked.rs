@@ -13,7 +13,7 @@ type Header = elf::FileHeader64<Endianness>;
 const MOST_RELOCATIONS: usize = if cfg!(debug_assertions) {
     24_000
 } else {
-    16_000
+    18_000
 };
 
 struct Linked {
