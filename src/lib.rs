@@ -18,6 +18,7 @@ pub mod attach;
 pub mod capture;
 pub mod cli;
 pub mod commands;
+pub mod files;
 pub mod image;
 pub mod layout;
 pub mod learn;

@@ -24,7 +24,7 @@ use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use crate::process::Process;
-use spool::Pictures;
+use spool::{Origin, Pictures};
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -100,6 +100,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             by,
             threads,
             full_filenames,
+            max_memory,
         } => {
             let pictures = Pictures {
                 outputs,
@@ -107,6 +108,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
                 threads,
                 full_filenames,
                 filter: pick.0,
+                origin: Origin::File(max_memory),
             };
             report::run(&file, &pictures)
         }
@@ -116,7 +118,8 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             pick,
             by,
             full_filenames,
-        } => diff::run(&files, &outputs, &pick, by, full_filenames),
+            max_memory,
+        } => diff::run(&files, &outputs, &pick, by, full_filenames, max_memory),
         Job::Top {
             aim,
             subprocesses,
