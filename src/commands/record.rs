@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::report::wrote;
 use super::session::{Opening, Session, ended, final_status, follow};
 use super::signals::{Requests, Wish, sleep_unless_signalled};
-use super::spool::{Pictures, Spool};
+use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats::{self, own_cpu_time};
@@ -89,6 +89,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ops: settings.show.ops,
             ..Filter::default()
         },
+        origin: Origin::Own,
     };
     let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));
     let control = Arc::new(Control::default());

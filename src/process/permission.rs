@@ -67,8 +67,12 @@ pub fn explain_denied(pid: i32) -> String {
     )
 }
 
-/// The same for a process that /proc does not have: there is none, or /proc hides it.
+/// The same for a process that /proc does not have: there is none, or /proc hides it, or there is no
+/// /proc.
 pub fn explain_missing(pid: i32) -> String {
+    if let Some(missing) = super::missing_proc() {
+        return missing;
+    }
     match Hiding::of_proc() {
         Some(hiding) if super::is_someones(pid) => format!(
             "process {pid} cannot be seen: {}",

@@ -4,7 +4,7 @@ use super::is_harmless;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use p5_spy::output::{Format, Picture, diff, render, stats};
-use p5_spy::profile::{By, Filter, Profile, compare};
+use p5_spy::profile::{By, Filter, Profile, Room, compare};
 use p5_spy::raw::{MAGIC, VERSION, load};
 use std::io::Write;
 
@@ -70,7 +70,14 @@ fn pictures(data: &[u8]) {
         0 => Filter::everything(),
         _ => Filter::default(),
     };
-    let profile = |keeps_runs| load(data, &filter, keeps_runs);
+    let profile = |keeps_runs| {
+        load(
+            data,
+            &filter,
+            keeps_runs,
+            &Room::of_file(data.len() as u64, None),
+        )
+    };
     let mut one = match profile(format.needs_times()) {
         Ok(profile) => profile,
         Err(e) => return is_harmless(&e.to_string()),
