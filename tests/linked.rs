@@ -11,7 +11,7 @@ type Header = elf::FileHeader64<Endianness>;
 
 /// Far more than there are (CONTRIBUTING.md has the number); tables of `&str` come in thousands.
 const MOST_RELOCATIONS: usize = if cfg!(debug_assertions) {
-    24_000
+    36_000
 } else {
     18_000
 };
@@ -37,18 +37,18 @@ impl Linked {
         all.iter().collect()
     }
 
-    fn has_segment(&self, kind: u32) -> bool {
+    fn has_segment(&self, kind: elf::ProgramType) -> bool {
         let mut segments = self.segments().into_iter();
         segments.any(|s| s.p_type(Endianness::Little) == kind)
     }
 
     /// Values of the dynamic section.
-    fn dynamic(&self, tag: u32) -> Vec<u64> {
+    fn dynamic(&self, tag: elf::DynamicTag) -> Vec<u64> {
         let little = Endianness::Little;
         let mut segments = self.segments().into_iter();
         let entries = segments.find_map(|s| s.dynamic(little, &*self.bytes).unwrap());
         let entries = entries.unwrap_or_default().iter();
-        let wanted = entries.filter(|e| e.tag32(little) == Some(tag));
+        let wanted = entries.filter(|e| e.d_tag(little) == tag);
         wanted.map(|e| e.d_val(little)).collect()
     }
 
