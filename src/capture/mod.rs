@@ -275,7 +275,11 @@ impl Capture {
             },
             options: facts.options.clone(),
             interpreter_size: facts.interpreter_size,
-            archname: facts.archname.clone(),
+            // Whoever wrote the file may have put anything into it.
+            archname: facts
+                .archname
+                .as_ref()
+                .map(|a| crate::text::from_utf8(a.as_bytes())),
             machine: None,
             cperl: facts.cperl,
         })

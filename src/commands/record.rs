@@ -72,10 +72,6 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         check_writable(Some(&file))?;
         settings.outputs.push(Output { file, format });
     }
-    // What may block for good, because nobody reads it, comes last.
-    settings
-        .outputs
-        .sort_by_key(|output| !is_plain(&output.file));
     announce(&settings, &session);
     let is_raw = settings.outputs.iter().any(|o| o.format == Format::P5spy);
     let mut spool = Spool::new(about(&settings, &session), &settings.outputs)?;
@@ -244,11 +240,6 @@ fn about(settings: &Settings, session: &Session) -> About {
         ops: settings.show.ops,
         started_ms: since.map_or(0, |s| u64::try_from(s.as_millis()).unwrap_or(u64::MAX)),
     }
-}
-
-/// An ordinary file, there or not: writing it waits for nobody.
-fn is_plain(file: &Path) -> bool {
-    file.as_os_str() != "-" && file.metadata().map_or(true, |about| about.is_file())
 }
 
 /// Finds out before the recording, not after, that the file cannot be written.

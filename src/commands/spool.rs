@@ -11,7 +11,7 @@ use crate::profile::{
 };
 use crate::raw::{Recorder, load};
 use crate::sampler::Recording;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -77,10 +77,14 @@ impl Pictures {
         done: &mut dyn FnMut(&Output, &Profile),
     ) -> anyhow::Result<()> {
         let mut problem = Ok(());
-        // Times cost memory, so that they are kept only for those that show them.
-        for needs_times in [false, true] {
-            let wanted =
-                |o: &&Output| o.format != Format::P5spy && o.format.needs_times() == needs_times;
+        // Times cost memory, so that they are kept only for those that show them. What may block for
+        // good, because nobody reads it, comes last.
+        for (plain, needs_times) in [(true, false), (true, true), (false, false), (false, true)] {
+            let wanted = |o: &&Output| {
+                o.format != Format::P5spy
+                    && o.format.needs_times() == needs_times
+                    && is_plain(&o.file) == plain
+            };
             let outputs: Vec<&Output> = self.outputs.iter().filter(wanted).collect();
             if outputs.is_empty() {
                 continue;
@@ -260,6 +264,11 @@ fn is_raw_file(output: &Output) -> bool {
     output.format == Format::P5spy && output.file.as_os_str() != "-" && is_file()
 }
 
+/// An ordinary file, there or not: writing it waits for nobody.
+fn is_plain(file: &Path) -> bool {
+    file.as_os_str() != "-" && file.metadata().map_or(true, |about| about.is_file())
+}
+
 /// Perl's files are Latin-1 unless they are UTF-8.
 fn decoded(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
@@ -285,19 +294,43 @@ fn make(
     done: &mut dyn FnMut(&Output, &Profile),
 ) -> anyhow::Result<()> {
     let itself = pictures.outputs.iter().find(|o| is_raw_file(o));
+    // What may block for good, because nobody reads it, comes last.
+    let (plain, special): (Vec<&Output>, Vec<&Output>) =
+        pictures.raw().partition(|output| is_plain(&output.file));
+    let mut problem = copy_all(&plain, itself, store, done);
+    problem = problem.and(pictures.make(store, done));
+    problem.and(copy_all(&special, itself, store, done))
+}
+
+fn copy_all(
+    outputs: &[&Output],
+    itself: Option<&Output>,
+    store: &mut Box<dyn Store>,
+    done: &mut Done<'_>,
+) -> anyhow::Result<()> {
     let mut problem = Ok(());
-    for output in pictures.raw() {
-        let mut written = Ok(());
-        if Some(output) != itself {
-            store.seek(SeekFrom::Start(0))?;
-            written = copy(store, &output.file);
-        }
+    for output in outputs {
+        let written = match Some(*output) == itself {
+            true => still_there(&output.file),
+            false => copy(store, &output.file),
+        };
         match written {
             Ok(()) => done(output, &Profile::default()),
             Err(e) => problem = problem.and(Err(e)),
         }
     }
-    problem.and(pictures.make(store, done))
+    problem
+}
+
+/// Who is told of each file that was written.
+type Done<'a> = dyn FnMut(&Output, &Profile) + 'a;
+
+/// Whether the name of a file that was written for a while still leads to one.
+fn still_there(file: &Path) -> anyhow::Result<()> {
+    match file.exists() {
+        true => Ok(()),
+        false => bail!("{} was removed while it was written", file.display()),
+    }
 }
 
 /// Keeps a recording of which a picture would be too large.
@@ -321,5 +354,6 @@ fn kept(store: &mut Box<dyn Store>, pictures: &Pictures, why: anyhow::Error) -> 
 }
 
 fn copy(store: &mut Box<dyn Store>, file: &Path) -> anyhow::Result<()> {
+    store.seek(SeekFrom::Start(0))?;
     write_whole(file, &mut |to| io::copy(store, to).map(|_| ()))
 }

@@ -185,6 +185,12 @@ fn contents<'a>(
             }
         });
     }
+    // A byte of deflate stands for at most so many (RFC 1951).
+    const DENSEST: u64 = 1032;
+    let most = range.compressed_size.saturating_mul(DENSEST);
+    if range.format == CompressionFormat::Zlib && range.uncompressed_size > most {
+        return Err("it claims to be larger than it can be".into());
+    }
     budget
         .spend(range.uncompressed_size)
         .map_err(|e| e.to_string())?;

@@ -508,6 +508,10 @@ impl Member<'_> {
             }
             (None, None) => self.offset.checked_mul(8)?,
         };
+        // No integer of perl's has more.
+        if bits.size > 64 {
+            return None;
+        }
         // Load as few bytes as hold it: the neighbours of op_type are not ours to read.
         let start = first / 8;
         let needed = (first % 8 + bits.size).div_ceil(8);

@@ -284,7 +284,11 @@ impl Table {
         Ok(Table {
             name,
             target: file.perl,
-            made: file.made,
+            // It is shown, and a capture brings the table of whoever made it.
+            made: Made {
+                by: crate::text::shown(&file.made.by).into_owned(),
+                from: crate::text::shown(&file.made.from).into_owned(),
+            },
             layout,
         })
     }

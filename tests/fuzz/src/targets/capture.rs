@@ -42,11 +42,13 @@ fn replay(capture: &Capture) {
         Ok(identity) => identity,
         Err(e) => return is_harmless(&e.to_string()),
     };
+    is_harmless(&identity.to_string());
     let own = capture
         .own_layout()
         .map_err(|e| is_harmless(&e.to_string()));
     let layouts = own.ok().into_iter();
     for layout in layouts.chain(from_tables(&identity, &TABLES).ok()) {
+        is_harmless(&layout.source.to_string());
         for sample in 0..capture.samples().min(2) {
             let Ok(memory) = capture.memory(sample) else {
                 continue;
