@@ -107,7 +107,7 @@ fn main() {
     let dump = |target: &Target, options: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_p5-spy"));
         command
-            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .env("XDG_CACHE_HOME", folder.path())
             .args(["dump", "--pid", &target.0.id().to_string()])
             .args(options);
         command

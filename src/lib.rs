@@ -22,6 +22,9 @@ pub mod capture;
 pub mod cli;
 pub mod commands;
 pub mod examine;
+pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod image;
 pub mod layout;
 pub mod learn;

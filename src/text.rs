@@ -1,6 +1,7 @@
 //! The target's bytes as text that is safe to show: nothing a terminal, an SVG viewer or a
 //! browser would interpret survives.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Bytes that should be UTF-8 (file names, command lines). What is not is shown as `\xNN`.
@@ -19,6 +20,14 @@ pub fn from_utf8(bytes: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// Text that should have been escaped already, but comes from a file that may be anybody's.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    match text.chars().any(is_harmful) {
+        true => from_utf8(text.as_bytes()).into(),
+        false => text.into(),
+    }
 }
 
 /// A message of several lines, in which something of the target's may stand.
@@ -114,5 +123,7 @@ mod tests {
         assert_eq!(from_utf8(b"caf\xc3\xa9 \xff"), "café \\xff");
         assert_eq!(from_utf8("x\u{202e}y".as_bytes()), "x\\x{202e}y");
         assert_eq!(from_latin1(b"caf\xe9\x9b"), "café\\x{9b}");
+        assert_eq!(shown("a\x1b\u{e9}"), "a\\x{1b}é");
+        assert!(matches!(shown("\\x{1b}é"), Cow::Borrowed(_)));
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use p5_spy::perl::names::{Frame, FrameKind};
 use p5_spy::profile::{
-    About, Filter, Profile, Sample, SampleLog, Seen, Sink, Source, Summary, ThreadAbout,
+    About, Filter, Profile, Room, Sample, SampleLog, Seen, Sink, Source, Summary, ThreadAbout,
 };
 use p5_spy::raw::{Block, RawError, Recorder, Writer, load};
 use proptest::prelude::*;
@@ -70,7 +70,12 @@ fn recorded(samples: &[(usize, u32, bool)]) -> (Vec<u8>, Vec<usize>) {
 }
 
 fn read(bytes: &[u8], filter: &Filter) -> Result<Profile, RawError> {
-    load(bytes, filter, true)
+    load(
+        bytes,
+        filter,
+        true,
+        &Room::of_file(bytes.len() as u64, None),
+    )
 }
 
 /// Samples in order of time: stack as text, thread, state.

@@ -7,7 +7,9 @@ mod support;
 use loudly::loudly;
 use p5_spy::output::{Format, Picture, render};
 use p5_spy::perl::names::{Frame, FrameKind};
-use p5_spy::profile::{About, Filter, Profile, Run, Seen, Source, StackId, Summary, ThreadAbout};
+use p5_spy::profile::{
+    About, Filter, Profile, Room, Run, Seen, Source, StackId, Summary, ThreadAbout,
+};
 use p5_spy::raw::{Recorder, load};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -374,7 +376,7 @@ fn what_has_no_samples_says_so() {
     let Some(dom) = in_browser(&page, "") else {
         return;
     };
-    assert!(main_part(&dom).contains("No samples: the program was waiting"));
+    assert!(main_part(&dom).contains("No samples: none was taken"));
     assert!(main_part(&in_browser(&page, "#/source").unwrap()).contains("No sample"));
 }
 
@@ -457,7 +459,7 @@ fn hour(to: Vec<u8>) -> Vec<u8> {
 fn an_hour_of_a_big_application_opens() {
     let raw = hour(Vec::new());
     assert!(raw.len() < 20 << 20, "{}", raw.len());
-    let profile = load(&*raw, &Filter::everything(), true).unwrap();
+    let profile = load(&*raw, &Filter::everything(), true, &Room::default()).unwrap();
     let html = page_of(&profile);
     assert!(html.len() < 64 << 20, "{}", html.len());
     let folder = folder();

@@ -24,8 +24,16 @@ use std::path::Path;
 
 /// The version of the file format.
 const FORMAT: u32 = 1;
-/// No capture is larger, unpacked.
-const MAX_CAPTURE: u64 = 64 << 20;
+/// No capture is larger, unpacked; those of five samples of a thousand threads are not.
+const MAX_CAPTURE: u64 = 16 << 20;
+/// Nor more than so many times as large as its file, and somewhat: honest ones are seven times as
+/// large.
+const UNPACKED: u64 = 64;
+const ALWAYS: u64 = 1 << 20;
+/// One is made of five samples.
+const MAX_SAMPLES: usize = 100;
+/// Frames of all samples and threads together.
+pub const MAX_FRAMES: usize = 1 << 18;
 
 /// A capture that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -220,9 +228,20 @@ impl Capture {
     /// # Errors
     /// [`CaptureError`].
     pub fn read(path: &Path) -> Result<Self, CaptureError> {
-        let unpacked = GzDecoder::new(std::fs::File::open(path)?).take(MAX_CAPTURE);
-        let capture: Capture =
-            serde_json::from_reader(unpacked).map_err(|e| CaptureError::Damaged(e.to_string()))?;
+        let file = std::fs::File::open(path)?;
+        let likely = file.metadata()?.len().saturating_mul(UNPACKED);
+        let most = likely.saturating_add(ALWAYS).min(MAX_CAPTURE);
+        let mut unpacked = GzDecoder::new(file).take(most);
+        let read = serde_json::from_reader(&mut unpacked);
+        if unpacked.limit() == 0 {
+            return Err(CaptureError::Damaged(format!(
+                "unpacked it is larger than {most} bytes, and honest ones are not"
+            )));
+        }
+        let capture: Capture = read.map_err(|e| CaptureError::Damaged(e.to_string()))?;
+        if capture.samples.len() > MAX_SAMPLES {
+            return Err(CaptureError::Damaged("it has too many samples".into()));
+        }
         if capture.format == FORMAT {
             Ok(capture)
         } else {
@@ -283,12 +302,30 @@ impl Capture {
     /// # Errors
     /// [`CaptureError::Damaged`].
     pub fn memory(&self, sample: usize) -> Result<CapturedMemory, CaptureError> {
-        let mut memory = CapturedMemory::default();
-        memory.add(&self.attach)?;
-        for bytes in self.samples.iter().take(sample + 1) {
-            memory.add(bytes)?;
+        let mut memory = self.attached()?;
+        for earlier in 0..=sample {
+            self.advance(&mut memory, earlier)?;
         }
         Ok(memory)
+    }
+
+    /// The memory before the first sample.
+    ///
+    /// # Errors
+    /// [`CaptureError::Damaged`].
+    pub fn attached(&self) -> Result<CapturedMemory, CaptureError> {
+        let mut memory = CapturedMemory::default();
+        memory.add(&self.attach)?;
+        Ok(memory)
+    }
+
+    /// Makes the memory at a sample of the one before it.
+    ///
+    /// # Errors
+    /// [`CaptureError::Damaged`].
+    pub fn advance(&self, memory: &mut CapturedMemory, sample: usize) -> Result<(), CaptureError> {
+        let bytes = self.samples.get(sample);
+        bytes.map_or(Ok(()), |bytes| memory.add(bytes))
     }
 
     /// How many samples there are.

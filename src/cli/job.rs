@@ -203,6 +203,8 @@ pub enum Job {
         threads: bool,
         /// Whether names of files are whole.
         full_filenames: bool,
+        /// How much memory it may take, in bytes; `None` for what is sensible.
+        max_memory: Option<u64>,
     },
     /// What two raw recordings differ in.
     Diff {
@@ -216,6 +218,8 @@ pub enum Job {
         by: By,
         /// Whether names of files are whole.
         full_filenames: bool,
+        /// How much memory it may take, in bytes; `None` for what is sensible.
+        max_memory: Option<u64>,
     },
     /// The stacks, once.
     Dump {

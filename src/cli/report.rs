@@ -1,7 +1,7 @@
 //! `p5-spy report`.
 
 use super::record::outputs;
-use super::values::{parse_moment, parse_pid};
+use super::values::{parse_moment, parse_pid, parse_size};
 use super::{By, Format, Job, Pick, mistake};
 use crate::profile::Filter;
 use clap::Args;
@@ -53,6 +53,9 @@ pub(super) struct ReportArgs {
     /// Show whole names of files, not those relative to @INC and to the program's working folder
     #[arg(long)]
     full_filenames: bool,
+    /// Take up to so much memory, and write files as large: for a recording that is refused [default: what honest ones of its size need, at most 1G]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_memory: Option<u64>,
 }
 
 impl ReportArgs {
@@ -88,6 +91,7 @@ impl ReportArgs {
                     pick,
                     by: self.by,
                     full_filenames: self.full_filenames,
+                    max_memory: self.max_memory,
                 })
             }
             (true, ..) => refuse(
@@ -103,6 +107,7 @@ impl ReportArgs {
                 by: self.by,
                 threads: self.threads,
                 full_filenames: self.full_filenames,
+                max_memory: self.max_memory,
             }),
             (false, file, None) => {
                 let file = file.unwrap_or_default();

@@ -85,6 +85,27 @@ pub(super) fn parse_moment(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let unit = match &*unit.to_ascii_uppercase() {
+        "" | "B" => Some(1.0),
+        "K" | "KB" | "KIB" => Some(1024.0),
+        "M" | "MB" | "MIB" => Some(1024.0 * 1024.0),
+        "G" | "GB" | "GIB" => Some(1024.0 * 1024.0 * 1024.0),
+        "T" | "TB" | "TIB" => Some(1024.0 * 1024.0 * 1024.0 * 1024.0),
+        _ => None,
+    };
+    match (number.trim().parse::<f64>(), unit) {
+        (Ok(number), Some(unit)) if number > 0.0 && number.is_finite() => {
+            Ok((number * unit).ceil() as u64)
+        }
+        _ => Err("a size is a number of bytes, or with K, M, G or T behind it, such as 4G".into()),
+    }
+}
+
 /// Signals that mean nothing to p5-spy, and that nobody sends by accident.
 pub(super) fn parse_signal(text: &str) -> Result<i32, String> {
     let name = text.to_ascii_uppercase();

@@ -2,7 +2,9 @@
 
 use super::print;
 use super::report::{describe, wrote};
+use super::spool::Origin;
 use crate::cli::{By, Output, Pick};
+use crate::output::stats::nothing;
 use crate::output::{Picture, diff, write_whole};
 use crate::perl::paths::Shortener;
 use crate::profile::{Profile, compare};
@@ -10,7 +12,7 @@ use crate::raw::load;
 use crate::say::part;
 use anyhow::{Context, bail};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// How many that gained, and as many that lost, are listed.
@@ -23,9 +25,11 @@ pub fn run(
     pick: &Pick,
     by: By,
     full_filenames: bool,
+    max_memory: Option<u64>,
 ) -> anyhow::Result<u8> {
     let [before, after] = files;
-    let (mut before, mut after) = (open(before, pick)?, open(after, pick)?);
+    let open = |file| open(file, pick, Origin::File(max_memory));
+    let (mut before, mut after) = (open(before)?, open(after)?);
     if !full_filenames {
         // One name for one file in both: else it would seem to have gone, and another to have come.
         let folders = [&*before.about.folder, &*after.about.folder];
@@ -38,8 +42,8 @@ pub fn run(
         describe(profile);
     }
     for (file, profile) in files.iter().zip([&before, &after]) {
-        if profile.total() == 0 {
-            bail!("{}: no sample is left to compare", file.display());
+        if let Some(why) = nothing(profile) {
+            bail!("{}: no samples to compare: {why}", file.display());
         }
     }
     let picture = Picture {
@@ -62,8 +66,10 @@ pub fn run(
     Ok(0)
 }
 
-fn open(file: &Path, pick: &Pick) -> anyhow::Result<Profile> {
+fn open(file: &Path, pick: &Pick, origin: Origin) -> anyhow::Result<Profile> {
     let problem = || format!("cannot use {}", file.display());
-    let from = BufReader::new(File::open(file).with_context(problem)?);
-    load(from, &pick.0, false).with_context(problem)
+    let mut from = File::open(file).with_context(problem)?;
+    let room = origin.room(from.seek(SeekFrom::End(0)).with_context(problem)?);
+    from.rewind().with_context(problem)?;
+    load(BufReader::new(from), &pick.0, false, &room).with_context(problem)
 }

@@ -3,7 +3,7 @@
 use super::locals::{Bracket, wanted};
 use super::{folder, looked_at, print, sources, warn};
 use crate::attach::{Perl, Target};
-use crate::capture::Capture;
+use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::layout::{Sources, from_tables};
 use crate::output::dump::{
@@ -19,6 +19,8 @@ use anyhow::{Context, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// What is said of a thread where a capture stands for more than it can hold.
+const TOO_MANY: &str = "the capture has more frames than an honest one";
 /// How long a thread that never rests is tried before it is reported as torn.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -95,8 +97,10 @@ pub fn run_capture(
     };
     let options = looked_at(show);
     let mut dumps = Vec::new();
+    let mut left = MAX_FRAMES;
+    let mut memory = capture.attached().with_context(problem)?;
     for sample in 0..capture.samples() {
-        let memory = capture.memory(sample).with_context(problem)?;
+        capture.advance(&mut memory, sample).with_context(problem)?;
         let perl = capture.perl(&memory, &layout).with_context(problem)?;
         capture
             .examine(&perl, &memory)
@@ -104,7 +108,11 @@ pub fn run_capture(
         let threads = capture.threads.iter().map(|thread| {
             let mut table = FrameTable::default();
             let (frames, error) = match capture.stack(&perl, &memory, thread, options, &mut table) {
-                Ok(ids) => (shown(&ids, &table), None),
+                Ok(ids) if ids.len() > left => (Vec::new(), Some(TOO_MANY.to_owned())),
+                Ok(ids) => {
+                    left -= ids.len();
+                    (shown(&ids, &table), None)
+                }
                 Err(e) => (Vec::new(), Some(e.to_string())),
             };
             ThreadDump {

@@ -4,7 +4,7 @@ use super::pick::pick;
 use super::ps::{about_hidden, cut, rows, table};
 use crate::attach::{PerlProcess, Roster};
 use crate::cli::Find;
-use crate::process::{Listed, ancestors, own_line};
+use crate::process::{Listed, ancestors, missing_proc, own_line};
 use anyhow::{anyhow, bail};
 use regex::bytes::Regex;
 
@@ -18,6 +18,9 @@ const MOST: usize = 20;
 /// # Errors
 /// When there is none, or which ones are meant is not clear.
 pub fn processes(find: &Find) -> anyhow::Result<Option<Vec<i32>>> {
+    if let Some(missing) = missing_proc() {
+        bail!(missing);
+    }
     match find {
         Find::Name(name) => named(name, &Roster::take()).map(Some),
         Find::Ask => asked(),

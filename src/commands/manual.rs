@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::cli::{self, Shell};
+use crate::files::Named;
 use crate::output::write_whole;
 use crate::say::say;
 use anyhow::Context;
@@ -19,7 +20,7 @@ pub fn run(folder: Option<&Path>) -> anyhow::Result<u8> {
         print(first.unwrap_or_default())?;
         return Ok(0);
     };
-    std::fs::create_dir_all(folder)
+    Named::make_folder(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     for (name, page) in &pages {
         write_whole(&folder.join(name), &mut |to| to.write_all(page))?;

@@ -26,7 +26,7 @@ use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use crate::process::Process;
 use crate::say::say;
-use spool::Pictures;
+use spool::{Origin, Pictures};
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -103,6 +103,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             by,
             threads,
             full_filenames,
+            max_memory,
         } => {
             let pictures = Pictures {
                 outputs,
@@ -110,6 +111,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
                 threads,
                 full_filenames,
                 filter: pick.0,
+                origin: Origin::File(max_memory),
             };
             report::run(&file, &pictures)
         }
@@ -119,7 +121,8 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             pick,
             by,
             full_filenames,
-        } => diff::run(&files, &outputs, &pick, by, full_filenames),
+            max_memory,
+        } => diff::run(&files, &outputs, &pick, by, full_filenames, max_memory),
         Job::Top {
             aim,
             subprocesses,

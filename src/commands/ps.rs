@@ -2,8 +2,9 @@
 
 use super::print;
 use crate::attach::{PerlProcess, Roster};
-use crate::process::{Hiding, Process, effective_user, user_name};
+use crate::process::{Hiding, Process, effective_user, missing_proc, user_name};
 use crate::say::say;
+use anyhow::bail;
 use ratatui::text::Line;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -47,6 +48,9 @@ struct Document {
 
 #[inline(never)]
 pub fn run(json: bool) -> anyhow::Result<u8> {
+    if let Some(missing) = missing_proc() {
+        bail!(missing);
+    }
     let roster = Roster::take();
     let rows = rows(&roster.perls);
     if json {

@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::report::wrote;
 use super::session::{Opening, Session, ended, final_status, follow};
 use super::signals::{Requests, Wish, sleep_unless_signalled};
-use super::spool::{Pictures, Spool};
+use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats::{self, own_cpu_time};
@@ -73,7 +73,9 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         settings.outputs.push(Output { file, format });
     }
     // What may block for good, because nobody reads it, comes last.
-    settings.outputs.sort_by_key(|output| !is_plain(&output.file));
+    settings
+        .outputs
+        .sort_by_key(|output| !is_plain(&output.file));
     announce(&settings, &session);
     let is_raw = settings.outputs.iter().any(|o| o.format == Format::P5spy);
     let mut spool = Spool::new(about(&settings, &session), &settings.outputs)?;
@@ -87,6 +89,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ops: settings.show.ops,
             ..Filter::default()
         },
+        origin: Origin::Own,
     };
     let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));
     let control = Arc::new(Control::default());

@@ -22,12 +22,12 @@ pub fn run(file: &Path, pictures: &Pictures) -> anyhow::Result<u8> {
                 said = true;
                 describe(profile);
             }
-            empty = Some(profile.total() == 0);
+            empty = stats::nothing(profile);
             wrote(output);
         })
         .with_context(problem)?;
-    if empty == Some(true) {
-        warn(nothing(pictures));
+    if let Some(why) = empty {
+        warn(format!("no samples: {why}"));
     }
     Ok(0)
 }
@@ -43,7 +43,10 @@ pub(super) fn describe(profile: &Profile) {
         stats::text(&profile.summary, profile.about.rate)
     ));
     if profile.is_cut {
-        warn("the recording was cut off; this is what it has up to then".into());
+        let seconds = profile.duration().as_secs_f64();
+        warn(format!(
+            "the recording was cut off after {seconds:.1} s; this is what it has up to then"
+        ));
     }
 }
 
@@ -52,21 +55,5 @@ pub(super) fn wrote(output: &Output) {
         let file = output.file.display().to_string();
         let viewer = output.format.viewer().replace("FILE", &file);
         say(format_args!("Wrote {file} ({viewer})"));
-    }
-}
-
-fn nothing(pictures: &Pictures) -> String {
-    let filter = &pictures.filter;
-    let picks = !filter.threads.is_empty()
-        || !filter.pids.is_empty()
-        || filter.sub.is_some()
-        || filter.from.is_some()
-        || filter.to.is_some();
-    match (picks, filter.idle) {
-        (true, _) => "no sample is left: the filters are too narrow".into(),
-        (false, false) => {
-            "no sample is left: the program was waiting all the time. To see where: --idle".into()
-        }
-        (false, true) => "the recording has no samples".into(),
     }
 }

@@ -2,15 +2,17 @@
 
 use crate::cli::{By, Output};
 use crate::examine::read_source;
+use crate::files::{Kind, Named};
 use crate::output::{Format, Picture, render, write_whole};
 use crate::perl::names::Frame;
 use crate::process::Process;
-use crate::profile::{About, Filter, Profile, Run, SampleLog, Seen, Source, Summary};
+use crate::profile::{
+    About, Filter, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
+};
 use crate::raw::{Recorder, load};
 use crate::sampler::Recording;
 use anyhow::Context;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +23,26 @@ const IN_MEMORY: usize = 4 << 20;
 /// Reads, writes and seeks.
 trait Store: Read + Write + Seek + Send {}
 impl<T: Read + Write + Seek + Send> Store for T {}
+
+/// Where the recording comes from that pictures are made of.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin {
+    /// It was made just now.
+    Own,
+    /// It is a file, of which nobody knows who made it. It may take so many bytes of memory, if the
+    /// user said so.
+    File(Option<u64>),
+}
+
+impl Origin {
+    /// What a recording of so many bytes may take.
+    pub fn room(self, length: u64) -> Room {
+        match self {
+            Origin::Own => Room::of_own(length),
+            Origin::File(asked) => Room::of_file(length, asked),
+        }
+    }
+}
 
 /// How pictures are made of a recording.
 pub struct Pictures {
@@ -34,6 +56,8 @@ pub struct Pictures {
     pub full_filenames: bool,
     /// What counts.
     pub filter: Filter,
+    /// Where the recording comes from.
+    pub origin: Origin,
 }
 
 impl Pictures {
@@ -61,8 +85,10 @@ impl Pictures {
             if outputs.is_empty() {
                 continue;
             }
+            let room = self.origin.room(from.seek(SeekFrom::End(0))?);
             from.seek(SeekFrom::Start(0))?;
-            let mut profile = load(BufReader::new(&mut *from), &self.filter, needs_times)?;
+            let reader = BufReader::new(&mut *from);
+            let mut profile = load(reader, &self.filter, needs_times, &room)?;
             if !self.full_filenames {
                 profile.shorten_files();
             }
@@ -102,20 +128,21 @@ impl Spool {
     /// When the file cannot be written.
     pub fn new(about: About, outputs: &[Output]) -> anyhow::Result<Self> {
         let raw = outputs.iter().find(|o| is_raw_file(o));
-        let store: Box<dyn Store> = match raw {
-            Some(output) => Box::new(
-                File::options()
-                    .read(true)
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .open(&output.file)
-                    .with_context(|| format!("cannot write {}", output.file.display()))?,
-            ),
-            None => Box::new(tempfile::spooled_tempfile(IN_MEMORY)),
+        let recorder: Recorder<Box<dyn Store>> = match raw {
+            // What is there stays until the new one has its beginning.
+            Some(output) => {
+                let problem = || format!("cannot write {}", output.file.display());
+                let named = Named::find(&output.file).with_context(problem)?;
+                let temporary = named.temporary().with_context(problem)?;
+                let file = temporary.file.try_clone().with_context(problem)?;
+                let recorder = Recorder::new(Box::new(file) as _, about).with_context(problem)?;
+                temporary.keep(named.name()).with_context(problem)?;
+                recorder
+            }
+            None => Recorder::new(Box::new(tempfile::spooled_tempfile(IN_MEMORY)) as _, about)?,
         };
         Ok(Spool {
-            recorder: Recorder::new(store, about)?,
+            recorder,
             keeps_sources: outputs.iter().any(|o| o.format.needs_sources()),
             known_files: HashSet::new(),
         })
@@ -212,15 +239,25 @@ impl Spool {
         done: &mut dyn FnMut(&Output, &Profile),
     ) -> anyhow::Result<()> {
         let mut store = self.recorder.finish(summary)?;
-        make(&mut store, pictures, done)
+        let made = make(&mut store, pictures, done);
+        match made {
+            Err(e) if e.is::<TooLarge>() && !pictures.outputs.iter().any(is_raw_file) => {
+                Err(kept(&mut store, pictures, e))
+            }
+            other => other,
+        }
     }
 }
 
 /// True for a raw recording that can be written as it grows, which a pipe cannot: pictures are made
 /// of the file itself.
 fn is_raw_file(output: &Output) -> bool {
-    let is_other = output.file.metadata().is_ok_and(|m| !m.is_file());
-    output.format == Format::P5spy && output.file.as_os_str() != "-" && !is_other
+    let is_file = || match Named::find(&output.file) {
+        Ok(named) => matches!(named.kind, Kind::Missing | Kind::File),
+        // The problem is said when it is opened.
+        Err(_) => true,
+    };
+    output.format == Format::P5spy && output.file.as_os_str() != "-" && is_file()
 }
 
 /// Perl's files are Latin-1 unless they are UTF-8.
@@ -261,6 +298,26 @@ fn make(
         }
     }
     problem.and(pictures.make(store, done))
+}
+
+/// Keeps a recording of which a picture would be too large.
+fn kept(store: &mut Box<dyn Store>, pictures: &Pictures, why: anyhow::Error) -> anyhow::Error {
+    let Some(output) = pictures
+        .outputs
+        .first()
+        .filter(|o| o.file.as_os_str() != "-")
+    else {
+        return why;
+    };
+    let file = output.file.with_extension("p5spy");
+    let written = store.rewind().map_err(Into::into);
+    match written.and_then(|()| copy(store, &file)) {
+        Ok(()) => why.context(format!(
+            "the recording is kept in {}, for p5-spy report with --max-memory",
+            file.display()
+        )),
+        Err(e) => e.context(why),
+    }
 }
 
 fn copy(store: &mut Box<dyn Store>, file: &Path) -> anyhow::Result<()> {

@@ -7,13 +7,13 @@
 use super::entry;
 use super::schema::{CONSTANTS, FIELDS, FieldSpec};
 use super::{Resolved, table};
+use crate::files::Folder;
 use crate::image::{Image, Symbol};
 use crate::perl::identity::Identity;
 use crate::process::effective_user;
-use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Names of entries for files without a build-id begin so.
@@ -24,7 +24,9 @@ const MAX_ENTRY: u64 = 1 << 20;
 /// A folder of entries.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    folder: PathBuf,
+    /// A folder that is there, and below it those that may be made.
+    base: PathBuf,
+    below: Vec<OsString>,
     /// What is there is not believed any more: it is only written.
     anew: bool,
 }
@@ -42,21 +44,55 @@ pub struct Cached {
 
 impl Cache {
     /// The user's cache: `$XDG_CACHE_HOME/p5-spy` or `~/.cache/p5-spy`. `None` where there is no
-    /// home.
+    /// home. A home that is not there is not made, nor is anything in one of another user's, as
+    /// some systems leave it to sudo.
     pub fn of_user() -> Option<Self> {
-        let base = std::env::var_os("XDG_CACHE_HOME")
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-        base.is_absolute().then(|| Cache::at(&base.join("p5-spy")))
+        let folder = |name| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        let (home, cache) = (folder("HOME"), folder("XDG_CACHE_HOME"));
+        let (base, below) = match (home, cache) {
+            (Some(home), Some(cache)) if !cache.exists() => {
+                let below = cache.strip_prefix(&home).ok()?.to_owned();
+                (home, below)
+            }
+            (_, Some(cache)) => (cache, PathBuf::new()),
+            (home, None) => (home?, ".cache".into()),
+        };
+        base.is_absolute()
+            .then(|| Cache::below(base, &below.join("p5-spy")))
     }
 
-    /// A cache in this folder.
+    /// A cache in this folder, which is there.
     pub fn at(folder: &Path) -> Self {
+        Cache::below(folder.to_owned(), Path::new(""))
+    }
+
+    fn below(base: PathBuf, below: &Path) -> Self {
+        let mut below: Vec<OsString> = below.iter().map(OsStr::to_owned).collect();
         // Another schema has other entries: they live in a folder of their own.
+        below.push(format!("layouts-{FINGERPRINT:016x}").into());
         Cache {
-            folder: folder.join(format!("layouts-{FINGERPRINT:016x}")),
+            base,
+            below,
             anew: false,
+        }
+    }
+
+    /// The folder with the entries; it and those on the way to it are ours.
+    fn folder(&self, make: bool) -> io::Result<Folder> {
+        let mut folder = Folder::open(&self.base)?;
+        let is_ours = folder.is_ours()?;
+        for name in &self.below {
+            folder = folder.inside(name, make)?;
+        }
+        match is_ours && folder.is_private()? {
+            true => Ok(folder),
+            false => Err(io::Error::other(
+                "the cache is not in a folder that only you can write",
+            )),
         }
     }
 
@@ -67,23 +103,16 @@ impl Cache {
 
     /// What is known of the perl in `image`.
     pub fn get(&self, image: &Image) -> Option<Cached> {
-        if self.anew || !is_private(&self.folder) {
+        if self.anew {
             return None;
         }
+        let folder = self.folder(false).ok()?;
         // To hash a file of many megabytes takes longer than to find its layout anew.
-        if image.build_id().is_none() && !self.has_hashes() {
+        if image.build_id().is_none() && !has_hashes(&folder) {
             return None;
         }
-        let path = self.folder.join(file_name(image)?);
-        let cached = entry::read(&read_private(&path)?)?;
+        let cached = entry::read(&read_private(&folder, &file_name(image)?)?)?;
         (cached.identity.abi == image.abi()).then_some(cached)
-    }
-
-    /// True when something is known of a file without a build-id.
-    fn has_hashes(&self) -> bool {
-        let is_one = |name: &OsStr| name.as_encoded_bytes().starts_with(HASHED.as_bytes());
-        fs::read_dir(&self.folder)
-            .is_ok_and(|mut names| names.any(|e| e.is_ok_and(|e| is_one(&e.file_name()))))
     }
 
     /// Keeps what was found. Written whole under another name first, so that nobody ever reads
@@ -98,22 +127,19 @@ impl Cache {
         resolved: &Resolved,
         symbols: &[(String, Symbol)],
     ) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&self.folder)?;
-        if !is_private(&self.folder) {
-            let folder = self.folder.display();
-            return Err(io::Error::other(format!(
-                "{folder} is not a folder that only you can write"
-            )));
-        }
+        let folder = self.folder(true)?;
         let from = table::made_from(identity, resolved, image);
         let bytes = entry::write(&from, identity, &resolved.layout, symbols)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&bytes)?;
         let name = file_name(image).ok_or(io::ErrorKind::FileTooLarge)?;
-        file.persist(self.folder.join(name))?;
-        Ok(())
+        folder.write(name.as_ref(), &bytes)
     }
+}
+
+/// True when something is known of a file without a build-id.
+fn has_hashes(folder: &Folder) -> bool {
+    let is_one = |name: &OsStr| name.as_encoded_bytes().starts_with(HASHED.as_bytes());
+    let names = folder.names();
+    names.is_ok_and(|mut names| names.any(|e| e.is_ok_and(|e| is_one(&e.file_name()))))
 }
 
 /// The build-id, or where the linker made none a hash of the file; `None` where it has neither.
@@ -174,29 +200,14 @@ impl Fnv {
     }
 }
 
-/// True for a folder that belongs to us and that only we (and root) can write.
-fn is_private(folder: &Path) -> bool {
-    let ours = |path: &Path| {
-        fs::symlink_metadata(path).is_ok_and(|m| m.is_dir() && is_ours(m.uid(), m.mode()))
-    };
-    ours(folder) && folder.parent().is_some_and(ours)
-}
-
-fn is_ours(uid: u32, mode: u32) -> bool {
-    uid == effective_user() && mode & 0o022 == 0
-}
-
-fn read_private(path: &Path) -> Option<Vec<u8>> {
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-        .ok()?;
-    let metadata = file.metadata().ok()?;
-    if !metadata.is_file() || !is_ours(metadata.uid(), metadata.mode()) {
+fn read_private(folder: &Folder, name: &str) -> Option<Vec<u8>> {
+    let file = folder.read(name.as_ref()).ok()?;
+    let about = file.metadata().ok()?;
+    let is_ours = about.uid() == effective_user() && about.mode() & 0o022 == 0;
+    if !about.is_file() || !is_ours {
         return None;
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_ENTRY)).ok()? + 1);
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_ENTRY)).ok()? + 1);
     file.take(MAX_ENTRY).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }

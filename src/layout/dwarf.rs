@@ -34,6 +34,8 @@ type Fallible<T> = Result<T, Problem>;
 
 /// Chains of typedefs and qualifiers, and structures within structures, are shorter than this.
 const MAX_DEPTH: usize = 24;
+/// Structures within a structure of perl's are fewer; each is a step down the stack at most.
+const MAX_WITHIN: usize = 400;
 /// Imports of partial units and their nesting, in all.
 const MAX_UNITS: usize = 20_000;
 
@@ -337,15 +339,13 @@ impl<'a, 'd> Info<'a, 'd> {
             let Some(within) = self.aggregate(&place.kind, 0)? else {
                 return Ok(None);
             };
-            match self.member(&within, step, 0)? {
-                Some(next) => {
-                    place = Member {
-                        offset: place.offset + next.offset,
-                        ..next
-                    }
-                }
-                None => return Ok(None),
-            }
+            let Some(next) = self.member(&within, step, &mut HashSet::new())? else {
+                return Ok(None);
+            };
+            let Some(offset) = place.offset.checked_add(next.offset) else {
+                return Ok(None);
+            };
+            place = Member { offset, ..next };
         }
         let size = match spec.kind {
             Kind::Embedded => Some(0),
@@ -355,9 +355,18 @@ impl<'a, 'd> Info<'a, 'd> {
         Ok(size.and_then(|size| place.field(size, image)))
     }
 
-    /// The member `name` of a structure or union, or of one embedded in it.
-    fn member(&self, within: &At<'a>, name: &str, depth: usize) -> Fallible<Option<Member<'a>>> {
-        if depth > MAX_DEPTH {
+    /// The member `name` of a structure or union, or of one embedded in it. Each is looked at once:
+    /// damaged information may have one within itself.
+    fn member(
+        &self,
+        within: &At<'a>,
+        name: &str,
+        looked_at: &mut HashSet<(Side, Option<usize>, usize)>,
+    ) -> Fallible<Option<Member<'a>>> {
+        self.budget.go_on()?;
+        let unit = within.unit.header.debug_info_offset().map(|o| o.0);
+        let is_new = looked_at.insert((within.side, unit, within.offset.0));
+        if !is_new || looked_at.len() > MAX_WITHIN {
             return Ok(None);
         }
         let mut found = None;
@@ -397,11 +406,9 @@ impl<'a, 'd> Info<'a, 'd> {
             let Some(inside) = self.aggregate(&outer.kind, 0)? else {
                 continue;
             };
-            if let Some(inner) = self.member(&inside, name, depth + 1)? {
-                return Ok(Some(Member {
-                    offset: outer.offset + inner.offset,
-                    ..inner
-                }));
+            if let Some(inner) = self.member(&inside, name, looked_at)? {
+                let offset = outer.offset.checked_add(inner.offset);
+                return Ok(offset.map(|offset| Member { offset, ..inner }));
             }
         }
         Ok(None)

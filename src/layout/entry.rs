@@ -87,7 +87,7 @@ impl Numbers {
 }
 
 /// An entry of what was found, and how (`made`).
-pub(super) fn write(
+pub(crate) fn write(
     made: &str,
     identity: &Identity,
     layout: &Layout,
@@ -122,13 +122,16 @@ pub(super) fn write(
 }
 
 /// What was written; `None` where it is damaged.
-pub(super) fn read(bytes: &[u8]) -> Option<Cached> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Cached> {
     let (sum, body) = bytes.split_first_chunk::<CHECKSUM>()?;
     if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
         return None;
     }
     let entry: Entry = postcard::from_bytes(body).ok()?;
-    let origin = Origin::Cache(entry.made.as_str().into());
+    // Its words are shown: whoever wrote it may have put anything into them.
+    let shown = |text: String| crate::text::from_utf8(text.as_bytes());
+    let all_shown = |texts: Vec<String>| texts.into_iter().map(shown).collect();
+    let origin = Origin::Cache(shown(entry.made).into());
     let layout = entry.layout.layout(&origin)?;
     let [revision, version, subversion] = entry.version;
     let symbols = entry.symbols.into_iter();
@@ -144,10 +147,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<Cached> {
                 pointer_size: entry.pointer_size,
                 big_endian: entry.big_endian,
             },
-            options: entry.options,
+            options: entry.options.map(all_shown),
             interpreter_size: entry.interpreter_size,
-            archname: entry.archname,
-            machine: entry.machine,
+            archname: entry.archname.map(shown),
+            machine: entry.machine.map(shown),
             cperl: entry.cperl,
         },
         resolved: Resolved {
@@ -166,6 +169,7 @@ fn is_sane(field: Field) -> bool {
     let width = u32::from(field.size) * 8;
     field.offset < MAX_OFFSET
         && field.size <= 8
+        && (field.size == 0) == (field.bits == 0)
         && u32::from(field.shift) + u32::from(field.bits) <= width
 }
 
@@ -213,6 +217,16 @@ mod tests {
             assert_eq!(read.resolved.source, Origin::Cache("a test".into()));
             assert_eq!(read.symbols[0].1.address, 0x1234);
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let (mut identity, layout, _) = entries().remove(0);
+        identity.archname = Some("x86\x1b[2J".into());
+        let bytes = write("by\x07", &identity, &layout, &[]).unwrap();
+        let read = read(&bytes).unwrap();
+        let said = format!("{} {}", read.identity, read.resolved.source.short());
+        assert!(!said.contains(char::is_control), "{said:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod cache;
 mod constants;
 mod debug;
 mod dwarf;
-mod entry;
+pub(crate) mod entry;
 mod resolve;
 pub mod schema;
 pub mod table;

@@ -8,7 +8,7 @@ mod calibrate;
 mod calls;
 mod contexts;
 mod execute;
-mod facts;
+pub(crate) mod facts;
 mod globals;
 mod operands;
 mod ops;

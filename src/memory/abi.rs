@@ -122,15 +122,17 @@ impl Field {
         if self.bits >= 64 {
             return Some(raw);
         }
-        Some((raw >> self.shift) & ((1u64 << self.bits) - 1))
+        let mask = (1u64 << self.bits) - 1;
+        Some(raw.checked_shr(u32::from(self.shift))? & mask)
     }
 
     /// The member's value, read as a two's complement integer.
     #[inline]
     pub fn get_signed(self, abi: Abi, bytes: &[u8]) -> Option<i64> {
         let raw = self.get(abi, bytes)?;
+        // Without a bit there is no sign, and no value.
         let unused = 64u32.checked_sub(u32::from(self.bits))?;
-        Some(((raw << unused) as i64) >> unused)
+        Some((raw.checked_shl(unused)? as i64) >> unused)
     }
 
     /// Stores `value` into a copy of the structure, leaving neighbouring bits alone.
@@ -202,5 +204,17 @@ mod tests {
         assert_eq!(Field::whole(0, 4).get_signed(abi, &[0xff; 4]), Some(-1));
         assert_eq!(Field::whole(0, 4).get_signed(abi, &[5, 0, 0, 0]), Some(5));
         assert_eq!(Field::whole(2, 4).get_signed(abi, &[0; 4]), None);
+        // A damaged layout.
+        let nothing = Field {
+            bits: 0,
+            ..Field::whole(0, 4)
+        };
+        assert_eq!(nothing.get_signed(abi, &[0; 4]), None);
+        let beyond = Field {
+            shift: 64,
+            bits: 1,
+            ..Field::whole(0, 4)
+        };
+        assert_eq!(beyond.get(abi, &[0xff; 4]), None);
     }
 }

@@ -105,7 +105,7 @@ impl Batch {
     }
 
     /// Fills every range through `read(address, buffer) -> was it mapped`.
-    pub(crate) fn fill_each(
+    pub fn fill_each(
         &mut self,
         mut read: impl FnMut(u64, &mut [u8]) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {

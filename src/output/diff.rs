@@ -3,6 +3,7 @@
 use super::Picture;
 use super::collapsed::lines;
 use super::flamegraph::{empty, options};
+use super::size;
 use crate::profile::{Change, Difference, Profile};
 use inferno::differential;
 use inferno::flamegraph::from_lines;
@@ -20,6 +21,7 @@ pub fn write(
     picture: &Picture,
     to: &mut dyn Write,
 ) -> io::Result<()> {
+    size::check_both([before, after]).map_err(io::Error::other)?;
     let text = |profile: &Profile| {
         let lines = lines(profile, picture.by);
         let lines: Vec<String> = lines.iter().map(|(l, c)| format!("{l} {c}\n")).collect();
@@ -38,7 +40,7 @@ pub fn write(
     )?;
     let merged = String::from_utf8(merged).map_err(io::Error::other)?;
     if after.total() == 0 {
-        return to.write_all(empty(&picture.title).as_bytes());
+        return to.write_all(empty(&picture.title, after).as_bytes());
     }
     let mut options = options(picture);
     // Colours are the change's.

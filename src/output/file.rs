@@ -1,10 +1,12 @@
 //! Files are written whole or not at all.
 
+use crate::files::{Kind, Named};
 use anyhow::Context;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes a file through a temporary one in the same folder; `-` is standard output.
+/// Writes a file through a temporary one in the same folder; `-` is standard output. A link of our
+/// own stays one, and what it leads to is replaced.
 ///
 /// # Errors
 /// When anything on the way fails; then what was there before is untouched.
@@ -21,41 +23,22 @@ pub fn write_whole(
             other => other.context("cannot write to standard output"),
         };
     }
+    let problem = || format!("cannot write {}", path.display());
+    let named = Named::find(path).with_context(problem)?;
     // A device or a pipe cannot be renamed over.
-    if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        let file = std::fs::OpenOptions::new().write(true).open(path);
-        let mut out =
-            BufWriter::new(file.with_context(|| format!("cannot write {}", path.display()))?);
+    if let Kind::Special | Kind::Descriptor(_) = named.kind {
+        let mut out = BufWriter::new(named.open().with_context(problem)?);
         return render(&mut out)
             .and_then(|()| out.flush())
-            .with_context(|| format!("cannot write {}", path.display()));
+            .with_context(problem);
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let problem = || format!("cannot write {}", path.display());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".p5-spy-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What the umask leaves of it, as for any file that a program writes.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder).with_context(problem)?;
-    let mut out = BufWriter::new(temporary);
+    let mut temporary = named.temporary().with_context(problem)?;
+    let mut out = BufWriter::new(&mut temporary.file);
     render(&mut out)
         .and_then(|()| out.flush())
         .with_context(problem)?;
-    let temporary = out
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)
-        .with_context(problem)?;
-    temporary
-        .persist(path)
-        .map_err(|e| e.error)
-        .with_context(problem)?;
+    drop(out);
+    temporary.keep(named.name()).with_context(problem)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use super::Picture;
 use super::collapsed::joined;
 use super::spots::titles;
+use super::stats;
 use crate::profile::Profile;
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
@@ -21,7 +22,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
         .collect();
     if lines.is_empty() {
         // inferno refuses to draw nothing; a picture that says so is better than no file.
-        return to.write_all(empty(title).as_bytes());
+        return to.write_all(empty(title, profile).as_bytes());
     }
     let mut options = options(picture);
     from_lines(&mut options, lines.iter().map(String::as_str), to)
@@ -38,16 +39,19 @@ pub(super) fn options(picture: &Picture) -> Options<'static> {
 }
 
 /// The picture of no samples.
-pub(super) fn empty(title: &str) -> String {
-    let escaped = title
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+pub(super) fn empty(title: &str, profile: &Profile) -> String {
+    let escape = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+    };
+    let escaped = escape(title);
+    let why = escape(&stats::nothing(profile).unwrap_or_default());
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"80\">\n\
          <text x=\"600\" y=\"30\" text-anchor=\"middle\" font-family=\"monospace\">{escaped}</text>\n\
-         <text x=\"600\" y=\"55\" text-anchor=\"middle\" font-family=\"monospace\">No samples: the program was waiting all the time (--idle counts that too)</text>\n\
+         <text x=\"600\" y=\"55\" text-anchor=\"middle\" font-family=\"monospace\">No samples: {why}</text>\n\
          </svg>\n"
     )
 }

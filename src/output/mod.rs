@@ -13,7 +13,9 @@ pub mod flamegraph;
 mod format;
 pub mod html;
 mod json;
+mod limited;
 pub mod pprof;
+mod size;
 pub mod speedscope;
 mod spots;
 pub mod stats;
@@ -25,6 +27,7 @@ pub use file::write_whole;
 pub use format::Format;
 
 use crate::profile::{By, Profile};
+use limited::Limited;
 use std::io::{self, Write};
 
 /// What a picture is to show.
@@ -39,13 +42,16 @@ pub struct Picture {
 /// Renders a profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// Those of `to`; and [`TooLarge`](crate::profile::TooLarge) before anything grows out of proportion to the file that the
+/// profile was read from.
 pub fn render(
     format: Format,
     profile: &Profile,
     picture: &Picture,
     to: &mut dyn Write,
 ) -> io::Result<()> {
+    size::check(format, profile).map_err(io::Error::other)?;
+    let to: &mut dyn Write = &mut Limited::new(to, profile.room.written);
     match format {
         Format::Flamegraph => flamegraph::write(profile, picture, to),
         Format::Collapsed => collapsed::write(profile, picture, to),

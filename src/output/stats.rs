@@ -1,6 +1,6 @@
 //! The honesty numbers of a recording, for people.
 
-use crate::profile::Summary;
+use crate::profile::{Emptiness, Profile, Summary};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -15,7 +15,10 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         summary.torn,
         summary.missed
     );
-    let failed: u64 = summary.errors.values().sum();
+    let failed: u64 = summary
+        .errors
+        .values()
+        .fold(0, |all, count| all.saturating_add(*count));
     let _ = write!(text, ", {failed} failed");
     if failed > 0 {
         let kinds: Vec<String> = summary
@@ -31,13 +34,13 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         0.0
     };
     let _ = write!(text, "; p5-spy itself used {share:.1} % of a CPU");
-    let disturbed = 20 * summary.missed > summary.attempted;
-    if disturbed && 10 * summary.late < summary.attempted {
+    let disturbed = summary.missed.saturating_mul(20) > summary.attempted;
+    if disturbed && summary.late.saturating_mul(10) < summary.attempted {
         let _ = write!(
             text,
             "\np5-spy fell behind {rate} samples a second. Take a lower --rate"
         );
-    } else if disturbed || 5 * summary.late > summary.attempted {
+    } else if disturbed || summary.late.saturating_mul(5) > summary.attempted {
         text.push_str(
             "\np5-spy was often woken late, which favours lines that make system calls: \
                  the CPUs are busy. Run it as root (it then takes the lowest real-time priority), \
@@ -45,6 +48,22 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         );
     }
     text
+}
+
+/// Why a profile has no samples; `None` where it has some.
+pub fn nothing(profile: &Profile) -> Option<String> {
+    Some(match profile.emptiness()? {
+        Emptiness::NoSample if profile.is_cut => format!(
+            "the recording was cut off after {:.1} s, before its first one",
+            profile.duration().as_secs_f64()
+        ),
+        Emptiness::NoSample => "none was taken".into(),
+        Emptiness::Filtered => "the filters are too narrow".into(),
+        Emptiness::Waiting => {
+            "the program was waiting all the time (--idle counts that too)".into()
+        }
+        Emptiness::Nameless => "there are only ops outside of any sub (--ops shows them)".into(),
+    })
 }
 
 /// CPU time of this process so far.

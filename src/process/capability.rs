@@ -5,11 +5,11 @@ const CAP_SYS_PTRACE: u64 = 1 << 19;
 
 /// A set of capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Capabilities(u64);
+pub(crate) struct Capabilities(u64);
 
 impl Capabilities {
     /// Those in force, by the text of `/proc/PID/status`; none where it does not tell.
-    pub(super) fn effective(status: &str) -> Self {
+    pub(crate) fn effective(status: &str) -> Self {
         let mut lines = status.lines();
         let set = lines.find_map(|line| line.strip_prefix("CapEff:"));
         let bits = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
@@ -17,7 +17,7 @@ impl Capabilities {
     }
 
     /// May read whatever its own user namespace has.
-    pub(super) fn may_trace(self) -> bool {
+    pub(crate) fn may_trace(self) -> bool {
         self.0 & CAP_SYS_PTRACE != 0
     }
 }

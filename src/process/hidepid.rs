@@ -39,7 +39,7 @@ impl Hiding {
 }
 
 /// What the topmost mount on /proc says, and the group that is let in.
-fn of_mounts(mountinfo: &str) -> Option<(Hiding, Option<u32>)> {
+pub(crate) fn of_mounts(mountinfo: &str) -> Option<(Hiding, Option<u32>)> {
     // proc_pid_mountinfo(5): the mount point is field 5; behind the dash come type, source and the
     // options of the file system.
     let on_proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
@@ -59,7 +59,7 @@ fn of_mounts(mountinfo: &str) -> Option<(Hiding, Option<u32>)> {
     Some((hiding, option("gid").and_then(|gid| gid.parse().ok())))
 }
 
-fn is_member(status: &str, gid: u32) -> bool {
+pub(crate) fn is_member(status: &str, gid: u32) -> bool {
     let gid = gid.to_string();
     let mut lines = status.lines();
     lines.any(|line| {

@@ -44,7 +44,7 @@ impl Listed {
 }
 
 /// proc_pid_stat(5). The name in parentheses may hold anything.
-fn parse(stat: &[u8]) -> Option<Listed> {
+pub(crate) fn parse(stat: &[u8]) -> Option<Listed> {
     let open = memchr::memchr(b'(', stat)?;
     let close = memchr::memrchr(b')', stat)?;
     let pid = std::str::from_utf8(stat.get(..open)?).ok()?;

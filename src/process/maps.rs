@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub mapping: Mapping,
     /// The file system, as the kernel writes it.
     pub device: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct Line<'a> {
 }
 
 /// All lines; `None` when one is not as the kernel writes them.
-pub(super) fn lines(text: &[u8]) -> Option<Vec<Line<'_>>> {
+pub(crate) fn lines(text: &[u8]) -> Option<Vec<Line<'_>>> {
     let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
     lines.map(line).collect()
 }

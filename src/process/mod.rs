@@ -1,24 +1,26 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
 mod beside;
-mod capability;
+pub(crate) mod capability;
 mod coschedule;
-mod hidepid;
-mod listed;
-mod maps;
-mod permission;
+pub(crate) mod hidepid;
+pub(crate) mod listed;
+pub(crate) mod maps;
+mod mounted;
+pub(crate) mod permission;
 mod pinned;
 mod regular;
 mod source;
 mod spawn;
 mod syscall;
-mod thread;
+pub(crate) mod thread;
 mod trust;
 
 pub use beside::Beside;
 pub use coschedule::{CoSchedule, is_real_time, wake_at_once};
 pub use hidepid::Hiding;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
+pub use mounted::missing_proc;
 pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
 pub use pinned::{PinnedFile, is_mapped_file};
 pub use regular::{Ground, OpenError, place_below};

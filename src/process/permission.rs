@@ -67,8 +67,12 @@ pub fn explain_denied(pid: i32) -> String {
     )
 }
 
-/// The same for a process that /proc does not have: there is none, or /proc hides it.
+/// The same for a process that /proc does not have: there is none, or /proc hides it, or there is no
+/// /proc.
 pub fn explain_missing(pid: i32) -> String {
+    if let Some(missing) = super::missing_proc() {
+        return missing;
+    }
     match Hiding::of_proc() {
         Some(hiding) if super::is_someones(pid) => format!(
             "process {pid} cannot be seen: {}",
@@ -98,12 +102,12 @@ fn look(pid: i32) -> Situation {
 }
 
 /// True of the map of the first user namespace: every id is itself.
-fn is_initial(uid_map: &str) -> bool {
+pub(crate) fn is_initial(uid_map: &str) -> bool {
     let numbers: Vec<&str> = uid_map.split_whitespace().collect();
     numbers == ["0", "0", "4294967295"]
 }
 
-fn word(status: &str, name: &str, index: usize) -> Option<String> {
+pub(crate) fn word(status: &str, name: &str, index: usize) -> Option<String> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -1,9 +1,26 @@
 //! Names of system calls: the kernel tells a number, which means another call on every processor.
 
-use syscalls::{
-    aarch64, arm, loongarch64, mips, mips64, powerpc, powerpc64, riscv32, riscv64, s390x, sparc,
-    sparc64, x86, x86_64,
-};
+/// The calls of one kind of processor, in order of their numbers. `build/syscalls.rs` says why the
+/// names are one text.
+struct Calls {
+    machine: &'static str,
+    numbers: &'static [u32],
+    /// Where each name ends in `names`; it begins where the one before it ends.
+    ends: &'static [u16],
+    names: &'static str,
+}
+
+impl Calls {
+    fn name(&self, number: u32) -> Option<&'static str> {
+        let index = self.numbers.binary_search(&number).ok()?;
+        let before = index.checked_sub(1).and_then(|i| self.ends.get(i));
+        let start = usize::from(before.copied().unwrap_or_default());
+        let end = usize::from(*self.ends.get(index)?);
+        self.names.get(start..end)
+    }
+}
+
+static CALLS: &[Calls] = include!(concat!(env!("OUT_DIR"), "/syscalls.rs"));
 
 /// Marks calls of x32 programs on x86-64 (asm/unistd.h); the numbers are those of x86-64.
 const X32_SYSCALL_BIT: u32 = 0x4000_0000;
@@ -12,38 +29,17 @@ const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 /// the program was made for, as [`crate::image::Image::machine`] names it, which may be another
 /// than the kernel's: a 32-bit program has the numbers of its own.
 pub fn syscall_name(machine: &str, number: u32) -> Option<&'static str> {
-    let number = match machine {
-        "x86_64_x32" => number & !X32_SYSCALL_BIT,
-        _ => number,
+    let (machine, number) = match machine {
+        "x86_64_x32" => ("x86_64", number & !X32_SYSCALL_BIT),
+        _ => (machine, number),
     };
-    let number = usize::try_from(number).ok()?;
-    macro_rules! name {
-        ($processor:ident) => {
-            $processor::Sysno::new(number).map(|call| call.name())
-        };
-    }
-    match machine {
-        "x86_64" | "x86_64_x32" => name!(x86_64),
-        "i386" => name!(x86),
-        "aarch64" => name!(aarch64),
-        "arm" => name!(arm),
-        "loongarch64" => name!(loongarch64),
-        "mips" => name!(mips),
-        "mips64" => name!(mips64),
-        "powerpc" => name!(powerpc),
-        "powerpc64" => name!(powerpc64),
-        "riscv32" => name!(riscv32),
-        "riscv64" => name!(riscv64),
-        "s390x" => name!(s390x),
-        "sparc" => name!(sparc),
-        "sparc64" => name!(sparc64),
-        _ => None,
-    }
+    let calls = CALLS.iter().find(|calls| calls.machine == machine)?;
+    calls.name(number)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::syscall_name;
+    use super::{CALLS, syscall_name};
 
     #[test]
     fn every_processor_has_its_own_numbers() {
@@ -67,6 +63,22 @@ mod tests {
             assert_eq!(syscall_name(machine, number), Some(name), "{machine}");
         }
         assert_eq!(syscall_name("x86_64", 0x0fff_ffff), None);
+        // A gap between two that have names.
+        assert_eq!(syscall_name("x86_64", 400), None);
         assert_eq!(syscall_name("pdp11", 3), None);
+    }
+
+    #[test]
+    fn every_call_has_its_own_name() {
+        for calls in CALLS {
+            assert_eq!(calls.numbers.len(), calls.ends.len(), "{}", calls.machine);
+            assert!(calls.numbers.is_sorted(), "{}", calls.machine);
+            for &number in calls.numbers {
+                let name = calls.name(number).expect("a name");
+                assert!(!name.is_empty(), "{} {number}", calls.machine);
+            }
+            let all = calls.numbers.iter().filter_map(|n| calls.name(*n));
+            assert_eq!(all.collect::<String>(), calls.names, "{}", calls.machine);
+        }
     }
 }

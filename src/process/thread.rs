@@ -138,7 +138,7 @@ impl ThreadWatch {
 
 /// `task/TID/schedstat` (sched-stats.rst): time on the CPU, time waiting for it, turns. A kernel that
 /// does not count writes zeros.
-fn runs_of(text: &[u8]) -> Option<Runs> {
+pub(crate) fn runs_of(text: &[u8]) -> Option<Runs> {
     let mut words = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
     let time = words.next()?.parse().ok()?;
     let turns = words.nth(1)?.parse().ok()?;
@@ -146,7 +146,7 @@ fn runs_of(text: &[u8]) -> Option<Runs> {
 }
 
 /// The first word of `task/TID/syscall` (proc_pid_syscall(5)): -1 is no system call.
-fn number(text: &[u8]) -> Option<u32> {
+pub(crate) fn number(text: &[u8]) -> Option<u32> {
     let word = text.split(|b| b.is_ascii_whitespace()).next()?;
     std::str::from_utf8(word).ok()?.parse().ok()
 }

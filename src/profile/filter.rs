@@ -34,6 +34,15 @@ impl Filter {
         }
     }
 
+    /// Whether it picks some of what is recorded.
+    pub fn picks(&self) -> bool {
+        !self.threads.is_empty()
+            || !self.pids.is_empty()
+            || self.sub.is_some()
+            || self.from.is_some()
+            || self.to.is_some()
+    }
+
     /// Whether samples of a thread count.
     pub fn takes_thread(&self, thread: &ThreadAbout) -> bool {
         let named = |wanted: &u64| {

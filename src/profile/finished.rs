@@ -1,7 +1,8 @@
 //! A finished profile, as the output formats take it.
 
 use super::{
-    By, Entries, Filter, Run, Seen, Source, StackCounts, StackId, StackTree, Summary, ThreadAbout,
+    By, Entries, Filter, Room, Run, Seen, Source, StackCounts, StackId, StackTree, Summary,
+    ThreadAbout,
 };
 use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
 use crate::perl::paths::Shortener;
@@ -57,6 +58,41 @@ pub struct Stack {
     pub count: u64,
 }
 
+/// What a recording has, before anything is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Samples of running threads.
+    pub running: u64,
+    /// Samples of waiting ones.
+    pub waiting: u64,
+    /// When the last one was taken.
+    pub until: Duration,
+}
+
+impl Recorded {
+    fn add(&mut self, run: &Run) {
+        let count = match run.running {
+            true => &mut self.running,
+            false => &mut self.waiting,
+        };
+        *count = count.saturating_add(run.count.into());
+        self.until = self.until.max(run.at);
+    }
+}
+
+/// Why a profile has no samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptiness {
+    /// There is none in the recording.
+    NoSample,
+    /// The user picked others.
+    Filtered,
+    /// All threads were waiting, which does not count.
+    Waiting,
+    /// Their stacks are of ops alone, which were not asked for.
+    Nameless,
+}
+
 /// A finished profile: the samples of a recording that passed a [`Filter`].
 #[derive(Debug, Default)]
 pub struct Profile {
@@ -78,8 +114,12 @@ pub struct Profile {
     pub runs: Vec<Run>,
     /// The texts of files.
     pub sources: BTreeMap<String, Result<String, String>>,
+    /// What the file has, whatever passes the filter.
+    pub recorded: Recorded,
     /// What people are shown instead of the whole names of files.
     pub shortener: Shortener,
+    /// What may be made of it.
+    pub room: Room,
     /// What stands below the stacks of each thread, innermost first.
     roots: Vec<Vec<FrameId>>,
     filter: Filter,
@@ -162,6 +202,7 @@ impl Profile {
     pub fn add_run(&mut self, run: Run) -> Result<(), BadProfile> {
         let thread = self.threads.get(run.thread as usize);
         let thread = thread.ok_or(BadProfile("sample"))?;
+        self.recorded.add(&run);
         let passes = self.stack_passes.get(run.stack.index()).copied();
         if !passes.ok_or(BadProfile("sample"))? || !self.filter.takes_thread(thread) {
             return Ok(());
@@ -245,6 +286,30 @@ impl Profile {
             frames.reverse();
             Stack { frames, count }
         })
+    }
+
+    /// Why it has no samples; `None` where it has some.
+    pub fn emptiness(&self) -> Option<Emptiness> {
+        let Recorded {
+            running, waiting, ..
+        } = self.recorded;
+        match (running, waiting, self.filter.picks(), self.filter.idle) {
+            _ if !self.counts.is_empty() => None,
+            // Without --idle they are only counted.
+            (0, 0, ..) if self.summary.idle > 0 && self.summary.good == 0 => {
+                Some(Emptiness::Waiting)
+            }
+            (0, 0, ..) => Some(Emptiness::NoSample),
+            (_, _, true, _) => Some(Emptiness::Filtered),
+            (0, _, false, false) => Some(Emptiness::Waiting),
+            _ => Some(Emptiness::Nameless),
+        }
+    }
+
+    /// How long it took, or until when it goes where it was cut off.
+    pub fn duration(&self) -> Duration {
+        let said = Duration::try_from_secs_f64(self.summary.duration_seconds);
+        said.unwrap_or_default().max(self.recorded.until)
     }
 
     /// All counted samples.

@@ -8,11 +8,12 @@
 //! [`Block::End`].
 
 mod load;
+mod parts;
 mod read;
 mod write;
 
 pub use load::load;
-pub use read::{RawError, Reader};
+pub use read::RawError;
 pub use write::{Recorder, Writer};
 
 use crate::perl::names::Frame;

@@ -1,6 +1,7 @@
 //! Reading a raw recording, whole or cut off.
 
-use super::{Block, MAGIC, MAX_BLOCK, VERSION};
+use super::{MAGIC, MAX_BLOCK, VERSION};
+use crate::profile::{Budget, TooLarge};
 use flate2::read::ZlibDecoder;
 use std::io::{self, Read};
 
@@ -19,13 +20,15 @@ pub enum RawError {
     /// A block that came through whole makes no sense.
     #[error("it is damaged: {0}")]
     Damaged(&'static str),
+    /// It stands for more than its size lets one expect.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
 /// Gives the blocks of a recording one by one.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub(super) struct Reader<R> {
     from: R,
-    complete: bool,
 }
 
 impl<R: Read> Reader<R> {
@@ -33,7 +36,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// [`RawError`].
-    pub fn new(mut from: R) -> Result<Self, RawError> {
+    pub(super) fn new(mut from: R) -> Result<Self, RawError> {
         let mut head = [0; 12];
         let length = read_up_to(&mut from, &mut head)?;
         let (magic, version) = head.split_at(MAGIC.len());
@@ -41,22 +44,20 @@ impl<R: Read> Reader<R> {
             return Err(RawError::Other);
         }
         match version.try_into().map(u32::from_le_bytes) {
-            Ok(VERSION) => Ok(Reader {
-                from,
-                complete: false,
-            }),
+            Ok(VERSION) => Ok(Reader { from }),
             Ok(other) => Err(RawError::Version(other)),
             Err(_) => Err(RawError::Other),
         }
     }
 
-    /// The next block; `None` at the end, and where the file is cut off or no longer makes sense.
+    /// The next block, as postcard; `None` at the end, and where the file is cut off or no longer
+    /// makes sense. What it takes is taken out of the budget.
     ///
     /// # Errors
-    /// [`RawError::Io`].
-    pub fn block(&mut self) -> Result<Option<Block>, RawError> {
+    /// [`RawError::Io`], [`RawError::TooLarge`].
+    pub(super) fn block(&mut self, budget: &mut Budget) -> Result<Option<Vec<u8>>, RawError> {
         let mut head = [0; 8];
-        if self.complete || read_up_to(&mut self.from, &mut head)? < head.len() {
+        if read_up_to(&mut self.from, &mut head)? < head.len() {
             return Ok(None);
         }
         let (length, sum) = head.split_at(4);
@@ -66,24 +67,33 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         let mut payload = Vec::new();
-        self.from.by_ref().take(length).read_to_end(&mut payload)?;
-        if payload.len() as u64 != length || crc32fast::hash(&payload) != sum {
+        let allowed = length.min(budget.left());
+        self.from.by_ref().take(allowed).read_to_end(&mut payload)?;
+        if payload.len() as u64 != length {
+            let is_cut = (payload.len() as u64) < allowed;
+            return match is_cut {
+                true => Ok(None),
+                false => Err(budget.exceeded().into()),
+            };
+        }
+        if crc32fast::hash(&payload) != sum {
             return Ok(None);
         }
+        budget.take(length)?;
+        // A buffer that grows is copied, and then there are two.
+        let most = MAX_BLOCK.min(budget.left() / 2);
         let mut plain = Vec::new();
-        let inflated = ZlibDecoder::new(&*payload)
-            .take(MAX_BLOCK)
-            .read_to_end(&mut plain);
-        let block: Option<Block> = inflated
-            .ok()
-            .and_then(|_| postcard::from_bytes(&plain).ok());
-        self.complete = matches!(block, Some(Block::End(_)));
-        Ok(block)
-    }
-
-    /// The recording came to its end; false while there is more, and if it was cut off.
-    pub fn is_complete(&self) -> bool {
-        self.complete
+        let mut inflated = ZlibDecoder::new(&*payload).take(most.saturating_add(1));
+        if inflated.read_to_end(&mut plain).is_err() {
+            return Ok(None);
+        }
+        let took = plain.len() as u64;
+        if took > most {
+            return Err(budget.exceeded().into());
+        }
+        budget.give_back(length);
+        budget.take(took)?;
+        Ok(Some(plain))
     }
 }
 

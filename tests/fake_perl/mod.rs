@@ -6,7 +6,6 @@ use p5_spy::memory::{Abi, FakeMemory, Field};
 use p5_spy::perl::names::NameContext;
 use p5_spy::perl::ops::OpNumbers;
 use p5_spy::perl::stack::{Variable, Variables};
-use proptest::sample::Index;
 
 /// The subs and statements that every fake has.
 pub struct Model;
@@ -88,6 +87,7 @@ pub struct Call {
     pub returns_to: u64,
 }
 
+#[derive(Clone)]
 pub struct FakePerl {
     memory: FakeMemory,
     abi: Abi,
@@ -593,10 +593,10 @@ impl FakePerl {
     }
 
     /// Overwrites eight bytes somewhere.
-    pub fn damage(&mut self, segment: &Index, offset: &Index, value: u64) {
+    pub fn damage(&mut self, segment: usize, offset: usize, value: u64) {
         let ranges: Vec<(u64, u64)> = self.memory.ranges().collect();
-        let (start, length) = ranges[segment.index(ranges.len())];
-        let at = start + offset.index((length - 7) as usize) as u64;
+        let (start, length) = ranges[segment % ranges.len()];
+        let at = start + (offset % (length - 7) as usize) as u64;
         // Half of the damage is a pointer to something that exists: that leads further astray.
         let value = if value & 1 == 0 {
             ranges[(value >> 1) as usize % ranges.len()].0

@@ -1,9 +1,9 @@
 //! A profile as the page's script takes it: small tables that refer to each other by index. Of the
 //! profile only what has samples is there.
 
-use super::super::Picture;
+use super::super::{Picture, stats};
 use crate::perl::names::{FrameId, FrameKind, UNKNOWN};
-use crate::profile::{About, By, Entries, Profile, StackId, Summary};
+use crate::profile::{About, By, Entries, Profile, Run, StackId, Summary};
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub(super) struct Data<'a> {
     about: &'a About,
     summary: &'a Summary,
     is_cut: bool,
+    /// Why there is no sample; empty where there is one.
+    nothing: String,
     files: Vec<File>,
     #[serde(skip)]
     texts: Vec<Option<&'a str>>,
@@ -120,6 +122,7 @@ impl<'a> Data<'a> {
             about: &profile.about,
             summary: &profile.summary,
             is_cut: profile.is_cut,
+            nothing: stats::nothing(profile).unwrap_or_default(),
             files: files.iter().map(about_file).collect(),
             texts,
             packages: used.packages,
@@ -280,23 +283,59 @@ fn signed(index: Option<usize>) -> i64 {
     index.and_then(|i| i64::try_from(i).ok()).unwrap_or(-1)
 }
 
+/// How time is cut into pieces.
+struct Buckets {
+    /// All of it.
+    span: Duration,
+    length: Duration,
+    period: Duration,
+}
+
+impl Buckets {
+    fn new(profile: &Profile) -> Self {
+        let period = profile.about.period().max(Duration::from_nanos(1));
+        let span = Duration::try_from_secs_f64(profile.summary.duration_seconds);
+        let last = profile.runs.iter().map(|run| end(run, period));
+        let span = span.unwrap_or_default().max(last.max().unwrap_or_default());
+        let length = span / u32::try_from(MAX_BUCKETS).unwrap_or(u32::MAX);
+        Buckets {
+            span,
+            length: length.max(MIN_BUCKET),
+            period,
+        }
+    }
+
+    fn at(&self, at: Duration) -> u32 {
+        let index = at.as_nanos() / self.length.as_nanos().max(1);
+        index.min(u128::from(MAX_BUCKETS - 1)) as u32
+    }
+}
+
+/// When the last sample of a run was taken.
+fn end(run: &Run, period: Duration) -> Duration {
+    let behind = run.count.saturating_sub(1);
+    run.at.saturating_add(period.saturating_mul(behind))
+}
+
+/// How many rows the samples are, or a few more.
+pub(super) fn rows(profile: &Profile) -> u64 {
+    let buckets = Buckets::new(profile);
+    let rows = profile.runs.iter().map(|run| {
+        let last = buckets.at(end(run, buckets.period));
+        let pieces = last.saturating_sub(buckets.at(run.at));
+        u64::from(pieces.min(run.count.saturating_sub(1))) + 1
+    });
+    rows.fold(profile.counts.len() as u64, u64::saturating_add)
+}
+
 /// The length of a bucket, and the samples in them.
 fn samples(profile: &Profile, stack_of: &[Option<u32>]) -> (Duration, Samples) {
     let mut rows: Vec<(u32, u32, u32, u64)> = Vec::new();
     let new = |stack: StackId| stack_of.get(stack.index()).copied().flatten();
     let who = |thread: u32, running: bool| thread.saturating_mul(2) + u32::from(running);
-    let period = profile.about.period().max(Duration::from_nanos(1));
-    let span = Duration::try_from_secs_f64(profile.summary.duration_seconds).unwrap_or_default();
-    let last = profile.runs.iter().map(|run| {
-        let behind = run.count.saturating_sub(1);
-        run.at.saturating_add(period.saturating_mul(behind))
-    });
-    let span = span.max(last.max().unwrap_or_default());
-    let bucket = span.div_f64(MAX_BUCKETS as f64).max(MIN_BUCKET);
-    let bucket_at = |at: Duration| {
-        let index = at.as_nanos() / bucket.as_nanos().max(1);
-        index.min(u128::from(MAX_BUCKETS - 1)) as u32
-    };
+    let buckets = Buckets::new(profile);
+    let (bucket, period) = (buckets.length, buckets.period);
+    let bucket_at = |at: Duration| buckets.at(at);
     for run in &profile.runs {
         let Some(stack) = new(run.stack) else {
             continue;
@@ -345,7 +384,7 @@ fn samples(profile: &Profile, stack_of: &[Option<u32>]) -> (Duration, Samples) {
         samples.count.push(count);
     }
     // Nothing may have run at the end, which is to be seen.
-    let ends = bucket_at(span) as usize + 1;
+    let ends = bucket_at(buckets.span) as usize + 1;
     while samples.start.len() <= ends {
         samples.start.push(short(samples.stack.len()));
     }

@@ -42,6 +42,11 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     to.write_all(b"</script>\n</body>\n</html>\n")
 }
 
+/// How many rows the page's table of samples has at most.
+pub(super) fn rows(profile: &Profile) -> u64 {
+    data::rows(profile)
+}
+
 /// A piece of data in the page.
 fn element(to: &mut dyn Write, id: &str, value: impl serde::Serialize) -> io::Result<()> {
     write!(to, "<script type=\"application/json\" id=\"{id}\">")?;

@@ -23,7 +23,7 @@ views.overview = (main, now) => {
   if (total === 0) {
     main.append(el("p", { class: "notice" }, Object.keys(now.filter).length
       ? "No sample passes the filters."
-      : "No samples: the program was waiting all the time (--idle counts that too)."));
+      : `No samples: ${report.nothing}.`));
     return;
   }
   const byOwn = best(functions.own, isSub), byTotal = best(functions.total, isSub);
