@@ -7,11 +7,9 @@ mod support;
 mod view;
 
 use loudly::loudly;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
-use support::{Finished, PERL, Running, Target, folder, run, spy, text, wait_for};
+use support::{Finished, Running, Target, folder, run, spy, text, wait_for};
 use view::View;
 
 /// As many as a program gets where nobody was mean.
@@ -22,7 +20,7 @@ const FATEFUL: &str = r#"$| = 1; alarm 120;
 sub work { my $x; $x += $_ for 1 .. 1000 }
 sub forked { my $x; $x += $_ for 1 .. 1000 }
 $SIG{USR1} = sub { exec $^X, '-e', 'alarm 120; sub second { 1 for 1 .. 1000 } second() while 1' };
-$SIG{USR2} = sub { exec 'sleep', '100' };
+$SIG{USR2} = sub { exec 'sh', '-c', 'ulimit -t 60; while :; do :; done' };
 $SIG{HUP} = sub { my $parent = $$; fork or do { forked() while getppid == $parent; exit } };
 $SIG{QUIT} = sub { print "alive\n" };
 print "ready\n";
@@ -39,7 +37,7 @@ enum Fate {
     /// It becomes another perl.
     Perl,
     /// It becomes something else.
-    Sleep,
+    Shell,
     /// It gets a child.
     Forks,
 }
@@ -48,7 +46,7 @@ const FATES: [Fate; 5] = [
     Fate::Killed,
     Fate::Zombie,
     Fate::Perl,
-    Fate::Sleep,
+    Fate::Shell,
     Fate::Forks,
 ];
 
@@ -59,7 +57,7 @@ impl Fate {
             Fate::Killed => return None,
             Fate::Zombie => target.signal(libc::SIGKILL),
             Fate::Perl => target.signal(libc::SIGUSR1),
-            Fate::Sleep => target.signal(libc::SIGUSR2),
+            Fate::Shell => target.signal(libc::SIGUSR2),
             Fate::Forks => target.signal(libc::SIGHUP),
         }
         Some(target)
@@ -104,7 +102,7 @@ impl Recorded {
         wait_for("one more block", || (size() > between).then_some(()));
     }
 
-    /// Waits for its end; both files must say the same, and that is given.
+    /// Waits for its end; both files must be there, and what the raw one says is given.
     fn finish(self) -> (Finished, String) {
         let raw = self.raw();
         let finished = self.running.finish();
@@ -112,13 +110,16 @@ impl Recorded {
         let later = collapsed(&raw);
         later.expect(0, "");
         assert!(!later.err.contains("cut off"), "{later:?}");
-        assert_eq!(picture.unwrap_or_default(), later.out, "{finished:?}");
+        assert!(
+            picture.unwrap_or_default().contains("main::work"),
+            "{finished:?}"
+        );
         (finished, later.out)
     }
 }
 
 fn collapsed(raw: &Path) -> Finished {
-    run(&["report", text(raw), "-f", "collapsed", "-o", "-"])
+    run(&["report", "--idle", text(raw), "-f", "collapsed", "-o", "-"])
 }
 
 /// The samples in collapsed stacks.
@@ -157,7 +158,7 @@ fn whatever_befalls_a_target_during_a_dump_has_its_own_word() {
             assert!(said.err.starts_with("p5-spy: "), "{about}");
             let words: &[&str] = match fate {
                 Fate::Killed | Fate::Zombie => &["has ended", "there is no process"],
-                Fate::Perl | Fate::Sleep => &["is not perl", "still starting", "another program"],
+                Fate::Perl | Fate::Shell => &["is not perl", "still starting", "another program"],
                 Fate::Forks => &[],
             };
             assert!(words.iter().any(|w| said.err.contains(w)), "{about}");
@@ -180,7 +181,7 @@ fn whatever_befalls_a_target_its_recording_is_written() {
         drop(left);
         let word = match fate {
             Fate::Killed | Fate::Zombie => "the program ended",
-            Fate::Sleep => "became another program",
+            Fate::Shell => "became another program",
             Fate::Perl | Fate::Forks => "samples due in",
         };
         said.expect(0, word);
@@ -221,7 +222,7 @@ fn whatever_befalls_a_target_the_view_of_it_ends_well() {
         match fate {
             Fate::Perl => view.until("main::second"),
             Fate::Forks => view.until("main::work"),
-            Fate::Killed | Fate::Zombie | Fate::Sleep => {}
+            Fate::Killed | Fate::Zombie | Fate::Shell => {}
         }
         if matches!(fate, Fate::Perl | Fate::Forks) {
             view.press("q");
@@ -231,7 +232,7 @@ fn whatever_befalls_a_target_the_view_of_it_ends_well() {
         assert_eq!(status, 0, "{fate:?}: {screen}");
         let word = match fate {
             Fate::Killed | Fate::Zombie => "The program ended after",
-            Fate::Sleep => "became another program",
+            Fate::Shell => "became another program",
             Fate::Perl | Fate::Forks => "",
         };
         assert!(screen.contains(word), "{fate:?}: {screen}");
@@ -348,4 +349,67 @@ fn the_view_of_a_frozen_target_can_be_closed() {
     let (status, screen) = view.closed();
     freezer.thaw();
     assert_eq!(status, 0, "{screen}");
+}
+
+#[test]
+fn a_recording_that_is_removed_meanwhile_is_written_again_where_it_can_be() {
+    for with_folder in [false, true] {
+        let (target, place) = (Target::start(FATEFUL), folder());
+        let inner = place.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let raw = inner.join("x.p5spy");
+        let mut command = spy();
+        command.args(["record", "--no-debug-info", "-o", text(&raw)]);
+        command.args(["--pid", &target.pid().to_string()]);
+        let running = Running::start(command);
+        wait_for("the first block", || {
+            (raw.metadata().ok()?.len() > 300).then_some(())
+        });
+        if with_folder {
+            std::fs::remove_dir_all(&inner).unwrap();
+        } else {
+            std::fs::remove_file(&raw).unwrap();
+        }
+        running.signal(libc::SIGINT);
+        let said = running.finish();
+        if with_folder {
+            said.expect(1, "No such file");
+            assert!(!said.err.contains("Wrote"), "{said:?}");
+        } else {
+            said.expect(0, "Wrote ");
+            assert!(total(&collapsed(&raw).out) > 0);
+        }
+    }
+}
+
+#[test]
+fn few_descriptors_are_said_and_mean_no_end_of_the_target() {
+    let target = Target::start(FATEFUL);
+    let pid = target.pid().to_string();
+    for limit in [5, 6, 8, 10, 12, 16] {
+        let place = folder();
+        let (raw, limit) = (place.path().join("x.p5spy"), limit.to_string());
+        for words in [
+            &["dump", "--pid", &pid][..],
+            &["record", "-d", "0.5", "-o", text(&raw), "--pid", &pid],
+        ] {
+            let line = r#"ulimit -n "$1"; shift; exec "$@""#;
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", line, "sh", &limit, env!("CARGO_BIN_EXE_p5-spy")]);
+            command.args(words).args(["--no-cache", "--no-debug-info"]);
+            let said = Running::start(command).finish();
+            let about = format!("{limit} descriptors: {said:?}");
+            assert!(!said.err.contains("the program ended"), "{about}");
+            match said.code() {
+                0 if words[0] == "dump" => assert!(said.out.contains("main"), "{about}"),
+                0 => assert!(total(&collapsed(&raw).out) > 0, "{about}"),
+                code => {
+                    assert_eq!(code, 1, "{about}");
+                    assert!(said.err.contains("Too many open files"), "{about}");
+                    assert!(limit != "16", "{about}");
+                }
+            }
+        }
+    }
+    View::of(target.pid(), 16).press("q");
 }
