@@ -158,7 +158,13 @@ fn whatever_befalls_a_target_during_a_dump_has_its_own_word() {
             assert!(said.err.starts_with("p5-spy: "), "{about}");
             let words: &[&str] = match fate {
                 Fate::Killed | Fate::Zombie => &["has ended", "there is no process"],
-                Fate::Perl | Fate::Shell => &["is not perl", "still starting", "another program"],
+                // Between two of our reads the old memory went away.
+                Fate::Perl | Fate::Shell => &[
+                    "is not perl",
+                    "still starting",
+                    "another program",
+                    "is not mapped",
+                ],
                 Fate::Forks => &[],
             };
             assert!(words.iter().any(|w| said.err.contains(w)), "{about}");
@@ -373,7 +379,7 @@ fn a_recording_that_is_removed_meanwhile_is_written_again_where_it_can_be() {
         running.signal(libc::SIGINT);
         let said = running.finish();
         if with_folder {
-            said.expect(1, "No such file");
+            said.expect(1, "cannot write ");
             assert!(!said.err.contains("Wrote"), "{said:?}");
         } else {
             said.expect(0, "Wrote ");
