@@ -243,12 +243,19 @@ impl Spool {
         done: &mut dyn FnMut(&Output, &Profile),
     ) -> anyhow::Result<()> {
         let mut store = self.recorder.finish(summary)?;
-        let made = make(&mut store, pictures, done);
+        let restored = restore(&mut store, pictures);
+        let is_there = restored.is_ok();
+        let mut done = |output: &Output, profile: &Profile| {
+            if is_there || !is_raw_file(output) {
+                done(output, profile);
+            }
+        };
+        let made = make(&mut store, pictures, &mut done);
         match made {
             Err(e) if e.is::<TooLarge>() && !pictures.outputs.iter().any(is_raw_file) => {
                 Err(kept(&mut store, pictures, e))
             }
-            other => other,
+            other => other.and(restored),
         }
     }
 }
@@ -331,6 +338,20 @@ fn still_there(file: &Path) -> anyhow::Result<()> {
         true => Ok(()),
         false => bail!("{} was removed while it was written", file.display()),
     }
+}
+
+/// Writes the raw recording once more where somebody has removed the file meanwhile.
+fn restore(store: &mut Box<dyn Store>, pictures: &Pictures) -> anyhow::Result<()> {
+    let is_gone = |output: &&Output| {
+        let about = output.file.metadata();
+        about.is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+    };
+    let mut raw = pictures.outputs.iter().filter(|o| is_raw_file(o));
+    let Some(output) = raw.next().filter(is_gone) else {
+        return Ok(());
+    };
+    store.rewind()?;
+    copy(store, &output.file)
 }
 
 /// Keeps a recording of which a picture would be too large.

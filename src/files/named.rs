@@ -47,7 +47,9 @@ impl Named {
     /// Those of the system, and that it leads through a link or to a file that another user has put
     /// into a folder where everybody can.
     pub fn find(path: &Path) -> io::Result<Self> {
-        Self::walk(path, &mut |_, _| Err(io::ErrorKind::NotFound.into()))
+        Self::walk(path, &mut |_, _| {
+            Err(io::Error::from_raw_os_error(libc::ENOENT))
+        })
     }
 
     /// Makes a folder and those that it is in, as far as they are missing.

@@ -150,7 +150,17 @@ impl Process {
             _ => {}
         }
         if field("VmSize").is_none() {
-            return Err(ProcessError::KernelThread(pid));
+            // Who is just ending has given up its memory, too, and is no zombie yet. Older kernels
+            // do not say which are theirs: all are children of the second process.
+            let is_kernels = match field("Kthread") {
+                Some(said) => said == "1",
+                None => pid == 2 || field("PPid") == Some("2"),
+            };
+            return Err(if is_kernels {
+                ProcessError::KernelThread(pid)
+            } else {
+                ProcessError::NoSuchProcess(pid)
+            });
         }
         Ok(process)
     }
@@ -319,11 +329,14 @@ impl Process {
 
     /// True while the process has not ended; a zombie has.
     pub fn is_alive(self) -> bool {
-        self.read("stat").is_ok_and(|stat| {
+        match self.read("stat") {
             // The command name in front may hold anything, spaces and parentheses included.
-            stat.rsplit_once(") ")
-                .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-        })
+            Ok(stat) => stat
+                .rsplit_once(") ")
+                .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])),
+            // That it cannot be asked (too many open files) does not mean that it is gone.
+            Err(e) => !matches!(self.error("its state", e), ProcessError::NoSuchProcess(_)),
+        }
     }
 }
 
