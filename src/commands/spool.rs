@@ -11,7 +11,7 @@ use crate::profile::{
 };
 use crate::raw::{Recorder, load};
 use crate::sampler::Recording;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -318,7 +318,7 @@ fn copy_all(
     let mut problem = Ok(());
     for output in outputs {
         let written = match Some(*output) == itself {
-            true => still_there(&output.file),
+            true => Ok(()),
             false => copy(store, &output.file),
         };
         match written {
@@ -331,14 +331,6 @@ fn copy_all(
 
 /// Who is told of each file that was written.
 type Done<'a> = dyn FnMut(&Output, &Profile) + 'a;
-
-/// Whether the name of a file that was written for a while still leads to one.
-fn still_there(file: &Path) -> anyhow::Result<()> {
-    match file.exists() {
-        true => Ok(()),
-        false => bail!("{} was removed while it was written", file.display()),
-    }
-}
 
 /// Writes the raw recording once more where somebody has removed the file meanwhile.
 fn restore(store: &mut Box<dyn Store>, pictures: &Pictures) -> anyhow::Result<()> {
