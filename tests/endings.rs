@@ -180,11 +180,13 @@ fn words_that_nobody_hears_fail_nothing() {
         let (_, writer) = std::io::pipe().unwrap();
         writer
     };
-    let streams: [(&str, Box<dyn Fn() -> Stdio>); 2] = [
-        ("full", Box::new(move || full().into())),
-        ("closed", Box::new(move || closed().into())),
-    ];
-    for (what, stream) in streams {
+    for what in ["full", "closed"] {
+        let stream = || -> Stdio {
+            match what {
+                "full" => full().into(),
+                _ => closed().into(),
+            }
+        };
         let (_target, folder, mut child) = recording(&[], |command| {
             command.stderr(stream()).stdout(stream());
         });
