@@ -247,11 +247,9 @@ impl Image {
         self.data.length() > 0
     }
 
-    /// Lets go of the file. What is known of it stays.
+    /// Lets go of who could be asked, and of the descriptor by which he is: what is known stays.
     pub fn release(&mut self) {
-        if !self.is_here() {
-            self.elsewhere = None;
-        }
+        self.elsewhere = None;
     }
 
     /// What reading it may still cost.

@@ -79,11 +79,15 @@ fn units_of(debug: &DebugFile, image: &Image) -> Vec<usize> {
     let Ok(context) = addr2line::Context::from_dwarf(debug.dwarf()) else {
         return Vec::new();
     };
+    // addr2line (0.27) adds one to it.
+    let possible = |address: &&u64| **address < u64::MAX;
     let unit_of = |address: &u64| {
         let unit = context.find_dwarf_and_unit(*address).skip_all_loads()?;
         Some(unit.header.debug_info_offset()?.0)
     };
-    image.landmarks().iter().filter_map(unit_of).collect()
+    let landmarks = image.landmarks();
+    let landmarks = landmarks.iter().filter(possible);
+    landmarks.filter_map(unit_of).collect()
 }
 
 /// Which of the two files a unit is in.
