@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{Finished, PERL, Running, Target, file, folder, spy, text};
 
 const NOBODY: u32 = 65534;
@@ -349,34 +349,6 @@ fn compressed() -> Vec<u8> {
     with_sections(&DEBUG, SHF_COMPRESSED, &content, size)
 }
 
-/// Runs to the end, with the most memory that it or a process of its own took, in bytes.
-fn measured(words: &[&str]) -> (Finished, u64, Duration) {
-    let usage = folder();
-    let usage = usage.path().join("usage");
-    let plain = spy();
-    let mut command = Command::new(PERL);
-    // Of the largest of the processes that were waited for (getrusage(2)), in KiB.
-    let program = r#"my $out = shift; my $s = system { $ARGV[0] } @ARGV;
-        require 'syscall.ph' if 0; my $r = "\0" x 144; syscall(98, -1, $r);
-        open my $f, '>', $out or die; print $f unpack 'x32 q', $r; exit($s >> 8)"#;
-    command
-        .args(["-e", program, text(&usage)])
-        .arg(plain.get_program())
-        .args(words)
-        .stdin(Stdio::null());
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let started = Instant::now();
-    let done = Running::start(command).finish();
-    let taken = started.elapsed();
-    let peak: u64 = std::fs::read_to_string(&usage).unwrap().parse().unwrap();
-    (done, peak << 10, taken)
-}
-
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn files_that_ask_for_all_memory_get_little_of_it() {
@@ -390,7 +362,7 @@ fn files_that_ask_for_all_memory_get_little_of_it() {
     let file = std::fs::File::options().write(true).open(&sparse);
     file.unwrap().set_len(1 << 30).unwrap();
     for hostile in [&bomb, &sparse] {
-        let (done, peak, taken) = measured(&["layout-dump", text(hostile)]);
+        let (done, peak, taken) = support::measured(&["layout-dump", text(hostile)]);
         assert!(peak < MOST, "{hostile:?}: {peak} bytes, {done:?}");
         assert!(
             taken < Duration::from_secs(10),
@@ -406,7 +378,7 @@ fn files_that_ask_for_all_memory_get_little_of_it() {
         give(hostile);
         let target = nobody(hostile, &["-e", WAITS]);
         let pid = target.pid().to_string();
-        let (done, peak, taken) = measured(&["dump", "--no-cache", "--pid", &pid]);
+        let (done, peak, taken) = support::measured(&["dump", "--no-cache", "--pid", &pid]);
         assert!(peak < MOST, "{hostile:?}: {peak} bytes, {done:?}");
         assert!(
             taken < Duration::from_secs(10),

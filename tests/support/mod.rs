@@ -49,6 +49,38 @@ pub fn run_line(line: &str) -> Finished {
     run(&line.split_whitespace().collect::<Vec<_>>())
 }
 
+/// Runs p5-spy to its end, with 4 GiB of address space at most. The second value is the most memory that
+/// it or a child of its took, in bytes: what this test has is not counted, which a fork of it would be.
+pub fn measured(words: &[&str]) -> (Finished, u64, Duration) {
+    // Of the largest of the processes that were waited for (getrusage(2)), in KiB.
+    const LINE: &str = r#"my ($out, $call) = splice @ARGV, 0, 2; my $status = system { $ARGV[0] } @ARGV;
+        my $usage = "\0" x 144; syscall($call, -1, $usage);
+        open my $file, '>', $out or die; print $file unpack 'x32 q', $usage;
+        exit($status & 127 ? 128 + ($status & 127) : $status >> 8)"#;
+    const LIMITED: &str = r#"ulimit -v 4194304; exec "$@""#;
+    let usage = folder();
+    let usage = usage.path().join("usage");
+    let plain = spy();
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", LIMITED, "sh", PERL, "-e", LINE, text(&usage)])
+        .arg(libc::SYS_getrusage.to_string())
+        .arg(plain.get_program())
+        .args(words)
+        .stdin(Stdio::null());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let started = Instant::now();
+    let done = Running::start(command).finish();
+    let taken = started.elapsed();
+    let peak: u64 = std::fs::read_to_string(&usage).unwrap().parse().unwrap();
+    (done, peak << 10, taken)
+}
+
 /// Polls until something is there.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
