@@ -35,6 +35,8 @@ impl View {
         };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new("/bin/sh");
+        // Else it would start in the home that is not there.
+        command.cwd("/");
         command.args(["-c", SHELL, "sh", &descriptors.to_string()]);
         command.args([env!("CARGO_BIN_EXE_p5-spy"), "top", "--no-debug-info"]);
         command.args(["--pid", &pid.to_string()]);
