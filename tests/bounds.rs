@@ -242,44 +242,14 @@ struct Took {
     time: Duration,
 }
 
-/// Runs p5-spy, and looks at its memory all the time: what the system says at the end counts ours
-/// too, from before it became another program.
+/// Runs p5-spy, which nothing but these bounds keeps from taking all there is.
 fn measured(words: &[&str]) -> Took {
-    let mut command: Command = spy();
-    command.args(words);
-    let started = Instant::now();
-    let mut child = command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut memory = 0;
-    let ended = loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        memory = peak.unwrap_or(0).max(memory);
-        if memory > 4 * MEMORY >> 10 {
-            child.kill().unwrap();
-        }
-        match child.try_wait().unwrap() {
-            Some(ended) => break ended,
-            None => std::thread::sleep(Duration::from_millis(1)),
-        }
-    };
-    let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
+    let (done, memory, time) = support::measured(words);
     Took {
-        code: ended.code().unwrap_or(-1),
-        said,
-        memory: memory << 10,
-        time: started.elapsed(),
+        code: done.code(),
+        said: done.err,
+        memory,
+        time,
     }
 }
 
@@ -402,6 +372,7 @@ fn nothing_in_a_recording_reaches_the_terminal() {
 fn hostile_captures_take_little() {
     let honest = std::fs::read("tests/captures/5.36.0-threaded.capture").unwrap();
     let mut plain = String::new();
+    use std::io::Read;
     flate2::read::GzDecoder::new(&*honest)
         .read_to_string(&mut plain)
         .unwrap();
