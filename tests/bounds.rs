@@ -426,21 +426,20 @@ fn an_honest_hour_is_not_refused() {
             .frames
             .push(Frame::new(FrameKind::Sub, name.into(), file.into(), line));
     }
-    // A tree of calls, 30 deep at the most.
+    // A tree of calls, 30 deep at the most; a recording has no stack twice.
     let mut depths: Vec<u32> = Vec::new();
-    for stack in 0..200_000_u32 {
-        let caller = loop {
-            let caller = random.u32(0..=stack);
-            if caller == 0 || depths[caller as usize - 1] < 30 {
-                break caller;
-            }
+    let mut known = std::collections::HashSet::new();
+    while depths.len() < 200_000 {
+        let caller = random.u32(0..=depths.len() as u32);
+        let depth = match caller {
+            0 => 1,
+            _ => depths[caller as usize - 1] + 1,
         };
-        depths.push(if caller == 0 {
-            1
-        } else {
-            depths[caller as usize - 1] + 1
-        });
-        chunk.stacks.push((caller, random.u32(0..20_000)));
+        let stack = (caller, random.u32(0..20_000));
+        if depth <= 30 && known.insert(stack) {
+            depths.push(depth);
+            chunk.stacks.push(stack);
+        }
     }
     for _ in 0..3600 {
         for _ in 0..2000 {

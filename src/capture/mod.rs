@@ -212,6 +212,11 @@ impl Map {
     }
 }
 
+/// What is wrong with a file may quote it.
+fn damaged(reason: &dyn std::fmt::Display) -> CaptureError {
+    CaptureError::Damaged(crate::text::message(&reason.to_string()))
+}
+
 impl Capture {
     /// Writes the compressed file.
     ///
@@ -238,7 +243,7 @@ impl Capture {
                 "unpacked it is larger than {most} bytes, and honest ones are not"
             )));
         }
-        let capture: Capture = read.map_err(|e| CaptureError::Damaged(e.to_string()))?;
+        let capture: Capture = read.map_err(|e| damaged(&e))?;
         if capture.samples.len() > MAX_SAMPLES {
             return Err(CaptureError::Damaged("it has too many samples".into()));
         }
@@ -258,11 +263,11 @@ impl Capture {
     /// [`CaptureError::Damaged`].
     pub fn identity(&self) -> Result<Identity, CaptureError> {
         let facts = &self.perl;
-        let version: Version = facts.version.parse().map_err(CaptureError::Damaged)?;
+        let version: Version = facts.version.parse().map_err(|e: String| damaged(&e))?;
         let build = [Build::Threaded, Build::Multiplicity, Build::Unthreaded]
             .into_iter()
             .find(|b| b.to_string() == facts.build)
-            .ok_or_else(|| CaptureError::Damaged(format!("build {}", facts.build)))?;
+            .ok_or_else(|| damaged(&format_args!("build {}", facts.build)))?;
         if ![4, 8].contains(&facts.pointer_size) {
             return Err(CaptureError::Damaged("its pointer size".into()));
         }
@@ -290,7 +295,6 @@ impl Capture {
     /// # Errors
     /// [`CaptureError::Damaged`].
     pub fn own_layout(&self) -> Result<Resolved, CaptureError> {
-        let damaged = |e: &dyn std::fmt::Display| CaptureError::Damaged(e.to_string());
         let table = Table::parse(&self.layout, Path::new("its layout")).map_err(|e| damaged(&e))?;
         let layout = table.layout().clone();
         let bound = layout.bind().map_err(|e| damaged(&e))?;

@@ -45,7 +45,8 @@ impl TableError {
         TableError::Damaged {
             path: path.to_owned(),
             line,
-            reason,
+            // It may quote the file.
+            reason: crate::text::message(&reason),
         }
     }
 

@@ -131,7 +131,8 @@ struct Check {
 fn syntax(name: &str, error: &dyn std::fmt::Display) -> ProbeError {
     ProbeError::Syntax {
         name: name.to_owned(),
-        reason: error.to_string(),
+        // It may quote the file.
+        reason: crate::text::message(&error.to_string()),
     }
 }
 
