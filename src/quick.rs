@@ -10,3 +10,5 @@ pub(crate) type Map<K, V> = std::collections::HashMap<K, V, RandomState>;
 pub(crate) type Set<T> = std::collections::HashSet<T, RandomState>;
 /// A set that keeps the order of insertion.
 pub(crate) type OrderedSet<T> = indexmap::IndexSet<T, RandomState>;
+/// A map that keeps the order of insertion.
+pub(crate) type OrderedMap<K, V> = indexmap::IndexMap<K, V, RandomState>;

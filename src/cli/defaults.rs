@@ -7,13 +7,15 @@
 
 use super::opposites::free;
 use super::{Format, mistake, program};
+use crate::process::effective_user;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What decides beside the words of the command line.
@@ -49,8 +51,28 @@ impl Surroundings {
     }
 }
 
-/// $XDG_CONFIG_HOME/p5-spy or ~/.config/p5-spy, there or not.
+/// $XDG_CONFIG_HOME/p5-spy or ~/.config/p5-spy, there or not, unless we are root and it is another
+/// user's: sudo and su may keep that user's HOME, and root does not do what he has written there.
 pub fn config_folder() -> Option<PathBuf> {
+    named_folder().filter(|folder| !is_foreign(folder))
+}
+
+/// The folder that is passed over because it is another user's.
+pub fn foreign_config_folder() -> Option<PathBuf> {
+    named_folder().filter(|folder| is_foreign(folder))
+}
+
+fn is_foreign(folder: &Path) -> bool {
+    let about = std::fs::metadata(folder);
+    about.is_ok_and(|about| !may_direct(about.uid(), effective_user()))
+}
+
+/// What this user has written may say what we do.
+fn may_direct(owner: u32, we_are: u32) -> bool {
+    we_are != 0 || owner == 0
+}
+
+fn named_folder() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CONFIG_HOME")
         .filter(|v| !v.is_empty())
         .map(PathBuf::from)
@@ -289,11 +311,20 @@ fn of_file(path: &Path, verb: &str) -> Result<Vec<Given>, clap::Error> {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
+    let file = OpenOptions::new()
+        .read(true)
+        // A pipe would be waited for.
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Err(std::io::Error::other("it is no regular file"));
     }
+    if !may_direct(about.uid(), effective_user()) {
+        return Err(std::io::Error::other("it is another user's"));
+    }
     let mut text = String::new();
-    let read = File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    let read = file.take(LONGEST).read_to_string(&mut text)?;
     if read as u64 == LONGEST {
         return Err(std::io::Error::other("it is too long"));
     }

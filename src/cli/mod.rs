@@ -24,7 +24,7 @@ use advice::better_advice;
 use capture::CaptureArgs;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use defaults::{Surroundings, config_folder};
+pub use defaults::{Surroundings, config_folder, foreign_config_folder};
 use dump::DumpArgs;
 pub use job::{
     Aim, By, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,
@@ -245,7 +245,8 @@ fn program() -> clap::Command {
 }
 
 fn mistake(kind: ErrorKind, message: String) -> clap::Error {
-    program().error(kind, message)
+    // It may quote a file.
+    program().error(kind, crate::text::message(&message))
 }
 
 #[cfg(test)]

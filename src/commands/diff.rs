@@ -46,6 +46,7 @@ pub fn run(
             bail!("{}: no samples to compare: {why}", file.display());
         }
     }
+    diff::check(&before, &after)?;
     let picture = Picture {
         by,
         title: format!("{}, before and after", after.about.title),

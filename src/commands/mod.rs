@@ -19,7 +19,7 @@ mod signals;
 mod spool;
 mod top;
 
-use crate::cli::{Job, LayoutChoice, Order, Show, config_folder};
+use crate::cli::{Job, LayoutChoice, Order, Show, config_folder, foreign_config_folder};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
@@ -177,6 +177,12 @@ fn warn(message: String) {
 
 /// The user's own tables.
 fn user_tables() -> Option<PathBuf> {
+    if let Some(folder) = foreign_config_folder() {
+        warn(format!(
+            "{} belongs to another user, so root does not use it",
+            folder.display()
+        ));
+    }
     Some(config_folder()?.join("layouts")).filter(|folder| folder.is_dir())
 }
 

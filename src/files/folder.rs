@@ -2,7 +2,7 @@
 //! to by then.
 
 use crate::process::effective_user;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -164,30 +164,32 @@ impl Folder {
         owned(handle)
     }
 
-    /// A new file of a name that nothing has, to be renamed when it is whole.
+    /// A new file that has no name, or one that nothing else has, until it is whole.
     ///
     /// # Errors
     /// Those of the system.
     pub fn temporary(&self, mode: libc::mode_t) -> io::Result<Temporary<'_>> {
-        let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-        for _ in 0..TRIES {
-            let letters: String = std::iter::repeat_with(fastrand::alphanumeric)
-                .take(8)
-                .collect();
-            let name = format!(".p5-spy-{letters}");
-            match self.open_with(OsStr::new(&name), flags, mode) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                opened => {
-                    return Ok(Temporary {
-                        file: opened?,
-                        folder: self,
-                        name: CString::new(name)?,
-                        is_kept: false,
-                    });
-                }
-            }
+        // Without a name nothing is left of it, however this process ends. Not all file systems
+        // have such files, and only /proc gives them a name later.
+        let nameless = || self.open_with(OsStr::new("."), libc::O_RDWR | libc::O_TMPFILE, mode);
+        let can_be_named = Path::new(OWN_FILES).exists();
+        if let Some(Ok(file)) = can_be_named.then(nameless) {
+            return Ok(Temporary {
+                file,
+                folder: self,
+                name: None,
+            });
         }
-        Err(io::ErrorKind::AlreadyExists.into())
+        let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+        let (file, name) = with_new_name(|name| {
+            let name = OsStr::from_bytes(name.to_bytes());
+            self.open_with(name, flags, mode)
+        })?;
+        Ok(Temporary {
+            file,
+            folder: self,
+            name: Some(name),
+        })
     }
 
     /// Writes a file whole, under another name first.
@@ -213,8 +215,25 @@ pub struct Temporary<'a> {
     /// It.
     pub file: File,
     folder: &'a Folder,
-    name: CString,
-    is_kept: bool,
+    name: Option<CString>,
+}
+
+/// The open files of this process.
+const OWN_FILES: &str = "/proc/self/fd";
+
+/// Makes something of a name that nothing has.
+fn with_new_name<T>(mut make: impl FnMut(&CStr) -> io::Result<T>) -> io::Result<(T, CString)> {
+    for _ in 0..TRIES {
+        let letters: String = std::iter::repeat_with(fastrand::alphanumeric)
+            .take(8)
+            .collect();
+        let name = CString::new(format!(".p5-spy-{letters}"))?;
+        match make(&name) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|made| (made, name)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 impl Temporary<'_> {
@@ -225,22 +244,50 @@ impl Temporary<'_> {
     pub fn keep(mut self, name: &OsStr) -> io::Result<File> {
         let folder = self.folder.handle.as_raw_fd();
         let name = CString::new(name.as_bytes())?;
+        // No call gives a file a name that another has.
+        let before = match &self.name {
+            Some(before) => before,
+            None => self.name.insert(self.link()?),
+        };
         // SAFETY: the descriptor is open and both names are strings with their ends.
-        let moved = unsafe { libc::renameat(folder, self.name.as_ptr(), folder, name.as_ptr()) };
+        let moved = unsafe { libc::renameat(folder, before.as_ptr(), folder, name.as_ptr()) };
         if moved != 0 {
             return Err(io::Error::last_os_error());
         }
-        self.is_kept = true;
+        self.name = None;
         self.file.try_clone()
+    }
+
+    /// Gives a file that has no name one that nothing has.
+    fn link(&self) -> io::Result<CString> {
+        let folder = self.folder.handle.as_raw_fd();
+        let own = CString::new(format!("{OWN_FILES}/{}", self.file.as_raw_fd()))?;
+        let named = with_new_name(|name| {
+            // SAFETY: the descriptor is open and both names are strings with their ends.
+            let linked = unsafe {
+                libc::linkat(
+                    libc::AT_FDCWD,
+                    own.as_ptr(),
+                    folder,
+                    name.as_ptr(),
+                    libc::AT_SYMLINK_FOLLOW,
+                )
+            };
+            match linked {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        });
+        named.map(|((), name)| name)
     }
 }
 
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
-        if !self.is_kept {
+        if let Some(name) = &self.name {
             let folder = self.folder.handle.as_raw_fd();
             // SAFETY: the descriptor is open and the name is a string with its end.
-            unsafe { libc::unlinkat(folder, self.name.as_ptr(), 0) };
+            unsafe { libc::unlinkat(folder, name.as_ptr(), 0) };
         }
     }
 }
@@ -280,6 +327,48 @@ mod tests {
         open.inside(OsStr::new("b"), true).unwrap_err();
         here.inside(name, true).unwrap_err();
         Folder::open(Path::new("/no/such/folder")).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_not_kept_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let count = || folder.names().unwrap().count();
+        for keep in [false, true, true] {
+            let before = count();
+            let mut temporary = folder.temporary(0o600).unwrap();
+            temporary.file.write_all(b"text").unwrap();
+            // Even if this process were killed now.
+            assert!(temporary.name.is_some() || count() == before);
+            if keep {
+                temporary.keep(OsStr::new("file")).unwrap();
+            }
+        }
+        assert_eq!(count(), 1);
+        let kept = std::fs::read(place.path().join("file")).unwrap();
+        assert_eq!(kept, b"text");
+    }
+
+    #[test]
+    fn where_files_must_have_names_one_is_found() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
+        let (file, name) = with_new_name(|name| {
+            folder.open_with(OsStr::from_bytes(name.to_bytes()), flags, 0o600)
+        })
+        .unwrap();
+        let named = |file| Temporary {
+            file,
+            folder: &folder,
+            name: Some(name.clone()),
+        };
+        drop(named(file.try_clone().unwrap()));
+        assert_eq!(folder.names().unwrap().count(), 0);
+        let again =
+            with_new_name(|_| folder.open_with(OsStr::from_bytes(name.to_bytes()), flags, 0o600));
+        named(again.unwrap().0).keep(OsStr::new("file")).unwrap();
+        assert_eq!(folder.names().unwrap().count(), 1);
     }
 
     #[test]

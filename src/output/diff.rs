@@ -1,14 +1,22 @@
 //! What two profiles differ in: a differential flame graph, and a list for people.
 
 use super::Picture;
-use super::collapsed::lines;
-use super::flamegraph::{empty, options};
+use super::call_tree::{CallTree, Counts};
+use super::flamegraph::{empty, least, options};
 use super::size;
-use crate::profile::{Change, Difference, Profile};
+use crate::profile::{Budget, Change, Difference, Entry, Profile, TooLarge};
 use inferno::differential;
 use inferno::flamegraph::from_lines;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+
+/// Refuses profiles of which too much would be made.
+///
+/// # Errors
+/// [`TooLarge`].
+pub fn check(before: &Profile, after: &Profile) -> Result<(), TooLarge> {
+    size::check_both([before, after])
+}
 
 /// Draws what is after, in red where it grew and in blue where it shrank. The earlier profile is
 /// scaled to as many samples as the later one has.
@@ -21,12 +29,7 @@ pub fn write(
     picture: &Picture,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    size::check_both([before, after]).map_err(io::Error::other)?;
-    let text = |profile: &Profile| {
-        let lines = lines(profile, picture.by);
-        let lines: Vec<String> = lines.iter().map(|(l, c)| format!("{l} {c}\n")).collect();
-        lines.concat()
-    };
+    let [before_text, after_text] = texts(before, after, picture)?;
     let mut merged = Vec::new();
     let how = differential::Options {
         normalize: true,
@@ -34,8 +37,8 @@ pub fn write(
     };
     differential::from_readers(
         how,
-        text(before).as_bytes(),
-        text(after).as_bytes(),
+        before_text.as_bytes(),
+        after_text.as_bytes(),
         &mut merged,
     )?;
     let merged = String::from_utf8(merged).map_err(io::Error::other)?;
@@ -46,6 +49,40 @@ pub fn write(
     // Colours are the change's.
     options.hash = false;
     from_lines(&mut options, merged.lines(), to)
+}
+
+/// Both as collapsed stacks, as far as one of them would be drawn.
+fn texts(before: &Profile, after: &Profile, picture: &Picture) -> io::Result<[String; 2]> {
+    let mut tree = CallTree::default();
+    let named = |profile: &Profile| {
+        let entries = profile.entries(picture.by);
+        let texts: Vec<String> = entries.iter().map(Entry::text).collect();
+        (entries, texts)
+    };
+    let (entries, texts) = named(before);
+    tree.add::<0>(before, &entries, &texts);
+    let (entries, texts) = named(after);
+    tree.add::<1>(after, &entries, &texts);
+    let [least_before, least_after] = [before, after].map(|profile| least(profile.total()));
+    let is_seen =
+        |[before, after]: Counts| before as f64 >= least_before || after as f64 >= least_after;
+    // Two profiles of one room each.
+    let room = &after.room;
+    let mut budget = Budget::new(room.held.saturating_add(before.room.held));
+    let [mut of_before, mut of_after] = [String::new(), String::new()];
+    tree.each_line(room, &is_seen, &mut |line, [before, after]| {
+        // The texts, what both become together, and inferno's own.
+        budget
+            .take(6 * line.len() as u64)
+            .map_err(io::Error::other)?;
+        for (text, count) in [(&mut of_before, before), (&mut of_after, after)] {
+            if count > 0 {
+                let _ = writeln!(text, "{line} {count}");
+            }
+        }
+        Ok(())
+    })?;
+    Ok([of_before, of_after])
 }
 
 /// The entries that gained and lost most, as a table.

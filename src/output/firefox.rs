@@ -16,7 +16,7 @@ use indexmap::IndexSet;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
 /// The version of the format; the Firefox Profiler brings older ones up to date.
@@ -54,9 +54,10 @@ fn category(kind: FrameKind) -> u32 {
 /// # Errors
 /// Those of `to`.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
-    let mut out = GzEncoder::new(to, Compression::default());
+    // Every number of the JSON is a write of its own.
+    let mut out = BufWriter::new(GzEncoder::new(to, Compression::default()));
     write_json(profile, picture, &mut out)?;
-    out.finish()?.flush()
+    out.into_inner()?.finish()?.flush()
 }
 
 #[derive(serde::Serialize)]

@@ -1,10 +1,10 @@
 //! A flame graph in SVG, drawn by inferno.
 
 use super::Picture;
-use super::collapsed::joined;
+use super::call_tree::{CallTree, Counts};
 use super::spots::titles;
 use super::stats;
-use crate::profile::Profile;
+use crate::profile::{Budget, Profile};
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
 
@@ -16,10 +16,20 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     let title = &*picture.title;
     let entries = profile.entries(picture.by);
     // There is little room: a file stands where the name alone is not enough.
-    let lines: Vec<String> = joined(profile, &entries, &titles(&entries, profile))
-        .iter()
-        .map(|(line, count)| format!("{line} {count}"))
-        .collect();
+    let mut tree = CallTree::default();
+    tree.add::<0>(profile, &entries, &titles(&entries, profile));
+    let least = least(profile.total());
+    let mut budget = Budget::new(profile.room.held);
+    let mut lines = Vec::new();
+    let is_seen = |[count, _]: Counts| count as f64 >= least;
+    tree.each_line(&profile.room, &is_seen, &mut |line, [count, _]| {
+        // inferno keeps the line, and something for each of its frames.
+        budget
+            .take(2 * line.len() as u64)
+            .map_err(io::Error::other)?;
+        lines.push(format!("{line} {count}"));
+        Ok(())
+    })?;
     if lines.is_empty() {
         // inferno refuses to draw nothing; a picture that says so is better than no file.
         return to.write_all(empty(title, profile).as_bytes());
@@ -28,13 +38,21 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     from_lines(&mut options, lines.iter().map(String::as_str), to)
 }
 
+/// In percent of the whole: what is smaller is less than a tenth of a pixel wide.
+const MIN_WIDTH: f64 = 0.01;
+
+/// How many samples of so many a box must have to be drawn.
+pub(super) fn least(total: u64) -> f64 {
+    total as f64 * MIN_WIDTH / 100.0
+}
+
 /// How flame graphs look.
 pub(super) fn options(picture: &Picture) -> Options<'static> {
     let mut options = Options::default();
     options.title = picture.title.clone();
     options.count_name = "samples".to_owned();
     options.hash = true;
-    options.min_width = 0.01;
+    options.min_width = MIN_WIDTH;
     options
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod agreement;
+mod call_tree;
 pub mod callgrind;
 pub mod chrometrace;
 pub mod collapsed;

@@ -2,13 +2,12 @@
 //! and in most formats they do not.
 
 use super::Format;
-use crate::perl::names::Frame;
 use crate::profile::{Profile, StackId, TooLarge};
 
 /// What one thing takes in a format, in bytes.
 const NUMBER: u64 = 8;
 const ROW: u64 = 64;
-const BOX: u64 = 400;
+const CALL: u64 = 128;
 
 /// What a format holds in memory and writes, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,16 +28,15 @@ pub(super) fn check(format: Format, profile: &Profile) -> Result<(), TooLarge> {
     profile.room.check(size.held, size.written)
 }
 
-/// The same for what is made of two profiles: collapsed stacks of both, and of both together.
+/// The same for what is made of two profiles: one tree of both, and a look at each stack.
 ///
 /// # Errors
 /// [`TooLarge`].
 pub(super) fn check_both(profiles: [&Profile; 2]) -> Result<(), TooLarge> {
     for profile in profiles {
-        let size = of(Format::Flamegraph, profile);
-        profile
-            .room
-            .check(size.held.saturating_mul(2), size.written)?;
+        let held = of(Format::Flamegraph, profile).held;
+        let stacks = of(Format::Pprof, profile).written;
+        profile.room.check(held.saturating_mul(2), stacks)?;
     }
     Ok(())
 }
@@ -54,22 +52,15 @@ fn of(format: Format, profile: &Profile) -> Size {
     };
     let depths = || sum(counted().map(|(_, stack)| stacks.depth(stack)));
     match format {
+        // Lines are counted as they are made.
         Format::Collapsed | Format::Flamegraph => {
-            let text = |(thread, stack)| {
-                let root = profile.threads.get(thread as usize);
-                let root = root.map_or(0, |t| t.title.len() as u64);
-                stacks.text(stack).saturating_add(root).saturating_add(ROW)
+            let calls = match profile.has_threads_apart() {
+                true => depths().min(nodes.saturating_mul(profile.threads.len() as u64)),
+                false => nodes,
             };
-            let lines = sum(counted().map(text));
-            match format {
-                Format::Collapsed => Size {
-                    held: lines.saturating_add(depths().saturating_mul(NUMBER)),
-                    written: lines,
-                },
-                _ => Size {
-                    held: lines.saturating_mul(3).saturating_add(nodes * ROW),
-                    written: stacks.names.saturating_add(nodes * BOX),
-                },
+            Size {
+                held: calls.saturating_mul(CALL),
+                written: 0,
             }
         }
         Format::Speedscope => {
@@ -116,41 +107,23 @@ fn sum(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-/// How deep each stack is, and how long its names are together.
+/// How deep each stack is.
 struct Stacks {
     /// By [`StackId::index`].
-    sizes: Vec<(u64, u64)>,
-    /// The names of all frames of the tree.
-    names: u64,
+    depths: Vec<u64>,
 }
 
 impl Stacks {
     fn new(profile: &Profile) -> Self {
-        let mut sizes: Vec<(u64, u64)> = Vec::with_capacity(profile.stacks.len());
-        let mut names: u64 = 0;
-        for (caller, frame) in profile.stacks.iter() {
-            let below = caller.and_then(|c| sizes.get(c.index()).copied());
-            let (depth, text) = below.unwrap_or_default();
-            let name = profile.frames.get(frame.index()).map_or(0, longest);
-            names = names.saturating_add(name);
-            sizes.push((depth.saturating_add(1), text.saturating_add(name)));
+        let mut depths: Vec<u64> = Vec::with_capacity(profile.stacks.len());
+        for (caller, _) in profile.stacks.iter() {
+            let below = caller.and_then(|c| depths.get(c.index()).copied());
+            depths.push(below.unwrap_or_default().saturating_add(1));
         }
-        Stacks { sizes, names }
+        Stacks { depths }
     }
 
     fn depth(&self, stack: StackId) -> u64 {
-        self.sizes.get(stack.index()).map_or(0, |(depth, _)| *depth)
+        self.depths.get(stack.index()).copied().unwrap_or_default()
     }
-
-    fn text(&self, stack: StackId) -> u64 {
-        self.sizes.get(stack.index()).map_or(0, |(_, text)| *text)
-    }
-}
-
-/// The longest that a frame may be shown as, with its place.
-fn longest(frame: &Frame) -> u64 {
-    /// What is around a name and a place, and the line.
-    const AROUND: usize = 16;
-    let place = frame.place.file.len().max(frame.start.file.len());
-    (frame.label.len().max(frame.name.len()) + place + AROUND) as u64
 }

@@ -86,6 +86,11 @@ impl Entries {
         self.of_frame.get(frame.index()).copied().flatten()
     }
 
+    /// A frame on top of another of the same entry is that one's.
+    pub fn merges(&self) -> bool {
+        self.merges
+    }
+
     /// A stack in entries, in the order in which the frames are given.
     pub fn stack(&self, frames: impl Iterator<Item = FrameId>) -> Vec<u32> {
         let mut stack: Vec<u32> = frames.filter_map(|frame| self.of(frame)).collect();

@@ -267,6 +267,11 @@ impl Profile {
         !self.roots.is_empty()
     }
 
+    /// What stands below the stacks of a thread, innermost first; nothing unless threads are apart.
+    pub fn roots(&self, thread: u32) -> &[FrameId] {
+        self.roots.get(thread as usize).map_or(&[], Vec::as_slice)
+    }
+
     /// Waiting threads count too, so that the times are those of a clock and not of a CPU.
     pub fn has_waiting(&self) -> bool {
         self.filter.idle
