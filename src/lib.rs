@@ -29,6 +29,7 @@ pub mod image;
 pub mod layout;
 pub mod learn;
 pub mod memory;
+mod open_at;
 pub mod output;
 pub mod perl;
 pub mod probe;

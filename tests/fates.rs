@@ -23,9 +23,17 @@ $SIG{USR1} = sub { exec $^X, '-e', 'alarm 120; sub second { 1 for 1 .. 1000 } se
 $SIG{USR2} = sub { exec 'sh', '-c', 'ulimit -t 60; while :; do :; done' };
 $SIG{HUP} = sub { my $parent = $$; fork or do { forked() while getppid == $parent; exit } };
 $SIG{QUIT} = sub { print "alive\n" };
+# unshare(2) of mounts, host name, semaphores, network and processes to come; and of users alone.
+$SIG{TERM} = sub { syscall($ARGV[0], 0x6C020000) == 0 or print "not its own\n" };
+$SIG{INT} = sub { syscall($ARGV[0], 0x10000000) == 0 or print "not its own\n" };
+$SIG{CONT} = sub { chroot '/sys'; chdir '/'; ($), $() = ('65534 65534', 65534); $> = $< = 65534 };
 print "ready\n";
 work() while 1;
 "#;
+
+fn fateful() -> Target {
+    Target::with_words(&["-e", FATEFUL, &libc::SYS_unshare.to_string()])
+}
 
 /// What happens to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,14 +48,23 @@ enum Fate {
     Shell,
     /// It gets a child.
     Forks,
+    /// It gets namespaces of its own, as containers have.
+    Namespaces,
+    /// It becomes root of a namespace in which nobody else is.
+    Users,
+    /// It locks itself in and gives up its rights, as servers do.
+    Rights,
 }
 
-const FATES: [Fate; 5] = [
+const FATES: [Fate; 8] = [
     Fate::Killed,
     Fate::Zombie,
     Fate::Perl,
     Fate::Shell,
     Fate::Forks,
+    Fate::Namespaces,
+    Fate::Users,
+    Fate::Rights,
 ];
 
 impl Fate {
@@ -59,9 +76,47 @@ impl Fate {
             Fate::Perl => target.signal(libc::SIGUSR1),
             Fate::Shell => target.signal(libc::SIGUSR2),
             Fate::Forks => target.signal(libc::SIGHUP),
+            Fate::Namespaces => target.signal(libc::SIGTERM),
+            Fate::Users => target.signal(libc::SIGINT),
+            Fate::Rights => target.signal(libc::SIGCONT),
         }
         Some(target)
     }
+
+    /// Waits until it shows from outside, where it does.
+    fn has_come(self, target: &Target) {
+        let link = |name: &str| std::fs::read_link(format!("/proc/{}/{name}", target.pid())).ok();
+        let ours = |name: &str| std::fs::read_link(format!("/proc/self/{name}")).ok();
+        let changed = match self {
+            Fate::Namespaces => "ns/mnt",
+            Fate::Users => "ns/user",
+            Fate::Rights => "root",
+            _ => return,
+        };
+        wait_for("its new surroundings", || {
+            (link(changed)? != ours(changed)?).then_some(())
+        });
+    }
+
+    /// It runs on as before.
+    fn is_mild(self) -> bool {
+        matches!(
+            self,
+            Fate::Forks | Fate::Namespaces | Fate::Users | Fate::Rights
+        )
+    }
+}
+
+/// Those that can be here.
+fn fates() -> impl Iterator<Item = Fate> {
+    // SAFETY: geteuid has no preconditions.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    if !is_root {
+        loudly!("SKIPPED targets that change their namespaces and rights: needs root");
+    }
+    let of_root = [Fate::Namespaces, Fate::Users, Fate::Rights];
+    let fates = FATES.into_iter();
+    fates.filter(move |fate| is_root || !of_root.contains(fate))
 }
 
 /// A recording of a process, as a raw one and as a picture.
@@ -134,9 +189,9 @@ fn some_time(within: f64) -> Duration {
 
 #[test]
 fn whatever_befalls_a_target_during_a_dump_has_its_own_word() {
-    for fate in FATES {
+    for fate in fates() {
         for _ in 0..12 {
-            let target = Target::start(FATEFUL);
+            let target = fateful();
             let pid = target.pid().to_string();
             let mut command = spy();
             command.args(["dump", "--no-cache", "--pid", &pid]);
@@ -165,7 +220,7 @@ fn whatever_befalls_a_target_during_a_dump_has_its_own_word() {
                     "another program",
                     "is not mapped",
                 ],
-                Fate::Forks => &[],
+                _ => &[],
             };
             assert!(words.iter().any(|w| said.err.contains(w)), "{about}");
         }
@@ -174,11 +229,14 @@ fn whatever_befalls_a_target_during_a_dump_has_its_own_word() {
 
 #[test]
 fn whatever_befalls_a_target_its_recording_is_written() {
-    for fate in FATES {
-        let target = Target::start(FATEFUL);
+    for fate in fates() {
+        let target = fateful();
         let recorded = Recorded::start(target.pid(), &[]);
         let left = fate.strike(target);
-        if matches!(fate, Fate::Perl | Fate::Forks) {
+        if let Some(target) = &left {
+            fate.has_come(target);
+        }
+        if fate == Fate::Perl || fate.is_mild() {
             recorded.grows();
             recorded.grows();
             recorded.running.signal(libc::SIGINT);
@@ -188,7 +246,7 @@ fn whatever_befalls_a_target_its_recording_is_written() {
         let word = match fate {
             Fate::Killed | Fate::Zombie => "the program ended",
             Fate::Shell => "became another program",
-            Fate::Perl | Fate::Forks => "samples due in",
+            _ => "samples due in",
         };
         said.expect(0, word);
         assert!(stacks.contains("main::work"), "{fate:?}: {stacks}");
@@ -203,7 +261,7 @@ fn whatever_befalls_a_target_its_recording_is_written() {
 
 #[test]
 fn what_a_target_forks_is_recorded_when_asked_for() {
-    let target = Target::start(FATEFUL);
+    let target = fateful();
     let recorded = Recorded::start(target.pid(), &["--subprocesses"]);
     let left = Fate::Forks.strike(target);
     recorded.grows();
@@ -220,17 +278,17 @@ fn what_a_target_forks_is_recorded_when_asked_for() {
 
 #[test]
 fn whatever_befalls_a_target_the_view_of_it_ends_well() {
-    for fate in FATES {
-        let target = Target::start(FATEFUL);
+    for fate in fates() {
+        let target = fateful();
         let mut view = View::of(target.pid(), ENOUGH);
         view.until("main::work");
         let left = fate.strike(target);
         match fate {
             Fate::Perl => view.until("main::second"),
-            Fate::Forks => view.until("main::work"),
-            Fate::Killed | Fate::Zombie | Fate::Shell => {}
+            fate if fate.is_mild() => view.until("main::work"),
+            _ => {}
         }
-        if matches!(fate, Fate::Perl | Fate::Forks) {
+        if fate == Fate::Perl || fate.is_mild() {
             view.press("q");
         }
         let (status, screen) = view.closed();
@@ -239,7 +297,7 @@ fn whatever_befalls_a_target_the_view_of_it_ends_well() {
         let word = match fate {
             Fate::Killed | Fate::Zombie => "The program ended after",
             Fate::Shell => "became another program",
-            Fate::Perl | Fate::Forks => "",
+            _ => "",
         };
         assert!(screen.contains(word), "{fate:?}: {screen}");
     }
@@ -294,7 +352,7 @@ fn frost_at_any_moment_of_a_dump_changes_nothing() {
     let Some(freezer) = Freezer::new("dump") else {
         return;
     };
-    let target = Target::start(FATEFUL);
+    let target = fateful();
     freezer.take(&target);
     for _ in 0..15 {
         let mut command = spy();
@@ -317,7 +375,7 @@ fn a_recording_outlasts_a_frost_and_ends_in_one() {
     let Some(freezer) = Freezer::new("record") else {
         return;
     };
-    let target = Target::start(FATEFUL);
+    let target = fateful();
     freezer.take(&target);
     for ends_in_it in [false, true] {
         let recorded = Recorded::start(target.pid(), &["--idle"]);
@@ -347,7 +405,7 @@ fn the_view_of_a_frozen_target_can_be_closed() {
     let Some(freezer) = Freezer::new("top") else {
         return;
     };
-    let target = Target::start(FATEFUL);
+    let target = fateful();
     freezer.take(&target);
     let mut view = View::of(target.pid(), ENOUGH);
     freezer.freeze();
@@ -360,7 +418,7 @@ fn the_view_of_a_frozen_target_can_be_closed() {
 #[test]
 fn a_recording_that_is_removed_meanwhile_is_written_again_where_it_can_be() {
     for with_folder in [false, true] {
-        let (target, place) = (Target::start(FATEFUL), folder());
+        let (target, place) = (fateful(), folder());
         let inner = place.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
         let raw = inner.join("x.p5spy");
@@ -390,7 +448,7 @@ fn a_recording_that_is_removed_meanwhile_is_written_again_where_it_can_be() {
 
 #[test]
 fn few_descriptors_are_said_and_mean_no_end_of_the_target() {
-    let target = Target::start(FATEFUL);
+    let target = fateful();
     let pid = target.pid().to_string();
     for limit in [5, 6, 8, 10, 12, 16] {
         let place = folder();
@@ -415,6 +473,18 @@ fn few_descriptors_are_said_and_mean_no_end_of_the_target() {
                     assert!(limit != "16", "{about}");
                 }
             }
+        }
+    }
+    // A list that leaves something out would be believed.
+    for limit in 3..30 {
+        let limit = limit.to_string();
+        let line = r#"ulimit -n "$1"; exec "$2" ps"#;
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", line, "sh", &limit, env!("CARGO_BIN_EXE_p5-spy")]);
+        let said = Running::start(command).finish();
+        match said.code() {
+            0 => assert!(said.out.contains(&pid), "{limit} descriptors: {said:?}"),
+            _ => _ = said.expect(1, "cannot look for perls: Too many open files"),
         }
     }
     View::of(target.pid(), 16).press("q");

@@ -10,6 +10,8 @@ use crate::perl::texts::Told;
 use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,18 +46,33 @@ pub struct Roster {
 
 impl Roster {
     /// Looks at every process once. Whether one may be read is found out by reading a word of it.
-    pub fn take() -> Self {
+    ///
+    /// # Errors
+    /// That processes are overlooked because few files can be open at a time.
+    pub fn take() -> io::Result<Self> {
         let all = Listed::all();
         let mut known = KnownFiles::default();
         let me = i32::try_from(std::process::id()).unwrap_or(0);
         let others = all.iter().filter(|one| one.pid != me);
         let perls = others.filter_map(|one| known.perl(one)).collect::<Vec<_>>();
-        Roster {
+        // The files that were met are still open.
+        more_can_be_open()?;
+        Ok(Roster {
             perls,
             unknown: known.refused,
             all,
             hiding: Hiding::of_proc(),
-        }
+        })
+    }
+}
+
+/// More files can be open than it takes to look into a process.
+fn more_can_be_open() -> io::Result<()> {
+    const FILES: usize = 16;
+    let files: io::Result<Vec<File>> = (0..FILES).map(|_| File::open("/dev/null")).collect();
+    match files {
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => Err(e),
+        _ => Ok(()),
     }
 }
 

@@ -71,12 +71,20 @@ fn dump(
     locals: Option<Locals>,
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
-    let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
-    let wanted = locals.and_then(|choice| wanted(choice, &target));
-    let taken = take(&target, options, wanted);
-    // The end of the process is near, and cheaper than to free a thousand names one by one.
-    std::mem::forget(target);
-    taken
+    let attach_and_take = || {
+        let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
+        let wanted = locals.and_then(|choice| wanted(choice, &target));
+        let taken = take(&target, options, wanted);
+        // The end of the process is near, and cheaper than to free a thousand names one by one.
+        std::mem::forget(target);
+        taken
+    };
+    let taken = attach_and_take()?;
+    // It may have become another program meanwhile, which then is looked at, or named.
+    match taken.threads.iter().all(|thread| thread.error.is_some()) {
+        true => attach_and_take(),
+        false => Ok(taken),
+    }
 }
 
 /// The stacks of a capture, one process per sample.

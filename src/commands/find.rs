@@ -1,10 +1,10 @@
 //! The processes that the user did not name by number: by `--name`, or from a list.
 
 use super::pick::pick;
-use super::ps::{about_hidden, cut, rows, table};
+use super::ps::{about_hidden, cut, roster, rows, table};
 use crate::attach::{PerlProcess, Roster};
 use crate::cli::Find;
-use crate::process::{Listed, ancestors, missing_proc, own_line};
+use crate::process::{Listed, ancestors, own_line};
 use anyhow::{anyhow, bail};
 use regex::bytes::Regex;
 
@@ -18,17 +18,14 @@ const MOST: usize = 20;
 /// # Errors
 /// When there is none, or which ones are meant is not clear.
 pub fn processes(find: &Find) -> anyhow::Result<Option<Vec<i32>>> {
-    if let Some(missing) = missing_proc() {
-        bail!(missing);
-    }
     match find {
-        Find::Name(name) => named(name, &Roster::take()).map(Some),
+        Find::Name(name) => named(name, &roster()?).map(Some),
         Find::Ask => asked(),
     }
 }
 
 fn asked() -> anyhow::Result<Option<Vec<i32>>> {
-    let roster = Roster::take();
+    let roster = roster()?;
     let rows = rows(&roster.perls);
     if rows.is_empty() {
         return Err(nothing(&roster, "no perl process runs here"));

@@ -4,7 +4,7 @@ use super::print;
 use crate::attach::{PerlProcess, Roster};
 use crate::process::{Hiding, Process, effective_user, missing_proc, user_name};
 use crate::say::say;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use ratatui::text::Line;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -46,12 +46,20 @@ struct Document {
     hidden_by: Option<String>,
 }
 
-#[inline(never)]
-pub fn run(json: bool) -> anyhow::Result<u8> {
+/// What runs here.
+///
+/// # Errors
+/// That nothing can be said of it.
+pub(super) fn roster() -> anyhow::Result<Roster> {
     if let Some(missing) = missing_proc() {
         bail!(missing);
     }
-    let roster = Roster::take();
+    Roster::take().context("cannot look for perls")
+}
+
+#[inline(never)]
+pub fn run(json: bool) -> anyhow::Result<u8> {
+    let roster = roster()?;
     let rows = rows(&roster.perls);
     if json {
         let document = Document {

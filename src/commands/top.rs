@@ -10,7 +10,7 @@ use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::say::say;
 use crate::top::{About, View, Wish};
 use std::fs::File;
-use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,7 +58,10 @@ impl Aside {
         let mut out = std::io::stdout().lock();
         let mut piece = [0u8; 64 << 10];
         loop {
-            let got = self.file.read(&mut piece)?;
+            let got = match self.file.read(&mut piece) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                got => got?,
+            };
             if got == 0 {
                 return out.flush();
             }

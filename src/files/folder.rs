@@ -1,13 +1,14 @@
 //! A folder by its descriptor: what is done in it is done in this very one, whatever its name leads
 //! to by then.
 
+use crate::open_at::open_at;
 use crate::process::effective_user;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path};
 
 /// No more links are followed on the way to a file, as in the kernel.
@@ -41,11 +42,10 @@ impl Folder {
     /// Where a path begins.
     pub(super) fn start(path: &Path) -> io::Result<Self> {
         let start = if path.is_absolute() { "/" } else { "." };
-        let start = CString::new(start)?;
-        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        // SAFETY: the name is a string with its end.
-        let handle = unsafe { libc::open(start.as_ptr(), flags) };
-        owned(handle).map(Folder::from)
+        let mut options = OpenOptions::new();
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        let handle = options.read(true).custom_flags(flags).open(start)?;
+        Ok(Folder::from(handle))
     }
 
     fn below(&self, name: &OsStr) -> io::Result<Self> {
@@ -158,10 +158,7 @@ impl Folder {
 
     fn open_with(&self, name: &OsStr, flags: libc::c_int, mode: libc::mode_t) -> io::Result<File> {
         let name = CString::new(name.as_bytes())?;
-        let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY;
-        // SAFETY: the descriptor is open and the name is a string with its end.
-        let handle = unsafe { libc::openat(self.handle.as_raw_fd(), name.as_ptr(), flags, mode) };
-        owned(handle)
+        open_at(&self.handle, &name, flags | libc::O_NOCTTY, mode)
     }
 
     /// A new file that has no name, or one that nothing else has, until it is whole.
@@ -290,14 +287,6 @@ impl Drop for Temporary<'_> {
             unsafe { libc::unlinkat(folder, name.as_ptr(), 0) };
         }
     }
-}
-
-fn owned(handle: libc::c_int) -> io::Result<File> {
-    if handle < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor was just opened, and nobody else has it.
-    Ok(File::from(unsafe { OwnedFd::from_raw_fd(handle) }))
 }
 
 pub(super) fn refused(why: &'static str) -> io::Error {

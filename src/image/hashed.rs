@@ -123,7 +123,10 @@ impl Hashed {
         let skip = index.checked_mul(std::mem::size_of::<S>() as u64)?;
         let place = self.symbols.checked_add(skip)?;
         let symbol: &S = data.read_at(place).ok()?;
-        let at = self.names.start + u64::from(symbol.st_name(self.endian));
+        let at = self
+            .names
+            .start
+            .checked_add(symbol.st_name(self.endian).into())?;
         let text = data.read_bytes_at_until(at..self.names.end, 0).ok()?;
         let is_it = index < self.symbol_count
             && text == name.as_bytes()

@@ -13,7 +13,7 @@ use crate::process::{MappedFile, Process};
 use crate::sandbox::Limits;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -252,7 +252,10 @@ fn read_line(
                 return Err("it did not answer in time".into());
             }
         }
-        let more = lines.fill_buf().map_err(|e| e.to_string())?;
+        let more = match lines.fill_buf() {
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            more => more.map_err(|e| e.to_string())?,
+        };
         if more.is_empty() {
             return Err("it ended before the script did".into());
         }

@@ -161,9 +161,9 @@ impl StackReader {
         ];
         let spans = spans_of(&all);
         let places = all.map(|v| {
-            let span = spans
-                .iter()
-                .position(|(start, len)| v.address >= *start && v.address < start + *len as u64);
+            let span = spans.iter().position(|(start, len)| {
+                v.address >= *start && v.address < start.saturating_add(*len as u64)
+            });
             let index = span.unwrap_or(0);
             let start = spans.get(index).map_or(0, |s| s.0);
             (index, (v.address - start) as usize, v.size)
@@ -601,8 +601,8 @@ fn parse_info(bytes: &[u8], abi: Abi, layout: &BoundLayout) -> Result<Parsed, St
         cxsubix: usize::try_from(cxsubix).ok(),
         cxstack: si.si_cxstack.get(abi, bytes).ok_or(short)?,
         prev: si.si_prev.get(abi, bytes).ok_or(short)?,
-        count: usize::try_from(cxix + 1).unwrap_or(0),
-        room: usize::try_from(cxmax + 1).unwrap_or(0),
+        count: usize::try_from(cxix.saturating_add(1)).unwrap_or(0),
+        room: usize::try_from(cxmax.saturating_add(1)).unwrap_or(0),
         si_type: si.si_type.get_signed(abi, bytes).ok_or(short)?,
     })
 }
@@ -614,9 +614,11 @@ fn spans_of(variables: &[Variable]) -> Vec<(u64, usize)> {
     sorted.sort_by_key(|v| v.address);
     let mut spans: Vec<(u64, usize)> = Vec::new();
     for v in sorted {
-        let end = v.address + u64::from(v.size);
+        let end = v.address.saturating_add(v.size.into());
         match spans.last_mut() {
-            Some((start, len)) if v.address <= *start + *len as u64 + NEAR => {
+            Some((start, len))
+                if v.address <= start.saturating_add(*len as u64).saturating_add(NEAR) =>
+            {
                 *len = (*len).max((end - *start) as usize)
             }
             _ => spans.push((v.address, usize::from(v.size))),

@@ -247,7 +247,7 @@ impl Process {
 
     /// The ids of all processes that can be seen.
     pub fn all_ids() -> impl Iterator<Item = i32> {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let entries = folder("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
     }
 
@@ -304,7 +304,7 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`] and others.
     pub fn thread_ids(self) -> Result<Vec<i32>, ProcessError> {
-        let entries = fs::read_dir(format!("/proc/{}/task", self.pid))
+        let entries = folder(&format!("/proc/{}/task", self.pid))
             .map_err(|e| self.error("the threads", e))?;
         let mut ids: Vec<i32> = entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -386,6 +386,16 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
         }
     }
     ranges
+}
+
+/// What is in a folder. The standard library lets a signal interrupt it.
+fn folder(path: &str) -> io::Result<fs::ReadDir> {
+    loop {
+        match fs::read_dir(path) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 #[cfg(test)]

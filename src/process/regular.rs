@@ -1,6 +1,7 @@
 //! Opening files whose names others chose: ordinary ones only, without waiting, and nothing that
 //! the kernel makes up.
 
+use crate::open_at::open_at;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
@@ -72,7 +73,7 @@ impl Ground<'_> {
                 .open(format!("/proc/self/fd/{name}")),
             Some(folder) => {
                 let name = CString::new(name).map_err(io::Error::other)?;
-                open_at(folder, &name, libc::O_RDONLY | FLAGS)
+                open_at(folder, &name, libc::O_RDONLY | FLAGS, 0)
             }
         };
         opened.map_err(|e| match e.raw_os_error() {
@@ -90,16 +91,6 @@ fn place_at(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_PATH)
         .open(path)
-}
-
-fn open_at(folder: &File, name: &CString, flags: libc::c_int) -> io::Result<File> {
-    // SAFETY: the name lives during the call.
-    let fd = unsafe { libc::openat(folder.as_raw_fd(), name.as_ptr(), flags | libc::O_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel just made this descriptor, and nobody else has it.
-    Ok(unsafe { File::from_raw_fd(fd) })
 }
 
 /// Finds a file below a root that no `..` and no symbolic link leads out of. Before Linux 5.6 the

@@ -1,10 +1,9 @@
 //! Whose rights count for what a process names.
 
+use crate::open_at::open_at;
 use crate::process::Process;
-use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::MetadataExt;
 
 /// The ids by which the kernel decides what a process may open.
@@ -51,11 +50,11 @@ impl Owner {
         let pid = process.pid();
         let folder = File::open(format!("/proc/{pid}"))?;
         let mut status = Vec::new();
-        let from = open_at(&folder, c"status", libc::O_RDONLY)?;
+        let from = open_at(&folder, c"status", libc::O_RDONLY, 0)?;
         from.take(64 << 10).read_to_end(&mut status)?;
         let rights =
             Rights::parse(&String::from_utf8_lossy(&status)).ok_or(io::ErrorKind::InvalidData)?;
-        let root = open_at(&folder, c"root", libc::O_PATH | libc::O_DIRECTORY)?;
+        let root = open_at(&folder, c"root", libc::O_PATH | libc::O_DIRECTORY, 0)?;
         let about = root.metadata()?;
         let key = OwnerKey {
             rights: rights.clone(),
@@ -101,17 +100,6 @@ impl Rights {
             groups: field("Groups:")?,
         })
     }
-}
-
-/// Opens what `name` is in a folder.
-pub(super) fn open_at(folder: &File, name: &CStr, flags: libc::c_int) -> io::Result<File> {
-    // SAFETY: the name lives during the call.
-    let fd = unsafe { libc::openat(folder.as_raw_fd(), name.as_ptr(), flags | libc::O_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel just made this descriptor, and nobody else has it.
-    Ok(unsafe { File::from_raw_fd(fd) })
 }
 
 #[cfg(test)]
