@@ -7,11 +7,12 @@ use std::time::Duration;
 /// A few lines for people.
 pub fn text(summary: &Summary, rate: f64) -> String {
     let mut text = format!(
-        "{} samples due in {:.1} s: {} good, {} idle, {} torn, {} missed",
+        "{} samples due in {:.1} s: {} good, {} idle, {} waiting for a CPU, {} torn, {} missed",
         summary.attempted,
         summary.duration_seconds,
         summary.good,
         summary.idle,
+        summary.ready,
         summary.torn,
         summary.missed
     );

@@ -134,6 +134,13 @@ pub(super) fn on_top(
     })
 }
 
+/// The frame of a thread that could run if a CPU were free.
+pub fn ready_frame(below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
+    let name = "(waiting for a CPU)".into();
+    let frame = on_top(FrameKind::Synthetic, &name, None, below, table)?;
+    Some(table.intern(frame))
+}
+
 /// The frame of a system call that a thread waits in.
 pub fn syscall_frame(name: &str, below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
     let frame = on_top(FrameKind::Syscall, &name.into(), None, below, table)?;

@@ -79,13 +79,22 @@ fn set(cpus: &libc::cpu_set_t) -> io::Result<()> {
     }
 }
 
+/// What a thread was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// It sets aside every ordinary thread at once.
+    RealTime,
+    /// It may have to wait until another thread's turn ends.
+    Ordinary,
+}
+
 /// Lets the calling thread onto its CPU the moment its timer fires. Otherwise the scheduler may
 /// wait until the target's turn is over or until a system call of the target gives it occasion:
 /// then lines that make system calls get more than their share of the samples. With the right to
 /// do so (root, CAP_SYS_NICE) the thread takes the lowest real-time priority: it runs for some
 /// microseconds per sample. Otherwise it asks for short turns, which since Linux 6.12 are let in
-/// sooner. Returns false where neither is granted.
-pub fn wake_at_once() -> bool {
+/// sooner.
+pub fn wake_at_once() -> Priority {
     /// The least that the kernel accepts, in nanoseconds.
     const SHORT_TURN: u64 = 100_000;
     // SAFETY: getpriority has no memory effects; 0 is ourselves.
@@ -107,7 +116,11 @@ pub fn wake_at_once() -> bool {
     // Without a real-time priority timers are put together, and fire up to 50 µs late.
     // SAFETY: the call has no memory effects; it changes the calling thread's timers only.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
-    ask(libc::SCHED_FIFO, 1, 0) || ask(libc::SCHED_OTHER, 0, SHORT_TURN)
+    if ask(libc::SCHED_FIFO, 1, 0) {
+        return Priority::RealTime;
+    }
+    ask(libc::SCHED_OTHER, 0, SHORT_TURN);
+    Priority::Ordinary
 }
 
 /// True when the thread has a real-time policy: then a wake-up of ours does not set it aside.

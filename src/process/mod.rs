@@ -15,9 +15,10 @@ mod spawn;
 mod syscall;
 pub(crate) mod thread;
 mod trust;
+mod witness;
 
 pub use beside::Beside;
-pub use coschedule::{CoSchedule, is_real_time, wake_at_once};
+pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
 pub use hidepid::Hiding;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
 pub use mounted::missing_proc;
@@ -26,8 +27,9 @@ pub use pinned::{PinnedFile, is_mapped_file};
 pub use regular::{Ground, OpenError, place_below};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
-pub use thread::{Runs, ThreadState, ThreadWatch, allow_many_watches};
+pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch, allow_many_watches};
 pub use trust::effective_user;
+pub use witness::{Arrival, Witness, monotonic};
 
 use indexmap::IndexMap;
 use maps::Line;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 /// What a thread was doing at the moment of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,13 @@ pub struct Runs {
     time: u64,
     /// Turns, with the one that lasts.
     turns: u64,
+}
+
+impl Runs {
+    /// True if it got no CPU between the two.
+    pub fn is_same_turn(self, other: Runs) -> bool {
+        self.turns == other.turns
+    }
 }
 
 /// One thread with its /proc files kept open: opening costs more than reading.
@@ -143,6 +151,38 @@ pub(crate) fn runs_of(text: &[u8]) -> Option<Runs> {
     let time = words.next()?.parse().ok()?;
     let turns = words.nth(1)?.parse().ok()?;
     (turns > 0).then_some(Runs { time, turns })
+}
+
+/// How long the thread that made this has waited for a CPU.
+#[derive(Debug)]
+pub struct OwnWait {
+    file: Option<File>,
+    last: Duration,
+}
+
+impl OwnWait {
+    /// Of the calling thread.
+    pub fn start() -> Self {
+        let file = File::open("/proc/thread-self/schedstat").ok();
+        let mut wait = OwnWait {
+            file,
+            last: Duration::ZERO,
+        };
+        wait.since_last();
+        wait
+    }
+
+    /// Since the last call; `None` where the kernel does not count.
+    pub fn since_last(&mut self) -> Option<Duration> {
+        let mut text = [0u8; 96];
+        let text = read_again(self.file.as_ref()?, &mut text)?;
+        let mut words = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
+        let all = Duration::from_nanos(words.nth(1)?.parse().ok()?);
+        let before = std::mem::replace(&mut self.last, all);
+        // No thread has run that never got a CPU.
+        let counts = words.next()? != "0";
+        counts.then(|| all.saturating_sub(before))
+    }
 }
 
 /// The first word of `task/TID/syscall` (proc_pid_syscall(5)): -1 is no system call.

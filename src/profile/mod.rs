@@ -22,7 +22,7 @@ pub use log::{Run, SampleLog};
 pub use room::{Budget, Room, TooLarge};
 pub use source::Source;
 pub use stacks::{StackId, StackTree};
-pub use summary::Summary;
+pub use summary::{NEW_NUMBERS, Summary};
 pub use tally::Tally;
 
 use crate::perl::names::FrameTable;

@@ -8,11 +8,11 @@ use std::time::Duration;
 /// What a recording did and cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Samples that were due: good + idle + torn + missed + all errors.
+    /// Samples that were due: good + idle + ready + torn + missed + all errors.
     pub attempted: u64,
-    /// Stacks of running threads.
+    /// Stacks of threads on a CPU.
     pub good: u64,
-    /// Times a thread was waiting.
+    /// Times a thread was waiting for something else than a CPU.
     pub idle: u64,
     /// Times a thread moved in every try to read it.
     pub torn: u64,
@@ -31,7 +31,14 @@ pub struct Summary {
     pub cpu_seconds: f64,
     /// System calls that read the target.
     pub remote_reads: u64,
+    /// Times a thread was waiting for a CPU.
+    pub ready: u64,
+    /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
+    pub unsure: u64,
 }
+
+/// How many numbers at its end a recording may lack that was made before there were any.
+pub const NEW_NUMBERS: usize = 2;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -52,6 +59,8 @@ impl Summary {
             duration_seconds: duration.as_secs_f64(),
             cpu_seconds: cpu.as_secs_f64(),
             remote_reads,
+            ready: tally.ready,
+            unsure: tally.unsure,
         }
     }
 }

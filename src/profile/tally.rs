@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 /// What became of the samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Stacks of running threads.
+    /// Stacks of threads on a CPU.
     pub good: u64,
-    /// Times a thread was waiting.
+    /// Times a thread was waiting for something else than a CPU.
     pub idle: u64,
+    /// Times a thread was waiting for a CPU.
+    pub ready: u64,
+    /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
+    pub unsure: u64,
     /// Times a thread moved in every try to read it.
     pub torn: u64,
     /// Times a sample was due and could not be taken in time.
@@ -24,7 +28,7 @@ pub struct Tally {
 impl Tally {
     /// All samples that were due.
     pub fn attempted(&self) -> u64 {
-        self.good + self.idle + self.torn + self.missed + self.failed()
+        self.good + self.idle + self.ready + self.torn + self.missed + self.failed()
     }
 
     /// What came after an earlier state of the same tally.
@@ -33,6 +37,8 @@ impl Tally {
         Tally {
             good: self.good - before.good,
             idle: self.idle - before.idle,
+            ready: self.ready - before.ready,
+            unsure: self.unsure - before.unsure,
             torn: self.torn - before.torn,
             missed: self.missed - before.missed,
             approximate: self.approximate - before.approximate,

@@ -5,7 +5,8 @@ use super::read::Reader;
 use super::{Block, RawError};
 use crate::perl::names::Frame;
 use crate::profile::{
-    About, BadProfile, Budget, Filter, Profile, Room, Run, Source, StackId, Summary, ThreadAbout,
+    About, BadProfile, Budget, Filter, NEW_NUMBERS, Profile, Room, Run, Source, StackId, Summary,
+    ThreadAbout,
 };
 use crate::text::from_utf8;
 use std::io::Read;
@@ -119,7 +120,7 @@ fn harmless(text: &str) -> Result<Option<String>, RawError> {
 }
 
 fn summary(parts: &mut Parts<'_>) -> Result<Summary, RawError> {
-    let mut summary: Summary = parts.take()?;
+    let mut summary: Summary = parts.take_last(NEW_NUMBERS)?;
     let shown = |(kind, count): (String, u64)| (from_utf8(kind.as_bytes()), count);
     summary.errors = summary.errors.into_iter().map(shown).collect();
     let mut kinds = summary.errors.keys();

@@ -4,6 +4,7 @@
 use super::RawError;
 use crate::profile::Budget;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// What is left of a block.
 #[derive(Debug)]
@@ -26,6 +27,16 @@ impl<'a> Parts<'a> {
             .map_err(|_| RawError::Damaged("a block of it makes no sense"))?;
         self.rest = rest;
         Ok(part)
+    }
+
+    /// The last part, at the end of which an older p5-spy wrote so many numbers less: they are 0.
+    ///
+    /// # Errors
+    /// [`RawError::Damaged`].
+    pub(super) fn take_last<T: DeserializeOwned>(&mut self, new: usize) -> Result<T, RawError> {
+        let mut whole = self.rest.to_vec();
+        whole.resize(whole.len().saturating_add(new), 0);
+        Parts::new(&whole).take()
     }
 
     /// The length of a list, of whose members none is shorter than so many bytes.

@@ -48,6 +48,11 @@ impl Clock {
         missed
     }
 
+    /// Puts off a sample that came too late: to a moment soon after `now`.
+    pub fn put_off(&mut self, now: Instant) {
+        self.due = now + self.period.mul_f64(0.1 + 0.4 * self.random.f64());
+    }
+
     fn draw(&mut self) {
         self.due += self.period.mul_f64(0.5 + self.random.f64());
     }

@@ -6,6 +6,7 @@
 pub mod clock;
 mod load;
 mod own;
+mod punctual;
 mod scout;
 mod watched;
 
@@ -16,16 +17,20 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
-use crate::process::{CoSchedule, Process, ThreadState, allow_many_watches, wake_at_once};
+use crate::process::{
+    Arrival, CoSchedule, OwnWait, Priority, Process, ThreadState, allow_many_watches, monotonic,
+    wake_at_once,
+};
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
 use load::Load;
 use own::Own;
+use punctual::Punctual;
 use scout::{Report, Scout};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use watched::Watched;
+use watched::{Watched, WatchedThread};
 
 /// How often, how long, and what counts.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +126,8 @@ pub enum End {
 const THREADS_EVERY: Duration = Duration::from_millis(100);
 /// Threads that wait are looked at this often, even if none can have ended.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
+/// So often a sample is put off that came late; then it is taken as it is.
+const MOST_PUT_OFF: u32 = 12;
 /// The longest sleep, so that a request to stop is heard soon.
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
@@ -135,6 +142,11 @@ struct Turn {
     process: usize,
     thread: usize,
     running: bool,
+    /// It held our CPU until it began to wait, which made room for us: the kernel lets nobody in
+    /// while it does something for a thread.
+    paused: bool,
+    /// When it was looked at: nanoseconds of CLOCK_MONOTONIC.
+    looked: u64,
     /// The system call that it waits in.
     waits_in: Option<u32>,
     /// It still has the stack that was read last.
@@ -155,6 +167,12 @@ pub struct Sampler<S> {
     recording: Arc<Mutex<Recording<S>>>,
     control: Arc<Control>,
     schedule: CoSchedule,
+    /// Our coming to the CPU that we are on.
+    arrival: Option<Arrival>,
+    /// When this round of samples was due: nanoseconds of CLOCK_MONOTONIC.
+    tick: u64,
+    /// Somebody let us wait, and may have chosen the moment.
+    is_late: bool,
     load: Load,
     turns: Vec<Turn>,
     /// The machine's threads when each of ours was looked at last, and when that was.
@@ -194,6 +212,9 @@ impl<S: Sink> Sampler<S> {
             recording,
             control,
             schedule: CoSchedule::new(),
+            arrival: None,
+            tick: 0,
+            is_late: false,
             load: Load::new(),
             turns: Vec::new(),
             counted: (None, Instant::now()),
@@ -216,7 +237,9 @@ impl<S: Sink> Sampler<S> {
         self.started = Instant::now();
         self.deadline = self.settings.duration.map(|d| self.started + d);
         self.control.set_deadline(self.deadline);
-        wake_at_once();
+        let priority = wake_at_once();
+        let (mut own_wait, mut punctual) = (OwnWait::start(), Punctual::default());
+        let mut put_off = 0;
         allow_many_watches();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
@@ -233,7 +256,19 @@ impl<S: Sink> Sampler<S> {
                 continue;
             }
             let now = Instant::now();
-            let late = now.saturating_duration_since(clock.due()) > LATE;
+            let behind = now.saturating_duration_since(clock.due());
+            let late = behind > LATE;
+            let waited = match priority {
+                Priority::RealTime => None,
+                Priority::Ordinary => own_wait.since_last(),
+            };
+            self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited));
+            if self.is_late && put_off < MOST_PUT_OFF {
+                put_off += 1;
+                clock.put_off(now);
+                continue;
+            }
+            put_off = 0;
             let missed = clock.advance(now);
             let all_due = now >= threads_due;
             if all_due {
@@ -249,6 +284,9 @@ impl<S: Sink> Sampler<S> {
                 self.own.tally.late += u64::from(late) * threads as u64;
             }
             self.take_reports();
+            self.tick = monotonic().saturating_sub(nanoseconds(behind));
+            let cpu = self.schedule.pinned();
+            self.arrival = cpu.map(|cpu| Arrival::new(cpu, self.tick));
             let look_at_all = all_due && self.may_have_ended();
             self.tick(look_at_all);
             if let Some(end) = self.ended() {
@@ -354,23 +392,34 @@ impl<S: Sink> Sampler<S> {
         }
         let names_calls = self.settings.names.beyond == Beyond::Ops;
         let crowd = self.is_crowd();
+        let ours = self.schedule.pinned();
         let mut idle = 0;
         self.running = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
             for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let look = w.look(crowd);
+                let before = monotonic();
+                let look = w.look(crowd, ours);
                 let running = look.state == ThreadState::Running;
                 let waits_in = match look.state {
                     ThreadState::Idle(call) if names_calls => call,
                     _ => None,
                 };
                 self.running += usize::from(running);
-                if running || (self.settings.idle && !w.ended) {
+                let paused = !running
+                    && look.is_new
+                    && !w.ended
+                    && self.arrival.as_mut().is_some_and(|arrival| {
+                        w.held(arrival, self.tick) == Some(true)
+                            && (w.held(arrival, before) == Some(true) || w.locate() == ours)
+                    });
+                if running || paused || (self.settings.idle && !w.ended) {
                     self.turns.push(Turn {
                         cpu: look.cpu.filter(|_| !look.rests),
                         process,
                         thread,
                         running,
+                        paused,
+                        looked: before,
                         waits_in,
                         rests: look.rests,
                     });
@@ -379,7 +428,6 @@ impl<S: Sink> Sampler<S> {
                 }
             }
         }
-        let ours = self.schedule.pinned();
         self.turns
             .sort_by_key(|turn| (turn.cpu.is_some() && turn.cpu != ours, turn.cpu));
         idle
@@ -405,22 +453,45 @@ impl<S: Sink> Sampler<S> {
             return;
         };
         let schedule = &mut self.schedule;
+        let arrival = &mut self.arrival;
+        // From where we were when it was due, or from elsewhere.
+        let is_here = turn.cpu == schedule.pinned();
+        let looked = Looked {
+            is_here,
+            due: self.tick,
+            at: turn.looked,
+        };
         let together = match turn.cpu {
             _ if !turn.running || turn.rests => true,
-            Some(cpu) if !thread.real_time => schedule.follow(cpu),
+            Some(cpu) if !thread.real_time => come(schedule, arrival, cpu),
             _ => false,
         };
+        // Before anything else is done here.
+        let held = match turn.running {
+            true if turn.rests => Some(false),
+            true if together => held(thread, schedule, arrival, looked),
+            true => None,
+            false => Some(turn.paused),
+        };
+        let on_cpu = held != Some(false);
+        if turn.running && !on_cpu && !self.settings.idle {
+            self.own.tally.ready += 1;
+            return;
+        }
         let mut follow = |cpu: usize| {
             if together && turn.running {
                 schedule.follow(cpu);
             }
         };
         let seen = &mut self.own.seen;
-        let taken = if turn.rests {
+        let mut taken = if turn.rests {
             Ok(thread.last_stack(target, seen, turn.waits_in))
         } else {
             thread.take(target, names, seen, turn.waits_in, together, &mut follow)
         };
+        if turn.running && !on_cpu && matches!(taken, Ok(Some(_))) {
+            taken = Ok(thread.ready_stack(seen));
+        }
         if crowd && turn.running && together && !turn.rests {
             thread.settle(schedule.pinned());
         }
@@ -428,17 +499,17 @@ impl<S: Sink> Sampler<S> {
         let tally = &mut self.own.tally;
         match taken {
             Ok(Some(stack)) => {
-                let running = turn.running;
-                *(if running {
-                    &mut tally.good
-                } else {
-                    &mut tally.idle
+                *(match (turn.running, on_cpu) {
+                    (_, true) => &mut tally.good,
+                    (true, false) => &mut tally.ready,
+                    (false, false) => &mut tally.idle,
                 }) += 1;
+                tally.unsure += u64::from(on_cpu && (held.is_none() || self.is_late));
                 tally.approximate += u64::from(!together);
                 self.own.samples.push(Sample {
                     stack,
                     thread: about,
-                    running,
+                    running: on_cpu,
                     at,
                 });
                 watched.succeeded();
@@ -513,4 +584,56 @@ impl<S: Sink> Sampler<S> {
             self.refresh_threads();
         }
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Goes to a CPU, and takes note of when. False where that cannot be had.
+fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu: usize) -> bool {
+    let before = monotonic();
+    if !schedule.follow(cpu) {
+        return false;
+    }
+    if arrival.is_none_or(|known| known.cpu != cpu) {
+        *arrival = Some(Arrival::new(cpu, before));
+    }
+    true
+}
+
+/// True if a thread that wants to run had a CPU when it was looked at. `None` where nobody can tell.
+fn held(
+    thread: &mut WatchedThread,
+    schedule: &mut CoSchedule,
+    arrival: &mut Option<Arrival>,
+    looked: Looked,
+) -> Option<bool> {
+    let known = arrival.as_mut()?;
+    if looked.is_here && thread.held(known, looked.due)? {
+        return Some(true);
+    }
+    if !looked.is_here && thread.held(known, looked.at)? && thread.came_nowhere() {
+        return Some(true);
+    }
+    // It may run on another CPU by now.
+    let cpu = thread.locate()?;
+    if known.cpu == cpu {
+        return Some(false);
+    }
+    if !come(schedule, arrival, cpu) {
+        return None;
+    }
+    Some(thread.held(arrival.as_mut()?, looked.at)? && thread.came_nowhere())
+}
+
+/// Our look at a thread.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    /// It was on the CPU that we were on.
+    is_here: bool,
+    /// When the sample was due: nanoseconds of CLOCK_MONOTONIC.
+    due: u64,
+    /// When it was looked at.
+    at: u64,
 }

@@ -1,10 +1,12 @@
 //! One process that is sampled: its threads, and what was learned about its names.
 
 use crate::attach::{PerlThread, Target};
-use crate::perl::leaf::{Beyond, syscall_frame};
+use crate::perl::leaf::{Beyond, ready_frame, syscall_frame};
 use crate::perl::names::{FrameId, NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Runs, ThreadState, ThreadWatch, is_real_time, syscall_name};
+use crate::process::{
+    Arrival, Runs, ThreadState, ThreadWatch, Witness, is_real_time, syscall_name,
+};
 use crate::profile::{Seen, StackId, ThreadAbout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +24,8 @@ pub(super) struct Look {
     pub(super) cpu: Option<usize>,
     /// It has not run since its last stack was read: it still has that one.
     pub(super) rests: bool,
+    /// It may have run since the last look.
+    pub(super) is_new: bool,
 }
 
 /// A thread that was seen off the CPU.
@@ -44,6 +48,7 @@ struct Top {
 /// A thread of a process.
 pub(super) struct WatchedThread {
     watch: ThreadWatch,
+    witness: Witness,
     /// A wake-up of ours does not set it aside.
     pub(super) real_time: bool,
     /// It is gone.
@@ -67,12 +72,14 @@ pub(super) struct WatchedThread {
     top: Option<Top>,
     /// The last stack that waited in a system call, with that one's frame.
     waiting: Option<(Top, u32, StackId)>,
+    /// The last stack that waited for a CPU, with the frame that says so.
+    ready: Option<(Top, StackId)>,
 }
 
 impl WatchedThread {
-    /// What it is doing, and where when it is running. In a crowd most threads that run wait for a
+    /// What it is doing, and where when it is running; `ours` is our own CPU. In a crowd most threads that run wait for a
     /// CPU.
-    pub(super) fn look(&mut self, crowd: bool) -> Look {
+    pub(super) fn look(&mut self, crowd: bool, ours: Option<usize>) -> Look {
         /// A thread that went to another CPU is met moving, and then it is asked where it is; now and
         /// then it may look as if it stood still.
         const ASK_EVERY: u8 = 8;
@@ -86,6 +93,7 @@ impl WatchedThread {
                 state: rest.state,
                 cpu: self.cpu,
                 rests: rest.has_stack,
+                is_new: false,
             };
         }
         let state = self.watch.state();
@@ -104,10 +112,14 @@ impl WatchedThread {
             self.cpu = self.watch.cpu();
         }
         self.looks = self.looks.wrapping_add(1);
+        if running && self.cpu != ours && self.runs.is_none() {
+            self.runs = self.watch.runs();
+        }
         Look {
             state,
             cpu: self.cpu,
             rests: false,
+            is_new: true,
         }
     }
 
@@ -165,6 +177,39 @@ impl WatchedThread {
             rest.has_stack = true;
         }
         Ok(self.last_stack(target, seen, waits_in))
+    }
+
+    /// True if it held a CPU at that time, and lost it since; `None` where that is not known.
+    pub(super) fn held(&self, arrival: &mut Arrival, since: u64) -> Option<bool> {
+        self.witness.held(arrival, since)
+    }
+
+    /// It got no CPU since it was looked at, as far as is known.
+    pub(super) fn came_nowhere(&mut self) -> bool {
+        let (Some(before), Some(now)) = (self.runs, self.watch.runs()) else {
+            return true;
+        };
+        before.is_same_turn(now)
+    }
+
+    /// Asks where it is.
+    pub(super) fn locate(&mut self) -> Option<usize> {
+        self.cpu = self.watch.cpu();
+        self.cpu
+    }
+
+    /// The stack that was read last, as that of a thread that waits for a CPU.
+    pub(super) fn ready_stack(&mut self, seen: &mut Seen) -> Option<StackId> {
+        let top = self.top?;
+        if let Some((known, stack)) = self.ready
+            && known == top
+        {
+            return Some(stack);
+        }
+        let frame = ready_frame(top.innermost, &mut seen.frames)?;
+        let stack = seen.stacks.intern(Some(top.stack), frame);
+        self.ready = Some((top, stack));
+        Some(stack)
     }
 
     /// The stack that was read last, with the system call that it waits in.
@@ -274,6 +319,7 @@ impl Watched {
             let about = seen.threads.insert_full(about).0;
             self.threads.push(WatchedThread {
                 watch: ThreadWatch::new(process.pid(), thread.os_tid),
+                witness: Witness::new(process.pid(), thread.os_tid),
                 sampler: ThreadSampler::with_leaf(
                     &thread.variables,
                     thread.compiling,
@@ -293,6 +339,7 @@ impl Watched {
                 stacks: Vec::new(),
                 top: None,
                 waiting: None,
+                ready: None,
             });
         }
     }
