@@ -166,13 +166,15 @@ fn stats(file: &Path) -> serde_json::Value {
             "idle",
             "late",
             "missed",
+            "ready",
             "remote_reads",
-            "torn"
+            "torn",
+            "unsure"
         ]
     );
     let number = |key: &str| stats[key].as_u64().unwrap();
     let errors = stats["errors"].as_object().unwrap().values();
-    let parts = ["good", "idle", "torn", "missed"]
+    let parts = ["good", "idle", "ready", "torn", "missed"]
         .map(number)
         .iter()
         .sum::<u64>();

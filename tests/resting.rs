@@ -128,7 +128,8 @@ fn a_crowd_of_busy_workers_shows_where_each_is() {
     assert!((0.65..0.85).contains(&share), "{share} {}", recorded.stats);
     let cpus = std::thread::available_parallelism().unwrap().get();
     if cpus <= 4 {
-        let good = recorded.count("good");
-        assert!(recorded.count("remote_reads") < good, "{}", recorded.stats);
+        let samples = recorded.count("good") + recorded.count("ready");
+        let reads = recorded.count("remote_reads");
+        assert!(2.0 * reads < samples, "{}", recorded.stats);
     }
 }

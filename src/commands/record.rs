@@ -177,7 +177,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         }
         warn(format!("{problem:#}"));
     }
-    let nothing = summary.good + summary.idle == 0;
+    let nothing = summary.good + summary.idle + summary.ready == 0;
     let failed: u64 = summary.errors.values().sum();
     match end {
         End::Lost(e) if nothing => Err((*e).into()),
@@ -359,6 +359,11 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
         say(format_args!(
             "{} of the stacks are approximate: p5-spy could not share the CPU of the target (affinity refused, or a real-time policy)",
             summary.approximate
+        ));
+    }
+    if summary.attempted == 0 && matches!(end, End::Duration | End::Stopped) {
+        say(format_args!(
+            "No thread that runs Perl was seen meanwhile. With many processes: ulimit -n may be too low"
         ));
     }
     if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {

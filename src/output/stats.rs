@@ -35,17 +35,23 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         0.0
     };
     let _ = write!(text, "; p5-spy itself used {share:.1} % of a CPU");
-    let disturbed = summary.missed.saturating_mul(20) > summary.attempted;
-    if disturbed && summary.late.saturating_mul(10) < summary.attempted {
+    if summary.missed.saturating_mul(20) > summary.attempted {
         let _ = write!(
             text,
             "\np5-spy fell behind {rate} samples a second. Take a lower --rate"
         );
-    } else if disturbed || summary.late.saturating_mul(5) > summary.attempted {
+    }
+    if summary.ready > summary.good {
         text.push_str(
-            "\np5-spy was often woken late, which favours lines that make system calls: \
-                 the CPUs are busy. Run it as root (it then takes the lowest real-time priority), \
-                 or take a lower --rate",
+            "\nThe program had a CPU for less than half of the time that it wanted one: others have them",
+        );
+    }
+    if summary.unsure.saturating_mul(20) > summary.good {
+        let _ = write!(
+            text,
+            "\nOf {} samples nobody can tell whether the program was waiting for a CPU: such samples \
+             favour lines that make system calls. Root is told by the kernel",
+            summary.unsure
         );
     }
     text

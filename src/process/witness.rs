@@ -60,6 +60,31 @@ enum Source {
     None,
 }
 
+/// So many files more must be able to be open.
+const SPARE: u64 = 16;
+
+/// How many files may be open.
+fn most_open() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid place for the result.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    limit.rlim_cur
+}
+
+impl Source {
+    fn descriptor(&self) -> Option<u64> {
+        let number = match self {
+            Source::Switches(switches) => switches.event.as_raw_fd(),
+            Source::Accounts(file) => file.as_raw_fd(),
+            Source::None => return None,
+        };
+        u64::try_from(number).ok()
+    }
+}
+
 impl Witness {
     /// Of a thread. The kernel records switches for those who may ask it to: root, CAP_PERFMON,
     /// anybody where perf_event_paranoid is 1 or less.
@@ -69,7 +94,13 @@ impl Witness {
             Some(switches) => Source::Switches(switches),
             None => accounts().map_or(Source::None, Source::Accounts),
         };
-        Witness { source }
+        // Without other files there are no samples at all.
+        match source.descriptor() {
+            Some(last) if last.saturating_add(SPARE) > most_open() => Witness {
+                source: Source::None,
+            },
+            _ => Witness { source },
+        }
     }
 
     /// True if a thread that is on no CPU now held one at that time; if it wanted to run on, it is
@@ -141,7 +172,7 @@ struct Switches {
     /// The head, and the records.
     map: NonNull<u8>,
     page: usize,
-    _event: OwnedFd,
+    event: OwnedFd,
 }
 
 // SAFETY: the mapping is this value's own, and is only read.
@@ -202,7 +233,7 @@ impl Switches {
         Some(Switches {
             map: NonNull::new(map.cast())?,
             page,
-            _event: event,
+            event,
         })
     }
 

@@ -301,7 +301,7 @@ impl Profile {
         match (running, waiting, self.filter.picks(), self.filter.idle) {
             _ if !self.counts.is_empty() => None,
             // Without --idle they are only counted.
-            (0, 0, ..) if self.summary.idle > 0 && self.summary.good == 0 => {
+            (0, 0, ..) if self.summary.idle + self.summary.ready > 0 && self.summary.good == 0 => {
                 Some(Emptiness::Waiting)
             }
             (0, 0, ..) => Some(Emptiness::NoSample),

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How often something was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// In a thread on a CPU, or ready to be.
+    /// In a thread on a CPU.
     pub running: u64,
     /// In a thread that waited.
     pub waiting: u64,

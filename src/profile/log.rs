@@ -13,7 +13,7 @@ pub struct Run {
     pub thread: u32,
     /// Samples.
     pub count: u32,
-    /// The thread was on a CPU or ready to be.
+    /// The thread was on a CPU.
     pub running: bool,
     /// When the first was taken, since the start of the recording.
     pub at: Duration,

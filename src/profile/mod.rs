@@ -89,7 +89,7 @@ pub struct Sample {
     pub stack: StackId,
     /// Index of the thread in [`Seen::threads`].
     pub thread: u32,
-    /// The thread was on a CPU or ready to be.
+    /// The thread was on a CPU.
     pub running: bool,
     /// Since the start of the recording.
     pub at: Duration,

@@ -238,7 +238,8 @@ impl<S: Sink> Sampler<S> {
         self.deadline = self.settings.duration.map(|d| self.started + d);
         self.control.set_deadline(self.deadline);
         let priority = wake_at_once();
-        let (mut own_wait, mut punctual) = (OwnWait::start(), Punctual::default());
+        let mut own_wait = (priority == Priority::Ordinary).then(OwnWait::start);
+        let mut punctual = Punctual::default();
         let mut put_off = 0;
         allow_many_watches();
         self.refresh_threads();
@@ -258,10 +259,7 @@ impl<S: Sink> Sampler<S> {
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
             let late = behind > LATE;
-            let waited = match priority {
-                Priority::RealTime => None,
-                Priority::Ordinary => own_wait.since_last(),
-            };
+            let waited = own_wait.as_mut().and_then(OwnWait::since_last);
             self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited));
             if self.is_late && put_off < MOST_PUT_OFF {
                 put_off += 1;

@@ -71,6 +71,10 @@ fn honesty(about: &About, ledger: &Ledger, palette: Palette) -> Line<'static> {
     let mut spans = vec![
         percent("running", tally.good),
         percent("idle", tally.idle),
+        match tally.ready {
+            0 => Span::default(),
+            ready => percent("waiting for a CPU", ready),
+        },
         Span::styled(format!("{rate:.0}/s of {}  ", about.rate), palette.faint()),
         lost("errors", tally.failed()),
     ];

@@ -62,14 +62,15 @@ function facts(now) {
     card(count(now.total), shown),
     card(seconds(summary.duration_seconds), "recorded"),
     card(`${count(about.rate)} Hz`, "per thread", "Samples that were asked for, per second and thread"),
-    card(percent(summary.attempted - summary.good - summary.idle, summary.attempted), "lost",
+    card(percent(summary.attempted - summary.good - summary.idle - summary.ready, summary.attempted), "lost",
       "Torn, missed and failed samples of all that were due"),
     card(count(new Set(report.threads.map((t) => t.pid)).size),
       report.threads.length === 1 ? "process, 1 thread"
         : `processes, ${plural(report.threads.length, "thread")}`));
   const parts = [
-    ["good", summary.good, "running", "Stacks of running threads"],
-    ["idle", summary.idle, "waiting", "Times a thread was waiting"],
+    ["good", summary.good, "on a CPU", "Stacks of threads on a CPU"],
+    ["idle", summary.idle, "waiting", "Times a thread was waiting for something else than a CPU"],
+    ["ready", summary.ready, "waiting for a CPU", "Times a thread could have run if a CPU had been free"],
     ["torn", summary.torn, "torn", "The thread moved in every try to read it; not shown"],
     ["missed", summary.missed, "missed", "Due while p5-spy was not scheduled; not shown"],
     ["failed", failed, "failed", "Could not be read; not shown"],
@@ -86,9 +87,10 @@ function facts(now) {
     ]), ". ",
     failed > 0 && `Failures: ${Object.entries(summary.errors)
       .map(([kind, n]) => `${visible(kind)} ${count(n)}`).join(", ")}. `,
-    summary.late > 0 && `p5-spy was woken late for ${count(summary.late)} of them`
-      + `${5 * summary.late > summary.attempted
-        ? ", which favours lines that make system calls" : ""}. `,
+    summary.ready > summary.good && "The program had a CPU for less than half of the time that it "
+      + "wanted one. ",
+    summary.unsure > 0 && `Of ${count(summary.unsure)} nobody can tell whether the program was `
+      + "waiting for a CPU. ",
     summary.approximate > 0 && `${count(summary.approximate)} stacks are approximate: they were `
       + "read while the program could run on. ",
     report.is_cut && el("strong", {}, "The recording was cut off; this is what it has up to then. "),
