@@ -121,7 +121,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         recording.clone(),
         control.clone(),
     );
-    let sampling = std::thread::spawn(move || sampler.run());
+    let sampling = sampler.spawn()?;
     let mut watcher = Watcher::new(&settings, started);
     let mut block_due = started + BLOCK_EVERY;
     let mut spooled = Ok(());

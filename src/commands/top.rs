@@ -154,7 +154,7 @@ fn watch(
         recording.clone(),
         control.clone(),
     );
-    let sampling = std::thread::spawn(move || sampler.run());
+    let sampling = sampler.spawn()?;
     let is_over = || sampling.is_finished() || control.overdue().is_some_and(|l| l >= OVERDUE);
     let seen = show(about, &recording, requests, child.as_mut(), is_over);
     control.stop.store(true, Ordering::Relaxed);

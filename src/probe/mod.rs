@@ -165,9 +165,9 @@ impl Probe {
         let mut checks = Vec::new();
         for raw in file.check {
             let path_error = |path: &str, reason: String| ProbeError::Path {
-                name: format!("{name} ({})", file.name),
-                path: path.to_owned(),
-                reason,
+                name: crate::text::message(&format!("{name} ({})", file.name)),
+                path: crate::text::message(path),
+                reason: crate::text::message(&reason),
             };
             let path = Path::parse(&raw.path).map_err(|e| path_error(&raw.path, e))?;
             let limit = |bound: Bound| match bound {

@@ -29,6 +29,7 @@ use punctual::Punctual;
 use scout::{Report, Scout};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use watched::{Watched, WatchedThread};
 
@@ -223,6 +224,18 @@ impl<S: Sink> Sampler<S> {
             started: Instant::now(),
             deadline: None,
         }
+    }
+
+    /// Samples on a thread of its own, which has the name `sampler`.
+    ///
+    /// # Errors
+    /// That no thread can be started.
+    pub fn spawn(self) -> std::io::Result<JoinHandle<End>>
+    where
+        S: 'static,
+    {
+        let thread = std::thread::Builder::new().name("sampler".into());
+        thread.spawn(move || self.run())
     }
 
     /// Samples until the end. Must run on a thread of its own: it changes its CPU, and may never come

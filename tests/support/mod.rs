@@ -223,7 +223,7 @@ impl Running {
         });
     }
 
-    /// Waits until p5-spy samples: it does so on a thread of its own, its second one.
+    /// Waits until p5-spy samples: it does so on a thread of its own.
     pub fn samples(&mut self) {
         let tasks = format!("/proc/{}/task", self.pid());
         let err = &self.err;
@@ -232,7 +232,10 @@ impl Running {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("p5-spy ended ({status}): {}", err.text());
             }
-            (std::fs::read_dir(&tasks).ok()?.count() > 1).then_some(())
+            let threads = std::fs::read_dir(&tasks).ok()?.flatten();
+            let names = threads.map(|thread| std::fs::read_to_string(thread.path().join("comm")));
+            let mut names = names.filter_map(Result::ok);
+            names.any(|name| name.trim() == "sampler").then_some(())
         });
     }
 
