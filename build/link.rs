@@ -27,6 +27,8 @@ fn lengths() -> Vec<usize> {
 fn main() {
     let there = std::thread::spawn(lengths).join().unwrap();
     assert_eq!((lengths(), there), (vec![3, 5, 6], vec![3, 5, 6]));
+    // libm is a library of its own.
+    assert!(std::hint::black_box(2.0_f64).ln() < 1.0);
 }
 "#;
 
@@ -49,16 +51,18 @@ pub fn configure() {
 
 /// The C compiler, which links, finds what a static program is made of.
 fn has_static_libc() -> bool {
-    ["libc.a", "libgcc_eh.a", "crtbeginT.o"].iter().all(|name| {
-        let asked = Command::new("cc")
-            .arg(format!("-print-file-name={name}"))
-            .output();
-        // Without such a file the bare name comes back.
-        asked.is_ok_and(|out| {
-            let path = String::from_utf8_lossy(&out.stdout);
-            Path::new(path.trim()).is_absolute()
+    ["libc.a", "libm.a", "libgcc_eh.a", "crtbeginT.o"]
+        .iter()
+        .all(|name| {
+            let asked = Command::new("cc")
+                .arg(format!("-print-file-name={name}"))
+                .output();
+            // Without such a file the bare name comes back.
+            asked.is_ok_and(|out| {
+                let path = String::from_utf8_lossy(&out.stdout);
+                Path::new(path.trim()).is_absolute()
+            })
         })
-    })
 }
 
 /// Links the program, and only it, without any shared library: it starts in half the time, and one
@@ -69,6 +73,7 @@ fn link_statically() -> Option<&'static str> {
     let folder = PathBuf::from(var_os("OUT_DIR")?);
     let scripts = [
         ("libgcc_s.so", "INPUT ( libgcc_eh.a )\n"),
+        ("libm.so", "INPUT ( libm.a )\n"),
         ("libc.so", "GROUP ( libc.a libgcc_eh.a libgcc.a )\n"),
         ("trial.rs", TRIAL),
     ];

@@ -192,8 +192,8 @@ fn the_numbers_add_up() {
     record(target.pid(), &output, "1", &options).expect(0, "Wrote ");
     let stats = stats(&numbers);
     let number = |key: &str| stats[key].as_u64().unwrap();
-    // One sample is due in every period.
-    assert!(number("attempted").abs_diff(500) <= 25, "{stats}");
+    // One sample is due in every period, on the average.
+    assert!(number("attempted").abs_diff(500) <= 120, "{stats}");
     assert!(number("good") > 100, "{stats}");
     assert!(number("remote_reads") >= number("good"), "{stats}");
     let duration = stats["duration_seconds"].as_f64().unwrap();

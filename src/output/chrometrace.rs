@@ -6,6 +6,7 @@
 
 use super::Picture;
 use super::spots::{Spot, Spots};
+use super::timeline::APART;
 use crate::profile::{Profile, Run, ThreadAbout};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -67,9 +68,7 @@ struct Track {
 impl Track {
     /// When the next sample is so late that what was seen before may have ended.
     fn patience(&self, period: Duration) -> Duration {
-        /// The longest distance of two samples is one and a half.
-        const PERIODS: u32 = 2;
-        let end = self.last.saturating_add(period.saturating_mul(PERIODS));
+        let end = self.last.saturating_add(period.saturating_mul(APART));
         // The sum of many random distances is off by about the root of their number.
         end.saturating_add(period.saturating_mul(self.in_a_row.isqrt()))
     }

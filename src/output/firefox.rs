@@ -7,7 +7,7 @@ use super::Picture;
 use super::json::List;
 use super::spots::{Spot, Spots};
 use super::stats;
-use super::timeline::Timeline;
+use super::timeline::{APART, Timeline};
 use crate::perl::names::FrameKind;
 use crate::profile::{Profile, StackId, ThreadAbout};
 use flate2::Compression;
@@ -291,10 +291,8 @@ impl<'a> Tables<'a> {
         running: bool,
         period: Duration,
     ) {
-        /// Two samples are never further apart unless something was in between.
-        const PERIODS: u32 = 2;
         let before = self.samples.last().map(|s| at.saturating_sub(s.at));
-        let ran = before.unwrap_or(period).min(period.saturating_mul(PERIODS));
+        let ran = before.unwrap_or(period).min(period.saturating_mul(APART));
         self.samples.push(Sample {
             at,
             stack,

@@ -43,7 +43,7 @@ pub fn text(summary: &Summary, rate: f64) -> String {
     }
     if summary.ready > summary.good {
         text.push_str(
-            "\nThe program had a CPU for less than half of the time that it wanted one: others have them",
+            "\nThe program had a CPU for less than half of the time that it wanted one: others have them, or they sleep and take long to wake up",
         );
     }
     if summary.unsure.saturating_mul(20) > summary.good {

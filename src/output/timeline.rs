@@ -2,6 +2,10 @@
 
 use crate::profile::{Profile, Run};
 
+/// In periods: two samples in a row are seldom further apart (`sampler/clock.rs`), unless there was
+/// nothing to see in between.
+pub const APART: u32 = 3;
+
 /// Which samples are a thread's.
 #[derive(Debug)]
 pub struct Timeline<'a> {

@@ -41,7 +41,7 @@ pub struct ThreadWatch {
     schedstat: Later,
 }
 
-/// Lets this process keep as many files open as it may: each watch has up to three, and the usual
+/// Lets this process keep as many files open as it may: each thread takes up to four, and the usual
 /// limit is 1024.
 pub fn allow_many_watches() {
     /// A table of open files that large costs nobody anything.

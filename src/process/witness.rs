@@ -17,20 +17,14 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub struct Arrival {
     /// Where it was.
     pub cpu: usize,
-    /// Not long before we took it from whoever had it: nanoseconds of CLOCK_MONOTONIC.
-    pub since: u64,
     /// What the scheduler says of it, if it was asked.
     account: Option<Account>,
 }
 
 impl Arrival {
-    /// A coming to a CPU after that time.
-    pub fn new(cpu: usize, since: u64) -> Self {
-        Arrival {
-            cpu,
-            since,
-            account: None,
-        }
+    /// Our coming to that CPU.
+    pub fn new(cpu: usize) -> Self {
+        Arrival { cpu, account: None }
     }
 }
 

@@ -1,15 +1,20 @@
 //! When to sample: at random distances, so that nothing periodic in the target can hide or stand
-//! out.
+//! out, and nothing that a sample itself sets off. Who is set aside for us does not get the CPU back at
+//! once, and somebody else has it for a while: were the next sample never so soon, or always about
+//! then, it would not see each state as long as it lasts. Moments of which each may come at any time
+//! after the last see what there is on the average ("Poisson arrivals see time averages").
 
 use std::time::{Duration, Instant};
 
-/// Moments at random distances of half a period to one and a half, whose mean is the period.
+/// Moments at exponentially distributed distances, whose mean is the period.
 /// Being late once does not delay the moments after it.
 #[derive(Debug)]
 pub struct Clock {
     period: Duration,
     random: fastrand::Rng,
     due: Instant,
+    /// When the due sample is tried again.
+    again: Option<Instant>,
 }
 
 impl Clock {
@@ -19,6 +24,7 @@ impl Clock {
             period: Duration::from_secs_f64(1.0 / rate),
             random: fastrand::Rng::new(),
             due: now,
+            again: None,
         };
         clock.draw();
         clock
@@ -26,7 +32,7 @@ impl Clock {
 
     /// When the next sample is due.
     pub fn due(&self) -> Instant {
-        self.due
+        self.again.unwrap_or(self.due)
     }
 
     /// Takes note that the due sample is being taken at `now`, and draws the next moment. Returns
@@ -34,6 +40,7 @@ impl Clock {
     pub fn advance(&mut self, now: Instant) -> u64 {
         /// After a long stop (a suspended machine) counting one by one would take too long.
         const MANY: u32 = 1_000_000;
+        self.again = None;
         let behind = now.saturating_duration_since(self.due);
         let mut missed = 0;
         if behind > self.period * MANY {
@@ -48,13 +55,22 @@ impl Clock {
         missed
     }
 
-    /// Puts off a sample that came too late: to a moment soon after `now`.
+    /// Tries the due sample again at a moment soon after `now`. Those after it stay where they are.
     pub fn put_off(&mut self, now: Instant) {
-        self.due = now + self.period.mul_f64(0.1 + 0.4 * self.random.f64());
+        /// At low rates, too, there must be time for several tries.
+        const LONGEST: Duration = Duration::from_millis(4);
+        let most = self.period.min(LONGEST);
+        self.again = Some(now + most.mul_f64(0.1 + 0.4 * self.random.f64()));
     }
 
     fn draw(&mut self) {
-        self.due += self.period.mul_f64(0.5 + self.random.f64());
+        /// In periods: a sample takes some time itself.
+        const SHORTEST: f64 = 0.1;
+        /// In periods: it happens once in four hundred times.
+        const LONGEST: f64 = 6.0;
+        let far = -(1.0 - self.random.f64()).ln();
+        let periods = SHORTEST + (1.0 - SHORTEST) * far.min(LONGEST);
+        self.due += self.period.mul_f64(periods);
     }
 }
 
@@ -71,22 +87,22 @@ mod tests {
         let mut clock = Clock::new(RATE, start);
         let mut last = start;
         let mut distances = std::collections::HashSet::new();
-        for _ in 0..10_000 {
+        for _ in 0..100_000 {
             let distance = clock.due() - last;
             assert!(
-                distance >= PERIOD / 2 && distance <= PERIOD * 3 / 2,
+                distance >= PERIOD / 10 && distance <= PERIOD * 6,
                 "{distance:?}"
             );
             distances.insert(distance);
             last = clock.due();
             assert_eq!(clock.advance(last), 0);
         }
-        let mean = (last - start) / 10_000;
+        let mean = (last - start) / 100_000;
         assert!(
             mean > PERIOD * 98 / 100 && mean < PERIOD * 102 / 100,
             "{mean:?}"
         );
-        assert!(distances.len() > 9_000);
+        assert!(distances.len() > 80_000);
     }
 
     #[test]
@@ -106,15 +122,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_off_delays_nothing_after_it() {
+        let start = Instant::now();
+        let mut clock = Clock::new(RATE, start);
+        let mut samples = 0;
+        let mut missed = 0;
+        let mut now = start;
+        while now < start + PERIOD * 1000 {
+            now = clock.due();
+            for _ in 0..samples % 3 {
+                clock.put_off(now);
+                assert!(clock.due() > now && clock.due() <= now + PERIOD / 2);
+                now = clock.due();
+            }
+            samples += 1;
+            missed += clock.advance(now);
+        }
+        assert!(
+            (850..1150).contains(&(samples + missed)),
+            "{samples} {missed}"
+        );
+    }
+
+    #[test]
     fn a_little_late_is_not_missed_and_long_is() {
         let start = Instant::now();
         let mut clock = Clock::new(RATE, start);
         for _ in 0..100 {
-            let late = clock.due() + PERIOD / 3;
+            let late = clock.due() + PERIOD / 12;
             assert_eq!(clock.advance(late), 0);
         }
         let missed = clock.advance(clock.due() + PERIOD * 100);
-        assert!((80..120).contains(&missed), "{missed}");
+        assert!((50..150).contains(&missed), "{missed}");
         let missed = clock.advance(clock.due() + PERIOD * 5_000_000);
         assert!((4_900_000..5_100_000).contains(&missed), "{missed}");
     }

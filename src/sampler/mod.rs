@@ -271,7 +271,6 @@ impl<S: Sink> Sampler<S> {
             }
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
-            let late = behind > LATE;
             let waited = own_wait.as_mut().and_then(OwnWait::since_last);
             self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited));
             if self.is_late && put_off < MOST_PUT_OFF {
@@ -280,6 +279,7 @@ impl<S: Sink> Sampler<S> {
                 continue;
             }
             put_off = 0;
+            let late = behind > LATE;
             let missed = clock.advance(now);
             let all_due = now >= threads_due;
             if all_due {
@@ -297,7 +297,7 @@ impl<S: Sink> Sampler<S> {
             self.take_reports();
             self.tick = monotonic().saturating_sub(nanoseconds(behind));
             let cpu = self.schedule.pinned();
-            self.arrival = cpu.map(|cpu| Arrival::new(cpu, self.tick));
+            self.arrival = cpu.map(Arrival::new);
             let look_at_all = all_due && self.may_have_ended();
             self.tick(look_at_all);
             if let Some(end) = self.ended() {
@@ -603,12 +603,11 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// Goes to a CPU, and takes note of when. False where that cannot be had.
 fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu: usize) -> bool {
-    let before = monotonic();
     if !schedule.follow(cpu) {
         return false;
     }
     if arrival.is_none_or(|known| known.cpu != cpu) {
-        *arrival = Some(Arrival::new(cpu, before));
+        *arrival = Some(Arrival::new(cpu));
     }
     true
 }

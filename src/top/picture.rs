@@ -621,7 +621,7 @@ fn why_empty(ledger: &Ledger, state: &State, idle: bool) -> String {
     } else if ledger.tally.idle > 0 && ledger.tally.good == 0 && !idle {
         "All threads have been waiting. --idle shows where.".into()
     } else if ledger.tally.ready > 0 && ledger.tally.good == 0 && !idle {
-        "No thread has had a CPU yet: others have them.".into()
+        "No thread has had a CPU yet.".into()
     } else if ledger.tally.attempted() > 0 && ledger.tally.good + ledger.tally.idle == 0 {
         "No sample could be taken yet: see the numbers above.".into()
     } else {
