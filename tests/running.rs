@@ -168,10 +168,10 @@ impl Drop for Stopped {
 fn watch(pid: i32, sources: &Sources) -> Seen {
     let target = attach(pid, sources);
     let thread = target.threads().unwrap()[0];
-    let pads = target.perl.variables(thread.interpreter).pads();
-    let mut stack = StackReader::new(&thread.variables);
+    let pads = target.perl.variables(thread.runs.interpreter).pads();
+    let mut stack = StackReader::new(&thread.runs.variables);
     let mut reader = RunningReader::new();
-    let context = target.name_context(thread.compiling);
+    let context = target.name_context(thread.runs.compiling);
     let (memory, abi, layout) = (context.memory, context.abi, context.layout);
     let rules = WalkRules {
         abi,
@@ -420,7 +420,7 @@ fn damaged_memory_ends_in_an_answer() {
     with_program(program, &mut |pid| {
         let target = attach(pid, &sources());
         let thread = target.threads().unwrap()[0];
-        let map = target.perl.variables(thread.interpreter);
+        let map = target.perl.variables(thread.runs.interpreter);
         let (pads, main_cv) = (map.pads(), map.by_name("Imain_cv"));
         let wanted = Wanted {
             lexicals: true,
@@ -431,8 +431,8 @@ fn damaged_memory_ends_in_an_answer() {
         };
         let (mut answers, mut errors) = (0, 0);
         for seed in 0..1500 {
-            let context = target.name_context(thread.compiling);
-            let mut stack = StackReader::new(&thread.variables);
+            let context = target.name_context(thread.runs.compiling);
+            let mut stack = StackReader::new(&thread.runs.variables);
             if stack
                 .take(context.memory, context.abi, context.layout, &[])
                 .is_err()

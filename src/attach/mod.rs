@@ -6,6 +6,7 @@ mod candidates;
 mod discover;
 mod error;
 mod find;
+mod interpreters;
 mod kin;
 mod learning;
 mod named;
@@ -50,6 +51,8 @@ pub struct Target {
     pub db_sub: u64,
     /// libc's description of thread-specific data, where it has one.
     keys: OnceLock<Option<KeyLayout>>,
+    /// Where threads that ran no interpreter would tell of one.
+    vacant: Mutex<Vec<u64>>,
     /// The control blocks of its threads by the kernel's id, as far as they were found.
     blocks: Mutex<HashMap<i32, Option<u64>>>,
 }
@@ -110,6 +113,7 @@ impl Target {
             kin,
             db_sub: 0,
             keys: OnceLock::new(),
+            vacant: Mutex::default(),
             blocks: Mutex::default(),
         }
     }
@@ -206,8 +210,11 @@ impl Target {
         self.perl.name_context(&self.memory, compiling)
     }
 
-    /// The main thread's interpreter.
-    fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
+    /// The main thread's interpreter, which is the first one that was made.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
         self.perl
             .main_interpreter(&self.memory)
             .map_err(|e| self.read_error(e))?

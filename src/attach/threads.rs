@@ -3,13 +3,13 @@
 use super::{AttachError, Target};
 use crate::examine::Examiner;
 use crate::image::Image;
-use crate::memory::{ReadError, Reader};
+use crate::memory::{Batch, Memory, ReadError, Reader, Slot};
 use crate::perl::identity::Build;
-use crate::perl::locate::Interpreter;
-use crate::perl::running::Pads;
-use crate::perl::stack::Variables;
+use crate::perl::locate::{Interpreter, Located};
+use crate::perl::stack::Variable;
 use crate::perl::threads::{
-    KeyLayout, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids, specific_value,
+    KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids,
+    specific,
 };
 use crate::process::{MappedFile, Mapping, Process};
 use std::collections::HashMap;
@@ -22,14 +22,18 @@ pub struct PerlThread {
     pub os_tid: i32,
     /// What `threads->tid` says; `None` where that cannot be told.
     pub perl_tid: Option<u64>,
-    /// Its interpreter.
-    pub interpreter: Interpreter,
-    /// Where that one's variables are.
-    pub variables: Variables,
-    /// The address of its `PL_compiling`; 0 where unknown.
-    pub compiling: u64,
-    /// Where what runs beside subs is found.
-    pub pads: Pads,
+    /// Where the thread tells which interpreter it runs; `None` where that is not known.
+    pub current: Option<Variable>,
+    /// The interpreter that it ran when it was asked.
+    pub runs: Located,
+}
+
+/// A thread, the interpreter that it runs, and where it tells which one that is.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    tid: i32,
+    interpreter: Interpreter,
+    current: Option<Variable>,
 }
 
 impl Target {
@@ -40,68 +44,158 @@ impl Target {
     pub fn threads(&self) -> Result<Vec<PerlThread>, AttachError> {
         let pid = self.process.pid();
         let main = self.main_interpreter()?;
-        let tids = self.process.thread_ids()?;
-        let mut found: Vec<(i32, Interpreter)> = Vec::new();
-        if self.perl.identity.build == Build::Threaded && tids.len() > 1 {
-            found = self.by_specific_data(&tids)?;
+        let mut found = match self.perl.identity.build {
+            Build::Threaded => self.by_specific_data(main)?,
+            Build::Multiplicity | Build::Unthreaded => Vec::new(),
+        };
+        if found.iter().all(|f| f.interpreter != main && f.tid != pid) {
+            let current = match self.perl.identity.build {
+                Build::Multiplicity => self.curinterp(),
+                Build::Threaded | Build::Unthreaded => None,
+            };
+            let main = Found {
+                tid: pid,
+                interpreter: main,
+                current,
+            };
+            found.insert(0, main);
         }
-        if found.iter().all(|(_, interpreter)| *interpreter != main)
-            && found.iter().all(|(tid, _)| *tid != pid)
-        {
-            found.insert(0, (pid, main));
-        }
-        let perl_tids = self.perl_tids(main, &found);
+        let all: Vec<Interpreter> = found.iter().map(|f| f.interpreter).collect();
+        let perl_tids = self.perl_tids(main, &all);
         found
             .into_iter()
-            .map(|(os_tid, interpreter)| {
-                let map = self.perl.variables(interpreter);
+            .map(|f| {
                 Ok(PerlThread {
-                    os_tid,
-                    perl_tid: perl_tids(interpreter),
-                    interpreter,
-                    variables: map.moving()?,
-                    compiling: map.by_name("Icompiling").map_or(0, |v| v.address),
-                    pads: map.pads(),
+                    os_tid: f.tid,
+                    perl_tid: perl_tids(f.interpreter),
+                    current: f.current,
+                    runs: self.perl.variables(f.interpreter).located()?,
                 })
             })
             .collect()
     }
 
-    fn by_specific_data(&self, tids: &[i32]) -> Result<Vec<(i32, Interpreter)>, AttachError> {
+    /// Threads that ran no interpreter when they were asked last run one by now.
+    pub fn has_newcomers(&self) -> bool {
+        let vacant = self.vacant.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = Batch::new();
+        let width = usize::from(self.perl.identity.abi.pointer_size);
+        let slots: Vec<Slot> = vacant.iter().map(|at| batch.push(*at, width)).collect();
+        if slots.is_empty() || self.memory.fill(&mut batch).is_err() {
+            return false;
+        }
+        let is_taken = |bytes: &[u8]| bytes.iter().any(|b| *b != 0);
+        slots
+            .iter()
+            .any(|slot| batch.bytes(*slot).is_ok_and(is_taken))
+    }
+
+    /// The interpreter at an address that a thread gave, if one is there.
+    pub fn interpreter_at(&self, address: u64) -> Option<Located> {
+        if address == 0 || self.perl.identity.build == Build::Unthreaded {
+            return None;
+        }
+        let maps = self.process.mappings().ok()?;
+        let interpreter = Interpreter::At(address);
+        self.is_one(&maps, interpreter)
+            .then(|| self.perl.variables(interpreter).located().ok())
+            .flatten()
+    }
+
+    /// What threads.pm knows these interpreters by.
+    pub(super) fn ids_of(&self, interpreters: &[Interpreter]) -> Vec<Option<u64>> {
+        let Ok(main) = self.main_interpreter() else {
+            return vec![None; interpreters.len()];
+        };
+        let ids = self.perl_tids(main, interpreters);
+        interpreters.iter().map(|i| ids(*i)).collect()
+    }
+
+    /// It moves while it is looked at: one of several looks must do.
+    pub(super) fn is_one(&self, maps: &[Mapping], interpreter: Interpreter) -> bool {
+        (0..3).any(|_| self.perl.examine(&self.memory, maps, interpreter).is_ok())
+    }
+
+    fn pointer_at(&self, address: u64) -> Variable {
+        Variable {
+            address,
+            size: self.perl.identity.abi.pointer_size,
+        }
+    }
+
+    /// `PL_curinterp`, which without threads is the interpreter that runs.
+    fn curinterp(&self) -> Option<Variable> {
+        let symbol = self.perl.image.symbol("PL_curinterp")?;
+        Some(self.pointer_at(self.perl.bias.wrapping_add(symbol.address)))
+    }
+
+    fn by_specific_data(&self, main: Interpreter) -> Result<Vec<Found>, AttachError> {
+        let tids = self.process.thread_ids()?;
         let reader = self.reader();
         let read = |e| self.read_error(e);
         let maps = self.process.mappings()?;
-        let blocks = self.blocks(&reader, &maps, tids).map_err(read)?;
-        let key = self
-            .perl
-            .image
-            .symbol("PL_thr_key")
-            .map(|s| reader.uint(self.perl.bias.wrapping_add(s.address), 4));
-        // A perl without symbols does not tell its key: then what libc says of keys is of no use.
-        let key = key.transpose().map_err(read)?;
-        let layout = || {
-            *self.keys.get_or_init(|| {
-                let files = self.process.mapped_programs().ok()?;
-                key_layout(self.process, &files, &self.perl.image)
-            })
-        };
-        let slot = key.and_then(|key| Some((key, layout()?)));
-        let is_interpreter = |address: u64| {
-            (0..3).any(|_| {
-                let interpreter = Interpreter::At(address);
-                self.perl.examine(&self.memory, &maps, interpreter).is_ok()
-            })
-        };
+        let blocks = self.blocks(&reader, &maps, &tids).map_err(read)?;
+        let is_main = |address: u64| Interpreter::At(address) == main;
+        let is_interpreter = |address: u64| self.is_one(&maps, Interpreter::At(address));
+        let mut slot = None;
+        let mut vacant = Vec::new();
         let mut found = Vec::new();
-        for tid in tids {
+        for tid in &tids {
             let Some(block) = blocks.get(tid) else {
                 continue;
             };
-            if let Ok(Some(address)) = specific_value(&reader, *block, slot, &is_interpreter) {
-                found.push((*tid, Interpreter::At(address)));
+            // Of most programs there is one thread, and nothing else need be known of it.
+            let quick = match tids.len() {
+                1 => specific(&reader, *block, None, &is_main).ok().flatten(),
+                _ => None,
+            };
+            let known = match quick.filter(|s| s.place.is_some()) {
+                Some(specific) => Some(specific),
+                None => {
+                    let slot = match slot {
+                        Some(slot) => slot,
+                        None => *slot.insert(self.key()?),
+                    };
+                    specific(&reader, *block, slot, &is_interpreter)
+                        .ok()
+                        .flatten()
+                }
+            };
+            match known {
+                Some(Specific {
+                    place,
+                    interpreter: Some(address),
+                }) => found.push(Found {
+                    tid: *tid,
+                    interpreter: Interpreter::At(address),
+                    current: place.map(|place| self.pointer_at(place)),
+                }),
+                Some(Specific {
+                    place: Some(place), ..
+                }) => vacant.push(place),
+                _ => {}
             }
         }
+        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = vacant;
         Ok(found)
+    }
+
+    /// Perl's key, and how libc keeps keys; `None` where either is not known.
+    fn key(&self) -> Result<Option<(u64, KeyLayout)>, AttachError> {
+        let symbol = self.perl.image.symbol("PL_thr_key");
+        let key = symbol.map(|s| {
+            self.reader()
+                .uint(self.perl.bias.wrapping_add(s.address), 4)
+        });
+        // A perl without symbols does not tell its key: then what libc says of keys is of no use.
+        let Some(key) = key.transpose().map_err(|e| self.read_error(e))? else {
+            return Ok(None);
+        };
+        let layout = *self.keys.get_or_init(|| {
+            let files = self.process.mapped_programs().ok()?;
+            key_layout(self.process, &files, &self.perl.image)
+        });
+        Ok(layout.map(|layout| (key, layout)))
     }
 
     /// The control blocks of these threads. Those that were found before are only verified; a thread
@@ -145,11 +239,11 @@ impl Target {
     fn perl_tids(
         &self,
         main: Interpreter,
-        found: &[(i32, Interpreter)],
+        found: &[Interpreter],
     ) -> impl Fn(Interpreter) -> Option<u64> + use<> {
         let addresses: Vec<u64> = found
             .iter()
-            .filter_map(|(_, i)| match i {
+            .filter_map(|interpreter| match interpreter {
                 Interpreter::At(address) => Some(*address),
                 Interpreter::Globals => None,
             })

@@ -129,7 +129,7 @@ pub fn take<M: Memory>(
             std::thread::sleep(pause);
         }
         for thread in &threads {
-            let mut sampler = ThreadSampler::new(&thread.variables, thread.compiling);
+            let mut sampler = ThreadSampler::new(&thread.runs.variables, thread.runs.compiling);
             // A torn sample is no loss: the next one may do.
             let _ = sampler.take(
                 target.name_context(0),
@@ -176,7 +176,7 @@ pub fn take<M: Memory>(
             .map(|t| ThreadFacts {
                 os_tid: t.os_tid,
                 perl_tid: t.perl_tid,
-                interpreter: match t.interpreter {
+                interpreter: match t.runs.interpreter {
                     Interpreter::At(address) => Some(address),
                     Interpreter::Globals => None,
                 },

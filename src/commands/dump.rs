@@ -1,29 +1,21 @@
 //! `p5-spy dump`: the stacks, now.
 
-use super::locals::{Bracket, wanted};
+use super::locals::wanted;
+use super::stacks::{shown, take};
 use super::{folder, looked_at, print, sources, warn};
 use crate::attach::{Perl, Target};
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::layout::{Sources, from_tables};
-use crate::output::dump::{
-    FrameDump, LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text,
-};
+use crate::output::dump::{LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text};
 use crate::perl::identity::Build;
-use crate::perl::leaf::{Beyond, syscall_frame};
-use crate::perl::locals::Wanted;
-use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
-use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Beside, Process, ThreadState, syscall_name};
+use crate::perl::names::{FrameTable, NameOptions};
+use crate::process::Process;
 use anyhow::{Context, bail};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// What is said of a thread where a capture stands for more than it can hold.
 const TOO_MANY: &str = "the capture has more frames than an honest one";
-/// How long a thread that never rests is tried before it is reported as torn.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
-
 /// The stacks of processes. As JSON, one process is one document and several are a list.
 pub fn run(
     pids: &[i32],
@@ -136,6 +128,7 @@ pub fn run_capture(
             command: format!("{}, sample {}", file.display(), sample + 1),
             perl: about(&perl),
             threads: threads.collect(),
+            interpreters: Vec::new(),
         });
     }
     let document = if json {
@@ -156,105 +149,7 @@ fn texts(dumps: &[ProcessDump], folders: &[String], show: Show) -> String {
     dumps.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
-fn take(
-    target: &Target,
-    options: NameOptions,
-    wanted: Option<Wanted>,
-) -> anyhow::Result<ProcessDump> {
-    let pid = target.process.pid();
-    let mut table = FrameTable::default();
-    let mut names = Names::with(options);
-    let mut threads = Vec::new();
-    for thread in target.threads()? {
-        let mut sampler = ThreadSampler::with_leaf(
-            &thread.variables,
-            thread.compiling,
-            options.beyond,
-            thread.pads,
-        );
-        let mut beside = Beside::new(pid, thread.os_tid);
-        let state = beside.state();
-        let mut said = false;
-        let mut take = |beside: &mut Beside| {
-            let mut ids = patiently(target, beside, &mut sampler, &mut names, &mut table)?;
-            if sampler.takes_moving() && !std::mem::replace(&mut said, true) {
-                warn("the stack is approximate: the program moved whenever it was read".into());
-            }
-            let machine = target.perl.identity.machine.as_deref();
-            if let ThreadState::Idle(Some(number)) = state
-                && options.beyond == Beyond::Ops
-                && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
-                && let Some(below) = ids.first()
-                && let Some(frame) = syscall_frame(name, *below, &mut table)
-            {
-                ids.insert(0, frame);
-            }
-            Ok(shown(&ids, &table))
-        };
-        let taken = match wanted {
-            None => take(&mut beside),
-            Some(wanted) => Bracket::new(target, &thread, wanted).frames(&mut beside, take),
-        };
-        let (frames, error) = match taken {
-            Ok(frames) => (frames, None),
-            Err(e) => (Vec::new(), Some(e.to_string())),
-        };
-        threads.push(ThreadDump {
-            os_tid: thread.os_tid,
-            perl_tid: thread.perl_tid,
-            state: if state == ThreadState::Running {
-                "running"
-            } else {
-                "idle"
-            },
-            frames,
-            error,
-        });
-    }
-    let words = target.process.command_line()?;
-    let command: Vec<String> = words
-        .iter()
-        .map(|word| crate::text::from_utf8(word))
-        .collect();
-    Ok(ProcessDump {
-        pid,
-        command: command.join(" "),
-        perl: about(&target.perl),
-        threads,
-    })
-}
-
-/// The frames of a thread. One that never rests is taken as it is in the end: then the sampler
-/// accepts what moves.
-fn patiently(
-    target: &Target,
-    beside: &mut Beside,
-    sampler: &mut ThreadSampler,
-    names: &mut Names,
-    table: &mut FrameTable,
-) -> Result<Vec<FrameId>, SampleError> {
-    let deadline = Instant::now() + PATIENCE;
-    sampler.accept_moving(false);
-    loop {
-        let context = target.name_context(0);
-        beside.follow();
-        match sampler.take(context, target.db_sub, names, table, &mut || {
-            beside.follow()
-        }) {
-            Ok(()) => break,
-            Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
-            Err(e) if e.is_torn() && !sampler.takes_moving() && Instant::now() >= deadline => {
-                sampler.accept_moving(true);
-            }
-            Err(e) if Instant::now() >= deadline => return Err(e),
-            Err(_) => std::thread::sleep(Duration::from_micros(300)),
-        }
-    }
-    let perl = sampler.frames().iter().rev().copied();
-    Ok(sampler.leaf().into_iter().chain(perl).collect())
-}
-
-fn about(perl: &Perl) -> PerlDump {
+pub(super) fn about(perl: &Perl) -> PerlDump {
     let identity = &perl.identity;
     PerlDump {
         version: identity.version.to_string(),
@@ -266,22 +161,4 @@ fn about(perl: &Perl) -> PerlDump {
             source: perl.resolved.source.to_string(),
         },
     }
-}
-
-fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
-    ids.iter()
-        .filter_map(|id| table.get(*id))
-        .map(|frame| FrameDump {
-            name: frame.name.to_string(),
-            label: frame.label.to_string(),
-            file: frame.file.to_string(),
-            line: frame.line,
-            frame: frame.clone(),
-            start_file: (frame.start.file != frame.file).then(|| frame.start.file.to_string()),
-            start_line: frame.start.line,
-            kind: frame.kind,
-            detail: frame.detail.as_deref().map(str::to_owned),
-            locals: None,
-        })
-        .collect()
 }

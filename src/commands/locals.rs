@@ -1,12 +1,13 @@
 //! The variables of the frames of a dump.
 
-use super::dump::PATIENCE;
+use super::stacks::PATIENCE;
 use super::warn;
-use crate::attach::{PerlThread, Target};
+use crate::attach::Target;
 use crate::cli::Locals;
 use crate::output::dump::{FrameDump, LocalsDump};
 use crate::perl::describe::Wording;
 use crate::perl::locals::{FrameLocals, Wanted, check_layout, locals};
+use crate::perl::locate::Located;
 use crate::perl::names::FrameKind;
 use crate::perl::sample::SampleError;
 use crate::perl::stack::{StackError, StackReader, Variable};
@@ -40,11 +41,11 @@ pub(super) struct Bracket<'a> {
 }
 
 impl<'a> Bracket<'a> {
-    pub(super) fn new(target: &'a Target, thread: &PerlThread, wanted: Wanted) -> Self {
-        let map = target.perl.variables(thread.interpreter);
+    pub(super) fn new(target: &'a Target, perl: &Located, wanted: Wanted) -> Self {
+        let map = target.perl.variables(perl.interpreter);
         Bracket {
             target,
-            stack: StackReader::new(&thread.variables),
+            stack: StackReader::new(&perl.variables),
             main_cv: map.by_name("Imain_cv"),
             wanted,
         }

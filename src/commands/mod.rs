@@ -17,6 +17,7 @@ mod report;
 mod session;
 mod signals;
 mod spool;
+mod stacks;
 mod top;
 
 use crate::cli::{Job, LayoutChoice, Order, Show, config_folder, foreign_config_folder};

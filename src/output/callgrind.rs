@@ -275,6 +275,7 @@ mod tests {
             title: "x".into(),
             os_tid: 1,
             perl_tid: None,
+            interpreter: None,
         });
         profile
             .add_run(Run {

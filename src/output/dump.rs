@@ -18,6 +18,18 @@ pub struct ProcessDump {
     pub perl: PerlDump,
     /// Every thread that runs Perl, the main thread first.
     pub threads: Vec<ThreadDump>,
+    /// Interpreters that no thread runs, as far as they were found; absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interpreters: Vec<InterpreterDump>,
+}
+
+/// An interpreter that no thread runs: one of a pool, or of a thread that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InterpreterDump {
+    /// What `threads->tid` said in it; null where that cannot be told.
+    pub perl_tid: Option<u64>,
+    /// Innermost first; the outermost is `(main)`. Empty where they could not be read.
+    pub frames: Vec<FrameDump>,
 }
 
 /// Which perl it is.
@@ -105,14 +117,19 @@ pub struct LocalsDump {
 /// are those that the processes work in.
 pub fn shortened(mut dumps: Vec<ProcessDump>, folders: &[String]) -> Vec<ProcessDump> {
     let frames = |dump: &ProcessDump| -> Vec<Frame> {
-        let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
+        let threads = dump.threads.iter().flat_map(|thread| &thread.frames);
+        let others = dump.interpreters.iter().flat_map(|other| &other.frames);
+        let frames = threads.chain(others);
         frames.map(|frame| frame.frame.clone()).collect()
     };
     let all: Vec<Frame> = dumps.iter().flat_map(frames).collect();
     let shortener = Shortener::of(&all, folders.iter().map(String::as_str));
-    let threads = dumps.iter_mut().flat_map(|dump| &mut dump.threads);
-    for frame in threads.flat_map(|thread| &mut thread.frames) {
-        frame.frame = shortener.frame(&frame.frame);
+    for dump in &mut dumps {
+        let threads = dump.threads.iter_mut().map(|thread| &mut thread.frames);
+        let others = dump.interpreters.iter_mut().map(|other| &mut other.frames);
+        for frame in threads.chain(others).flatten() {
+            frame.frame = shortener.frame(&frame.frame);
+        }
     }
     dumps
 }
@@ -141,17 +158,30 @@ pub fn text(dump: &ProcessDump) -> String {
             "\nThread {}{perl_tid}: {}",
             thread.os_tid, thread.state
         );
-        for frame in &thread.frames {
-            let _ = writeln!(out, "    {} ({})", frame.frame.label, frame.frame.place);
-            if let Some(locals) = &frame.locals {
-                push_locals(&mut out, locals);
-            }
-        }
+        push_frames(&mut out, &thread.frames);
         if let Some(error) = &thread.error {
             let _ = writeln!(out, "    no stack: {error}");
         }
     }
+    for other in &dump.interpreters {
+        let which = match other.perl_tid {
+            Some(0) => "The first interpreter".to_owned(),
+            Some(tid) => format!("The interpreter of perl thread {tid}"),
+            None => "An interpreter".to_owned(),
+        };
+        let _ = writeln!(out, "\n{which}, which no thread runs now");
+        push_frames(&mut out, &other.frames);
+    }
     out
+}
+
+fn push_frames(out: &mut String, frames: &[FrameDump]) {
+    for frame in frames {
+        let _ = writeln!(out, "    {} ({})", frame.frame.label, frame.frame.place);
+        if let Some(locals) = &frame.locals {
+            push_locals(out, locals);
+        }
+    }
 }
 
 fn push_locals(out: &mut String, locals: &LocalsDump) {

@@ -527,6 +527,7 @@ mod tests {
             title: title.into(),
             os_tid,
             perl_tid: None,
+            interpreter: None,
         };
         let threads = [
             thread(7, "sh", 7),

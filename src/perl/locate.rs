@@ -32,7 +32,33 @@ pub struct VariableMap<'a> {
     pub interpreter: Interpreter,
 }
 
+/// One interpreter with all that is needed to read its stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located {
+    /// Which one.
+    pub interpreter: Interpreter,
+    /// What tells what it is doing.
+    pub variables: Variables,
+    /// The address of its `PL_compiling`; 0 where unknown.
+    pub compiling: u64,
+    /// Where what runs beside subs is found.
+    pub pads: Pads,
+}
+
 impl VariableMap<'_> {
+    /// What is needed to read the stack.
+    ///
+    /// # Errors
+    /// [`NoVariable`] for the first that is missing.
+    pub fn located(&self) -> Result<Located, NoVariable> {
+        Ok(Located {
+            interpreter: self.interpreter,
+            variables: self.moving()?,
+            compiling: self.by_name("Icompiling").map_or(0, |v| v.address),
+            pads: self.pads(),
+        })
+    }
+
     /// A variable by its name in the schema, such as `Icurcop`.
     pub fn by_name(&self, name: &str) -> Option<Variable> {
         match self.interpreter {

@@ -1,11 +1,12 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
 use super::leaf::{Beyond, LeafReader};
+use super::locate::Located;
 use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
 use super::op_types::{OpKind, OpTypes};
 use super::recheck::Recheck;
 use super::running::{EnteredFrom, Moment, Pads};
-use super::stack::{StackError, StackReader, Variables};
+use super::stack::{Current, StackError, StackReader, Variables};
 use super::unfinished::{self, Doing};
 use super::walk::{RawStack, WalkError, WalkRules};
 use crate::memory::ReadError;
@@ -30,6 +31,20 @@ impl SampleError {
         matches!(self, SampleError::Stack(StackError::Torn))
     }
 
+    /// The interpreter that the thread runs, where that is not the one that was asked about.
+    pub fn other_interpreter(&self) -> Option<u64> {
+        match self {
+            SampleError::Stack(StackError::Another(address)) => Some(*address),
+            _ => None,
+        }
+    }
+
+    /// What was read is no stack, or not a whole one. Not so where the target moved or is gone.
+    pub fn is_about_stack(&self) -> bool {
+        let is_readable = |e| matches!(e, ReadError::BadAddress { .. });
+        !self.is_torn() && self.read_error().is_none_or(is_readable)
+    }
+
     /// The read error at the bottom, if it was one.
     pub fn read_error(&self) -> Option<crate::memory::ReadError> {
         match self {
@@ -47,7 +62,7 @@ impl SampleError {
             (Some(ReadError::NoPermission), _) => "no permission",
             (Some(ReadError::NoSuchProcess), _) => "process ended",
             (Some(_), _) => "unreadable",
-            (None, SampleError::Stack(StackError::NoStack)) => "no stack",
+            (None, SampleError::Stack(StackError::NoStack | StackError::Another(_))) => "no stack",
             (None, SampleError::Stack(_)) => "stack nonsense",
             (None, SampleError::Walk(_)) => "context nonsense",
             (None, SampleError::Name(_)) => "name nonsense",
@@ -95,7 +110,12 @@ impl ThreadSampler {
         }
     }
 
-    /// A sampler that also tells what the innermost Perl frame is doing.
+    /// A sampler of this interpreter that also tells what the innermost Perl frame is doing.
+    pub fn of(perl: &Located, beyond: Beyond) -> Self {
+        Self::with_leaf(&perl.variables, perl.compiling, beyond, perl.pads)
+    }
+
+    /// Like [`ThreadSampler::of`], of these variables.
     pub fn with_leaf(variables: &Variables, compiling: u64, beyond: Beyond, pads: Pads) -> Self {
         ThreadSampler {
             reader: StackReader::new(variables),
@@ -122,6 +142,17 @@ impl ThreadSampler {
     /// What [`ThreadSampler::accept_moving`] said last.
     pub fn takes_moving(&self) -> bool {
         self.reader.takes_moving()
+    }
+
+    /// Only the stack of an interpreter that its thread runs counts; see
+    /// [`StackReader::only_current`].
+    pub fn only_current(&mut self, current: Option<Current>) {
+        self.reader.only_current(current);
+    }
+
+    /// In the last good sample the interpreter was in the middle of something.
+    pub fn has_contexts(&self) -> bool {
+        self.reader.infos().iter().any(|info| info.count > 0)
     }
 
     /// The frames of the last good sample, outermost first: `(main)` and what it called.
@@ -163,6 +194,11 @@ impl ThreadSampler {
                 again();
             }
             let result = self.attempt(&target, db_sub, names, table);
+            if let Err(e) = result
+                && e.other_interpreter().is_some()
+            {
+                return Err(e);
+            }
             if !matches!(result, Ok(true)) {
                 self.verified_at = None;
                 self.recheck.start_anew();

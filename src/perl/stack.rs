@@ -34,6 +34,15 @@ pub struct Variables {
     pub cop_seqmax: Option<Variable>,
 }
 
+/// Where a thread tells which interpreter it runs, and the one whose stack is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current {
+    /// Holds the interpreter's address.
+    pub place: Variable,
+    /// That one's address.
+    pub interpreter: u64,
+}
+
 /// How many of the [`Variables`] tell that the target moved.
 const MOVING: usize = 7;
 
@@ -60,6 +69,9 @@ pub enum StackError {
     /// The interpreter has no stack: perl is still starting, or shutting down.
     #[error("the interpreter has no stack yet, or no longer")]
     NoStack,
+    /// The thread runs another interpreter, the one at this address; 0 for none.
+    #[error("the thread runs another interpreter")]
+    Another(u64),
     /// Values that no stack has.
     #[error("the stack makes no sense: {0}")]
     Nonsense(&'static str),
@@ -127,6 +139,7 @@ pub struct StackReader {
     /// See [`StackReader::accept_moving`].
     takes_moving: bool,
     cop_seqmax: Option<Variable>,
+    current_of: Option<Current>,
     known: Vec<Known>,
     current: Copied,
     /// The copy before, to tell what has changed; the next copy is made in its place.
@@ -144,6 +157,7 @@ struct Slots {
     infos_again: Vec<Slot>,
     after: Vec<Slot>,
     cop_seqmax: Option<Slot>,
+    current_of: Option<Slot>,
     chain: Vec<(u64, Parsed, Slot)>,
 }
 
@@ -174,6 +188,7 @@ impl StackReader {
             has_op: variables.op.is_some(),
             takes_moving: false,
             cop_seqmax: variables.cop_seqmax,
+            current_of: None,
             known: Vec::new(),
             current: Copied::default(),
             scratch: Copied::default(),
@@ -193,6 +208,11 @@ impl StackReader {
     /// What [`StackReader::accept_moving`] said last.
     pub fn takes_moving(&self) -> bool {
         self.takes_moving
+    }
+
+    /// Only the stack of an interpreter that its thread runs counts. `None`: it is not asked.
+    pub fn only_current(&mut self, current: Option<Current>) {
+        self.current_of = current;
     }
 
     fn is_moment(&self, before: &Header, after: &Header) -> bool {
@@ -254,6 +274,7 @@ impl StackReader {
             match round? {
                 Round::Accepted => return Ok(()),
                 Round::Learned => {}
+                Round::Another(address) => return Err(StackError::Another(address)),
                 Round::Moved => {
                     torn += 1;
                     if torn >= MAX_TORN {
@@ -324,7 +345,9 @@ impl StackReader {
         batch.clear();
         self.push_spans(&mut batch, &mut slots.before);
         let cop_seqmax = self.cop_seqmax;
-        slots.cop_seqmax = cop_seqmax.map(|v| batch.push(v.address, usize::from(v.size)));
+        let push = |v: Variable, batch: &mut Batch| batch.push(v.address, usize::from(v.size));
+        slots.cop_seqmax = cop_seqmax.map(|v| push(v, &mut batch));
+        slots.current_of = self.current_of.map(|of| push(of.place, &mut batch));
         let known = &self.known;
         slots.infos.clear();
         slots.contexts.clear();
@@ -359,6 +382,13 @@ impl StackReader {
     ) -> Result<Round, StackError> {
         self.fetch(memory, layout, extra)?;
         let batch = &self.scratch.batch;
+        if let Some((of, slot)) = self.current_of.zip(self.slots.current_of) {
+            let bytes = batch.bytes(slot)?;
+            match abi.uint(bytes, 0, bytes.len()) {
+                Some(now) if now == of.interpreter => {}
+                now => return Ok(Round::Another(now.unwrap_or(0))),
+            }
+        }
         let header = self.parse_header(batch, &self.slots.before, abi)?;
         let again = self.parse_header(batch, &self.slots.after, abi)?;
         if header.curstackinfo == 0 {
@@ -537,6 +567,8 @@ enum Round {
     Accepted,
     Learned,
     Moved,
+    /// The thread runs the interpreter at this address.
+    Another(u64),
 }
 
 enum Followed {

@@ -116,17 +116,27 @@ fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[i32]) -> Option<i32>
         })
 }
 
-/// The value of perl's key in the thread with this control block: by the key and what libc says of
-/// itself, where both are known, else the only word near the block that `is_interpreter` accepts.
+/// Perl's key in one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Specific {
+    /// The address of its value; `None` where several words could be it.
+    pub place: Option<u64>,
+    /// The interpreter that the thread runs, if it runs one.
+    pub interpreter: Option<u64>,
+}
+
+/// Perl's key in the thread with this control block: by the key and what libc says of itself, where
+/// both are known, else the only word near the block that `is_interpreter` accepts. `None` where the
+/// thread has no such word.
 ///
 /// # Errors
 /// Any [`ReadError`].
-pub fn specific_value(
+pub fn specific(
     reader: &Reader<'_>,
     block: u64,
     slot: Option<(u64, KeyLayout)>,
     is_interpreter: &dyn Fn(u64) -> bool,
-) -> Result<Option<u64>, ReadError> {
+) -> Result<Option<Specific>, ReadError> {
     let width = u64::from(reader.abi().pointer_size);
     if let Some((key, layout)) = slot {
         let pointers = block.wrapping_add(layout.specific);
@@ -135,19 +145,33 @@ pub fn specific_value(
             return Ok(None);
         }
         let pair = keys.wrapping_add(key % FIRST_BLOCK_KEYS * 2 * width);
-        let value = reader.pointer(pair.wrapping_add(layout.data))?;
-        return Ok((value != 0 && is_interpreter(value)).then_some(value));
+        let place = pair.wrapping_add(layout.data);
+        let value = reader.pointer(place)?;
+        return Ok(Some(Specific {
+            place: Some(place),
+            interpreter: (value != 0 && is_interpreter(value)).then_some(value),
+        }));
     }
     let bytes = reader.bytes(block, BLOCK)?;
     let step = usize::from(reader.abi().pointer_size);
-    let words = (0..BLOCK)
-        .step_by(step)
-        .filter_map(|at| reader.abi().pointer(&bytes, at));
-    let mut accepted: Vec<u64> = words.filter(|w| *w != 0 && is_interpreter(*w)).collect();
-    accepted.sort_unstable();
-    accepted.dedup();
+    let words = (0..BLOCK).step_by(step).filter_map(|at| {
+        let word = reader.abi().pointer(&bytes, at)?;
+        Some((word, block.wrapping_add(at as u64)))
+    });
+    let accepted: Vec<(u64, u64)> = words
+        .filter(|(word, _)| *word != 0 && is_interpreter(*word))
+        .collect();
     Ok(match accepted.as_slice() {
-        [only] => Some(*only),
+        [(word, at)] => Some(Specific {
+            place: Some(*at),
+            interpreter: Some(*word),
+        }),
+        [(word, _), others @ ..] if others.iter().all(|(other, _)| other == word) => {
+            Some(Specific {
+                place: None,
+                interpreter: Some(*word),
+            })
+        }
         _ => None,
     })
 }
@@ -232,7 +256,7 @@ mod tests {
         big_endian: false,
     };
 
-    fn value(words: &[(usize, u64)], slot: Option<(u64, KeyLayout)>) -> Option<u64> {
+    fn value(words: &[(usize, u64)], slot: Option<(u64, KeyLayout)>) -> Option<Specific> {
         let mut block = vec![0; BLOCK];
         for (at, word) in words {
             ABI.store(&mut block, *at, 8, *word).unwrap();
@@ -240,16 +264,20 @@ mod tests {
         let mut memory = FakeMemory::new();
         memory.map(0x7000, block);
         let reader = Reader::new(&memory, ABI);
-        specific_value(&reader, 0x7000, slot, &|word| word % 16 == 8).unwrap()
+        specific(&reader, 0x7000, slot, &|word| word % 16 == 8).unwrap()
+    }
+
+    fn found(place: Option<u64>, interpreter: Option<u64>) -> Option<Specific> {
+        Some(Specific { place, interpreter })
     }
 
     #[test]
     fn without_a_key_the_only_interpreter_near_the_block_is_taken() {
         let others = [(0, 0x7000), (0x10, 0x7000), (0x2d0, 4711)];
         let one = [&others[..], &[(0x318, 0x5008)]].concat();
-        assert_eq!(value(&one, None), Some(0x5008));
+        assert_eq!(value(&one, None), found(Some(0x7318), Some(0x5008)));
         let again = [&one[..], &[(0x40, 0x5008)]].concat();
-        assert_eq!(value(&again, None), Some(0x5008));
+        assert_eq!(value(&again, None), found(None, Some(0x5008)));
         let two = [&one[..], &[(0x40, 0x6008)]].concat();
         assert_eq!(value(&two, None), None);
         assert_eq!(value(&others, None), None);
@@ -262,8 +290,9 @@ mod tests {
             data: 8,
         };
         let words = [(0x510, 0x7100), (0x40, 0x6008), (0x138, 0x5008)];
-        assert_eq!(value(&words, Some((3, layout))), Some(0x5008));
-        assert_eq!(value(&words, Some((4, layout))), None);
-        assert_eq!(value(&words, Some((32, layout))), None);
+        let with = |key| value(&words, Some((key, layout)));
+        assert_eq!(with(3), found(Some(0x7138), Some(0x5008)));
+        assert_eq!(with(4), found(Some(0x7148), None));
+        assert_eq!(with(32), None);
     }
 }

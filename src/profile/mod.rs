@@ -42,15 +42,20 @@ pub struct ThreadAbout {
     pub os_tid: i32,
     /// What `threads->tid` says; `None` where that cannot be told.
     pub perl_tid: Option<u64>,
+    /// Which interpreter of the process, where that is neither the first one (1) nor the one of a
+    /// thread of threads.pm. A raw recording has it in blocks of its own.
+    #[serde(skip)]
+    pub interpreter: Option<u32>,
 }
 
 impl ThreadAbout {
     /// What people call it.
     pub fn name(&self) -> String {
-        self.perl_tid.map_or_else(
-            || format!("thread {}", self.os_tid),
-            |tid| format!("thread {tid} (OS {})", self.os_tid),
-        )
+        match (self.perl_tid, self.interpreter) {
+            (_, Some(number)) => format!("thread {}, interpreter {number}", self.os_tid),
+            (Some(tid), None) => format!("thread {tid} (OS {})", self.os_tid),
+            (None, None) => format!("thread {}", self.os_tid),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ const OF_RUN: u64 = 64;
 const FRAME: usize = 10;
 const STACK: usize = 2;
 const THREAD: usize = 4;
+const PAIR: usize = 2;
 
 /// Reads what passes the filter. `keeps_runs` asks for the samples by time, not only for counts.
 /// A recording that was cut off gives what it has, and says so.
@@ -63,6 +64,7 @@ pub fn load(
             Ok(ABOUT) => return Err(RawError::Damaged("it begins twice")),
             Ok(SAMPLES) => loader.samples(&mut parts)?,
             Ok(SOURCE) => loader.source(parts.take()?)?,
+            Ok(INTERPRETERS) => loader.interpreters(&mut parts)?,
             Ok(END) => {
                 loader.profile.summary = summary(&mut parts)?;
                 loader.profile.is_cut = false;
@@ -81,6 +83,7 @@ const ABOUT: u32 = 0;
 const SAMPLES: u32 = 1;
 const SOURCE: u32 = 2;
 const END: u32 = 3;
+const INTERPRETERS: u32 = 4;
 
 /// A new kind of block must be read here, too.
 const _: fn(&Block) -> u32 = |block| match block {
@@ -88,6 +91,7 @@ const _: fn(&Block) -> u32 = |block| match block {
     Block::Samples(_) => SAMPLES,
     Block::Source(_) => SOURCE,
     Block::End(_) => END,
+    Block::Interpreters(_) => INTERPRETERS,
 };
 
 /// Everything that is said of the whole recording is said again in every picture.
@@ -185,6 +189,17 @@ impl Loader {
         let took = 2 * COPIES * thread.title.len() + OF_THREAD;
         self.budget.take(took as u64)?;
         self.profile.add_thread(thread);
+        Ok(())
+    }
+
+    fn interpreters(&mut self, parts: &mut Parts<'_>) -> Result<(), RawError> {
+        for _ in 0..parts.length(PAIR)? {
+            let (thread, number) = parts.take::<(u32, u32)>()?;
+            let thread = usize::try_from(thread).ok();
+            let thread = thread.and_then(|index| self.profile.threads.get_mut(index));
+            let thread = thread.ok_or(RawError::Damaged("its parts do not fit together"))?;
+            thread.interpreter = Some(number);
+        }
         Ok(())
     }
 

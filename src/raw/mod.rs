@@ -39,6 +39,8 @@ pub enum Block {
     Source(Source),
     /// The recording is complete.
     End(Summary),
+    /// Threads of the blocks before, by index, and [`ThreadAbout::interpreter`] of each.
+    Interpreters(Vec<(u32, u32)>),
 }
 
 /// Samples, and the frames, stacks and threads that they are the first to mention.

@@ -60,6 +60,8 @@ pub struct Recorder<W> {
     frames: usize,
     stacks: usize,
     threads: usize,
+    /// Threads that the file has.
+    introduced: u32,
     last: Duration,
 }
 
@@ -76,6 +78,7 @@ impl<W: Write> Recorder<W> {
             frames: 0,
             stacks: 0,
             threads: 0,
+            introduced: 0,
             last: Duration::ZERO,
         })
     }
@@ -120,7 +123,17 @@ impl<W: Write> Recorder<W> {
     /// # Errors
     /// Those of the file.
     pub fn add(&mut self, chunk: Chunk) -> io::Result<()> {
-        self.writer.write(&Block::Samples(chunk))
+        let interpreters = chunk.threads.iter().zip(self.introduced..);
+        let interpreters: Vec<(u32, u32)> = interpreters
+            .filter_map(|(thread, index)| Some((index, thread.interpreter?)))
+            .collect();
+        let new = u32::try_from(chunk.threads.len()).unwrap_or(u32::MAX);
+        self.introduced = self.introduced.saturating_add(new);
+        self.writer.write(&Block::Samples(chunk))?;
+        match interpreters.is_empty() {
+            true => Ok(()),
+            false => self.writer.write(&Block::Interpreters(interpreters)),
+        }
     }
 
     /// Adds the text of a file.

@@ -4,6 +4,7 @@
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
 pub mod clock;
+mod interpreters;
 mod load;
 mod own;
 mod punctual;
@@ -457,6 +458,7 @@ impl<S: Sink> Sampler<S> {
         let Watched {
             target,
             names,
+            interpreters,
             threads,
             ..
         } = watched;
@@ -498,7 +500,16 @@ impl<S: Sink> Sampler<S> {
         let mut taken = if turn.rests {
             Ok(thread.last_stack(target, seen, turn.waits_in))
         } else {
-            thread.take(target, names, seen, turn.waits_in, together, &mut follow)
+            let waits_in = turn.waits_in;
+            thread.take(
+                target,
+                names,
+                interpreters,
+                seen,
+                waits_in,
+                together,
+                &mut follow,
+            )
         };
         if turn.running && !on_cpu && matches!(taken, Ok(Some(_))) {
             taken = Ok(thread.ready_stack(seen));

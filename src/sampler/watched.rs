@@ -1,9 +1,10 @@
 //! One process that is sampled: its threads, and what was learned about its names.
 
+use super::interpreters::{Chair, Interpreters, Runner};
 use crate::attach::{PerlThread, Target};
-use crate::perl::leaf::{Beyond, ready_frame, syscall_frame};
+use crate::perl::leaf::{ready_frame, syscall_frame};
 use crate::perl::names::{FrameId, NameOptions, Names};
-use crate::perl::sample::{SampleError, ThreadSampler};
+use crate::perl::sample::SampleError;
 use crate::process::{
     Arrival, Runs, ThreadState, ThreadWatch, Witness, is_real_time, syscall_name,
 };
@@ -65,10 +66,10 @@ pub(super) struct WatchedThread {
     rest: Option<Rest>,
     /// Index in [`Seen::threads`].
     pub(super) about: u32,
+    /// What is told there of the thread itself.
+    me: ThreadAbout,
     thread: PerlThread,
-    sampler: ThreadSampler,
-    /// The last stack and all its beginnings, outermost first.
-    stacks: Vec<StackId>,
+    chair: Chair,
     top: Option<Top>,
     /// The last stack that waited in a system call, with that one's frame.
     waiting: Option<(Top, u32, StackId)>,
@@ -128,13 +129,13 @@ impl WatchedThread {
         &mut self,
         target: &Target,
         names: &mut Names,
+        interpreters: &mut Interpreters,
         seen: &mut Seen,
         waits_in: Option<u32>,
         together: bool,
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
         self.top = None;
-        self.sampler.accept_moving(!together);
         if let Some(rest) = &mut self.rest {
             rest.has_stack = false;
         }
@@ -146,37 +147,56 @@ impl WatchedThread {
                 schedule(cpu);
             }
         };
-        self.sampler.take(
-            target.name_context(0),
-            target.db_sub,
-            names,
-            &mut seen.frames,
-            &mut again,
-        )?;
-        self.stacks.truncate(self.sampler.unchanged());
-        let new = self.sampler.frames().iter().skip(self.stacks.len());
-        for frame in new {
-            let caller = self.stacks.last().copied();
-            self.stacks.push(seen.stacks.intern(caller, *frame));
+        let mut read = |runner: &mut Runner| {
+            runner.sampler.accept_moving(!together);
+            let context = target.name_context(0);
+            let frames = &mut seen.frames;
+            runner
+                .sampler
+                .take(context, target.db_sub, names, frames, &mut again)
+        };
+        let interpreter = self.chair.interpreter();
+        self.chair.take(target, interpreters, &mut read)?;
+        if self.chair.interpreter() != interpreter {
+            self.about = self.about_now(interpreters, seen);
         }
-        let innermost = self.sampler.frames().last();
-        let (Some(stack), Some(innermost)) = (self.stacks.last(), innermost) else {
+        let runner = &mut self.chair.runner;
+        let Some((stack, innermost)) = runner.intern(seen) else {
             return Ok(None);
         };
-        self.top = Some(match self.sampler.leaf() {
+        self.top = Some(match runner.sampler.leaf() {
             Some(leaf) => Top {
-                stack: seen.stacks.intern(Some(*stack), leaf),
+                stack: seen.stacks.intern(Some(stack), leaf),
                 innermost: leaf,
             },
-            None => Top {
-                stack: *stack,
-                innermost: *innermost,
-            },
+            None => Top { stack, innermost },
         });
         if let Some(rest) = &mut self.rest {
             rest.has_stack = true;
         }
         Ok(self.last_stack(target, seen, waits_in))
+    }
+
+    /// True if it is one of those that were found just now. One that tells which interpreter it runs
+    /// may tell of one that is only being made.
+    fn is_among(&self, found: &[PerlThread]) -> bool {
+        let found = found.iter().find(|t| t.os_tid == self.thread.os_tid);
+        match (self.thread.current, found) {
+            (None, found) => found == Some(&self.thread),
+            (Some(_), None) => !self.ended,
+            (current, Some(found)) => found.current.is_none() || found.current == current,
+        }
+    }
+
+    /// The index in [`Seen::threads`] of the thread with the interpreter that it runs.
+    fn about_now(&self, interpreters: &Interpreters, seen: &mut Seen) -> u32 {
+        let number = interpreters.number(self.chair.interpreter());
+        let about = ThreadAbout {
+            perl_tid: (number == 1).then_some(0),
+            interpreter: (number > 1).then_some(number),
+            ..self.me.clone()
+        };
+        u32::try_from(seen.threads.insert_full(about).0).unwrap_or(u32::MAX)
     }
 
     /// True if it held a CPU at that time, and lost it since; `None` where that is not known.
@@ -257,7 +277,7 @@ impl WatchedThread {
 pub(super) struct Watched {
     pub(super) target: Target,
     pub(super) names: Names,
-    beyond: Beyond,
+    pub(super) interpreters: Interpreters,
     pub(super) threads: Vec<WatchedThread>,
     title: Arc<str>,
     /// How many threads there were at the last look.
@@ -274,9 +294,9 @@ impl Watched {
     pub(super) fn new(target: Target, names: NameOptions) -> Self {
         Watched {
             title: target.process.title().into(),
+            interpreters: Interpreters::new(&target, names.beyond),
             target,
             names: Names::with(names),
-            beyond: names.beyond,
             threads: Vec::new(),
             known_count: 0,
             settled: false,
@@ -288,15 +308,16 @@ impl Watched {
 
     /// Keeps the list of threads true to the target's.
     pub(super) fn refresh_threads(&mut self, seen: &mut Seen) {
+        let newcomers = self.target.has_newcomers();
         // Who waits makes no threads.
-        if self.settled && self.threads.iter().all(|t| t.waits) {
+        if self.settled && !newcomers && self.threads.iter().all(|t| t.waits) {
             return;
         }
         let process = self.target.process;
         let Some(count) = process.thread_count() else {
             return;
         };
-        if self.settled && count == self.known_count {
+        if self.settled && !newcomers && count == self.known_count {
             return;
         }
         // A thread that is being made has no interpreter yet: it is looked for again next time.
@@ -305,43 +326,46 @@ impl Watched {
         };
         self.settled = threads.len() == count || count == self.known_count;
         self.known_count = count;
-        self.threads.retain(|w| threads.contains(&w.thread));
+        self.threads.retain(|w| w.is_among(&threads));
         for thread in threads {
-            if self.threads.iter().any(|w| w.thread == thread) {
-                continue;
+            let tid = thread.os_tid;
+            if self.threads.iter().all(|w| w.thread.os_tid != tid) {
+                self.watch(thread, seen);
             }
-            let about = ThreadAbout {
-                pid: process.pid(),
-                title: self.title.clone(),
-                os_tid: thread.os_tid,
-                perl_tid: thread.perl_tid,
-            };
-            let about = seen.threads.insert_full(about).0;
-            self.threads.push(WatchedThread {
-                watch: ThreadWatch::new(process.pid(), thread.os_tid),
-                witness: Witness::new(process.pid(), thread.os_tid),
-                sampler: ThreadSampler::with_leaf(
-                    &thread.variables,
-                    thread.compiling,
-                    self.beyond,
-                    thread.pads,
-                ),
-                real_time: is_real_time(thread.os_tid),
-                ended: false,
-                waits_for_nothing: false,
-                waits: false,
-                cpu: None,
-                looks: 0,
-                runs: None,
-                rest: None,
-                about: u32::try_from(about).unwrap_or(u32::MAX),
-                thread,
-                stacks: Vec::new(),
-                top: None,
-                waiting: None,
-                ready: None,
-            });
         }
+    }
+
+    fn watch(&mut self, thread: PerlThread, seen: &mut Seen) {
+        let pid = self.target.process.pid();
+        let chair = Chair::new(&thread, &mut self.interpreters);
+        let number = self.interpreters.number(thread.runs.interpreter);
+        let me = ThreadAbout {
+            pid,
+            title: self.title.clone(),
+            os_tid: thread.os_tid,
+            perl_tid: thread.perl_tid,
+            interpreter: (number > 1 && thread.perl_tid.is_none()).then_some(number),
+        };
+        let about = seen.threads.insert_full(me.clone()).0;
+        self.threads.push(WatchedThread {
+            watch: ThreadWatch::new(pid, thread.os_tid),
+            witness: Witness::new(pid, thread.os_tid),
+            chair,
+            real_time: is_real_time(thread.os_tid),
+            ended: false,
+            waits_for_nothing: false,
+            waits: false,
+            cpu: None,
+            looks: 0,
+            runs: None,
+            rest: None,
+            about: u32::try_from(about).unwrap_or(u32::MAX),
+            me,
+            thread,
+            top: None,
+            waiting: None,
+            ready: None,
+        });
     }
 
     /// Forgets threads that ended.

@@ -421,7 +421,7 @@ impl Picture {
             let Some(thread) = index.threads.get(number as usize) else {
                 continue;
             };
-            let mut name = thread_name(thread.perl_tid, thread.os_tid);
+            let mut name = thread.name();
             if several {
                 name = format!("{} {}, {name}", thread.pid, thread.title);
             }

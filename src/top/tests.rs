@@ -93,6 +93,7 @@ impl Bench {
                     title: title.into(),
                     os_tid,
                     perl_tid: Some(u64::from(os_tid == 4713)),
+                    interpreter: None,
                 });
             }
             recording.processes = 2;
