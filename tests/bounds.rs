@@ -48,6 +48,7 @@ fn thread(tid: i32, title: &str) -> ThreadAbout {
         title: title.into(),
         os_tid: tid,
         perl_tid: None,
+        interpreter: None,
     }
 }
 

@@ -34,6 +34,7 @@ fn recorded(samples: &[(usize, u32, bool)]) -> (Vec<u8>, Vec<usize>) {
                     title: "perl x.pl".into(),
                     os_tid,
                     perl_tid: None,
+                    interpreter: None,
                 });
             }
             let mut stack = None;
@@ -50,6 +51,7 @@ fn recorded(samples: &[(usize, u32, bool)]) -> (Vec<u8>, Vec<usize>) {
                 thread: *thread,
                 running: *running,
                 at,
+                count: 1,
             };
             log.add(&seen, sample);
         }

@@ -168,6 +168,7 @@ fn stats(file: &Path) -> serde_json::Value {
             "missed",
             "ready",
             "remote_reads",
+            "thinned",
             "torn",
             "unsure"
         ]

@@ -218,6 +218,7 @@ fn hostile() -> Profile {
         title: EVIL.into(),
         os_tid: 7,
         perl_tid: None,
+        interpreter: None,
     });
     profile.add_source(Source {
         file: EVIL.into(),
@@ -312,6 +313,7 @@ fn threads_are_kept_apart() {
             title: "t.pl".into(),
             os_tid,
             perl_tid: None,
+            interpreter: None,
         });
     }
     // One waits for ten seconds, which is one run; the other runs now and then.
@@ -408,6 +410,7 @@ fn hour(to: Vec<u8>) -> Vec<u8> {
         title: "big.pl".into(),
         os_tid: 1,
         perl_tid: Some(0),
+        interpreter: None,
     });
     let mut stacks: Vec<Vec<StackId>> = Vec::new();
     while stacks.len() < 20_000 {

@@ -191,6 +191,7 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
         idle: false,
         follow: Follow::Nobody,
         names: names(),
+        max_cpu: None,
     };
     let root = target.process.pid();
     let sampler = Sampler::new(
@@ -345,6 +346,7 @@ pub fn look(
         idle: true,
         follow: Follow::Nobody,
         names: names(),
+        max_cpu: None,
     };
     let sampler = Sampler::new(
         vec![target],

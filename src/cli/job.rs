@@ -63,6 +63,8 @@ pub struct Sampling {
     pub duration: Option<Duration>,
     /// Count waiting threads too.
     pub idle: bool,
+    /// The most that sampling may cost: a share of a CPU.
+    pub max_cpu: f64,
 }
 
 /// A file to write.

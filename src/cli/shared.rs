@@ -1,6 +1,6 @@
 //! What several verbs are asked for.
 
-use super::values::{parse_duration, parse_name, parse_pid, parse_rate};
+use super::values::{parse_duration, parse_name, parse_percent, parse_pid, parse_rate};
 use super::{Aim, Find, LayoutChoice, Sampling, Show, mistake};
 use crate::layout::Learn;
 use crate::perl::names::Synthetic;
@@ -93,6 +93,10 @@ pub(super) struct SamplingArgs {
     /// Count waiting threads too: wall-clock time instead of CPU time
     #[arg(long)]
     pub(super) idle: bool,
+    /// Take fewer samples, of which each counts for several, where sampling would cost more than so
+    /// much of a CPU [default: 10]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = parse_percent)]
+    pub(super) max_cpu: Option<f64>,
 }
 
 impl SamplingArgs {
@@ -101,6 +105,7 @@ impl SamplingArgs {
             rate: self.rate.unwrap_or(100.0),
             duration: self.duration,
             idle: self.idle,
+            max_cpu: self.max_cpu.unwrap_or(10.0) / 100.0,
         }
     }
 }

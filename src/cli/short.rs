@@ -36,6 +36,7 @@ impl Short {
         let refuse = |message: &str| Err(mistake(ErrorKind::ArgumentConflict, message.to_owned()));
         let sampled = self.session.sampling.rate.is_some()
             || self.session.sampling.duration.is_some()
+            || self.session.sampling.max_cpu.is_some()
             || self.session.sampling.idle;
         if self.dump && self.flame.is_some() {
             return refuse("--dump prints one stack and --flame records many: use one of them");
@@ -57,7 +58,7 @@ impl Short {
         if self.dump {
             if sampled {
                 return refuse(
-                    "--dump looks once, so --rate, --duration and --idle mean nothing to it; to look many times: p5-spy record -o FILE --pid PID",
+                    "--dump looks once, so --rate, --duration, --idle and --max-cpu mean nothing to it; to look many times: p5-spy record -o FILE --pid PID",
                 );
             }
             if self.session.target.subprocesses {

@@ -71,6 +71,13 @@ pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
     }
 }
 
+pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {
+        Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("a share of a CPU is a number of percent, from 0.1 to 100".into()),
+    }
+}
+
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>().map(Duration::try_from_secs_f64) {
         Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),

@@ -7,9 +7,9 @@ use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
-use crate::output::stats::{self, own_cpu_time};
+use crate::output::stats;
 use crate::output::write_whole;
-use crate::process::{Child, Process, Streams};
+use crate::process::{Child, Process, Streams, own_cpu_time};
 use crate::profile::{About, Filter, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
@@ -97,6 +97,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         // A raw recording has everything; what is not asked for is left out of the pictures.
         idle: settings.sampling.idle || is_raw,
         follow,
+        max_cpu: Some(settings.sampling.max_cpu),
         names: recorded(Show {
             ops: settings.show.ops || is_raw,
             ..settings.show

@@ -144,6 +144,7 @@ fn watch(
         duration: sampling.duration,
         idle: sampling.idle,
         follow,
+        max_cpu: Some(sampling.max_cpu),
         names: recorded(shown),
     };
     let sampler = Sampler::new(

@@ -1,6 +1,8 @@
 //! A memory that fetches with one call what a walk along pointers asked for the last time.
 
 use super::{Batch, Memory, ReadError, Slot, cover};
+use crate::quick::OrderedSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Reads through another memory. The ranges that it starts with come with one call; whatever else
@@ -13,15 +15,16 @@ pub struct Prefetched<'a> {
 
 #[derive(Default)]
 struct State {
-    held: Vec<Held>,
+    /// Where the longest range is held that begins at an address.
+    held: BTreeMap<u64, Held>,
     /// What was read, in the order of the questions.
-    asked: Vec<(u64, usize)>,
+    asked: OrderedSet<(u64, usize)>,
     batches: Vec<Batch>,
 }
 
 #[derive(Clone, Copy)]
 struct Held {
-    address: u64,
+    length: usize,
     batch: usize,
     slot: Slot,
 }
@@ -47,7 +50,7 @@ impl<'a> Prefetched<'a> {
     /// The ranges that were asked for, to be fetched in advance the next time.
     pub fn used(&self) -> Vec<(u64, usize)> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.asked.clone()
+        state.asked.iter().copied().collect()
     }
 }
 
@@ -57,13 +60,15 @@ impl State {
         let slots: Vec<Slot> = ranges.iter().map(|(a, len)| batch.push(*a, *len)).collect();
         below.fill(&mut batch)?;
         let index = self.batches.len();
-        for ((address, _), slot) in ranges.iter().zip(slots) {
-            if batch.bytes(slot).is_ok() {
-                self.held.push(Held {
-                    address: *address,
+        for ((address, length), slot) in ranges.iter().zip(slots) {
+            let is_longer = self.held.get(address).is_none_or(|h| h.length < *length);
+            if is_longer && batch.bytes(slot).is_ok() {
+                let held = Held {
+                    length: *length,
                     batch: index,
                     slot,
-                });
+                };
+                self.held.insert(*address, held);
             }
         }
         self.batches.push(batch);
@@ -72,32 +77,21 @@ impl State {
 
     /// Copies a range out of one that is held.
     fn copy(&mut self, address: u64, buffer: &mut [u8]) -> bool {
-        let Self {
-            held,
-            asked,
-            batches,
-        } = self;
-        for held in held {
-            let Some(start) = address
-                .checked_sub(held.address)
-                .and_then(|o| usize::try_from(o).ok())
-            else {
-                continue;
-            };
-            let bytes = batches.get(held.batch).map(|b| b.bytes(held.slot));
-            if let Some(Ok(bytes)) = bytes
-                && let Some(end) = start.checked_add(buffer.len())
-                && let Some(part) = bytes.get(start..end)
-            {
-                buffer.copy_from_slice(part);
-                let range = (address, buffer.len());
-                if !asked.contains(&range) {
-                    asked.push(range);
-                }
-                return true;
-            }
-        }
-        false
+        /// How many ranges that begin in front of it are looked at for one that has it.
+        const NEAR: usize = 8;
+        let length = buffer.len();
+        let found = self.held.range(..=address).rev().take(NEAR);
+        let part = found.filter_map(|(start, held)| {
+            let offset = usize::try_from(address.checked_sub(*start)?).ok()?;
+            let bytes = self.batches.get(held.batch)?.bytes(held.slot).ok()?;
+            bytes.get(offset..offset.checked_add(length)?)
+        });
+        let Some(part) = { part }.next() else {
+            return false;
+        };
+        buffer.copy_from_slice(part);
+        self.asked.insert((address, length));
+        true
     }
 }
 

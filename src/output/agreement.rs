@@ -330,6 +330,7 @@ fn profile(
             title: format!("t{}", profile.threads.len()).into(),
             os_tid,
             perl_tid: None,
+            interpreter: None,
         });
     }
     let mut at = Duration::ZERO;

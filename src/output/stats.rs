@@ -2,7 +2,6 @@
 
 use crate::profile::{Emptiness, Profile, Summary};
 use std::fmt::Write as _;
-use std::time::Duration;
 
 /// A few lines for people.
 pub fn text(summary: &Summary, rate: f64) -> String {
@@ -35,10 +34,18 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         0.0
     };
     let _ = write!(text, "; p5-spy itself used {share:.1} % of a CPU");
-    if summary.missed.saturating_mul(20) > summary.attempted {
+    if summary.thinned == 0 && summary.missed.saturating_mul(20) > summary.attempted {
         let _ = write!(
             text,
             "\np5-spy fell behind {rate} samples a second. Take a lower --rate"
+        );
+    }
+    if summary.thinned > 0 {
+        let taken = summary.attempted.saturating_sub(summary.thinned).max(1);
+        let _ = write!(
+            text,
+            "\nTo cost no more than it may (--max-cpu) p5-spy took one sample for {:.1}, which counts for all of them",
+            summary.attempted as f64 / taken as f64
         );
     }
     if summary.ready > summary.good {
@@ -71,21 +78,4 @@ pub fn nothing(profile: &Profile) -> Option<String> {
         }
         Emptiness::Nameless => "there are only ops outside of any sub (--ops shows them)".into(),
     })
-}
-
-/// CPU time of this process so far.
-pub fn own_cpu_time() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid place for the result.
-    let done = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    if done != 0 {
-        return Duration::ZERO;
-    }
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }

@@ -84,6 +84,7 @@ fn made(filter: Filter) -> Profile {
             title: if pid == 100 { "perl shop.pl" } else { "worker" }.into(),
             os_tid,
             perl_tid,
+            interpreter: None,
         });
     }
     for (millis, thread, stack, count, running) in [

@@ -16,12 +16,14 @@ pub enum Synthetic {
 }
 
 const SORT: &str = "(sort)";
+const LEFT_OUT: &str = "(frames left out)";
 pub(super) const MULTICALL: &str = "(MULTICALL)";
 
 /// Whether what looks like a sort may be a MULTICALL: from 5.10 to 5.22 that borrows the type of a
 /// sort's stack info. A sort with a block is certain.
 pub(super) fn may_be_multicall(callback: &Callback, number: &Constants) -> bool {
-    number.PERLSI_MULTICALL.is_none()
+    !callback.is_cut
+        && number.PERLSI_MULTICALL.is_none()
         && callback.calls_sub
         && number.PERLSI_SORT == u64::try_from(callback.si_type).ok()
 }
@@ -29,12 +31,17 @@ pub(super) fn may_be_multicall(callback: &Callback, number: &Constants) -> bool 
 /// Whether perl itself catches the exceptions of what it calls there.
 pub(super) fn is_protected(callback: &Callback, number: &Constants) -> bool {
     let si_type = u64::try_from(callback.si_type).ok();
-    si_type.is_some() && [number.PERLSI_DESTROY, number.PERLSI_SIGNAL].contains(&si_type)
+    !callback.is_cut
+        && si_type.is_some()
+        && [number.PERLSI_DESTROY, number.PERLSI_SIGNAL].contains(&si_type)
 }
 
 impl Synthetic {
     /// What is shown for a callback, if anything.
     pub(super) fn name(self, callback: &Callback, number: &Constants) -> Option<&'static str> {
+        if callback.is_cut {
+            return Some(LEFT_OUT);
+        }
         let si_type = u64::try_from(callback.si_type).ok();
         let is = |constant: Option<u64>| constant.is_some() && constant == si_type;
         let usual = [

@@ -7,6 +7,7 @@ mod callee;
 pub mod describe;
 mod frame;
 pub mod identity;
+mod known;
 mod label;
 pub mod leaf;
 pub mod locals;

@@ -1,6 +1,7 @@
 //! One consistent copy of a moving stack: the interpreter's header, its stack infos and their
 //! contexts, fetched with one vectored call and accepted only if nothing moved meanwhile.
 
+use super::known::{Known, KnownInfos, OUTER, left_out};
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Memory, ReadError, Slot};
 
@@ -87,8 +88,11 @@ pub struct Info {
     pub address: u64,
     /// `si_type`.
     pub si_type: i64,
-    /// Contexts in use.
+    /// Contexts in use. Of a stack info with too many, those in the middle are left out: what is
+    /// behind these stands as another one.
     pub count: usize,
+    /// Frames are left out in front of it.
+    pub is_cut: bool,
     /// `si_cxsubix`, where perl has it and it is not -1.
     pub cxsubix: Option<usize>,
     /// Where perl has `si_cxsubix`: contexts from this index on are no frames, whatever they look
@@ -97,6 +101,8 @@ pub struct Info {
     /// So many of the outermost contexts are, byte for byte, those of the copy before, and so is all
     /// that lies below this stack info.
     pub unchanged: usize,
+    /// The index of its first context on the context stack.
+    first: usize,
     cxstack: u64,
     contexts: Slot,
 }
@@ -110,8 +116,6 @@ struct Copied {
     infos: Vec<Info>,
 }
 
-/// No sane perl has more nested stack infos: each costs a C stack frame.
-const MAX_INFOS: usize = 10_000;
 /// Reads of the whole stack before giving up: each round can meet a new stack info or a deeper
 /// stack, and each is also a chance to meet a moment of rest.
 const MAX_ROUNDS: usize = 64;
@@ -119,16 +123,6 @@ const MAX_ROUNDS: usize = 64;
 const MAX_TORN: usize = 4;
 /// Contexts fetched beyond the depth seen last, so that a growing stack needs no second read.
 const SLACK: usize = 8;
-
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    address: u64,
-    cxstack: u64,
-    /// How many contexts to fetch.
-    fetch: usize,
-    /// `si_cxmax + 1`.
-    room: usize,
-}
 
 /// Reads the stack of one interpreter again and again, remembering where its parts were.
 #[derive(Debug)]
@@ -140,7 +134,7 @@ pub struct StackReader {
     takes_moving: bool,
     cop_seqmax: Option<Variable>,
     current_of: Option<Current>,
-    known: Vec<Known>,
+    known: KnownInfos,
     current: Copied,
     /// The copy before, to tell what has changed; the next copy is made in its place.
     scratch: Copied,
@@ -154,11 +148,27 @@ struct Slots {
     before: Vec<Slot>,
     infos: Vec<Slot>,
     contexts: Vec<Slot>,
+    /// Of those with contexts that are left out: where what is behind these is.
+    inner: Vec<Option<Slot>>,
     infos_again: Vec<Slot>,
     after: Vec<Slot>,
     cop_seqmax: Option<Slot>,
     current_of: Option<Slot>,
-    chain: Vec<(u64, Parsed, Slot)>,
+    chain: Vec<Link>,
+}
+
+/// A stack info of a copy, innermost first.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    address: u64,
+    parsed: Parsed,
+    left_out: usize,
+    contexts: Slot,
+    inner: Option<Slot>,
+    /// Stack infos are left out in front of it.
+    is_cut: bool,
+    /// Only there to tell where the one below it called from.
+    is_hidden: bool,
 }
 
 impl StackReader {
@@ -189,7 +199,7 @@ impl StackReader {
             takes_moving: false,
             cop_seqmax: variables.cop_seqmax,
             current_of: None,
-            known: Vec::new(),
+            known: KnownInfos::default(),
             current: Copied::default(),
             scratch: Copied::default(),
             slots: Slots::default(),
@@ -348,24 +358,30 @@ impl StackReader {
         let push = |v: Variable, batch: &mut Batch| batch.push(v.address, usize::from(v.size));
         slots.cop_seqmax = cop_seqmax.map(|v| push(v, &mut batch));
         slots.current_of = self.current_of.map(|of| push(of.place, &mut batch));
-        let known = &self.known;
         slots.infos.clear();
         slots.contexts.clear();
+        slots.inner.clear();
         slots.infos_again.clear();
-        let info = |k: &Known, batch: &mut Batch| batch.push(k.address, si_size);
+        let infos = self.known.fetched();
         slots
             .infos
-            .extend(known.iter().map(|k| info(k, &mut batch)));
-        let contexts = known
-            .iter()
-            .map(|k| batch.push(k.cxstack, k.fetch * cx_size));
-        slots.contexts.extend(contexts);
+            .extend(infos.map(|k| batch.push(k.address, si_size)));
+        for known in self.known.fetched() {
+            let mut push = |range: std::ops::Range<usize>| {
+                let at = known.cxstack.wrapping_add((range.start * cx_size) as u64);
+                batch.push(at, range.len() * cx_size)
+            };
+            let (outer, inner) = known.ranges();
+            slots.contexts.push(push(outer));
+            slots.inner.push(inner.map(push));
+        }
         self.extra.clear();
         self.extra
             .extend(extra.iter().map(|(at, len)| batch.push(*at, *len)));
+        let infos = self.known.fetched();
         slots
             .infos_again
-            .extend(known.iter().map(|k| info(k, &mut batch)));
+            .extend(infos.map(|k| batch.push(k.address, si_size)));
         self.push_spans(&mut batch, &mut slots.after);
         let filled = memory.fill(&mut batch);
         self.scratch.batch = batch;
@@ -425,41 +441,47 @@ impl StackReader {
         header: &Header,
         abi: Abi,
         layout: &BoundLayout,
-        chain: &mut Vec<(u64, Parsed, Slot)>,
+        chain: &mut Vec<Link>,
     ) -> Result<Followed, StackError> {
-        let (batch, slots) = (&self.scratch.batch, &self.slots);
         chain.clear();
         let mut grown = false;
         let mut at = header.curstackinfo;
         while at != 0 {
-            if chain.len() >= MAX_INFOS {
-                return Err(StackError::Nonsense(
-                    "the chain of stack infos does not end",
-                ));
+            if chain.len() > self.slots.infos.len() {
+                return Err(StackError::Nonsense(ENDLESS));
             }
-            let Some(index) = self.known.iter().position(|k| k.address == at) else {
-                return Ok(Followed::Unknown(at));
-            };
-            let slot_of = |list: &[Slot]| {
-                list.get(index)
-                    .copied()
-                    .ok_or(StackError::Nonsense("a stack info that was not read"))
-            };
-            let bytes = batch.bytes(slot_of(&slots.infos)?)?;
-            if !self.takes_moving && bytes != batch.bytes(slot_of(&slots.infos_again)?)? {
-                return Ok(Followed::Moved);
+            match self.link(at, abi, layout)? {
+                Fetched::Yes(link, has_grown) => {
+                    grown |= has_grown;
+                    at = link.parsed.prev;
+                    chain.push(link);
+                }
+                Fetched::Moved => return Ok(Followed::Moved),
+                Fetched::No => {
+                    let Some(outermost) = self.known.behind(chain.len()) else {
+                        return Ok(Followed::Unknown(at));
+                    };
+                    let outermost = outermost.to_vec();
+                    if let Some(last) = chain.last_mut() {
+                        last.is_cut = true;
+                    }
+                    for (index, address) in outermost.iter().enumerate() {
+                        let Fetched::Yes(mut link, has_grown) = self.link(*address, abi, layout)?
+                        else {
+                            return Ok(Followed::Moved);
+                        };
+                        if link.parsed.prev != outermost.get(index + 1).copied().unwrap_or(0) {
+                            return Err(StackError::Nonsense(
+                                "the outermost stack infos are not as they were",
+                            ));
+                        }
+                        grown |= has_grown;
+                        link.is_hidden = index == 0;
+                        chain.push(link);
+                    }
+                    break;
+                }
             }
-            let parsed = parse_info(bytes, abi, layout)?;
-            if let Some(known) = self.known.get_mut(index)
-                && (known.cxstack != parsed.cxstack || parsed.count > known.fetch)
-            {
-                known.cxstack = parsed.cxstack;
-                known.room = parsed.room;
-                known.fetch = (parsed.count + parsed.count / 4 + SLACK).min(parsed.room);
-                grown = true;
-            }
-            chain.push((at, parsed, slot_of(&slots.contexts)?));
-            at = parsed.prev;
         }
         Ok(if grown {
             Followed::Grown
@@ -468,32 +490,81 @@ impl StackReader {
         })
     }
 
+    /// One stack info of the copy, and whether more of it must be fetched.
+    fn link(
+        &mut self,
+        address: u64,
+        abi: Abi,
+        layout: &BoundLayout,
+    ) -> Result<Fetched, StackError> {
+        let slots = &self.slots;
+        let place = self.known.find(address);
+        let Some(known) = place.and_then(|place| self.known.get_mut(place)) else {
+            return Ok(Fetched::No);
+        };
+        let Some(index) = known.slot else {
+            return Ok(Fetched::No);
+        };
+        let slot_of = |list: &[Slot]| {
+            list.get(index)
+                .copied()
+                .ok_or(StackError::Nonsense("a stack info that was not read"))
+        };
+        let batch = &self.scratch.batch;
+        let bytes = batch.bytes(slot_of(&slots.infos)?)?;
+        if !self.takes_moving && bytes != batch.bytes(slot_of(&slots.infos_again)?)? {
+            return Ok(Fetched::Moved);
+        }
+        let parsed = parse_info(bytes, abi, layout)?;
+        let link = Link {
+            address,
+            parsed,
+            left_out: known.left_out,
+            contexts: slot_of(&slots.contexts)?,
+            inner: slots.inner.get(index).copied().flatten(),
+            is_cut: false,
+            is_hidden: false,
+        };
+        known.prev = parsed.prev;
+        let has_grown = known.cxstack != parsed.cxstack
+            || parsed.count > known.fetch
+            || left_out(parsed.count) != known.left_out;
+        if has_grown {
+            known.cxstack = parsed.cxstack;
+            known.room = parsed.room;
+            known.expect(parsed.count, parsed.count / 4 + SLACK);
+        }
+        Ok(Fetched::Yes(link, has_grown))
+    }
+
     /// Makes what was fetched the current copy, and notes what of it is as it was before.
     fn accept(&mut self, header: Header, layout: &BoundLayout) -> Result<(), StackError> {
         let chain = std::mem::take(&mut self.slots.chain);
         let main = i64::try_from(layout.constants.PERLSI_MAIN).ok();
-        if chain.last().map(|(_, info, _)| info.si_type) != main {
+        if chain.last().map(|link| link.parsed.si_type) != main {
             return Err(StackError::Nonsense(
                 "the outermost stack info is not the main one",
             ));
         }
-        let size = layout.context.sizeof.offset as usize;
         let next = &mut self.scratch;
         next.header = header;
         next.infos.clear();
         let mut all_same = true;
-        for (depth, (address, parsed, contexts)) in chain.iter().rev().enumerate() {
-            let new = match parsed.count {
+        for info in chain.iter().rev().flat_map(|link| link.infos(layout)) {
+            let new = match info.count {
                 0 => &[],
-                _ => next.batch.bytes(*contexts)?,
+                _ => next.batch.bytes(info.contexts)?,
             };
-            let old = self.current.infos.get(depth);
-            let is_same = |o: &&Info| o.address == *address && o.cxstack == parsed.cxstack;
+            let old = self.current.infos.get(next.infos.len());
+            let is_same = |o: &&Info| {
+                (o.address, o.cxstack, o.first) == (info.address, info.cxstack, info.first)
+            };
+            let size = layout.context.sizeof.offset as usize;
             let unchanged = match old.filter(|o| all_same && is_same(o)) {
                 Some(old) => {
                     let bytes = self.current.batch.bytes(old.contexts).unwrap_or_default();
-                    let equal = equal_contexts(bytes, new, size, parsed.count.min(old.count));
-                    all_same = equal == parsed.count && equal == old.count;
+                    let equal = equal_contexts(bytes, new, size, info.count.min(old.count));
+                    all_same = equal == info.count && equal == old.count;
                     equal
                 }
                 None => {
@@ -501,19 +572,7 @@ impl StackReader {
                     0
                 }
             };
-            next.infos.push(Info {
-                address: *address,
-                si_type: parsed.si_type,
-                count: parsed.count,
-                cxsubix: parsed.cxsubix,
-                frames_end: layout
-                    .stackinfo
-                    .si_cxsubix
-                    .map(|_| parsed.cxsubix.map_or(0, |index| index + 1)),
-                unchanged,
-                cxstack: parsed.cxstack,
-                contexts: *contexts,
-            });
+            next.infos.push(Info { unchanged, ..info });
         }
         std::mem::swap(&mut self.current, &mut self.scratch);
         self.slots.chain = chain;
@@ -523,16 +582,15 @@ impl StackReader {
 
     /// Stops fetching what an earlier, deeper stack needed.
     fn forget_excess(&mut self) {
-        let infos = &self.current.infos;
-        if self.known.len() > 4 * infos.len() + 64 {
-            self.known
-                .retain(|k| infos.iter().any(|info| info.address == k.address));
-        }
-        for known in &mut self.known {
-            let used = infos.iter().find(|info| info.address == known.address);
-            let count = used.map_or(0, |info| info.count);
-            if known.fetch > 4 * count + 16 * SLACK {
-                known.fetch = (count + count / 4 + SLACK).min(known.room);
+        let chain = self.slots.chain.iter().rev();
+        self.known.forget_others(chain.map(|link| link.address));
+        for link in &self.slots.chain {
+            let place = self.known.find(link.address);
+            if let Some(known) = place.and_then(|place| self.known.get_mut(place)) {
+                let count = link.parsed.count;
+                if known.fetch > 4 * count + 16 * SLACK {
+                    known.expect(count, count / 4 + SLACK);
+                }
             }
         }
     }
@@ -548,19 +606,76 @@ impl StackReader {
         let size = layout.stackinfo.span();
         let reader = crate::memory::Reader::new(memory, abi);
         let mut at = address;
-        while at != 0 && self.known.len() < MAX_INFOS && self.known.iter().all(|k| k.address != at)
-        {
+        while at != 0 && self.known.find(at).is_none() {
+            if self.known.is_full() {
+                return Err(StackError::Nonsense(ENDLESS));
+            }
             let parsed = parse_info(&reader.bytes(at, size)?, abi, layout)?;
-            self.known.push(Known {
+            let mut known = Known {
                 address: at,
                 cxstack: parsed.cxstack,
-                fetch: (parsed.count + SLACK).min(parsed.room),
+                prev: parsed.prev,
+                fetch: 0,
                 room: parsed.room,
-            });
+                left_out: 0,
+                slot: None,
+            };
+            known.expect(parsed.count, SLACK);
+            self.known.add(known);
             at = parsed.prev;
         }
-        Ok(())
+        match self.known.choose(address) {
+            true => Ok(()),
+            false => Err(StackError::Nonsense(ENDLESS)),
+        }
     }
+}
+
+const ENDLESS: &str = "the chain of stack infos does not end";
+
+impl Link {
+    /// What it stands for: itself, or the contexts before and those behind what is left out.
+    fn infos(&self, layout: &BoundLayout) -> impl Iterator<Item = Info> {
+        let has_subix = layout.stackinfo.si_cxsubix.is_some();
+        let part = |first: usize, count: usize, contexts: Slot, is_cut: bool| {
+            // -1 is in front of all.
+            let newest = self.parsed.cxsubix.map_or(0, |index| index + 1);
+            let end = newest.saturating_sub(first);
+            Info {
+                address: self.address,
+                si_type: self.parsed.si_type,
+                count,
+                is_cut,
+                cxsubix: end.checked_sub(1).filter(|index| *index < count),
+                frames_end: has_subix.then_some(end),
+                unchanged: 0,
+                first,
+                cxstack: self.parsed.cxstack,
+                contexts,
+            }
+        };
+        let count = match self.is_hidden {
+            true => 0,
+            false => self.parsed.count,
+        };
+        let (outer, inner) = match self.inner {
+            Some(inner) if count > 0 => {
+                let first = OUTER + self.left_out;
+                let behind = part(first, count.saturating_sub(first), inner, true);
+                (OUTER.min(count), Some(behind))
+            }
+            _ => (count, None),
+        };
+        let whole = part(0, outer, self.contexts, self.is_cut);
+        std::iter::once(whole).chain(inner)
+    }
+}
+
+enum Fetched {
+    /// And whether more of it must be fetched.
+    Yes(Link, bool),
+    Moved,
+    No,
 }
 
 enum Round {

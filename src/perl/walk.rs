@@ -77,6 +77,8 @@ pub struct Callback {
     pub si_type: i64,
     /// A sub is the first thing on it, and not a block.
     pub calls_sub: bool,
+    /// No callback: frames are left out there.
+    pub is_cut: bool,
 }
 
 /// The frames of one copy of a stack.
@@ -168,7 +170,13 @@ impl WalkRules<'_> {
             out.callbacks.push(Callback {
                 si_type: info.si_type,
                 calls_sub: self.is_sub(bytes.get(..size).unwrap_or_default()),
+                is_cut: info.is_cut,
             });
+            if info.is_cut && number > start.0 {
+                let site = self.call_site_behind(stack, number.checked_sub(1));
+                set_position(out, site.unwrap_or_default());
+                decided = true;
+            }
             let first = if number == start.0 { start.1 } else { 0 };
             for index in first..info.count {
                 let context = index
@@ -223,6 +231,20 @@ impl WalkRules<'_> {
             set_position(out, position);
         }
         Ok(())
+    }
+
+    /// Where the first of the frames that are left out behind a stack info was called.
+    fn call_site_behind(&self, stack: &StackReader, number: Option<usize>) -> Option<Position> {
+        let info = stack.infos().get(number?)?;
+        let size = self.layout.context.sizeof.offset as usize;
+        let contexts = stack.contexts(info).chunks_exact(size.max(1));
+        let mut behind = contexts.skip(info.count);
+        let found = behind.find_map(|bytes| self.context(bytes).ok()?)?;
+        Some(Position {
+            cop: found.oldcop,
+            op: found.retop,
+            op_is_next: true,
+        })
     }
 
     /// The sub of the context behind the last one, which is not in use any more, and the statement

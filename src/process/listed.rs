@@ -1,6 +1,7 @@
 //! Every process of the machine, as the system tells of it to anybody.
 
 use super::Process;
+use super::clocks::cpu_time_of;
 use std::fs;
 use std::time::Duration;
 
@@ -78,21 +79,7 @@ impl Process {
 
     /// The CPU time of all its threads since it began. Needs no rights.
     pub fn cpu_time(self) -> Option<Duration> {
-        let mut clock: libc::clockid_t = 0;
-        // SAFETY: the pointer is to a live local of the right type.
-        if unsafe { libc::clock_getcpuclockid(self.pid, &mut clock) } != 0 {
-            return None;
-        }
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the pointer is to a live local of the right type.
-        if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
-            return None;
-        }
-        let seconds = u64::try_from(time.tv_sec).ok()?;
-        Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+        cpu_time_of(self.pid)
     }
 
     /// Its working folder, as it sees it.

@@ -2,6 +2,7 @@
 
 mod beside;
 pub(crate) mod capability;
+mod clocks;
 mod coschedule;
 pub(crate) mod hidepid;
 pub(crate) mod listed;
@@ -18,6 +19,7 @@ mod trust;
 mod witness;
 
 pub use beside::Beside;
+pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
 pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
 pub use hidepid::Hiding;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
@@ -29,7 +31,7 @@ pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch, allow_many_watches};
 pub use trust::effective_user;
-pub use witness::{Arrival, Witness, monotonic};
+pub use witness::{Arrival, Witness};
 
 use indexmap::IndexMap;
 use maps::Line;

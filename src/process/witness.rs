@@ -2,6 +2,7 @@
 //! Samples of a thread that waits for a CPU gather where it was sent away or woken up: they say
 //! nothing of where it spends CPU time.
 
+use super::clocks::monotonic;
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,
@@ -26,19 +27,6 @@ impl Arrival {
     pub fn new(cpu: usize) -> Self {
         Arrival { cpu, account: None }
     }
-}
-
-/// Nanoseconds of CLOCK_MONOTONIC.
-pub fn monotonic() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid place for the result.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 /// Watches one thread.
@@ -101,7 +89,11 @@ impl Witness {
     /// where we came to. `None` where that is not known.
     pub fn held(&self, arrival: &mut Arrival, since: u64) -> Option<bool> {
         match &self.source {
-            Source::Switches(switches) => Some(switches.last()? >= since),
+            Source::Switches(switches) => match switches.last() {
+                Some(left) => Some(left >= since),
+                // It left none since we watch.
+                None => (switches.opened <= since).then_some(false),
+            },
             Source::Accounts(file) => {
                 let ours = match arrival.account {
                     Some(account) => account,
@@ -167,6 +159,8 @@ struct Switches {
     map: NonNull<u8>,
     page: usize,
     event: OwnedFd,
+    /// Since when there are records: nanoseconds of CLOCK_MONOTONIC.
+    opened: u64,
 }
 
 // SAFETY: the mapping is this value's own, and is only read.
@@ -228,6 +222,7 @@ impl Switches {
             map: NonNull::new(map.cast())?,
             page,
             event,
+            opened: monotonic(),
         })
     }
 

@@ -130,6 +130,7 @@ mod tests {
                     thread: 0,
                     running: true,
                     at: std::time::Duration::ZERO,
+                    count: 1,
                 };
                 sink.add(&seen, sample);
             }

@@ -65,7 +65,7 @@ impl Sink for Fresh {
             &mut count.running
         } else {
             &mut count.waiting
-        }) += 1;
+        }) += u64::from(sample.count);
         let index = sample.thread as usize;
         if self.last.len() <= index {
             self.last.resize(index + 1, None);
@@ -101,6 +101,7 @@ mod tests {
                     thread: 2,
                     running,
                     at,
+                    count: 1,
                 },
             );
         };

@@ -43,6 +43,7 @@ impl Sink for SampleLog {
             thread,
             running,
             at,
+            count,
         } = sample;
         if running {
             self.waiting.remove(&thread);
@@ -51,7 +52,7 @@ impl Sink for SampleLog {
             if let Some(run) = last.and_then(|last| self.runs.get_mut(last))
                 && run.stack == stack
             {
-                run.count = run.count.saturating_add(1);
+                run.count = run.count.saturating_add(count);
                 return;
             }
             self.waiting.insert(thread, self.runs.len());
@@ -59,7 +60,7 @@ impl Sink for SampleLog {
         self.runs.push(Run {
             stack,
             thread,
-            count: 1,
+            count,
             running,
             at,
         });
@@ -92,6 +93,7 @@ mod tests {
                     thread,
                     running,
                     at,
+                    count: 1,
                 },
             );
         };

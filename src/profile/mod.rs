@@ -98,6 +98,8 @@ pub struct Sample {
     pub running: bool,
     /// Since the start of the recording.
     pub at: Duration,
+    /// How many it counts for: more than one where sampling was slowed down.
+    pub count: u32,
 }
 
 /// Takes samples.

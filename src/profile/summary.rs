@@ -35,10 +35,13 @@ pub struct Summary {
     pub ready: u64,
     /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
     pub unsure: u64,
+    /// Of `attempted`, those that were left out so that sampling costs no more than it may: those
+    /// that were taken count for them.
+    pub thinned: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 2;
+pub const NEW_NUMBERS: usize = 3;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -61,6 +64,7 @@ impl Summary {
             remote_reads,
             ready: tally.ready,
             unsure: tally.unsure,
+            thinned: tally.thinned,
         }
     }
 }

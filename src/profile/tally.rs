@@ -13,6 +13,9 @@ pub struct Tally {
     pub ready: u64,
     /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
     pub unsure: u64,
+    /// Of all, those that were left out so that sampling costs no more than it may: those that were
+    /// taken count for them.
+    pub thinned: u64,
     /// Times a thread moved in every try to read it.
     pub torn: u64,
     /// Times a sample was due and could not be taken in time.
@@ -39,6 +42,7 @@ impl Tally {
             idle: self.idle - before.idle,
             ready: self.ready - before.ready,
             unsure: self.unsure - before.unsure,
+            thinned: self.thinned - before.thinned,
             torn: self.torn - before.torn,
             missed: self.missed - before.missed,
             approximate: self.approximate - before.approximate,

@@ -13,6 +13,10 @@ pub struct Clock {
     period: Duration,
     random: fastrand::Rng,
     due: Instant,
+    /// How many samples the moments that are drawn from now on count for.
+    weight: u32,
+    /// The same of the due one.
+    due_weight: u32,
     /// When the due sample is tried again.
     again: Option<Instant>,
 }
@@ -24,6 +28,8 @@ impl Clock {
             period: Duration::from_secs_f64(1.0 / rate),
             random: fastrand::Rng::new(),
             due: now,
+            weight: 1,
+            due_weight: 1,
             again: None,
         };
         clock.draw();
@@ -35,8 +41,18 @@ impl Clock {
         self.again.unwrap_or(self.due)
     }
 
+    /// From the next moment that is drawn on, there are fewer, and each counts for so many samples.
+    pub fn slow_down(&mut self, weight: u32) {
+        self.weight = weight.max(1);
+    }
+
+    /// How many samples the due one counts for.
+    pub fn weight(&self) -> u32 {
+        self.due_weight
+    }
+
     /// Takes note that the due sample is being taken at `now`, and draws the next moment. Returns
-    /// how many further moments have gone by already: those samples are missed.
+    /// how many further samples were due before now: they are missed.
     pub fn advance(&mut self, now: Instant) -> u64 {
         /// After a long stop (a suspended machine) counting one by one would take too long.
         const MANY: u32 = 1_000_000;
@@ -49,7 +65,7 @@ impl Clock {
         }
         self.draw();
         while self.due <= now {
-            missed += 1;
+            missed += u64::from(self.due_weight);
             self.draw();
         }
         missed
@@ -70,7 +86,8 @@ impl Clock {
         const LONGEST: f64 = 6.0;
         let far = -(1.0 - self.random.f64()).ln();
         let periods = SHORTEST + (1.0 - SHORTEST) * far.min(LONGEST);
-        self.due += self.period.mul_f64(periods);
+        self.due_weight = self.weight;
+        self.due += self.period.mul_f64(periods * f64::from(self.weight));
     }
 }
 

@@ -4,6 +4,7 @@
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
 pub mod clock;
+mod governor;
 mod interpreters;
 mod load;
 mod own;
@@ -20,10 +21,11 @@ use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use crate::process::{
     Arrival, CoSchedule, OwnWait, Priority, Process, ThreadState, allow_many_watches, monotonic,
-    wake_at_once,
+    thread_cpu_time, wake_at_once,
 };
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
+use governor::Governor;
 use load::Load;
 use own::Own;
 use punctual::Punctual;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub follow: Follow,
     /// What frames say.
     pub names: NameOptions,
+    /// The most that sampling may cost: a share of a CPU. `None`: whatever it takes.
+    pub max_cpu: Option<f64>,
 }
 
 /// What the sampler is told from outside while it runs, and when it means to end.
@@ -173,6 +177,8 @@ pub struct Sampler<S> {
     arrival: Option<Arrival>,
     /// When this round of samples was due: nanoseconds of CLOCK_MONOTONIC.
     tick: u64,
+    /// So many samples each one of this round counts for.
+    weight: u32,
     /// Somebody let us wait, and may have chosen the moment.
     is_late: bool,
     load: Load,
@@ -216,6 +222,7 @@ impl<S: Sink> Sampler<S> {
             schedule: CoSchedule::new(),
             arrival: None,
             tick: 0,
+            weight: 1,
             is_late: false,
             load: Load::new(),
             turns: Vec::new(),
@@ -259,6 +266,9 @@ impl<S: Sink> Sampler<S> {
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
         let mut threads_due = self.started + THREADS_EVERY;
+        let most = self.settings.max_cpu;
+        let mut governor = most.map(|share| Governor::new(share, self.settings.rate));
+        let (mut spent, mut round) = (thread_cpu_time(), self.started);
         loop {
             if let Some(end) = self.sleep_until(clock.due()) {
                 return end;
@@ -281,6 +291,7 @@ impl<S: Sink> Sampler<S> {
             }
             put_off = 0;
             let late = behind > LATE;
+            self.weight = clock.weight();
             let missed = clock.advance(now);
             let all_due = now >= threads_due;
             if all_due {
@@ -293,7 +304,7 @@ impl<S: Sink> Sampler<S> {
                 let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
                 self.own.tally.missed += missed * threads as u64;
                 self.own.ticks += missed;
-                self.own.tally.late += u64::from(late) * threads as u64;
+                self.own.tally.late += u64::from(late) * self.weighed(threads);
             }
             self.take_reports();
             self.tick = monotonic().saturating_sub(nanoseconds(behind));
@@ -303,6 +314,12 @@ impl<S: Sink> Sampler<S> {
             self.tick(look_at_all);
             if let Some(end) = self.ended() {
                 return end;
+            }
+            if let Some(governor) = &mut governor {
+                let so_far = thread_cpu_time();
+                let cost = so_far.saturating_sub(spent);
+                clock.slow_down(governor.after(cost, now.saturating_duration_since(round)));
+                (spent, round) = (so_far, now);
             }
         }
     }
@@ -383,8 +400,10 @@ impl<S: Sink> Sampler<S> {
     fn tick(&mut self, all: bool) {
         let at = self.started.elapsed();
         let idle = self.whose_turn(all);
-        self.own.tally.idle += idle;
-        self.own.ticks += 1;
+        self.own.tally.idle += self.weighed(idle);
+        self.own.ticks += u64::from(self.weight);
+        let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
+        self.own.tally.thinned += u64::from(self.weight.saturating_sub(1)) * threads as u64;
         let turns = std::mem::take(&mut self.turns);
         for turn in &turns {
             self.sample(*turn, at);
@@ -394,13 +413,17 @@ impl<S: Sink> Sampler<S> {
         self.sweep();
     }
 
+    fn weighed(&self, samples: usize) -> u64 {
+        samples as u64 * u64::from(self.weight)
+    }
+
     /// Lists the threads to be read, by CPU, those of our own CPU first: they cannot run while we
     /// do. Returns how many are waiting and not to be read.
-    fn whose_turn(&mut self, all: bool) -> u64 {
+    fn whose_turn(&mut self, all: bool) -> usize {
         self.turns.clear();
         let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
         if !all && !self.settings.idle && self.load.nobody_runs(threads) {
-            return threads as u64;
+            return threads;
         }
         let names_calls = self.settings.names.beyond == Beyond::Ops;
         let crowd = self.is_crowd();
@@ -487,8 +510,9 @@ impl<S: Sink> Sampler<S> {
             false => Some(turn.paused),
         };
         let on_cpu = held != Some(false);
+        let weight = u64::from(self.weight);
         if turn.running && !on_cpu && !self.settings.idle {
-            self.own.tally.ready += 1;
+            self.own.tally.ready += weight;
             return;
         }
         let mut follow = |cpu: usize| {
@@ -525,23 +549,25 @@ impl<S: Sink> Sampler<S> {
                     (_, true) => &mut tally.good,
                     (true, false) => &mut tally.ready,
                     (false, false) => &mut tally.idle,
-                }) += 1;
-                tally.unsure += u64::from(on_cpu && (held.is_none() || self.is_late));
-                tally.approximate += u64::from(!together);
+                }) += weight;
+                let is_unsure = on_cpu && (held.is_none() || self.is_late);
+                tally.unsure += weight * u64::from(is_unsure);
+                tally.approximate += weight * u64::from(!together);
                 self.own.samples.push(Sample {
                     stack,
                     thread: about,
                     running: on_cpu,
                     at,
+                    count: self.weight,
                 });
                 watched.succeeded();
             }
-            Ok(None) => tally.torn += 1,
-            Err(e) if e.is_torn() => tally.torn += 1,
+            Ok(None) => tally.torn += weight,
+            Err(e) if e.is_torn() => tally.torn += weight,
             // The kernel says so a little before the thread is seen to be gone.
             Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => thread.ended = true,
             Err(e) => {
-                *tally.errors.entry(e.kind()).or_insert(0) += 1;
+                *tally.errors.entry(e.kind()).or_insert(0) += weight;
                 watched.failed();
             }
         }

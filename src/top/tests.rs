@@ -63,6 +63,7 @@ impl Bench {
             thread,
             running: true,
             at: Duration::from_millis(900 * u64::from(thread + 1)),
+            count: 1,
         };
         for _ in 0..times {
             recording.sink.add(&recording.seen, sample);

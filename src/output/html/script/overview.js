@@ -91,6 +91,8 @@ function facts(now) {
       + "wanted one. ",
     summary.unsure > 0 && `Of ${count(summary.unsure)} nobody can tell whether the program was `
       + "waiting for a CPU. ",
+    summary.thinned > 0 && `To cost no more than it may, p5-spy left out ${count(summary.thinned)}: `
+      + "those that it took count for them. ",
     summary.approximate > 0 && `${count(summary.approximate)} stacks are approximate: they were `
       + "read while the program could run on. ",
     report.is_cut && el("strong", {}, "The recording was cut off; this is what it has up to then. "),
