@@ -202,10 +202,10 @@ fn take(
         threads.push(ThreadDump {
             os_tid: thread.os_tid,
             perl_tid: thread.perl_tid,
-            state: if state == ThreadState::Running {
-                "running"
-            } else {
-                "idle"
+            state: match state {
+                ThreadState::Running => "running",
+                _ if target.process.thread_is_stopped(thread.os_tid) => "stopped",
+                _ => "idle",
             },
             frames,
             error,

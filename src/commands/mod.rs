@@ -5,6 +5,8 @@ mod capture;
 mod diff;
 mod dump;
 mod find;
+mod halted;
+mod haven;
 mod layout_dump;
 mod layout_learn;
 mod locals;

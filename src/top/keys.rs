@@ -9,6 +9,8 @@ pub enum Action {
     Quit,
     /// Ctrl-C.
     Interrupt,
+    /// Ctrl-Z.
+    Suspend,
     /// Show or hide the list of keys.
     Help,
     /// Show the tab of this number, from 0.
@@ -99,6 +101,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("r", "reset: count anew"),
     ("s", "save a flame graph of what the filters leave"),
     ("? h", "this help"),
+    ("Ctrl-Z", "suspend, as in a shell: fg brings the view back"),
     ("q Ctrl-C", "quit"),
 ];
 
@@ -107,6 +110,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return match key.code {
             KeyCode::Char('c' | 'd') => Some(Action::Interrupt),
+            KeyCode::Char('z') => Some(Action::Suspend),
             _ => None,
         };
     }

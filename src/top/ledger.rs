@@ -46,6 +46,8 @@ pub struct Ledger {
     pub history: VecDeque<f64>,
     /// Threads that have ended, by their index.
     pub ended: HashSet<u32>,
+    /// The program is stopped by a signal.
+    pub is_stopped: bool,
 }
 
 impl Ledger {
@@ -143,8 +145,10 @@ impl Books {
         live.recent_tally = tally.since(&self.seen);
         live.tally = tally.since(&self.base);
         live.ticks = ticks - self.seen_ticks;
-        live.period = now - self.last;
-        live.elapsed = now - self.started;
+        // Nothing was due while p5-spy was stopped.
+        let stopped = |tally: &Tally| tally.away.saturating_sub(tally.slept);
+        live.period = (now - self.last).saturating_sub(stopped(&live.recent_tally));
+        live.elapsed = (now - self.started).saturating_sub(stopped(&live.tally));
         live.age = now - self.opened;
         let attempted = live.recent_tally.attempted();
         let load = live.recent_tally.good as f64 / attempted.max(1) as f64;
@@ -166,6 +170,12 @@ impl Books {
         }
         self.index.settle();
         self.live.age = now - self.opened;
+    }
+
+    /// Notes whether the program is stopped: `look` tells, and is asked only when nothing runs.
+    pub fn note_stopped(&mut self, look: impl FnOnce() -> bool) {
+        let tally = &self.live.recent_tally;
+        self.live.is_stopped = tally.good + tally.ready == 0 && look();
     }
 
     /// Looks which threads are still there: those of which `is_there` (of process and thread) is
