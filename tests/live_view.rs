@@ -351,6 +351,26 @@ fn q_and_control_c_leave_the_terminal_as_it_was() {
 const JOBS: &str = r#"set -m; "$@"; echo "stopped with $?."; read wait; fg; code=$?; echo
     echo "p5-spy ended with $code."; read wait"#;
 
+#[test]
+fn w_counts_waiting_threads_too_and_no_longer() {
+    let script =
+        "alarm 120; $| = 1; sub nap { select undef, undef, undef, 600 } print qq(ready\\n); nap()";
+    let target = Target::start(script);
+    target.blocks();
+    let mut terminal = Terminal::watch(target.pid(), &[]);
+    terminal.until("The key w shows where");
+    assert!(!terminal.shows("main::nap"));
+    terminal.press(b"w");
+    terminal.until("wall-clock time  ");
+    terminal.until("main::nap");
+    terminal.press(b"w");
+    terminal.until("  CPU time  ");
+    terminal.until("The key w shows where");
+    terminal.until_gone("main::nap");
+    terminal.press(b"q");
+    assert_eq!(terminal.closed().0, 0);
+}
+
 /// By the key, and by somebody else.
 #[test]
 fn control_z_gives_the_terminal_back_and_fg_takes_it_again() {
@@ -747,7 +767,7 @@ fn who_only_waits_is_told_about() {
     let pid = target.pid().to_string();
     let words = ["--no-debug-info", "--pid", &pid];
     let mut terminal = Terminal::open(&words, &[]);
-    terminal.until("--idle shows where");
+    terminal.until("The key w shows where");
     terminal.until("idle 100 %");
     terminal.press(b"q");
     terminal.closed();

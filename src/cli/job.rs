@@ -5,7 +5,7 @@ use crate::layout::Learn;
 pub use crate::output::Format;
 use crate::perl::names::Synthetic;
 pub use crate::profile::By;
-use crate::profile::Filter;
+use crate::profile::{Filter, Fold};
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -188,6 +188,8 @@ pub enum Job {
         threads: bool,
         /// Where the summary goes as JSON.
         stats: Option<PathBuf>,
+        /// Which frames vanish.
+        fold: Fold,
     },
     /// Pictures of a raw recording.
     Report {
@@ -197,6 +199,8 @@ pub enum Job {
         outputs: Vec<Output>,
         /// What counts.
         pick: Pick,
+        /// Which frames vanish.
+        fold: Fold,
         /// What a frame stands for.
         by: By,
         /// Whether threads are kept apart.
@@ -214,6 +218,8 @@ pub enum Job {
         outputs: Vec<Output>,
         /// What counts.
         pick: Pick,
+        /// Which frames vanish.
+        fold: Fold,
         /// What a frame stands for.
         by: By,
         /// Whether names of files are whole.

@@ -85,6 +85,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             start,
             by,
             stats,
+            fold,
         } => record::run(record::Settings {
             aim,
             subprocesses,
@@ -97,11 +98,13 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             start,
             by,
             stats,
+            fold,
         }),
         Job::Report {
             file,
             outputs,
             pick,
+            fold,
             by,
             threads,
             full_filenames,
@@ -113,6 +116,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
                 threads,
                 full_filenames,
                 filter: pick.0,
+                fold,
                 origin: Origin::File(max_memory),
             };
             report::run(&file, &pictures)
@@ -121,10 +125,21 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             files,
             outputs,
             pick,
+            fold,
             by,
             full_filenames,
             max_memory,
-        } => diff::run(&files, &outputs, &pick, by, full_filenames, max_memory),
+        } => diff::run(
+            &files,
+            &outputs,
+            &diff::Settings {
+                filter: pick.0,
+                fold,
+                by,
+                full_filenames,
+                max_memory,
+            },
+        ),
         Job::Top {
             aim,
             subprocesses,

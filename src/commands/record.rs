@@ -11,7 +11,7 @@ use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats::{self, own_cpu_time};
 use crate::output::write_whole;
 use crate::process::{Child, Process, Streams};
-use crate::profile::{About, Filter, Profile, SampleLog, Summary};
+use crate::profile::{About, Filter, Fold, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
 use anyhow::{Context, anyhow, bail};
@@ -34,6 +34,7 @@ pub struct Settings {
     pub start: Start,
     pub by: By,
     pub stats: Option<PathBuf>,
+    pub fold: Fold,
 }
 
 /// Between two looks at signals and the child.
@@ -84,6 +85,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ops: settings.show.ops,
             ..Filter::default()
         },
+        fold: settings.fold.clone(),
         origin: Origin::Own,
     };
     let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));

@@ -4,15 +4,16 @@ use super::haven::{Haven, Store, around, folders, keep, name_for};
 use crate::cli::{By, Output};
 use crate::examine::read_source;
 use crate::files::{Kind, Named};
+use crate::output::stats::nothing;
 use crate::output::{Format, Picture, render, write_whole};
 use crate::perl::names::Frame;
 use crate::process::Process;
 use crate::profile::{
-    About, Filter, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
+    About, Filter, Fold, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
 };
 use crate::raw::{Recorder, load};
 use crate::sampler::Recording;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -51,6 +52,8 @@ pub struct Pictures {
     pub full_filenames: bool,
     /// What counts.
     pub filter: Filter,
+    /// Which frames vanish.
+    pub fold: Fold,
     /// Where the recording comes from.
     pub origin: Origin,
 }
@@ -72,6 +75,9 @@ impl Pictures {
             && let Some(value) = self.by.to_possible_value()
         {
             words.extend(["--by".into(), value.get_name().to_owned()]);
+        }
+        for pattern in self.fold.patterns() {
+            words.extend(["--fold".into(), quoted(Path::new(pattern))]);
         }
         for (is_set, word) in [
             (self.threads, "--threads"),
@@ -112,6 +118,12 @@ impl Pictures {
             from.seek(SeekFrom::Start(0))?;
             let reader = BufReader::new(&mut *from);
             let mut profile = load(reader, &self.filter, needs_times, &room)?;
+            if let Origin::File(_) = self.origin
+                && let Some(why) = nothing(&profile)
+            {
+                bail!("no samples are left: {why}");
+            }
+            profile.fold(&self.fold);
             if !self.full_filenames {
                 profile.shorten_files();
             }

@@ -153,7 +153,14 @@ fn watch(
     let sampling = sampler.spawn()?;
     let mut overdue = Overdue::default();
     let is_over = || sampling.is_finished() || overdue.is_reached(&control);
-    let seen = show(about, &recording, requests, child.as_mut(), is_over);
+    let seen = show(
+        about,
+        &recording,
+        requests,
+        child.as_mut(),
+        &control,
+        is_over,
+    );
     control.stop.store(true, Ordering::Relaxed);
     requests.let_go();
     let since = Instant::now();
@@ -184,12 +191,14 @@ fn show(
     recording: &Mutex<Recording<Fresh>>,
     requests: &mut Requests,
     mut child: Option<&mut Child>,
+    control: &sampler::Control,
     mut finished: impl FnMut() -> bool,
 ) -> anyhow::Result<bool> {
     let mut view = View::open(about)?;
     let mut passed_on = false;
     loop {
         let wish = view.step(Duration::from_millis(50), recording)?;
+        control.idle.store(view.counts_waiting(), Ordering::Relaxed);
         let asked: Vec<Request> = requests.take();
         let interrupt = matches!(wish, Some(Wish::Interrupt)).then_some(libc::SIGINT);
         for signal in asked.iter().map(|r| r.signal).chain(interrupt) {

@@ -49,11 +49,28 @@ pub(super) fn least(total: u64) -> f64 {
 /// How flame graphs look.
 pub(super) fn options(picture: &Picture) -> Options<'static> {
     let mut options = Options::default();
-    options.title = picture.title.clone();
+    options.title = fitted(&picture.title);
     options.count_name = "samples".to_owned();
     options.hash = true;
     options.min_width = MIN_WIDTH;
     options
+}
+
+/// A title as long as there is room above the picture: the middle of a longer one is left out.
+fn fitted(title: &str) -> String {
+    /// Letters of the usual width in a picture of the usual one.
+    const LONGEST: usize = 108;
+    let letters: Vec<char> = title.chars().collect();
+    let (Some(begin), Some(end)) = (
+        letters.get(..LONGEST / 2),
+        letters.get(letters.len().saturating_sub(LONGEST / 2 - 1)..),
+    ) else {
+        return title.to_owned();
+    };
+    match letters.len() > LONGEST {
+        true => begin.iter().chain(&['…']).chain(end).collect(),
+        false => title.to_owned(),
+    }
 }
 
 /// The picture of no samples.
@@ -63,7 +80,7 @@ pub(super) fn empty(title: &str, profile: &Profile) -> String {
             .replace('<', "&lt;")
             .replace('>', "&gt;")
     };
-    let escaped = escape(title);
+    let escaped = escape(&fitted(title));
     let why = escape(&stats::nothing(profile).unwrap_or_default());
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -72,4 +89,20 @@ pub(super) fn empty(title: &str, profile: &Profile) -> String {
          <text x=\"600\" y=\"55\" text-anchor=\"middle\" font-family=\"monospace\">No samples: {why}</text>\n\
          </svg>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_title_is_cut_in_its_middle() {
+        let short = "perl profile of perl x.pl";
+        assert_eq!(fitted(short), short);
+        let long = format!("perl profile of {} --end", "é".repeat(500));
+        let cut = fitted(&long);
+        assert_eq!(cut.chars().count(), 108);
+        assert!(cut.starts_with("perl profile of é") && cut.ends_with("é --end"));
+        assert!(cut.contains('…'));
+    }
 }

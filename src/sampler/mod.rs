@@ -55,6 +55,8 @@ pub struct Control {
     pub stop: AtomicBool,
     /// Take no samples for now.
     pub pause: AtomicBool,
+    /// Record the stacks of waiting threads too: what the settings say, until somebody changes it.
+    pub idle: AtomicBool,
     made: Instant,
     /// Microseconds after `made`; 0 for no end.
     over: AtomicU64,
@@ -65,6 +67,7 @@ impl Default for Control {
         Control {
             stop: AtomicBool::default(),
             pause: AtomicBool::default(),
+            idle: AtomicBool::default(),
             made: Instant::now(),
             over: AtomicU64::new(0),
         }
@@ -200,6 +203,7 @@ impl<S: Sink> Sampler<S> {
         recording: Arc<Mutex<Recording<S>>>,
         control: Arc<Control>,
     ) -> Self {
+        control.idle.store(settings.idle, Ordering::Relaxed);
         let scout = Scout::start(&roots, &targets, settings.follow, sources);
         Sampler {
             watched: targets
@@ -280,6 +284,7 @@ impl<S: Sink> Sampler<S> {
                 clock = Clock::new(self.settings.rate, Instant::now());
                 continue;
             }
+            self.settings.idle = self.control.idle.load(Ordering::Relaxed);
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
             let waited = own_wait.as_mut().and_then(OwnWait::since_last);

@@ -45,6 +45,8 @@ pub enum Action {
     Pause,
     /// Start all counts anew.
     Reset,
+    /// Wall-clock time, or CPU time.
+    Wall,
     /// Save a flame graph.
     Save,
 }
@@ -99,6 +101,10 @@ pub const HELP: &[(&str, &str)] = &[
     ("/", "filter by a text: Enter keeps it, Esc drops it"),
     ("Space", "pause: the picture stops, sampling goes on"),
     ("r", "reset: count anew"),
+    (
+        "w",
+        "wall-clock time (waiting counts too) or CPU time; counts anew",
+    ),
     ("s", "save a flame graph of what the filters leave"),
     ("? h", "this help"),
     ("Ctrl-Z", "suspend, as in a shell: fg brings the view back"),
@@ -138,6 +144,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         KeyCode::Char('/') => Action::Filter,
         KeyCode::Char(' ') => Action::Pause,
         KeyCode::Char('r') => Action::Reset,
+        KeyCode::Char('w') => Action::Wall,
         KeyCode::Char('s') => Action::Save,
         _ => return None,
     })

@@ -82,6 +82,8 @@ pub struct Books {
     seen: Tally,
     base: Tally,
     seen_ticks: u64,
+    /// Samples of waiting threads that still come are not counted.
+    drops_waiting: bool,
 }
 
 impl Books {
@@ -97,6 +99,7 @@ impl Books {
             seen: Tally::default(),
             base: Tally::default(),
             seen_ticks: 0,
+            drops_waiting: false,
         }
     }
 
@@ -120,7 +123,7 @@ impl Books {
 
     /// Takes over what the recording has; from here on it is the last period.
     pub fn gather(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
-        let (counts, tally, ticks);
+        let (mut counts, tally, ticks);
         {
             let mut recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
             self.index.copy(&recording.seen);
@@ -132,6 +135,12 @@ impl Books {
             self.live.threads = recording.threads;
         }
         self.index.settle();
+        if self.drops_waiting {
+            counts.retain(|_, count| {
+                count.waiting = 0;
+                count.running > 0
+            });
+        }
         let live = &mut self.live;
         for (key, count) in &counts {
             let all = live.all.entry(*key).or_default();
@@ -186,6 +195,17 @@ impl Books {
                 self.live.ended.insert(number);
             }
         }
+    }
+
+    /// Counts anew, waiting threads too or no longer.
+    pub fn count_waiting(
+        &mut self,
+        waiting: bool,
+        now: Instant,
+        recording: &Mutex<Recording<Fresh>>,
+    ) {
+        self.reset(now, recording);
+        self.drops_waiting = !waiting;
     }
 
     /// Starts all counts anew; what was paused goes on.

@@ -97,6 +97,11 @@ impl View {
         self.screen.draw(|frame| desk.draw(frame))
     }
 
+    /// Whether threads that wait are to be sampled.
+    pub fn counts_waiting(&self) -> bool {
+        self.desk.about.idle
+    }
+
     fn suspend(&mut self) -> io::Result<()> {
         self.screen.suspend()?;
         // The sampler has to notice first that it was away.
@@ -268,6 +273,15 @@ impl Desk {
             Action::Reset => {
                 self.books.reset(Instant::now(), recording);
                 self.say("Counting anew.".into());
+            }
+            Action::Wall => {
+                self.about.idle = !self.about.idle;
+                let idle = self.about.idle;
+                self.books.count_waiting(idle, Instant::now(), recording);
+                self.say(match idle {
+                    true => "Wall-clock time from here on: threads that wait count too.".into(),
+                    false => "CPU time from here on: only what runs counts.".into(),
+                });
             }
             Action::Save => self.save(Path::new(".")),
             _ => {}
