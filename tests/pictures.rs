@@ -38,7 +38,7 @@ fn a_report_of_nothing_fails_and_writes_nothing() {
         let output = place.path().join(name);
         let words = ["report", text(&raw), "-o", text(&output)];
         let said = run(&[&words[..], &filter].concat());
-        said.expect(1, "no samples are left: the filters are too narrow");
+        said.expect(1, "no samples: the filters are too narrow");
         assert!(!output.exists(), "{name}");
     }
     let said = run(&[

@@ -121,7 +121,11 @@ pub(super) fn better_advice(mut error: clap::Error, words: &[OsString]) -> clap:
     {
         return mistake(error.kind(), better);
     }
-    if first == "dump" && given.iter().any(|w| w == "--") {
+    let at = stray.then(|| stray_word(&error, words)).flatten();
+    let names_program = at
+        .and_then(|at| words.get(at))
+        .is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    if first == "dump" && (names_program || given.iter().any(|w| w == "--")) {
         let message = "dump looks at a program that runs already: p5-spy dump --pid PID; to start one: p5-spy record -o FILE -- PROGRAM";
         return mistake(ErrorKind::ArgumentConflict, message.into());
     }

@@ -338,6 +338,11 @@ mod tests {
             ),
             ("p5-spy record --pid 1 perl x", "unexpected argument"),
             ("p5-spy dump --dump --pid 1", "--dump"),
+            (
+                "p5-spy dump perl x.pl",
+                "runs already: p5-spy dump --pid PID",
+            ),
+            ("p5-spy dump --bogus --pid 1", "--bogus"),
             ("p5-spy dump 123", "p5-spy dump --pid 123"),
             ("p5-spy record 123", "p5-spy record --pid 123"),
             (

@@ -121,7 +121,7 @@ impl Pictures {
             if let Origin::File(_) = self.origin
                 && let Some(why) = nothing(&profile)
             {
-                bail!("no samples are left: {why}");
+                bail!("no samples: {why}");
             }
             profile.fold(&self.fold);
             if !self.full_filenames {

@@ -47,7 +47,11 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
         }
     }
     let mut options = options(picture);
-    options.subtitle = Some("Time goes from the left to the right".into());
+    let direction = "Time goes from the left to the right";
+    options.subtitle = Some(match options.subtitle.take() {
+        Some(more) => format!("{more} ({direction})"),
+        None => direction.into(),
+    });
     // inferno reads charts from their ends.
     options.flame_chart = true;
     lines.reverse();

@@ -11,6 +11,8 @@ static LISTENING: Once = Once::new();
 
 /// What is shorter is no gap: somebody else had the CPU.
 const SHORTEST: Duration = Duration::from_millis(200);
+/// How long a thread is waited for that may be about to count.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The clocks differ by less without a reason.
 const SLEEP: Duration = Duration::from_millis(20);
 
@@ -57,10 +59,15 @@ impl Gaps {
 
     /// The gap since the last call, if there was one.
     pub fn since_last(&mut self) -> Option<Gap> {
-        let since = self.last.elapsed();
-        if since >= SHORTEST && CONTINUED.load(Ordering::SeqCst) == self.continued {
-            // Another thread may be about to count.
-            std::thread::sleep(Duration::from_millis(2));
+        let mut since = self.last.elapsed();
+        if since >= SHORTEST {
+            // Another thread may be about to count, and may have to wait for a CPU.
+            let patience = (since / 4).min(LONGEST_WAIT);
+            let until = Instant::now() + patience;
+            while CONTINUED.load(Ordering::SeqCst) == self.continued && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            since = self.last.elapsed();
         }
         let continued = CONTINUED.load(Ordering::SeqCst);
         let was_told = std::mem::replace(&mut self.continued, continued) != continued;

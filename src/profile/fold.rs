@@ -45,7 +45,7 @@ impl Preset {
                 r"^(?:Plack::(?:Component|Builder|Util|Loader|Runner|Handler|App::URLMap|App::Cascade|Server)\b|Plack::Middleware(?:::[\w:]+)?::(?:call|wrap|to_app|__ANON__)\b|HTTP::Server::PSGI\b|Starman\b|Starlet\b|Net::Server\b)"
             }
             Preset::Mojolicious => {
-                r"^(?:Mojolicious::(?:Plugins|Routes|Commands|Command)\b|Mojolicious::(?:handler|dispatch|start|__ANON__)\b|Mojo::(?:Server|IOLoop|Reactor|EventEmitter|Promise|Hookable)\b)"
+                r"^(?:Mojolicious::(?:Plugins|Routes|Commands|Command)\b|Mojolicious::(?:handler|dispatch|start|_exception|_action|__ANON__)\b|Mojo::Transaction::HTTP::server_read\b|Mojo::(?:Server|IOLoop|Reactor|EventEmitter|Promise|Hookable)\b)"
             }
             Preset::Catalyst => {
                 r"^(?:Catalyst::(?:Dispatcher|DispatchType|Action|ActionChain|ActionContainer|ActionRole|Engine)\b|Catalyst::Controller::_[A-Z]+\b|Catalyst::(?:dispatch|execute|forward|detach|visit|go|handle_request|psgi_app|_finalized_psgi_app|__ANON__)\b)"
@@ -237,7 +237,7 @@ mod tests {
                 &[
                     "Mojolicious::Plugins::emit_chain",
                     "Mojo::Reactor::Poll::one_tick",
-                    "Mojolicious::dispatch",
+                    "Mojolicious::_exception",
                 ],
                 &[
                     "Mojo::JSON::encode_json",
