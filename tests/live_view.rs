@@ -49,9 +49,18 @@ impl Terminal {
     }
 
     fn open_in(folder: &std::path::Path, words: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::open_below(SHELL, folder, words, environment)
+    }
+
+    fn open_below(
+        shell: &str,
+        folder: &std::path::Path,
+        words: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(size(100, 30)).unwrap();
         let mut command = CommandBuilder::new("/bin/sh");
-        command.args(["-c", SHELL, "sh", env!("CARGO_BIN_EXE_p5-spy")]);
+        command.args(["-c", shell, "sh", env!("CARGO_BIN_EXE_p5-spy")]);
         command.args(words);
         command.cwd(folder);
         command.env("TERM", "xterm-256color");
@@ -336,6 +345,124 @@ fn q_and_control_c_leave_the_terminal_as_it_was() {
     }
     // The target has not noticed.
     assert!(matches!(support::state(target.pid()), Some('R' | 'S')));
+}
+
+/// A shell with jobs.
+const JOBS: &str = r#"set -m; "$@"; echo "stopped with $?."; read wait; fg; code=$?; echo
+    echo "p5-spy ended with $code."; read wait"#;
+
+#[test]
+fn w_counts_waiting_threads_too_and_no_longer() {
+    let script =
+        "alarm 120; $| = 1; sub nap { select undef, undef, undef, 600 } print qq(ready\\n); nap()";
+    let target = Target::start(script);
+    target.blocks();
+    let mut terminal = Terminal::watch(target.pid(), &[]);
+    terminal.until("The key w shows where");
+    assert!(!terminal.shows("main::nap"));
+    terminal.press(b"w");
+    terminal.until("wall-clock time  ");
+    terminal.until("main::nap");
+    terminal.press(b"w");
+    terminal.until("  CPU time  ");
+    terminal.until("The key w shows where");
+    terminal.until_gone("main::nap");
+    terminal.press(b"q");
+    assert_eq!(terminal.closed().0, 0);
+}
+
+/// By the key, and by somebody else.
+#[test]
+fn control_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let target = Target::start(BUSY);
+    let pid = target.pid().to_string();
+    for is_key in [true, false] {
+        let words = ["--no-debug-info", "--pid", &pid];
+        let root = std::path::Path::new("/");
+        let mut terminal = Terminal::open_below(JOBS, root, &words, &[]);
+        terminal.until("main::busy");
+        let taken = settings(&*terminal.master);
+        assert_ne!(taken, terminal.before);
+        match is_key {
+            true => terminal.press(b"\x1a"),
+            false => support::kill(terminal.pid(), libc::SIGTSTP),
+        }
+        // 128 and SIGTSTP.
+        terminal.until("stopped with 148.");
+        assert_eq!(settings(&*terminal.master), terminal.before);
+        {
+            let seen = terminal.seen.lock().unwrap();
+            assert!(!seen.parser.screen().alternate_screen());
+            assert!(!seen.parser.screen().hide_cursor());
+        }
+        assert_eq!(support::state(terminal.pid()), Some('T'));
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+        terminal.press(b"\n");
+        // The whole picture again, though little of it has changed.
+        terminal.until("main::busy");
+        terminal.until("1 Functions");
+        assert!(
+            terminal
+                .seen
+                .lock()
+                .unwrap()
+                .parser
+                .screen()
+                .alternate_screen()
+        );
+        assert_eq!(settings(&*terminal.master), taken);
+        // What was due meanwhile is not missed.
+        let before = terminal.samples().unwrap();
+        wait_for("samples", || (terminal.samples()? > before).then_some(()));
+        let honest = terminal.lines()[1].clone();
+        let missed = honest.split_once("missed ").unwrap().1;
+        let missed: f64 = missed.split(' ').next().unwrap().parse().unwrap();
+        assert!(missed < 50.0, "{honest}");
+        terminal.press(b"q");
+        assert_eq!(terminal.closed().0, 0);
+    }
+}
+
+/// Where no shell could let it go on, it does not stop.
+#[test]
+fn control_z_without_jobs_is_nothing() {
+    let target = Target::start(BUSY);
+    let mut terminal = Terminal::watch(target.pid(), &[]);
+    terminal.press(b"\x1a");
+    let before = terminal.samples().unwrap_or(0);
+    wait_for("samples", || (terminal.samples()? > before).then_some(()));
+    terminal.press(b"q");
+    assert_eq!(terminal.closed().0, 0);
+}
+
+#[test]
+fn a_dumb_terminal_is_refused_politely() {
+    let target = Target::start(BUSY);
+    let pid = target.pid().to_string();
+    for words in [&["--pid", &pid][..], &["top", "--pid", &pid]] {
+        let terminal = Terminal::open(words, &[("TERM", "dumb")]);
+        let raw = {
+            let mut terminal = terminal;
+            terminal.until("p5-spy record -o profile.svg");
+            let raw = terminal.raw();
+            assert_eq!(terminal.closed().0, 1);
+            raw
+        };
+        assert!(!raw.contains('\x1b'), "{raw:?}");
+    }
+}
+
+#[test]
+fn a_stopped_program_is_called_stopped() {
+    let target = Target::start(BUSY);
+    let mut terminal = Terminal::watch(target.pid(), &[]);
+    assert!(!terminal.lines()[0].contains("STOPPED"));
+    target.signal(libc::SIGSTOP);
+    terminal.until("STOPPED");
+    target.signal(libc::SIGCONT);
+    terminal.until_gone("STOPPED");
+    terminal.press(b"q");
+    assert_eq!(terminal.closed().0, 0);
 }
 
 #[test]
@@ -640,7 +767,7 @@ fn who_only_waits_is_told_about() {
     let pid = target.pid().to_string();
     let words = ["--no-debug-info", "--pid", &pid];
     let mut terminal = Terminal::open(&words, &[]);
-    terminal.until("--idle shows where");
+    terminal.until("The key w shows where");
     terminal.until("idle 100 %");
     terminal.press(b"q");
     terminal.closed();

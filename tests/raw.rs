@@ -321,7 +321,7 @@ fn later_pictures_are_those_made_at_once() {
     assert!(by_package.starts_with("main "), "{by_package}");
 
     report(&[text(&raw), "-o", "-", "-f", "collapsed", "--pid", "1"])
-        .expect(0, "filters are too narrow");
+        .expect(1, "filters are too narrow");
     assert_eq!(
         whole.sources.get(text(&script)),
         Some(&Ok(PROGRAM.to_owned()))
@@ -367,7 +367,8 @@ fn a_recording_can_begin_later() {
     let words = ["record", "--pid", &pid, "-o", text(&raw), "-d", "0.5"];
     let more = ["--start-after", "0.7", "--no-debug-info"];
     run(&[&words[..], &more].concat()).expect(0, "samples due in");
-    let profile = read(&std::fs::read(&raw).unwrap(), &Filter::default()).unwrap();
+    // Whether it got a CPU or waited for one.
+    let profile = read(&std::fs::read(&raw).unwrap(), &Filter::everything()).unwrap();
     let first = profile.runs.first().unwrap().at;
     assert!(first >= Duration::from_millis(690), "{first:?}");
     let seconds = profile.summary.duration_seconds;
@@ -467,7 +468,7 @@ fn two_recordings_are_compared() {
             "no raw recording",
         ),
         (
-            &["--diff", text(&before), text(&after), "-o", "x.html"],
+            &["--diff", text(&before), text(&after), "-o", "x.pb.gz"],
             "FILE.svg",
         ),
         (&[text(&before), "-o", "x.svg", "--sub", "("], "regex"),

@@ -339,7 +339,8 @@ fn threads_are_kept_apart() {
         let pairs = thread.iter().zip(count).filter(|(t, _)| number(t) == who);
         pairs.map(|(_, n)| number(n)).sum()
     };
-    assert_eq!([of(0), of(1), of(2), of(3)], [1000, 0, 0, 50]);
+    // Four times the thread, and 1 where it ran.
+    assert_eq!([of(0), of(1), of(4), of(5)], [1000, 0, 0, 50]);
     // The waiting is spread over its time and not heaped up where it began.
     let start = column("start");
     let [quarter, half] = [1, 2].map(|part| number(&start[(start.len() - 1) * part / 4]));
@@ -475,4 +476,209 @@ fn an_hour_of_a_big_application_opens() {
         return;
     };
     assert!(main_part(&dom).contains("360,000"));
+}
+
+/// A profile of stacks, each a list of names, with samples that ran.
+fn profile_of(title: &str, stacks: &[(&[&str], u32)], text: &str) -> Profile {
+    let about = About {
+        title: title.into(),
+        rate: 100.0,
+        ..About::default()
+    };
+    let mut profile = Profile::picked(about, Filter::everything(), true);
+    let mut names: Vec<&str> = Vec::new();
+    let mut nodes: Vec<(Option<u32>, usize)> = Vec::new();
+    let mut runs = Vec::new();
+    for (stack, count) in stacks {
+        let mut caller = None;
+        for name in *stack {
+            let frame = names.iter().position(|n| n == name).unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            });
+            let node = (caller, frame);
+            let index = nodes.iter().position(|n| *n == node).unwrap_or_else(|| {
+                nodes.push(node);
+                nodes.len() - 1
+            });
+            caller = Some(u32::try_from(index).unwrap());
+        }
+        runs.push((caller.unwrap(), *count));
+    }
+    for (line, name) in (1..).zip(&names) {
+        let kind = match *name {
+            "(waiting for a CPU)" => FrameKind::Synthetic,
+            _ => FrameKind::Sub,
+        };
+        let mut frame = Frame::new(kind, (*name).into(), "t.pl".into(), 100 + line);
+        frame.start.line = line;
+        profile.add_frame(frame);
+    }
+    for (caller, frame) in nodes {
+        profile
+            .add_stack(caller, u32::try_from(frame).unwrap())
+            .unwrap();
+    }
+    profile.add_thread(ThreadAbout {
+        pid: 1,
+        title: "t.pl".into(),
+        os_tid: 1,
+        perl_tid: None,
+        interpreter: None,
+    });
+    let mut at = Duration::ZERO;
+    for (stack, count) in runs {
+        for _ in 0..count {
+            let run = Run {
+                stack: StackId::at(stack),
+                thread: 0,
+                count: 1,
+                running: true,
+                at,
+            };
+            profile.add_run(run).unwrap();
+            at += Duration::from_millis(10);
+        }
+    }
+    profile.add_source(Source {
+        file: "t.pl".into(),
+        text: Ok(text.into()),
+    });
+    profile.summary.duration_seconds = at.as_secs_f64();
+    profile
+}
+
+#[test]
+fn a_thread_that_waits_for_a_cpu_has_a_state_of_its_own() {
+    let work: &[&str] = &["main::work"];
+    let mut profile = profile_of(
+        "t",
+        &[(work, 30), (&["main::work", "(waiting for a CPU)"], 0)],
+        "",
+    );
+    let mut add = |stack, at| {
+        let run = Run {
+            stack: StackId::at(stack),
+            thread: 0,
+            count: 20,
+            running: false,
+            at: Duration::from_millis(at),
+        };
+        profile.add_run(run).unwrap();
+    };
+    add(1, 300);
+    add(0, 500);
+    profile.summary.duration_seconds = 0.7;
+    let html = String::from_utf8(page_of(&profile)).unwrap();
+    let data = &data(&html)["data"]["samples"];
+    let rows = data["thread"].as_array().unwrap().iter();
+    let mut states: BTreeMap<usize, usize> = BTreeMap::new();
+    for (state, count) in rows.zip(data["count"].as_array().unwrap()) {
+        *states.entry(number(state)).or_default() += number(count);
+    }
+    assert_eq!(states, BTreeMap::from([(0, 20), (1, 30), (2, 20)]));
+    let folder = folder();
+    let page = folder.path().join("states.html");
+    std::fs::write(&page, html).unwrap();
+    let Some(dom) = in_browser(&page, "#/threads?state=ready") else {
+        return;
+    };
+    assert!(dom.contains("only waiting for a CPU"));
+    let main = main_part(&dom);
+    assert!(
+        main.contains("Waiting for a CPU") && main.contains("20"),
+        "{main}"
+    );
+    let dom = in_browser(&page, "#/overview").unwrap();
+    let (_, keys) = dom.split_once("class=\"keys\"").unwrap();
+    let (keys, _) = keys.split_once("<main").unwrap();
+    assert!(keys.contains("waiting for a CPU"), "{keys}");
+    // One thread is at most one thread.
+    assert!(keys.contains("full height is 1.0 thread"), "{keys}");
+}
+
+#[test]
+fn deep_graphs_and_hot_lines_are_seen_as_they_are() {
+    let names: Vec<String> = (0..120).map(|n| format!("main::f{n}")).collect();
+    let deep: Vec<&str> = names.iter().map(String::as_str).collect();
+    let text: String = (0..400).map(|n| format!("# line {n}\n")).collect();
+    let long = "Some::Package::With::A::Long::Name::read_every_file_of_the_old_folder";
+    let stacks: &[(&[&str], u32)] = &[(&deep, 10), (&["main::f0", long], 90)];
+    let profile = profile_of("t", stacks, &text);
+    let folder = folder();
+    let page = folder.path().join("deep.html");
+    std::fs::write(&page, page_of(&profile)).unwrap();
+    let Some(dom) = in_browser(&page, "#/flame") else {
+        return;
+    };
+    // 120 boxes and the one for all, of 19 dots each.
+    let (_, style) = dom.split_once("class=\"flame\" style=\"height: ").unwrap();
+    let height: u32 = style.split("px").next().unwrap().parse().unwrap();
+    assert!(height >= 121 * 19, "{height}");
+    let dom = in_browser(&page, "#/flame/function//time").unwrap();
+    let pressed = dom.split("aria-pressed=\"true\"").skip(1);
+    let pressed: Vec<&str> = pressed.filter_map(|p| p.split(['>', '<']).nth(1)).collect();
+    assert!(pressed.contains(&"By time"), "{pressed:?}");
+    // The long name is the last of all, so that it executes at the last line.
+    let dom = in_browser(&page, "#/source").unwrap();
+    assert!(dom.contains("data-at=\"221\""), "{}", main_part(&dom));
+    let dom = in_browser(&page, "#/functions").unwrap();
+    // Both ends of it stay, and the whole is there for whoever points at it.
+    assert!(dom.contains("class=\"both-ends\""));
+    assert!(dom.contains(&format!("title=\"{long}")));
+}
+
+#[test]
+fn a_comparison_has_both_sides_in_every_view() {
+    let was = "sub a {}\nsub b {}\nold\n";
+    let is = "sub a {}\n# new\nsub b {}\nnew\n";
+    let (a, b): (&[&str], &[&str]) = (&["main::a"], &["main::b"]);
+    let before = profile_of("before.pl", &[(a, 60), (b, 40)], was);
+    let after = profile_of("after.pl", &[(a, 20), (b, 180)], is);
+    let picture = Picture {
+        title: "both".into(),
+        ..Picture::default()
+    };
+    let mut html = Vec::new();
+    p5_spy::output::html::write_both(&before, &after, &picture, &mut html).unwrap();
+    let html = String::from_utf8(html).unwrap();
+    let data = &data(&html)["data"];
+    let samples = &data["samples"];
+    let mut sums: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    let columns = ["thread", "stack", "count"].map(|name| samples[name].as_array().unwrap());
+    for ((who, stack), count) in columns[0].iter().zip(columns[1]).zip(columns[2]) {
+        *sums.entry((number(who) / 4, number(stack))).or_default() += number(count);
+    }
+    let functions = data["functions"]["name"].as_array().unwrap();
+    assert_eq!(functions.len(), 2, "{functions:?}");
+    let expected = BTreeMap::from([((0, 0), 60), ((0, 1), 40), ((1, 0), 20), ((1, 1), 180)]);
+    assert_eq!(sums, expected);
+    let folder = folder();
+    let page = folder.path().join("both.html");
+    std::fs::write(&page, html).unwrap();
+    let Some(overview) = in_browser(&page, "#/overview") else {
+        return;
+    };
+    let overview = main_part(&overview);
+    for needle in ["Gained", "Lost", "+50.0 ±", "-50.0 ±"] {
+        assert!(overview.contains(needle), "{needle}: {overview}");
+    }
+    let functions = main_part(&in_browser(&page, "#/functions?thread=0").unwrap());
+    assert!(
+        functions.contains("60.0 %") && functions.contains("-50.0"),
+        "{functions}"
+    );
+    let flame = in_browser(&page, "#/flame").unwrap();
+    assert_eq!(flame.matches("class=\"flame\"").count(), 2);
+    let flame = main_part(&flame);
+    assert!(
+        flame.contains("before:") && flame.contains("after:"),
+        "{flame}"
+    );
+    let source = main_part(&in_browser(&page, "#/source").unwrap());
+    assert!(
+        source.contains("before %") && source.contains("after %"),
+        "{source}"
+    );
+    assert!(source.contains("This file has changed"), "{source}");
 }

@@ -193,7 +193,7 @@ fn what_cannot_be_started() {
 #[test]
 fn what_ends_before_its_perl_is_up() {
     for (program, status) in [
-        (&["true"][..], 1),
+        (&["true"][..], 0),
         (&["false"], 1),
         (&["sh", "-c", "exit 4"], 4),
         (&["sh", "-c", "kill -9 $$"], 137),
@@ -202,7 +202,16 @@ fn what_ends_before_its_perl_is_up() {
         finished.expect(status, "nothing was sampled");
         assert_eq!(content, None, "{program:?}");
     }
-    // Whether this one is caught or not, the status is its own.
+    // Whether these are caught or not, the status is their own.
+    for _ in 0..20 {
+        let (finished, _) = Recorded::start(&[], &[support::PERL, "-e", "1"]).finish();
+        assert_eq!(finished.code(), 0, "{finished:?}");
+    }
+    for (end, status) in [("1", 0), ("exit 3", 3), ("kill 9, $$", 137)] {
+        let line = format!("{} -e '{end}'", support::PERL);
+        let (finished, _) = Recorded::start(&["-s"], &["sh", "-c", &line]).finish();
+        assert_eq!(finished.code(), status, "{end}: {finished:?}");
+    }
     let (finished, _) = Recorded::start(&[], &[support::PERL, "-e", "exit 3"]).finish();
     assert_eq!(finished.code(), 3, "{finished:?}");
     let (finished, _) = Recorded::start(&[], &[support::PERL, "-e", "die qq(no\\n)"]).finish();

@@ -28,6 +28,9 @@ fn samples(recording: &Path) -> u64 {
         "-o",
         "-",
     ]);
+    if said.err.contains("no samples: ") {
+        return 0;
+    }
     said.expect(0, "");
     support::stacks(&said.out).iter().map(|(_, n)| n).sum()
 }

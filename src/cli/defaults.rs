@@ -33,7 +33,9 @@ impl Surroundings {
     /// Those of this very process.
     pub fn of_this_process() -> Self {
         Surroundings {
-            can_ask: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+            can_ask: std::io::stdin().is_terminal()
+                && std::io::stdout().is_terminal()
+                && !is_dumb_terminal(),
             options: std::env::var_os("P5SPY_OPTS"),
             config: config_folder().map(|folder| folder.join("config.toml")),
         }
@@ -49,6 +51,11 @@ impl Surroundings {
     pub(super) fn have_defaults(&self) -> bool {
         self.options.is_some() || self.file().is_some()
     }
+}
+
+/// True for a terminal that only takes one line after the other, such as that of an editor.
+pub fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// $XDG_CONFIG_HOME/p5-spy or ~/.config/p5-spy, there or not, unless we are root and it is another

@@ -5,7 +5,7 @@ use crate::layout::Learn;
 pub use crate::output::Format;
 use crate::perl::names::Synthetic;
 pub use crate::profile::By;
-use crate::profile::Filter;
+use crate::profile::{Filter, Fold};
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -190,6 +190,8 @@ pub enum Job {
         threads: bool,
         /// Where the summary goes as JSON.
         stats: Option<PathBuf>,
+        /// Which frames vanish.
+        fold: Fold,
     },
     /// Pictures of a raw recording.
     Report {
@@ -199,6 +201,8 @@ pub enum Job {
         outputs: Vec<Output>,
         /// What counts.
         pick: Pick,
+        /// Which frames vanish.
+        fold: Fold,
         /// What a frame stands for.
         by: By,
         /// Whether threads are kept apart.
@@ -216,6 +220,8 @@ pub enum Job {
         outputs: Vec<Output>,
         /// What counts.
         pick: Pick,
+        /// Which frames vanish.
+        fold: Fold,
         /// What a frame stands for.
         by: By,
         /// Whether names of files are whole.

@@ -2,10 +2,10 @@
 
 use super::opposites::free;
 use super::{Shell, program};
-use clap::Command;
 use clap::builder::Resettable;
+use clap::{ArgAction, Command};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 /// The script that completes p5-spy's words in a shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
@@ -67,13 +67,14 @@ fn bare(command: &Command) -> Command {
 fn page_of(command: Command, is_verb: bool) -> std::io::Result<Vec<u8>> {
     let after = command.get_after_help().map(ToString::to_string);
     let (said, examples) = split(after.as_deref().unwrap_or_default());
+    let synopsis = synopsis(&command);
     let man = Man::new(command.after_help(Resettable::Reset))
         .manual("p5-spy manual")
         .source(format!("p5-spy {}", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis.to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     let mut roff = Roff::new();
     for paragraph in said {
@@ -108,6 +109,64 @@ fn page_of(command: Command, is_verb: bool) -> std::io::Result<Vec<u8>> {
     }
     roff.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// How it is called, with the values that options take, which clap_mangen (0.3) leaves out.
+fn synopsis(command: &Command) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let mut ways: Vec<Vec<Inline>> = Vec::new();
+    if command.get_overridden_usage().is_some() {
+        // Whoever begins with a verb has its own page.
+        ways.push(vec![bold("VERB"), roman(" [OPTIONS]")]);
+    }
+    let mut words = Vec::new();
+    let (positional, options): (Vec<_>, Vec<_>) =
+        command.get_arguments().partition(|arg| arg.is_positional());
+    for arg in options {
+        words.extend([roman(" ["), option(arg)]);
+        if let Some(value) = value(arg) {
+            words.extend([roman(" "), italic(value)]);
+        }
+        let many = matches!(arg.get_action(), ArgAction::Append | ArgAction::Count);
+        words.push(roman(if many { "]..." } else { "]" }));
+    }
+    for arg in positional {
+        let many = if arg.get_num_args().is_some_and(|n| n.max_values() > 1) {
+            "..."
+        } else {
+            ""
+        };
+        let name = italic(value(arg).unwrap_or_default());
+        let parts = match (arg.is_last_set(), arg.is_required_set()) {
+            (true, _) => [roman(" [-- "), name, roman(format!("{many}]"))],
+            (_, true) => [roman(" "), name, roman(many)],
+            (_, false) => [roman(" ["), name, roman(format!("]{many}"))],
+        };
+        words.extend(parts);
+    }
+    ways.insert(0, words);
+    for way in ways {
+        roff.control("HP", []);
+        let begin = [bold(name), roman(" ")];
+        roff.text(begin.into_iter().chain(way).collect::<Vec<_>>());
+    }
+    roff
+}
+
+fn option(arg: &clap::Arg) -> Inline {
+    let short = arg.get_short().map(|short| format!("-{short}"));
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    let both: Vec<String> = short.into_iter().chain(long).collect();
+    bold(both.join("|"))
+}
+
+/// What stands for the value of an option; `None` for a switch.
+fn value(arg: &clap::Arg) -> Option<String> {
+    let takes = arg.is_positional() || arg.get_action().takes_values();
+    let names = arg.get_value_names().filter(|_| takes)?;
+    Some(names.join(" "))
 }
 
 /// What stands behind the options in a help text: paragraphs, and lines of examples.
@@ -213,6 +272,18 @@ mod tests {
                 );
             }
             assert!(page.contains(".SH \"EXIT STATUS\"\n"), "{name}");
+            // Every option that takes a value says so where it is called.
+            let (_, calls) = page.split_once(".SH SYNOPSIS\n").unwrap();
+            let (calls, options) = calls.split_once(".SH OPTIONS\n").unwrap();
+            for option in options.split(".TP\n").filter(|o| o.starts_with("\\fB")) {
+                let line = option.lines().next().unwrap();
+                let Some((_, value)) = line.split_once("\\fI<") else {
+                    continue;
+                };
+                let (value, _) = value.split_once(">\\fR").unwrap();
+                let value = format!("\\fI{value}\\fR");
+                assert!(calls.contains(&value), "{name}: {value} of {line}");
+            }
             assert!(!page.contains("capture"), "{name}");
         }
     }

@@ -24,7 +24,7 @@ use advice::better_advice;
 use capture::CaptureArgs;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use defaults::{Surroundings, config_folder, foreign_config_folder};
+pub use defaults::{Surroundings, config_folder, foreign_config_folder, is_dumb_terminal};
 use dump::DumpArgs;
 pub use job::{
     Aim, By, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,
@@ -332,8 +332,38 @@ mod tests {
             ("p5-spy layout-lern x", "'layout-learn'"),
             ("p5-spy layout-learn --bogus x", "--bogus"),
             ("p5-spy capture --bogus", "--bogus"),
-            ("p5-spy --pid 1 record", "record"),
+            (
+                "p5-spy --pid 1 record",
+                "a verb comes first: p5-spy record --pid 1",
+            ),
+            ("p5-spy record --pid 1 perl x", "unexpected argument"),
             ("p5-spy dump --dump --pid 1", "--dump"),
+            (
+                "p5-spy dump perl x.pl",
+                "runs already: p5-spy dump --pid PID",
+            ),
+            ("p5-spy dump --bogus --pid 1", "--bogus"),
+            ("p5-spy dump 123", "p5-spy dump --pid 123"),
+            ("p5-spy record 123", "p5-spy record --pid 123"),
+            (
+                "p5-spy record -o x.svg 123",
+                "p5-spy record -o x.svg --pid 123",
+            ),
+            ("p5-spy record -d 123 123", "p5-spy record -d 123 --pid 123"),
+            ("p5-spy --flame x.svg 123", "p5-spy --flame x.svg --pid 123"),
+            ("p5-spy 123", "p5-spy --pid 123"),
+            ("p5-spy record perl x.pl", "p5-spy record -- perl x.pl"),
+            ("p5-spy top perl x.pl -v", "p5-spy top -- perl x.pl -v"),
+            (
+                "p5-spy record -o x.svg perl x.pl",
+                "p5-spy record -o x.svg -- perl x.pl",
+            ),
+            (
+                "p5-spy --flame x.svg perl x.pl",
+                "p5-spy --flame x.svg -- perl x.pl",
+            ),
+            ("p5-spy record --fold ( -p 1", "unclosed group"),
+            ("p5-spy record --fold-preset dancer -p 1", "plack"),
         ] {
             let message = parse(line).unwrap_err();
             assert!(message.contains(needle), "{line}: {message}");

@@ -1,6 +1,6 @@
 //! `p5-spy record`, and which files a verb writes in which formats.
 
-use super::shared::SessionArgs;
+use super::shared::{FoldArgs, SessionArgs};
 use super::values::{parse_duration, parse_signal};
 use super::{By, Format, Job, Order, Output, Start, mistake};
 use clap::Args;
@@ -16,8 +16,8 @@ pub(super) struct RecordArgs {
     /// The format of files whose names do not tell; of a single file, whatever its name
     #[arg(short, long, value_name = "FORMAT")]
     pub(super) format: Option<Format>,
-    /// Begin to sample after so many seconds
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_duration)]
+    /// Begin to sample after so long
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse_duration)]
     pub(super) start_after: Option<Duration>,
     /// Begin to sample when p5-spy gets this signal (USR2, CONT, WINCH, URG, IO), pause with the next
     #[arg(long, value_name = "SIGNAL", value_parser = parse_signal)]
@@ -31,6 +31,8 @@ pub(super) struct RecordArgs {
     /// Write the summary as JSON into this file
     #[arg(long, value_name = "FILE")]
     pub(super) stats: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) fold: FoldArgs,
     #[command(flatten)]
     pub(super) session: SessionArgs,
 }
@@ -63,6 +65,7 @@ pub(super) fn record_as(
         },
         by: args.by,
         stats: args.stats,
+        fold: args.fold.into(),
     };
     Ok(Order { job, find })
 }

@@ -1,8 +1,9 @@
 //! `p5-spy report`.
 
 use super::record::outputs;
+use super::shared::FoldArgs;
 use super::values::{parse_moment, parse_pid, parse_size};
-use super::{By, Format, Job, Pick, mistake};
+use super::{By, Format, Job, Output, Pick, mistake};
 use crate::profile::Filter;
 use clap::Args;
 use clap::error::ErrorKind;
@@ -38,11 +39,11 @@ pub(super) struct ReportArgs {
     /// Only stacks with a function whose name matches
     #[arg(long, value_name = "REGEX")]
     sub: Option<regex::Regex>,
-    /// Only from this second of the recording on
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_moment)]
+    /// Only from this moment of the recording on: seconds, or such as 5m30s
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse_moment)]
     from: Option<Duration>,
-    /// Only up to this second of the recording
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_moment)]
+    /// Only up to this moment of the recording
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse_moment)]
     to: Option<Duration>,
     /// Count waiting threads too: wall-clock time instead of CPU time
     #[arg(long)]
@@ -50,6 +51,8 @@ pub(super) struct ReportArgs {
     /// Show which op was running, and what a waiting thread waited in
     #[arg(long)]
     ops: bool,
+    #[command(flatten)]
+    fold: FoldArgs,
     /// Show whole names of files, not those relative to @INC and to the program's working folder
     #[arg(long)]
     full_filenames: bool,
@@ -74,11 +77,15 @@ impl ReportArgs {
             idle: self.idle,
             ops: self.ops,
         });
+        let fold = self.fold.into();
         let mut files = self.files.into_iter();
         match (self.diff, files.next(), files.next()) {
             (true, Some(before), Some(after)) => {
-                if outputs.iter().any(|o| o.format != Format::Flamegraph) {
-                    return refuse("--diff draws a flame graph: -o FILE.svg");
+                let is_known = |o: &Output| matches!(o.format, Format::Flamegraph | Format::Html);
+                if !outputs.iter().all(is_known) {
+                    return refuse(
+                        "--diff draws a flame graph (-o FILE.svg) or a report (-o FILE.html)",
+                    );
                 }
                 if self.threads {
                     return refuse(
@@ -89,6 +96,7 @@ impl ReportArgs {
                     files: [before, after],
                     outputs,
                     pick,
+                    fold,
                     by: self.by,
                     full_filenames: self.full_filenames,
                     max_memory: self.max_memory,
@@ -104,6 +112,7 @@ impl ReportArgs {
                 file,
                 outputs,
                 pick,
+                fold,
                 by: self.by,
                 threads: self.threads,
                 full_filenames: self.full_filenames,

@@ -4,6 +4,7 @@ use super::values::{parse_duration, parse_name, parse_percent, parse_pid, parse_
 use super::{Aim, Find, LayoutChoice, Sampling, Show, mistake};
 use crate::layout::Learn;
 use crate::perl::names::Synthetic;
+use crate::profile::{Fold, Preset};
 use clap::Args;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -87,8 +88,8 @@ pub(super) struct SamplingArgs {
     /// Samples per second [default: 100]
     #[arg(short, long, value_name = "HZ", allow_negative_numbers = true, value_parser = parse_rate)]
     pub(super) rate: Option<f64>,
-    /// End after so many seconds
-    #[arg(short, long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = parse_duration)]
+    /// End after so long: seconds, or such as 30s, 5m, 1h30m
+    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse_duration)]
     pub(super) duration: Option<Duration>,
     /// Count waiting threads too: wall-clock time instead of CPU time
     #[arg(long)]
@@ -173,6 +174,25 @@ impl From<LayoutArgs> for LayoutChoice {
             },
             use_cache: !args.no_cache,
         }
+    }
+}
+
+/// Which frames vanish into their callers.
+#[derive(Debug, Default, Args)]
+pub(super) struct FoldArgs {
+    /// Let frames whose name matches vanish into their callers (may be given several times)
+    #[arg(long, value_name = "REGEX")]
+    pub(super) fold: Vec<regex::Regex>,
+    /// The same for what a framework calls on its way to the program's own subs
+    #[arg(long, value_name = "FRAMEWORK", value_delimiter = ',')]
+    pub(super) fold_preset: Vec<Preset>,
+}
+
+impl From<FoldArgs> for Fold {
+    fn from(args: FoldArgs) -> Self {
+        let presets = args.fold_preset.iter();
+        let presets = presets.filter_map(|p| regex::Regex::new(p.pattern()).ok());
+        Fold::new(args.fold.into_iter().chain(presets).collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The short form: flags without a verb.
 
 use super::record::{RecordArgs, record_as};
-use super::shared::SessionArgs;
+use super::shared::{FoldArgs, SessionArgs};
 use super::{Aim, By, Format, Job, Order, mistake};
 use clap::Args;
 use clap::error::ErrorKind;
@@ -93,6 +93,7 @@ impl Short {
                     by: self.by.unwrap_or_default(),
                     threads: self.threads,
                     stats: self.stats,
+                    fold: FoldArgs::default(),
                     session: self.session,
                 },
                 can_ask,

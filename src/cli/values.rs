@@ -2,6 +2,7 @@
 
 use super::{By, Format};
 use crate::perl::names::Synthetic;
+use crate::profile::Preset;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use std::time::Duration;
@@ -32,6 +33,16 @@ impl ValueEnum for By {
             By::Package => ("package", "A package"),
         };
         Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for Preset {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Preset::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
@@ -79,17 +90,47 @@ pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
-        _ => Err("a duration is a number of seconds above 0, such as 30 or 0.5".into()),
+    match time(text) {
+        Some(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("a duration is a number of seconds above 0, such as 30 or 0.5, or has units, such as 30s, 5m, 1h30m or 250ms".into()),
     }
 }
 
 pub(super) fn parse_moment(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(moment)) => Ok(moment),
-        _ => Err("a moment is a number of seconds since the start, such as 30 or 0.5".into()),
+    time(text).ok_or_else(|| {
+        "a moment is a number of seconds since the start, such as 30 or 0.5, or has units, such as 30s, 5m, 1h30m or 250ms".into()
+    })
+}
+
+/// Seconds, or numbers with their units, the largest unit first.
+fn time(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
     }
+    let mut rest = text;
+    let (mut sum, mut above) = (Duration::ZERO, f64::INFINITY);
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(|c: char| c.is_ascii_alphabetic())?);
+        let end = behind.find(|c: char| !c.is_ascii_alphabetic());
+        let (unit, next) = behind.split_at(end.unwrap_or(behind.len()));
+        let seconds = match &*unit.to_ascii_lowercase() {
+            "ms" => 0.001,
+            "s" | "sec" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return None,
+        };
+        let is_plain = |c: char| c.is_ascii_digit() || c == '.';
+        if seconds >= above || !number.chars().all(is_plain) {
+            return None;
+        }
+        above = seconds;
+        let part = number.parse::<f64>().ok()? * seconds;
+        sum = sum.checked_add(Duration::try_from_secs_f64(part).ok()?)?;
+        rest = next;
+    }
+    (!text.is_empty()).then_some(sum)
 }
 
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
@@ -124,5 +165,51 @@ pub(super) fn parse_signal(text: &str) -> Result<i32, String> {
         "IO" => Ok(libc::SIGIO),
         "USR1" => Err("USR1 makes p5-spy write what there is so far; take USR2".into()),
         _ => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_may_have_units() {
+        for (text, milliseconds) in [
+            ("30", 30_000),
+            ("0.5", 500),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("5min", 300_000),
+            ("1h30m", 5_400_000),
+            ("1.5h", 5_400_000),
+            ("1d2h3m4s5ms", 93_784_005),
+            ("250ms", 250),
+            ("2M", 120_000),
+        ] {
+            let expected = Ok(Duration::from_millis(milliseconds));
+            assert_eq!(parse_duration(text), expected, "{text}");
+            assert_eq!(parse_moment(text), expected, "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "5x",
+            "5 m",
+            "m5",
+            "30m1h",
+            "1m1m",
+            "1h30",
+            "-5s",
+            "1e3s",
+            "nan",
+            "inf",
+            "99999999999999999999d",
+            "5\u{b5}s",
+        ] {
+            parse_duration(text).unwrap_err();
+            parse_moment(text).unwrap_err();
+        }
+        parse_duration("0s").unwrap_err();
+        assert_eq!(parse_moment("0s"), Ok(Duration::ZERO));
     }
 }

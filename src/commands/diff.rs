@@ -3,11 +3,11 @@
 use super::print;
 use super::report::{describe, wrote};
 use super::spool::Origin;
-use crate::cli::{By, Output, Pick};
+use crate::cli::{By, Format, Output};
 use crate::output::stats::nothing;
-use crate::output::{Picture, diff, write_whole};
+use crate::output::{Picture, diff, html, write_whole};
 use crate::perl::paths::Shortener;
-use crate::profile::{Profile, compare};
+use crate::profile::{Filter, Fold, Profile, compare};
 use crate::raw::load;
 use crate::say::part;
 use anyhow::{Context, bail};
@@ -18,19 +18,22 @@ use std::path::{Path, PathBuf};
 /// How many that gained, and as many that lost, are listed.
 const LISTED: usize = 10;
 
+/// What of them is compared, and as what.
+pub struct Settings {
+    pub filter: Filter,
+    pub fold: Fold,
+    pub by: By,
+    pub full_filenames: bool,
+    pub max_memory: Option<u64>,
+}
+
 #[inline(never)]
-pub fn run(
-    files: &[PathBuf; 2],
-    outputs: &[Output],
-    pick: &Pick,
-    by: By,
-    full_filenames: bool,
-    max_memory: Option<u64>,
-) -> anyhow::Result<u8> {
+pub fn run(files: &[PathBuf; 2], outputs: &[Output], settings: &Settings) -> anyhow::Result<u8> {
     let [before, after] = files;
-    let open = |file| open(file, pick, Origin::File(max_memory));
+    let by = settings.by;
+    let open = |file| open(file, settings);
     let (mut before, mut after) = (open(before)?, open(after)?);
-    if !full_filenames {
+    if !settings.full_filenames {
         // One name for one file in both: else it would seem to have gone, and another to have come.
         let folders = [&*before.about.folder, &*after.about.folder];
         let both = Shortener::of(before.frames.iter().chain(&after.frames), folders);
@@ -52,8 +55,9 @@ pub fn run(
         title: format!("{}, before and after", after.about.title),
     };
     for output in outputs {
-        write_whole(&output.file, &mut |to| {
-            diff::write(&before, &after, &picture, to)
+        write_whole(&output.file, &mut |to| match output.format {
+            Format::Html => html::write_both(&before, &after, &picture, to),
+            _ => diff::write(&before, &after, &picture, to),
         })?;
         wrote(output);
     }
@@ -67,10 +71,14 @@ pub fn run(
     Ok(0)
 }
 
-fn open(file: &Path, pick: &Pick, origin: Origin) -> anyhow::Result<Profile> {
+fn open(file: &Path, settings: &Settings) -> anyhow::Result<Profile> {
+    let origin = Origin::File(settings.max_memory);
     let problem = || format!("cannot use {}", file.display());
     let mut from = File::open(file).with_context(problem)?;
     let room = origin.room(from.seek(SeekFrom::End(0)).with_context(problem)?);
     from.rewind().with_context(problem)?;
-    load(BufReader::new(from), &pick.0, false, &room).with_context(problem)
+    let loaded = load(BufReader::new(from), &settings.filter, false, &room);
+    let mut profile = loaded.with_context(problem)?;
+    profile.fold(&settings.fold);
+    Ok(profile)
 }

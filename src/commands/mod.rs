@@ -5,6 +5,8 @@ mod capture;
 mod diff;
 mod dump;
 mod find;
+mod halted;
+mod haven;
 mod layout_dump;
 mod layout_learn;
 mod locals;
@@ -84,6 +86,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             start,
             by,
             stats,
+            fold,
         } => record::run(record::Settings {
             aim,
             subprocesses,
@@ -96,11 +99,13 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             start,
             by,
             stats,
+            fold,
         }),
         Job::Report {
             file,
             outputs,
             pick,
+            fold,
             by,
             threads,
             full_filenames,
@@ -112,6 +117,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
                 threads,
                 full_filenames,
                 filter: pick.0,
+                fold,
                 origin: Origin::File(max_memory),
             };
             report::run(&file, &pictures)
@@ -120,10 +126,21 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             files,
             outputs,
             pick,
+            fold,
             by,
             full_filenames,
             max_memory,
-        } => diff::run(&files, &outputs, &pick, by, full_filenames, max_memory),
+        } => diff::run(
+            &files,
+            &outputs,
+            &diff::Settings {
+                filter: pick.0,
+                fold,
+                by,
+                full_filenames,
+                max_memory,
+            },
+        ),
         Job::Top {
             aim,
             subprocesses,

@@ -26,6 +26,8 @@ enum Outcome {
     Quit,
     /// Ctrl-C, which is a key while the terminal is ours.
     Interrupt,
+    /// Ctrl-Z.
+    Suspend,
 }
 
 struct Picker<'a> {
@@ -59,7 +61,7 @@ pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<i32>
     match outcome {
         Outcome::Chosen(pid) => return Ok(Some(pid)),
         Outcome::Interrupt => emulate_default_handler(signal.unwrap_or(libc::SIGINT))?,
-        Outcome::GoOn | Outcome::Quit => {}
+        Outcome::GoOn | Outcome::Suspend | Outcome::Quit => {}
     }
     Ok(None)
 }
@@ -74,10 +76,15 @@ impl Picker<'_> {
                 if let Some(signal) = held.asked() {
                     return Ok((Outcome::Interrupt, Some(signal)));
                 }
+                if screen.is_asked_to_stop() {
+                    screen.suspend()?;
+                    screen.draw(|frame| self.draw(frame))?;
+                }
             }
             if let Event::Key(key) = event::read()? {
                 match self.press(key) {
                     Outcome::GoOn => {}
+                    Outcome::Suspend => screen.suspend()?,
                     outcome => return Ok((outcome, None)),
                 }
             }
@@ -105,6 +112,7 @@ impl Picker<'_> {
             KeyCode::Esc => return Outcome::Quit,
             KeyCode::Char('c') if control => return Outcome::Interrupt,
             KeyCode::Char('d') if control => return Outcome::Quit,
+            KeyCode::Char('z') if control => return Outcome::Suspend,
             KeyCode::Enter => {
                 if let Some(row) = self.shown().get(self.at) {
                     return Outcome::Chosen(row.pid);
@@ -240,8 +248,9 @@ mod tests {
         picker.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
         assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(1));
         assert_eq!(press(&mut picker, KeyCode::Esc), Outcome::Quit);
-        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(picker.press(interrupt), Outcome::Interrupt);
+        let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        assert_eq!(picker.press(control('c')), Outcome::Interrupt);
+        assert_eq!(picker.press(control('z')), Outcome::Suspend);
     }
 
     #[test]

@@ -36,10 +36,12 @@ impl Progress {
         if !self.is_shown || Instant::now() < self.due {
             return;
         }
-        self.due += EVERY;
+        // After a gap there is nothing to catch up with.
+        self.due = Instant::now() + EVERY;
         self.turn = self.turn.wrapping_add(1);
         let (tally, threads) = account();
-        let elapsed = self.started.elapsed();
+        let away = tally.away.saturating_sub(tally.slept);
+        let elapsed = self.started.elapsed().saturating_sub(away);
         let line = line(elapsed, self.duration, self.turn, waits, &tally, threads);
         part(format_args!("\r\x1b[K{line}"));
     }

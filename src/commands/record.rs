@@ -1,8 +1,9 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
+use super::halted::Halted;
 use super::progress::Progress;
 use super::report::wrote;
-use super::session::{Opening, Session, ended, final_status, follow};
+use super::session::{OVERDUE, Opening, Overdue, Session, ended, final_status, follow};
 use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
@@ -10,10 +11,10 @@ use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats;
 use crate::output::write_whole;
 use crate::process::{Child, Process, Streams, own_cpu_time};
-use crate::profile::{About, Filter, Profile, SampleLog, Summary};
+use crate::profile::{About, Filter, Fold, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -33,6 +34,7 @@ pub struct Settings {
     pub start: Start,
     pub by: By,
     pub stats: Option<PathBuf>,
+    pub fold: Fold,
 }
 
 /// Between two looks at signals and the child.
@@ -41,8 +43,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOOK_SELDOM: Duration = Duration::from_millis(100);
 /// How long a program may take to end that was asked to more than once.
 const LAST_CHANCE: Duration = Duration::from_millis(1500);
-/// How long the sampler may take to end: it looks whether it should every twentieth of a second.
-const OVERDUE: Duration = Duration::from_secs(1);
 /// Between two blocks of the raw recording: what a power cut can cost.
 const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -85,6 +85,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ops: settings.show.ops,
             ..Filter::default()
         },
+        fold: settings.fold.clone(),
         origin: Origin::Own,
     };
     let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));
@@ -114,6 +115,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             recording.remote_reads,
         )
     };
+    let mut watcher = Watcher::new(&settings, started, session.roots.clone());
     let sampler = Sampler::new(
         session.targets,
         session.roots,
@@ -123,7 +125,6 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         control.clone(),
     );
     let sampling = sampler.spawn()?;
-    let mut watcher = Watcher::new(&settings, started);
     let mut block_due = started + BLOCK_EVERY;
     let mut spooled = Ok(());
     while !sampling.is_finished() && !watcher.is_stuck(&control) {
@@ -151,14 +152,15 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
     requests.let_go();
     let taken = spooled.and_then(|()| spool.take(&recording, summary));
     let recording = std::mem::take(&mut *recording.lock().unwrap_or_else(PoisonError::into_inner));
-    let summary = summary(&recording);
+    let mut summary = summary(&recording);
+    summary.stopped_ms = watcher.halted.milliseconds();
     // Files first, words after: nobody may be there to hear them.
     let mut made = Vec::new();
     let mut done = |output: &Output, _: &Profile| made.push(output.clone());
     let written = match taken {
         Ok(()) => spool.finish(summary.clone(), &pictures, &mut done),
         // A full disk: what was written before may be on another one than the pictures.
-        Err(e) => spool.picture(&pictures, &mut done).and(Err(e)),
+        Err(e) => Err(spool.give_up(&pictures, &mut done, e)),
     };
     let stats_written = match &settings.stats {
         Some(file) => write_whole(file, &mut |to| {
@@ -170,26 +172,33 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
     report(&end, &summary, &settings);
     made.iter().for_each(wrote);
     requests.hold_again();
+    let is_ours = session.child.is_some();
     // The program's status must not be lost to a full disk, nor the other way round.
     let status = leave(session.child.take(), &end, interrupted, &mut requests);
-    for problem in [written, stats_written].into_iter().filter_map(Result::err) {
-        if status == 0 {
-            return Err(problem);
-        }
-        warn(format!("{problem:#}"));
-    }
     let nothing = summary.good + summary.idle + summary.ready == 0;
     let failed: u64 = summary.errors.values().sum();
-    match end {
+    let empty = match end {
         End::Lost(e) if nothing => Err((*e).into()),
-        _ if nothing && failed > 0 => bail!(
+        _ if nothing && failed > 0 && !is_ours => Err(anyhow!(
             "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
-        ),
-        _ if settings.subprocesses && recording.seen.threads.is_empty() && status == 0 => {
-            bail!("no perl was found in the program that was started, nor in what that started")
+        )),
+        _ => Ok(()),
+    };
+    // A program that p5-spy started may end, or become another, before it is seen.
+    let is_failure = !is_ours;
+    let problems = [(written, true), (stats_written, true), (empty, is_failure)];
+    let mut failure = None;
+    for (problem, is_failure) in problems {
+        match problem {
+            Err(e) if is_failure && status == 0 && failure.is_none() => failure = Some(e),
+            Err(e) => warn(format!("{e:#}")),
+            Ok(()) => {}
         }
-        _ => Ok(status),
     }
+    if settings.subprocesses && recording.seen.threads.is_empty() {
+        warn("no perl was seen in the program that was started, nor in what that started".into());
+    }
+    failure.map_or(Ok(status), Err)
 }
 
 /// Says what will happen, to people.
@@ -271,23 +280,27 @@ struct Watcher {
     /// Asked to end more than once.
     insists: bool,
     stopped: Option<Instant>,
+    overdue: Overdue,
+    halted: Halted,
     begins: Option<Instant>,
 }
 
 impl Watcher {
-    fn new(settings: &Settings, started: Instant) -> Self {
+    fn new(settings: &Settings, started: Instant, roots: Vec<i32>) -> Self {
         Watcher {
             progress: Progress::new(started, settings.sampling.duration),
             interrupted: false,
             insists: false,
             stopped: None,
+            overdue: Overdue::default(),
+            halted: Halted::watch(roots),
             begins: settings.start.after.map(|after| started + after),
         }
     }
 
     /// True when the sampler does not end though it should: it is waited for no longer.
     fn is_stuck(&mut self, control: &Control) -> bool {
-        if control.overdue().is_some_and(|late| late >= OVERDUE) {
+        if self.overdue.is_reached(control) {
             control.stop.store(true, Ordering::Relaxed);
         }
         if !control.stop.load(Ordering::Relaxed) {
@@ -323,6 +336,7 @@ impl Watcher {
                 }
             }
         }
+        self.halted.look();
         if let Some(child) = child {
             // Reaps it, so that the sampler sees that it is gone.
             child.ended();
@@ -367,7 +381,12 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
             "No thread that runs Perl was seen meanwhile. With many processes: ulimit -n may be too low"
         ));
     }
-    if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
+    let is_halted = summary.stopped_ms as f64 > summary.duration_seconds * 500.0;
+    if summary.good == 0 && summary.idle > 0 && is_halted {
+        say(format_args!(
+            "The program was stopped, not waiting. To let it go on: kill -CONT PID"
+        ));
+    } else if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
         say(format_args!(
             "The program was waiting all the time. To see where it waits: --idle"
         ));

@@ -15,20 +15,15 @@ pub fn run(file: &Path, pictures: &Pictures) -> anyhow::Result<u8> {
     let problem = || format!("cannot use {}", file.display());
     let mut from = File::open(file).with_context(problem)?;
     let mut said = false;
-    let mut empty = None;
     pictures
         .make(&mut from, &mut |output, profile| {
             if !said {
                 said = true;
                 describe(profile);
             }
-            empty = stats::nothing(profile);
             wrote(output);
         })
         .with_context(problem)?;
-    if let Some(why) = empty {
-        warn(format!("no samples: {why}"));
-    }
     Ok(0)
 }
 

@@ -5,13 +5,13 @@ use super::aside::aside;
 use super::signals::{Request, Requests};
 use super::warn;
 use crate::attach::{AttachError, Target};
-use crate::cli::Aim;
+use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
 use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
-use crate::process::{Child, Process, Streams, exit_code};
-use crate::sampler::{End, Follow};
-use anyhow::{Context, anyhow, bail};
+use crate::process::{Child, Gaps, Process, Streams, exit_code};
+use crate::sampler::{Control, End, Follow};
+use anyhow::{anyhow, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a program that is starting.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// A program that ends has no memory any more some time before its end is known.
+const LAST_BREATH: Duration = Duration::from_millis(100);
 /// How long an attach may take to notice that it is not wanted any more.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
 
@@ -150,7 +152,8 @@ impl Session {
         requests: &mut Requests,
     ) -> anyhow::Result<Opening> {
         let pid = child.pid();
-        let deadline = Instant::now() + START_PATIENCE;
+        let mut deadline = Instant::now() + START_PATIENCE;
+        let mut gaps = Gaps::watch();
         loop {
             // Warnings are for the attempt that succeeds or is the last.
             let mut warnings = Vec::new();
@@ -200,9 +203,7 @@ impl Session {
                 warn(format!(
                     "the program ended (exit status {code}) before its perl was up or could be read: nothing was sampled"
                 ));
-                return Ok(Opening::Over(
-                    u8::try_from(code).ok().filter(|c| *c != 0).unwrap_or(1),
-                ));
+                return Ok(Opening::Over(u8::try_from(code).unwrap_or(1)));
             }
             for request in requests.take() {
                 if !request.from_terminal {
@@ -210,10 +211,17 @@ impl Session {
                 }
             }
             if !error.is_temporary() && !matches!(error, AttachError::Process(_)) {
+                if child.ends_within(LAST_BREATH) {
+                    // What is wrong with it is that it is ending.
+                    continue;
+                }
                 child.end();
                 return Err(
                     anyhow!(error).context("the program was started, and ended again, for nothing")
                 );
+            }
+            if let Some(gap) = gaps.since_last() {
+                deadline += gap.stopped;
             }
             if Instant::now() >= deadline {
                 child.end();
@@ -303,14 +311,41 @@ pub fn ended(sampling: JoinHandle<End>) -> anyhow::Result<End> {
     }
 }
 
-/// Makes sure that standard output is what it must be.
+/// How long the sampler may take to end: it looks whether it should every twentieth of a second.
+pub const OVERDUE: Duration = Duration::from_secs(1);
+
+/// Notices that the sampler does not end though its time is over.
+#[derive(Default)]
+pub struct Overdue {
+    /// First seen then. The sampler needs a moment, too, to see that both were stopped.
+    since: Option<Instant>,
+}
+
+impl Overdue {
+    /// True when it should have ended long ago.
+    pub fn is_reached(&mut self, control: &Control) -> bool {
+        if control.overdue().is_none_or(|late| late < OVERDUE) {
+            self.since = None;
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() >= OVERDUE / 2
+    }
+}
+
+/// Makes sure that the live view can be on standard output.
 ///
 /// # Errors
-/// With the text of `otherwise` when it is not.
-pub fn require_terminal(otherwise: &str) -> anyhow::Result<()> {
+/// With what to do instead when it cannot.
+pub fn require_terminal() -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
-    std::io::stdout()
-        .is_terminal()
-        .then_some(())
-        .context(otherwise.to_owned())
+    let obstacle = if !std::io::stdout().is_terminal() {
+        "the live view needs a terminal, and standard output is none"
+    } else if is_dumb_terminal() {
+        "the live view needs a terminal on which it can move about, and TERM says that this one is \"dumb\""
+    } else {
+        return Ok(());
+    };
+    bail!(
+        "{obstacle}. To write a file: p5-spy record -o profile.svg --pid PID. For the stack, now: p5-spy dump --pid PID"
+    )
 }

@@ -1,5 +1,6 @@
 //! What the user's Ctrl-C and kill mean while something is sampled.
 
+use crate::process::was_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
@@ -10,8 +11,13 @@ use std::sync::{Arc, LazyLock};
 /// True when requests to end do what they usually do, though [`Held`] or [`Requests`] took them.
 static USUAL: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// The signals that ask p5-spy to end.
-const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+/// The signals that ask p5-spy to end. Under nohup the end of the terminal is no such request. A
+/// shell's `&` without job control lets SIGINT be ignored, too: that one is for the terminal's sake,
+/// and who sends it to p5-spy wants its end.
+fn ending() -> impl Iterator<Item = i32> {
+    let is_heard = |signal: &i32| *signal != SIGHUP || !was_ignored(SIGHUP);
+    [SIGINT, SIGTERM, SIGHUP].into_iter().filter(is_heard)
+}
 
 /// A file that may not grow any more (`ulimit -f`) is an error like a full disk, no reason to die.
 pub fn survive_limits() {
@@ -61,11 +67,11 @@ impl Requests {
     /// When the system refuses a handler.
     pub fn collect() -> std::io::Result<Self> {
         USUAL.store(false, Ordering::SeqCst);
-        for signal in ENDING {
+        for signal in ending() {
             signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
         }
         Ok(Requests {
-            signals: SignalsInfo::new(ENDING)?,
+            signals: SignalsInfo::new(ending())?,
             toggle: None,
         })
     }
@@ -135,7 +141,7 @@ impl Held {
     pub fn hold() -> std::io::Result<Self> {
         let asked = Arc::new(AtomicUsize::new(0));
         USUAL.store(false, Ordering::SeqCst);
-        for signal in ENDING {
+        for signal in ending() {
             signal_hook::flag::register_conditional_default(signal, USUAL.clone())?;
             let number = usize::try_from(signal).unwrap_or(0);
             signal_hook::flag::register_usize(signal, asked.clone(), number)?;

@@ -1,28 +1,24 @@
 //! What a recording has so far, as a raw recording on disk, and the pictures made of it.
 
+use super::haven::{Haven, Store, around, folders, keep, name_for};
 use crate::cli::{By, Output};
 use crate::examine::read_source;
 use crate::files::{Kind, Named};
+use crate::output::stats::nothing;
 use crate::output::{Format, Picture, render, write_whole};
 use crate::perl::names::Frame;
 use crate::process::Process;
 use crate::profile::{
-    About, Filter, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
+    About, Filter, Fold, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
 };
 use crate::raw::{Recorder, load};
 use crate::sampler::Recording;
-use anyhow::Context;
+use anyhow::{Context, bail};
+use clap::ValueEnum;
 use std::collections::HashSet;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-
-/// What a recording that nobody asked for as a file may take of memory before it goes to a file.
-const IN_MEMORY: usize = 4 << 20;
-
-/// Reads, writes and seeks.
-trait Store: Read + Write + Seek + Send {}
-impl<T: Read + Write + Seek + Send> Store for T {}
 
 /// Where the recording comes from that pictures are made of.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +52,8 @@ pub struct Pictures {
     pub full_filenames: bool,
     /// What counts.
     pub filter: Filter,
+    /// Which frames vanish.
+    pub fold: Fold,
     /// Where the recording comes from.
     pub origin: Origin,
 }
@@ -65,6 +63,33 @@ impl Pictures {
     pub fn raw(&self) -> impl Iterator<Item = &Output> {
         let outputs = self.outputs.iter();
         outputs.filter(|output| output.format == Format::P5spy)
+    }
+
+    /// What `p5-spy report` has to be told to make one of them of a recording.
+    fn words(&self, recording: &Path, output: &Output) -> String {
+        let mut words = vec![quoted(recording), "-o".into(), quoted(&output.file)];
+        if Format::of_file(&output.file) != Some(output.format) {
+            words.extend(["-f".into(), output.format.name().into()]);
+        }
+        if let By::Line | By::Package = self.by
+            && let Some(value) = self.by.to_possible_value()
+        {
+            words.extend(["--by".into(), value.get_name().to_owned()]);
+        }
+        for pattern in self.fold.patterns() {
+            words.extend(["--fold".into(), quoted(Path::new(pattern))]);
+        }
+        for (is_set, word) in [
+            (self.threads, "--threads"),
+            (self.full_filenames, "--full-filenames"),
+            (self.filter.idle, "--idle"),
+            (self.filter.ops, "--ops"),
+        ] {
+            if is_set {
+                words.push(word.into());
+            }
+        }
+        words.join(" ")
     }
 
     /// Makes all but the raw ones of a raw recording.
@@ -93,6 +118,12 @@ impl Pictures {
             from.seek(SeekFrom::Start(0))?;
             let reader = BufReader::new(&mut *from);
             let mut profile = load(reader, &self.filter, needs_times, &room)?;
+            if let Origin::File(_) = self.origin
+                && let Some(why) = nothing(&profile)
+            {
+                bail!("no samples: {why}");
+            }
+            profile.fold(&self.fold);
             if !self.full_filenames {
                 profile.shorten_files();
             }
@@ -143,7 +174,11 @@ impl Spool {
                 temporary.keep(named.name()).with_context(problem)?;
                 recorder
             }
-            None => Recorder::new(Box::new(tempfile::spooled_tempfile(IN_MEMORY)) as _, about)?,
+            None => {
+                let around = outputs.first().map(|output| around(&output.file));
+                let haven = Haven::new(folders(around.as_deref(), true));
+                Recorder::new(Box::new(haven) as _, about)?
+            }
         };
         Ok(Spool {
             recorder,
@@ -251,11 +286,24 @@ impl Spool {
             }
         };
         let made = make(&mut store, pictures, &mut done);
-        match made {
-            Err(e) if e.is::<TooLarge>() && !pictures.outputs.iter().any(is_raw_file) => {
-                Err(kept(&mut store, pictures, e))
-            }
-            other => other.and(restored),
+        made.and(restored)
+            .map_err(|e| saved(&mut store, pictures, e))
+    }
+
+    /// Makes the pictures of a recording that cannot be written to its end.
+    ///
+    /// # Errors
+    /// Those of the files; otherwise `why` it cannot.
+    pub fn give_up(
+        mut self,
+        pictures: &Pictures,
+        done: &mut dyn FnMut(&Output, &Profile),
+        why: anyhow::Error,
+    ) -> anyhow::Error {
+        let store = self.recorder.store();
+        match make(store, pictures, done) {
+            Ok(()) => why,
+            Err(e) => saved(store, pictures, e),
         }
     }
 }
@@ -269,6 +317,12 @@ fn is_raw_file(output: &Output) -> bool {
         Err(_) => true,
     };
     output.format == Format::P5spy && output.file.as_os_str() != "-" && is_file()
+}
+
+/// A name as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), Into::into)
 }
 
 /// An ordinary file, there or not: writing it waits for nobody.
@@ -346,24 +400,44 @@ fn restore(store: &mut Box<dyn Store>, pictures: &Pictures) -> anyhow::Result<()
     copy(store, &output.file)
 }
 
-/// Keeps a recording of which a picture would be too large.
-fn kept(store: &mut Box<dyn Store>, pictures: &Pictures, why: anyhow::Error) -> anyhow::Error {
-    let Some(output) = pictures
-        .outputs
-        .first()
-        .filter(|o| o.file.as_os_str() != "-")
-    else {
-        return why;
+/// Sees to it that a recording outlives a picture that could not be made: says where it is, and how
+/// to make the picture of it.
+fn saved(store: &mut Box<dyn Store>, pictures: &Pictures, why: anyhow::Error) -> anyhow::Error {
+    let raw = pictures.outputs.iter().find(|o| is_raw_file(o));
+    let place = match raw.filter(|o| o.file.is_file()) {
+        Some(output) => Ok(output.file.clone()),
+        None => {
+            let first = pictures.outputs.first().map(|o| o.file.as_path());
+            let first = first.unwrap_or(Path::new("-"));
+            keep(
+                store,
+                &folders(Some(&around(first)), false),
+                &name_for(first),
+            )
+        }
     };
-    let file = output.file.with_extension("p5spy");
-    let written = store.rewind().map_err(Into::into);
-    match written.and_then(|()| copy(store, &file)) {
-        Ok(()) => why.context(format!(
-            "the recording is kept in {}, for p5-spy report with --max-memory",
-            file.display()
-        )),
-        Err(e) => e.context(why),
-    }
+    let place = match place {
+        Ok(place) => place,
+        Err(e) => {
+            let e = anyhow::Error::from(e);
+            return e.context(format!("{why:#}; the samples could not be kept elsewhere"));
+        }
+    };
+    let more = match why.is::<TooLarge>() {
+        true => " --max-memory SIZE",
+        false => "",
+    };
+    let commands: Vec<String> = pictures
+        .outputs
+        .iter()
+        .filter(|output| output.format != Format::P5spy)
+        .map(|output| format!("p5-spy report {}{more}", pictures.words(&place, output)))
+        .collect();
+    let how = match commands.as_slice() {
+        [] => String::new(),
+        commands => format!(". To make the picture of them: {}", commands.join("; ")),
+    };
+    anyhow::anyhow!("{why:#}. The samples are in {}{how}", place.display())
 }
 
 fn copy(store: &mut Box<dyn Store>, file: &Path) -> anyhow::Result<()> {

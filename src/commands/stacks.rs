@@ -75,9 +75,10 @@ impl Taker<'_> {
         ThreadDump {
             os_tid: thread.os_tid,
             perl_tid: thread.perl_tid,
-            state: match state == ThreadState::Running {
-                true => "running",
-                false => "idle",
+            state: match state {
+                ThreadState::Running => "running",
+                _ if self.target.process.thread_is_stopped(thread.os_tid) => "stopped",
+                _ => "idle",
             },
             frames,
             error,

@@ -1,6 +1,8 @@
 //! `p5-spy top`: the live view.
 
-use super::session::{Opening, Session, ended, final_status, follow, require_terminal};
+use super::session::{
+    OVERDUE, Opening, Overdue, Session, ended, final_status, follow, require_terminal,
+};
 use super::signals::{Request, Requests};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
@@ -15,12 +17,6 @@ use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-const NO_TERMINAL: &str = "the live view needs a terminal, and standard output is none. \
-To write a file: p5-spy record -o profile.svg --pid PID. For the stack, now: p5-spy dump --pid PID";
-
-/// How long the sampler may take to end.
-const OVERDUE: Duration = Duration::from_secs(1);
 
 /// What a started program says on the terminal while the view is on it is kept and shown after.
 struct Aside {
@@ -78,7 +74,7 @@ pub fn run(
     shown: Show,
     layout: &LayoutChoice,
 ) -> anyhow::Result<u8> {
-    require_terminal(NO_TERMINAL)?;
+    require_terminal()?;
     let sources = sources(layout)?;
     let mut requests = Requests::collect()?;
     let (streams, aside) = match aim {
@@ -156,8 +152,16 @@ fn watch(
         control.clone(),
     );
     let sampling = sampler.spawn()?;
-    let is_over = || sampling.is_finished() || control.overdue().is_some_and(|l| l >= OVERDUE);
-    let seen = show(about, &recording, requests, child.as_mut(), is_over);
+    let mut overdue = Overdue::default();
+    let is_over = || sampling.is_finished() || overdue.is_reached(&control);
+    let seen = show(
+        about,
+        &recording,
+        requests,
+        child.as_mut(),
+        &control,
+        is_over,
+    );
     control.stop.store(true, Ordering::Relaxed);
     requests.let_go();
     let since = Instant::now();
@@ -188,12 +192,14 @@ fn show(
     recording: &Mutex<Recording<Fresh>>,
     requests: &mut Requests,
     mut child: Option<&mut Child>,
-    finished: impl Fn() -> bool,
+    control: &sampler::Control,
+    mut finished: impl FnMut() -> bool,
 ) -> anyhow::Result<bool> {
     let mut view = View::open(about)?;
     let mut passed_on = false;
     loop {
         let wish = view.step(Duration::from_millis(50), recording)?;
+        control.idle.store(view.counts_waiting(), Ordering::Relaxed);
         let asked: Vec<Request> = requests.take();
         let interrupt = matches!(wish, Some(Wish::Interrupt)).then_some(libc::SIGINT);
         for signal in asked.iter().map(|r| r.signal).chain(interrupt) {

@@ -234,6 +234,14 @@ fn with_new_name<T>(mut make: impl FnMut(&CStr) -> io::Result<T>) -> io::Result<
 }
 
 impl Temporary<'_> {
+    /// Never gives it a name.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn nameless(self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// Gives it its name, in place of what had it.
     ///
     /// # Errors

@@ -49,11 +49,39 @@ pub(super) fn least(total: u64) -> f64 {
 /// How flame graphs look.
 pub(super) fn options(picture: &Picture) -> Options<'static> {
     let mut options = Options::default();
-    options.title = picture.title.clone();
+    (options.title, options.subtitle) = title_lines(&picture.title);
     options.count_name = "samples".to_owned();
     options.hash = true;
     options.min_width = MIN_WIDTH;
     options
+}
+
+/// A title in one line or in two, as there is room above the picture; of what is too long even for
+/// that, the middle is left out.
+pub(super) fn title_lines(title: &str) -> (String, Option<String>) {
+    /// Letters of the usual width in a picture of the usual one: those of the title are large.
+    const FIRST: usize = 108;
+    const SECOND: usize = 150;
+    let letters: Vec<char> = title.chars().collect();
+    let Some(first) = letters.get(..FIRST).filter(|_| letters.len() > FIRST) else {
+        return (title.to_owned(), None);
+    };
+    let space = first
+        .iter()
+        .rposition(|c| *c == ' ')
+        .filter(|at| *at > FIRST / 2);
+    let (end, next) = space.map_or((FIRST, FIRST), |at| (at, at + 1));
+    let text = |from: usize, to: usize| -> String {
+        letters.get(from..to).unwrap_or_default().iter().collect()
+    };
+    let second = match letters.len() - next > SECOND {
+        true => {
+            let tail = text(letters.len() - SECOND / 2, letters.len());
+            format!("{}…{tail}", text(next, next + SECOND / 2 - 1))
+        }
+        false => text(next, letters.len()),
+    };
+    (text(0, end), Some(second))
 }
 
 /// The picture of no samples.
@@ -63,13 +91,40 @@ pub(super) fn empty(title: &str, profile: &Profile) -> String {
             .replace('<', "&lt;")
             .replace('>', "&gt;")
     };
-    let escaped = escape(title);
     let why = escape(&stats::nothing(profile).unwrap_or_default());
+    let (first, second) = title_lines(title);
+    let line = |y: u32, text: &str| {
+        format!(
+            "<text x=\"600\" y=\"{y}\" text-anchor=\"middle\" font-family=\"monospace\">{}</text>\n",
+            escape(text)
+        )
+    };
+    let second = second.map_or_else(String::new, |text| line(46, &text));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"80\">\n\
-         <text x=\"600\" y=\"30\" text-anchor=\"middle\" font-family=\"monospace\">{escaped}</text>\n\
-         <text x=\"600\" y=\"55\" text-anchor=\"middle\" font-family=\"monospace\">No samples: {why}</text>\n\
-         </svg>\n"
+         <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"80\">\n{}{second}{}</svg>\n",
+        line(28, &first),
+        line(66, &format!("No samples: {why}"))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_title_has_two_lines() {
+        let short = "perl profile of perl x.pl";
+        assert_eq!(title_lines(short), (short.into(), None));
+        let long = format!("perl profile of perl {} --end", "word ".repeat(30).trim());
+        let (first, second) = title_lines(&long);
+        assert_eq!(format!("{first} {}", second.unwrap()), long);
+        assert!(first.len() <= 108, "{first}");
+        let longest = format!("perl profile of {} --end", "é".repeat(500));
+        let (first, second) = title_lines(&longest);
+        let second = second.unwrap();
+        assert_eq!((first.chars().count(), second.chars().count()), (108, 150));
+        assert!(first.starts_with("perl profile of é") && second.ends_with("é --end"));
+        assert!(second.contains("é…é"));
+    }
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 pub enum Format {
     /// A picture to open in a browser.
     Flamegraph,
+    /// The same in the order of time.
+    Flamechart,
     /// One line per stack.
     Collapsed,
     /// For the page speedscope.
@@ -37,8 +39,9 @@ struct Facts {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 10] = [
         Format::Flamegraph,
+        Format::Flamechart,
         Format::Collapsed,
         Format::Speedscope,
         Format::Pprof,
@@ -62,6 +65,12 @@ impl Format {
                 &[".svg"],
                 "A picture to open in a browser",
                 "open it in a browser; click to zoom, Ctrl-F to search",
+            ),
+            Format::Flamechart => facts(
+                "flamechart",
+                &[".chart.svg"],
+                "The same in the order of time",
+                "open it in a browser; time goes from the left to the right",
             ),
             Format::Collapsed => facts(
                 "collapsed",
@@ -139,7 +148,11 @@ impl Format {
     pub fn needs_times(self) -> bool {
         matches!(
             self,
-            Format::Speedscope | Format::Firefox | Format::Chrometrace | Format::Html
+            Format::Flamechart
+                | Format::Speedscope
+                | Format::Firefox
+                | Format::Chrometrace
+                | Format::Html
         )
     }
 
@@ -154,9 +167,16 @@ impl Format {
         if name.starts_with("callgrind.out.") {
             return Some(Format::Callgrind);
         }
-        Format::ALL
+        // Of several endings the longest: one may be the end of another.
+        let length = |format: &Format| {
+            let endings = format.facts().endings.iter();
+            let fitting = endings.filter(|ending| name.ends_with(**ending));
+            fitting.map(|ending| ending.len()).max()
+        };
+        let known = Format::ALL
             .into_iter()
-            .find(|format| format.facts().endings.iter().any(|e| name.ends_with(e)))
+            .filter_map(|f| Some((length(&f)?, f)));
+        known.max_by_key(|(length, _)| *length).map(|(_, f)| f)
     }
 }
 
@@ -168,6 +188,7 @@ mod tests {
     fn names_stand_for_formats() {
         for (file, format) in [
             ("a.SVG", Some(Format::Flamegraph)),
+            ("a.chart.svg", Some(Format::Flamechart)),
             ("a.txt", Some(Format::Collapsed)),
             ("a.speedscope.json", Some(Format::Speedscope)),
             ("a.pb.gz", Some(Format::Pprof)),

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod dump;
 mod file;
 pub mod firefox;
+pub mod flamechart;
 pub mod flamegraph;
 mod format;
 pub mod html;
@@ -55,6 +56,7 @@ pub fn render(
     let to: &mut dyn Write = &mut Limited::new(to, profile.room.written);
     match format {
         Format::Flamegraph => flamegraph::write(profile, picture, to),
+        Format::Flamechart => flamechart::write(profile, picture, to),
         Format::Collapsed => collapsed::write(profile, picture, to),
         Format::Speedscope => speedscope::write(profile, picture, to),
         Format::Pprof => pprof::write(profile, picture, to),

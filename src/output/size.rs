@@ -53,7 +53,7 @@ fn of(format: Format, profile: &Profile) -> Size {
     let depths = || sum(counted().map(|(_, stack)| stacks.depth(stack)));
     match format {
         // Lines are counted as they are made.
-        Format::Collapsed | Format::Flamegraph => {
+        Format::Collapsed | Format::Flamegraph | Format::Flamechart => {
             let calls = match profile.has_threads_apart() {
                 true => depths().min(nodes.saturating_mul(profile.threads.len() as u64)),
                 false => nodes,

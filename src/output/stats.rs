@@ -48,6 +48,20 @@ pub fn text(summary: &Summary, rate: f64) -> String {
             summary.attempted as f64 / taken as f64
         );
     }
+    if summary.away_ms > 0 {
+        let _ = write!(
+            text,
+            "\np5-spy was stopped, or the machine slept, for {:.1} s of it: a gap, in which nothing was due",
+            seconds(summary.away_ms)
+        );
+    }
+    if summary.stopped_ms > 0 {
+        let _ = write!(
+            text,
+            "\nThe program was stopped (SIGSTOP, Ctrl-Z) for about {:.1} s of it",
+            seconds(summary.stopped_ms)
+        );
+    }
     if summary.ready > summary.good {
         text.push_str(
             "\nThe program had a CPU for less than half of the time that it wanted one: others have them, or they sleep and take long to wake up",
@@ -62,6 +76,10 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         );
     }
     text
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
 }
 
 /// Why a profile has no samples; `None` where it has some.

@@ -134,9 +134,12 @@ pub(super) fn on_top(
     })
 }
 
+/// What is on top of the stack of a thread that could run if a CPU were free.
+pub const WAITING_FOR_CPU: &str = "(waiting for a CPU)";
+
 /// The frame of a thread that could run if a CPU were free.
 pub fn ready_frame(below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
-    let name = "(waiting for a CPU)".into();
+    let name = WAITING_FOR_CPU.into();
     let frame = on_top(FrameKind::Synthetic, &name, None, below, table)?;
     Some(table.intern(frame))
 }

@@ -6,7 +6,7 @@
 
 use super::frame::{Frame, FrameKind, Place};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// String evals within string evals that are looked through.
@@ -26,14 +26,19 @@ impl Shortener {
         working_folders: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let mut files: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut candidates: BTreeSet<String> = BTreeSet::new();
+        let mut candidates = Candidates::new();
         for frame in frames {
             for file in named_files(frame) {
                 if !files.contains(file) {
                     files.insert(file.into());
                 }
             }
-            candidates.extend(evidence(frame).map(str::to_owned));
+            for (folder, file) in evidence(frame) {
+                let proofs = candidates.entry(folder.to_owned()).or_default();
+                if !proofs.contains(file) {
+                    proofs.insert(file.to_owned());
+                }
+            }
         }
         let folders = working_folders.into_iter();
         let folders: Vec<String> = folders
@@ -143,14 +148,17 @@ fn split_eval(file: &str) -> Option<(&str, &str, &str)> {
     (is_line && eval.ends_with(')')).then_some((eval, inner, line))
 }
 
-/// The folders, each with its slash, that a frame proves or suggests to be in @INC.
-fn evidence(frame: &Frame) -> impl Iterator<Item = &str> {
+/// Folders that may be in @INC, each with its slash, and the files that say so.
+type Candidates = BTreeMap<String, BTreeSet<String>>;
+
+/// The folders that a frame proves or suggests to be in @INC, each with the file in it.
+fn evidence(frame: &Frame) -> impl Iterator<Item = (&str, &str)> {
     let loaded = match (frame.kind, frame.detail.as_deref()) {
         (FrameKind::Require, Some(file)) if !file.starts_with('/') => {
-            let places = [&*frame.file, &*frame.start.file];
+            let places = [&*frame.file, &*frame.start.file, &*frame.place.file];
             places
                 .into_iter()
-                .find_map(|place| folder_above(place, file))
+                .find_map(|place| Some((folder_above(place, file)?, place)))
         }
         _ => None,
     };
@@ -163,7 +171,7 @@ fn evidence(frame: &Frame) -> impl Iterator<Item = &str> {
         loop {
             let file = format!("{}.pm", package.replace("::", "/"));
             if let Some(folder) = folder_above(&frame.start.file, &file) {
-                return Some(folder);
+                return Some((folder, &*frame.start.file));
             }
             // Packages of one file often begin with the name of its main one.
             package = package.rsplit_once("::")?.0;
@@ -179,20 +187,23 @@ fn folder_above<'a>(path: &'a str, file: &str) -> Option<&'a str> {
 }
 
 /// Without those that are rather a folder of modules within another one, as when `My/Tool.pm`
-/// defines a package `Tool`.
-fn believable(candidates: &BTreeSet<String>) -> Vec<&str> {
+/// defines a package `Tool`. A folder for what is compiled may have such a name, too (`mach`,
+/// `core_perl`): it begins with a small letter, and nothing in it belongs to a package of that name.
+fn believable(candidates: &Candidates) -> Vec<&str> {
     let is_module_folder = |folder: &str| {
-        candidates.iter().any(|outer| {
+        candidates.iter().any(|(outer, proofs)| {
             let inner = folder.strip_prefix(outer.as_str());
             let inner = inner.filter(|inner| !inner.is_empty());
             inner.is_some_and(|inner| {
                 let mut parts = inner.trim_end_matches('/').split('/');
                 let is_library = ["/lib/", "/perl5/"].iter().any(|end| folder.ends_with(end));
-                !is_library && parts.all(is_identifier)
+                let is_lower = inner.starts_with(|c: char| c.is_ascii_lowercase());
+                let has_own = proofs.iter().any(|file| file.starts_with(folder));
+                !is_library && parts.all(is_identifier) && (!is_lower || has_own)
             })
         })
     };
-    let candidates = candidates.iter().map(String::as_str);
+    let candidates = candidates.keys().map(String::as_str);
     candidates
         .filter(|folder| !is_module_folder(folder))
         .collect()
@@ -347,6 +358,49 @@ mod tests {
         assert_eq!(short.path("/srv/lib/My/Tool.pm"), "My/Tool.pm");
         assert_eq!(short.path("/srv/lib/x86_64-linux/Arch.pm"), "Arch.pm");
         assert_eq!(short.path("/srv/lib/t/lib/Local.pm"), "Local.pm");
+    }
+
+    #[test]
+    fn a_folder_for_what_is_compiled_is_one_of_inc() {
+        let short = shortener(
+            &[
+                ("strict::import", "/usr/local/lib/perl5/5.36/strict.pm"),
+                ("mro::import", "/usr/local/lib/perl5/5.36/mach/mro.pm"),
+                (
+                    "overload::numbers::x",
+                    "/usr/local/lib/perl5/5.36/overload/numbers.pm",
+                ),
+                (
+                    "numbers::x",
+                    "/usr/local/lib/perl5/5.36/overload/numbers.pm",
+                ),
+                (
+                    "mro::core::x",
+                    "/opt/perl/lib/5.36.0/x86_64-linux/mro/core.pm",
+                ),
+            ],
+            &[],
+        );
+        for (file, shown) in [
+            ("/usr/local/lib/perl5/5.36/mach/mro.pm", "mro.pm"),
+            ("/usr/local/lib/perl5/5.36/strict.pm", "strict.pm"),
+            (
+                "/usr/local/lib/perl5/5.36/overload/numbers.pm",
+                "overload/numbers.pm",
+            ),
+            (
+                "/opt/perl/lib/5.36.0/x86_64-linux/mro/core.pm",
+                "mro/core.pm",
+            ),
+        ] {
+            assert_eq!(short.path(file), shown);
+        }
+        // Only its compilation was seen, from elsewhere.
+        let mut frame = Frame::new(FrameKind::Require, "(eval)".into(), "x.pl".into(), 1);
+        frame.detail = Some("mro.pm".into());
+        frame.place.file = "/usr/lib/x86_64-linux-gnu/perl/5.36/mro.pm".into();
+        let short = Shortener::of([&frame], None);
+        assert_eq!(short.path(&frame.place.file), "mro.pm");
     }
 
     #[test]

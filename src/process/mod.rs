@@ -4,7 +4,9 @@ mod beside;
 pub(crate) mod capability;
 mod clocks;
 mod coschedule;
+mod gaps;
 pub(crate) mod hidepid;
+mod inherited;
 pub(crate) mod listed;
 pub(crate) mod maps;
 mod mounted;
@@ -21,7 +23,9 @@ mod witness;
 pub use beside::Beside;
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
 pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
+pub use gaps::{Gap, Gaps};
 pub use hidepid::Hiding;
+pub use inherited::was_ignored;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
 pub use mounted::missing_proc;
 pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
@@ -264,6 +268,16 @@ impl Process {
         std::str::from_utf8(field).ok()?.parse().ok()
     }
 
+    /// True while it is stopped (SIGSTOP, Ctrl-Z), or held by a debugger.
+    pub fn is_stopped(self) -> bool {
+        is_stopped(&format!("/proc/{}/stat", self.pid))
+    }
+
+    /// The same of one of its threads.
+    pub fn thread_is_stopped(self, tid: i32) -> bool {
+        is_stopped(&format!("/proc/{}/task/{tid}/stat", self.pid))
+    }
+
     /// How many threads it has: a look that costs much less than listing them.
     pub fn thread_count(self) -> Option<usize> {
         let links = fs::metadata(format!("/proc/{}/task", self.pid))
@@ -400,6 +414,13 @@ fn folder(path: &str) -> io::Result<fs::ReadDir> {
             other => return other,
         }
     }
+}
+
+/// proc_pid_stat(5): the letter behind the name in parentheses, which may hold anything.
+fn is_stopped(stat: &str) -> bool {
+    let stat = fs::read(stat).unwrap_or_default();
+    let letter = memchr::memrchr(b')', &stat).and_then(|at| stat.get(at + 2));
+    matches!(letter, Some(b'T' | b't'))
 }
 
 #[cfg(test)]

@@ -201,14 +201,18 @@ impl Obstacle {
                     .into()
             }
             Obstacle::NoCapability => {
-                "this root lacks CAP_SYS_PTRACE. In a container, start that with `--cap-add \
-                 SYS_PTRACE`; in a systemd service, look at CapabilityBoundingSet=; or run p5-spy \
-                 from another shell of root"
+                "this root lacks CAP_SYS_PTRACE. In a systemd service, look at \
+                 CapabilityBoundingSet=; or run p5-spy from another shell of root"
                     .into()
             }
             Obstacle::UserNamespace => {
                 "it and p5-spy are in different user namespaces, so that not even the root of one \
                  may read the other. Run p5-spy as the real root, on the host"
+                    .into()
+            }
+            Obstacle::Seccomp if !around.in_container => {
+                "a filter of system calls (seccomp) forbids it, which p5-spy was started under, as by a \
+                 systemd service or a sandbox. Run it from a shell outside of that"
                     .into()
             }
             Obstacle::Seccomp => {
@@ -222,7 +226,7 @@ impl Obstacle {
                     .into()
             }
             Obstacle::OtherUser(uid) if around.in_container => format!(
-                "it belongs to user id {uid}, you are {ours}. Be that user: docker exec -u {uid} CONTAINER {}",
+                "it belongs to user id {uid}, you are {ours}. {run_as_root}. Or be that user, from outside of this container: docker exec -u {uid} CONTAINER {}",
                 around.command
             ),
             Obstacle::OtherUser(uid) => {
@@ -389,7 +393,7 @@ mod tests {
                 "Kubernetes",
             ),
             (Obstacle::UserNamespace, "real root", "real root"),
-            (Obstacle::Seccomp, "--cap-add", "--cap-add"),
+            (Obstacle::Seccomp, "outside of that", "--cap-add"),
             (Obstacle::SecurityModule, "AppArmor", "AppArmor"),
             (
                 Obstacle::OtherUser(33),
@@ -410,6 +414,16 @@ mod tests {
                 let said = obstacle.advice(around);
                 assert!(said.contains(needle), "{obstacle:?} {around:?}: {said}");
             }
+            let said = obstacle.advice(&outside);
+            assert!(
+                !said.contains("docker") && !said.contains("--cap-add"),
+                "{said}"
+            );
+        }
+        for around in [&outside, &inside] {
+            let said = Obstacle::OtherUser(33).advice(around);
+            let (_, remedy) = said.split_once("you are 1000. ").unwrap();
+            assert!(remedy.starts_with(sudo), "{said}");
         }
     }
 

@@ -76,8 +76,7 @@ impl Child {
             unsafe {
                 command.pre_exec(move || {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
-                    // We ignore it ourselves.
-                    libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+                    super::inherited::ignore_again();
                     if libc::getppid() != parent {
                         return Err(io::Error::from_raw_os_error(libc::ESRCH));
                     }
@@ -106,6 +105,15 @@ impl Child {
             self.status = self.inner.try_wait().ok().flatten();
         }
         self.status
+    }
+
+    /// Waits for its end, but not for long. True if it came.
+    pub fn ends_within(&mut self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        while self.ended().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.ended().is_some()
     }
 
     /// Sends a signal, unless it has ended.

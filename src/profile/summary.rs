@@ -38,10 +38,14 @@ pub struct Summary {
     /// Of `attempted`, those that were left out so that sampling costs no more than it may: those
     /// that were taken count for them.
     pub thinned: u64,
+    /// Milliseconds that p5-spy was stopped (Ctrl-Z) or the machine slept: nothing was due then.
+    pub away_ms: u64,
+    /// Milliseconds that the program was stopped (SIGSTOP, Ctrl-Z).
+    pub stopped_ms: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 3;
+pub const NEW_NUMBERS: usize = 5;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -59,12 +63,18 @@ impl Summary {
                 .iter()
                 .map(|(kind, count)| ((*kind).to_owned(), *count))
                 .collect(),
-            duration_seconds: duration.as_secs_f64(),
+            duration_seconds: (duration + tally.slept).as_secs_f64(),
             cpu_seconds: cpu.as_secs_f64(),
             remote_reads,
             ready: tally.ready,
             unsure: tally.unsure,
             thinned: tally.thinned,
+            away_ms: milliseconds(tally.away),
+            stopped_ms: 0,
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

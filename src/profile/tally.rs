@@ -1,6 +1,7 @@
 //! The account of a recording while it goes on.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What became of the samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub struct Tally {
     pub late: u64,
     /// Failures, by kind.
     pub errors: BTreeMap<&'static str, u64>,
+    /// How long p5-spy was stopped or asleep: nothing was due then.
+    pub away: Duration,
+    /// Of that, how long the machine slept.
+    pub slept: Duration,
 }
 
 impl Tally {
@@ -47,6 +52,8 @@ impl Tally {
             missed: self.missed - before.missed,
             approximate: self.approximate - before.approximate,
             late: self.late - before.late,
+            away: self.away.saturating_sub(before.away),
+            slept: self.slept.saturating_sub(before.slept),
             errors: self
                 .errors
                 .iter()

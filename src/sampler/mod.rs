@@ -20,8 +20,8 @@ use crate::memory::ReadError;
 use crate::perl::leaf::Beyond;
 use crate::perl::names::NameOptions;
 use crate::process::{
-    Arrival, CoSchedule, OwnWait, Priority, Process, ThreadState, allow_many_watches, monotonic,
-    thread_cpu_time, wake_at_once,
+    Arrival, CoSchedule, Gaps, OwnWait, Priority, Process, ThreadState, allow_many_watches,
+    monotonic, thread_cpu_time, wake_at_once,
 };
 use crate::profile::{Sample, Seen, Sink, Tally};
 use clock::Clock;
@@ -60,6 +60,8 @@ pub struct Control {
     pub stop: AtomicBool,
     /// Take no samples for now.
     pub pause: AtomicBool,
+    /// Record the stacks of waiting threads too: what the settings say, until somebody changes it.
+    pub idle: AtomicBool,
     made: Instant,
     /// Microseconds after `made`; 0 for no end.
     over: AtomicU64,
@@ -70,6 +72,7 @@ impl Default for Control {
         Control {
             stop: AtomicBool::default(),
             pause: AtomicBool::default(),
+            idle: AtomicBool::default(),
             made: Instant::now(),
             over: AtomicU64::new(0),
         }
@@ -191,6 +194,9 @@ pub struct Sampler<S> {
     started: Instant,
     /// When it ends by itself.
     deadline: Option<Instant>,
+    gaps: Gaps,
+    /// There was a gap since the last sample.
+    was_away: bool,
 }
 
 impl<S: Sink> Sampler<S> {
@@ -204,6 +210,7 @@ impl<S: Sink> Sampler<S> {
         recording: Arc<Mutex<Recording<S>>>,
         control: Arc<Control>,
     ) -> Self {
+        control.idle.store(settings.idle, Ordering::Relaxed);
         let scout = Scout::start(&roots, &targets, settings.follow, sources);
         Sampler {
             watched: targets
@@ -231,6 +238,8 @@ impl<S: Sink> Sampler<S> {
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             started: Instant::now(),
             deadline: None,
+            gaps: Gaps::watch(),
+            was_away: false,
         }
     }
 
@@ -256,6 +265,7 @@ impl<S: Sink> Sampler<S> {
 
     fn sample_on(&mut self) -> End {
         self.started = Instant::now();
+        self.gaps = Gaps::watch();
         self.deadline = self.settings.duration.map(|d| self.started + d);
         self.control.set_deadline(self.deadline);
         let priority = wake_at_once();
@@ -273,6 +283,11 @@ impl<S: Sink> Sampler<S> {
             if let Some(end) = self.sleep_until(clock.due()) {
                 return end;
             }
+            if self.take_gap() {
+                own_wait = own_wait.map(|_| OwnWait::start());
+                clock = Clock::new(self.settings.rate, Instant::now());
+                continue;
+            }
             if self.control.pause.load(Ordering::Relaxed) {
                 if let Some(end) = self.wait_out_pause() {
                     return end;
@@ -280,6 +295,7 @@ impl<S: Sink> Sampler<S> {
                 clock = Clock::new(self.settings.rate, Instant::now());
                 continue;
             }
+            self.settings.idle = self.control.idle.load(Ordering::Relaxed);
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
             let waited = own_wait.as_mut().and_then(OwnWait::since_last);
@@ -324,9 +340,10 @@ impl<S: Sink> Sampler<S> {
         }
     }
 
-    fn sleep_until(&self, due: Instant) -> Option<End> {
-        let deadline = self.deadline;
+    fn sleep_until(&mut self, due: Instant) -> Option<End> {
         loop {
+            self.notice_gap();
+            let deadline = self.deadline;
             if self.control.stop.load(Ordering::Relaxed) {
                 return Some(End::Stopped);
             }
@@ -346,6 +363,23 @@ impl<S: Sink> Sampler<S> {
         }
     }
 
+    /// Whoever was stopped or asleep has missed nothing. The time does not count for the duration.
+    fn notice_gap(&mut self) {
+        let Some(gap) = self.gaps.since_last() else {
+            return;
+        };
+        self.was_away = true;
+        self.own.tally.away += gap.length();
+        self.own.tally.slept += gap.slept;
+        self.deadline = self.deadline.map(|d| d + gap.stopped);
+        self.control.set_deadline(self.deadline);
+    }
+
+    /// True once after each gap.
+    fn take_gap(&mut self) -> bool {
+        std::mem::take(&mut self.was_away)
+    }
+
     /// Takes no samples until it may again. The time does not count for the duration.
     fn wait_out_pause(&mut self) -> Option<End> {
         let begun = Instant::now();
@@ -359,6 +393,10 @@ impl<S: Sink> Sampler<S> {
                 return Some(end);
             }
             std::thread::sleep(NAP);
+            let deadline = self.deadline;
+            self.notice_gap();
+            // It is part of the pause.
+            self.deadline = deadline;
         }
         self.deadline = self.deadline.map(|d| d + begun.elapsed());
         self.control.set_deadline(self.deadline);
@@ -398,7 +436,8 @@ impl<S: Sink> Sampler<S> {
 
     /// One sample of every thread.
     fn tick(&mut self, all: bool) {
-        let at = self.started.elapsed();
+        // By the wall: the machine's sleep is part of it.
+        let at = self.started.elapsed() + self.own.tally.slept;
         let idle = self.whose_turn(all);
         self.own.tally.idle += self.weighed(idle);
         self.own.ticks += u64::from(self.weight);

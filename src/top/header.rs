@@ -28,12 +28,11 @@ pub fn lines<'a>(
 ) -> Vec<Line<'a>> {
     let width = usize::from(width);
     let mut first = vec![Span::styled(format!("{} ", about.pid), palette.strong())];
-    if paused {
-        first.push(Span::styled(
-            "PAUSED",
-            palette.notable().patch(palette.reversed()),
-        ));
-        first.push(Span::raw(" "));
+    for (is_so, word) in [(paused, "PAUSED"), (ledger.is_stopped, "STOPPED")] {
+        if is_so {
+            let style = palette.notable().patch(palette.reversed());
+            first.extend([Span::styled(word, style), Span::raw(" ")]);
+        }
     }
     let used: usize = first.iter().map(Span::width).sum();
     first.push(Span::raw(cut::start(

@@ -9,6 +9,8 @@ pub enum Action {
     Quit,
     /// Ctrl-C.
     Interrupt,
+    /// Ctrl-Z.
+    Suspend,
     /// Show or hide the list of keys.
     Help,
     /// Show the tab of this number, from 0.
@@ -43,6 +45,8 @@ pub enum Action {
     Pause,
     /// Start all counts anew.
     Reset,
+    /// Wall-clock time, or CPU time.
+    Wall,
     /// Save a flame graph.
     Save,
 }
@@ -97,8 +101,13 @@ pub const HELP: &[(&str, &str)] = &[
     ("/", "filter by a text: Enter keeps it, Esc drops it"),
     ("Space", "pause: the picture stops, sampling goes on"),
     ("r", "reset: count anew"),
+    (
+        "w",
+        "wall-clock time (waiting counts too) or CPU time; counts anew",
+    ),
     ("s", "save a flame graph of what the filters leave"),
     ("? h", "this help"),
+    ("Ctrl-Z", "suspend, as in a shell: fg brings the view back"),
     ("q Ctrl-C", "quit"),
 ];
 
@@ -107,6 +116,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return match key.code {
             KeyCode::Char('c' | 'd') => Some(Action::Interrupt),
+            KeyCode::Char('z') => Some(Action::Suspend),
             _ => None,
         };
     }
@@ -134,6 +144,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         KeyCode::Char('/') => Action::Filter,
         KeyCode::Char(' ') => Action::Pause,
         KeyCode::Char('r') => Action::Reset,
+        KeyCode::Char('w') => Action::Wall,
         KeyCode::Char('s') => Action::Save,
         _ => return None,
     })

@@ -46,6 +46,8 @@ pub struct Ledger {
     pub history: VecDeque<f64>,
     /// Threads that have ended, by their index.
     pub ended: HashSet<u32>,
+    /// The program is stopped by a signal.
+    pub is_stopped: bool,
 }
 
 impl Ledger {
@@ -80,6 +82,8 @@ pub struct Books {
     seen: Tally,
     base: Tally,
     seen_ticks: u64,
+    /// Samples of waiting threads that still come are not counted.
+    drops_waiting: bool,
 }
 
 impl Books {
@@ -95,6 +99,7 @@ impl Books {
             seen: Tally::default(),
             base: Tally::default(),
             seen_ticks: 0,
+            drops_waiting: false,
         }
     }
 
@@ -118,7 +123,7 @@ impl Books {
 
     /// Takes over what the recording has; from here on it is the last period.
     pub fn gather(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
-        let (counts, tally, ticks);
+        let (mut counts, tally, ticks);
         {
             let mut recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
             self.index.copy(&recording.seen);
@@ -130,6 +135,12 @@ impl Books {
             self.live.threads = recording.threads;
         }
         self.index.settle();
+        if self.drops_waiting {
+            counts.retain(|_, count| {
+                count.waiting = 0;
+                count.running > 0
+            });
+        }
         let live = &mut self.live;
         for (key, count) in &counts {
             let all = live.all.entry(*key).or_default();
@@ -143,8 +154,10 @@ impl Books {
         live.recent_tally = tally.since(&self.seen);
         live.tally = tally.since(&self.base);
         live.ticks = ticks - self.seen_ticks;
-        live.period = now - self.last;
-        live.elapsed = now - self.started;
+        // Nothing was due while p5-spy was stopped.
+        let stopped = |tally: &Tally| tally.away.saturating_sub(tally.slept);
+        live.period = (now - self.last).saturating_sub(stopped(&live.recent_tally));
+        live.elapsed = (now - self.started).saturating_sub(stopped(&live.tally));
         live.age = now - self.opened;
         let attempted = live.recent_tally.attempted();
         let load = live.recent_tally.good as f64 / attempted.max(1) as f64;
@@ -168,6 +181,12 @@ impl Books {
         self.live.age = now - self.opened;
     }
 
+    /// Notes whether the program is stopped: `look` tells, and is asked only when nothing runs.
+    pub fn note_stopped(&mut self, look: impl FnOnce() -> bool) {
+        let tally = &self.live.recent_tally;
+        self.live.is_stopped = tally.good + tally.ready == 0 && look();
+    }
+
     /// Looks which threads are still there: those of which `is_there` (of process and thread) is
     /// true.
     pub fn count_the_living(&mut self, is_there: impl Fn(i32, i32) -> bool) {
@@ -176,6 +195,17 @@ impl Books {
                 self.live.ended.insert(number);
             }
         }
+    }
+
+    /// Counts anew, waiting threads too or no longer.
+    pub fn count_waiting(
+        &mut self,
+        waiting: bool,
+        now: Instant,
+        recording: &Mutex<Recording<Fresh>>,
+    ) {
+        self.reset(now, recording);
+        self.drops_waiting = !waiting;
     }
 
     /// Starts all counts anew; what was paused goes on.

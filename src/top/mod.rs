@@ -16,6 +16,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+use crate::process::Process;
 use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
 use draw::Scene;
@@ -55,6 +56,8 @@ pub enum Wish {
     Quit,
     /// Ctrl-C, or the terminal is gone.
     Interrupt,
+    /// Ctrl-Z.
+    Suspend,
 }
 
 /// Between two refreshes.
@@ -94,6 +97,18 @@ impl View {
         self.screen.draw(|frame| desk.draw(frame))
     }
 
+    /// Whether threads that wait are to be sampled.
+    pub fn counts_waiting(&self) -> bool {
+        self.desk.about.idle
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        self.screen.suspend()?;
+        // The sampler has to notice first that it was away.
+        self.due = self.due.max(Instant::now() + FIRST);
+        Ok(())
+    }
+
     /// Waits for a key, a resize or the next refresh, at most `patience`.
     ///
     /// # Errors
@@ -114,12 +129,18 @@ impl View {
             return Ok(Some(Wish::Interrupt));
         }
         let mut is_changed = false;
+        if self.screen.is_asked_to_stop() {
+            self.suspend()?;
+            is_changed = true;
+        }
         // A key that is held down comes faster than pictures need to.
         while event::poll(Duration::ZERO)? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if let Some(wish) = self.desk.press(key, recording) {
-                        return Ok(Some(wish));
+                    match self.desk.press(key, recording) {
+                        Some(Wish::Suspend) => self.suspend()?,
+                        Some(wish) => return Ok(Some(wish)),
+                        None => {}
                     }
                     is_changed = true;
                 }
@@ -177,6 +198,9 @@ impl Desk {
 
     fn refresh(&mut self, now: Instant, recording: &Mutex<Recording<Fresh>>) {
         self.books.gather(now, recording);
+        let pid = self.about.pid;
+        self.books
+            .note_stopped(|| Process::open(pid).is_ok_and(Process::is_stopped));
         if matches!(self.state.tab, Tab::Threads | Tab::Stack) {
             self.books.count_the_living(|pid, tid| {
                 Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
@@ -217,8 +241,10 @@ impl Desk {
         }
         self.state.message = None;
         let action = keys::action(key);
-        if action == Some(Action::Interrupt) {
-            return Some(Wish::Interrupt);
+        match action {
+            Some(Action::Interrupt) => return Some(Wish::Interrupt),
+            Some(Action::Suspend) => return Some(Wish::Suspend),
+            _ => {}
         }
         if self.state.typing {
             self.state.type_filter(key);
@@ -247,6 +273,15 @@ impl Desk {
             Action::Reset => {
                 self.books.reset(Instant::now(), recording);
                 self.say("Counting anew.".into());
+            }
+            Action::Wall => {
+                self.about.idle = !self.about.idle;
+                let idle = self.about.idle;
+                self.books.count_waiting(idle, Instant::now(), recording);
+                self.say(match idle {
+                    true => "Wall-clock time from here on: threads that wait count too.".into(),
+                    false => "CPU time from here on: only what runs counts.".into(),
+                });
             }
             Action::Save => self.save(Path::new(".")),
             _ => {}

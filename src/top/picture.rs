@@ -619,7 +619,7 @@ fn why_empty(ledger: &Ledger, state: &State, idle: bool) -> String {
     } else if ledger.threads == 0 && ledger.tally.attempted() > 0 {
         "No thread runs Perl now.".into()
     } else if ledger.tally.idle > 0 && ledger.tally.good == 0 && !idle {
-        "All threads have been waiting. --idle shows where.".into()
+        "All threads have been waiting. The key w shows where.".into()
     } else if ledger.tally.ready > 0 && ledger.tally.good == 0 && !idle {
         "No thread has had a CPU yet.".into()
     } else if ledger.tally.attempted() > 0 && ledger.tally.good + ledger.tally.idle == 0 {

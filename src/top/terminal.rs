@@ -1,10 +1,11 @@
 //! The terminal: taken over, and given back as it was found, also after an error or a panic.
 
+use crate::process::was_ignored;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::{Frame, Terminal};
 use std::fs::File;
@@ -36,10 +37,8 @@ impl Screen {
                 before(info);
             }));
         });
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let opened = execute!(io::stdout(), EnterAlternateScreen, Hide)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        listen();
+        let opened = take().and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match opened {
             Ok(terminal) => Ok(Screen {
                 terminal,
@@ -53,6 +52,30 @@ impl Screen {
                 Err(e)
             }
         }
+    }
+
+    /// Gives the terminal back and stops, as Ctrl-Z does it elsewhere; takes it again when the user
+    /// lets p5-spy go on. Where nobody could do that (no shell with jobs), nothing is stopped.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        if was_ignored(libc::SIGTSTP) {
+            return Ok(());
+        }
+        give_back();
+        stop_here();
+        take()?;
+        // What is on it now is somebody else's. Not `clear`: that asks the terminal where its cursor
+        // is, and waits for the answer.
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
+    }
+
+    /// True once after a request of somebody else's to stop.
+    pub fn is_asked_to_stop(&self) -> bool {
+        ASKED.swap(false, Ordering::SeqCst)
     }
 
     /// Draws one picture.
@@ -93,6 +116,45 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, Hide)
+}
+
+/// Somebody sent SIGTSTP while the terminal was ours.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn asked(_: libc::c_int) {
+    ASKED.store(true, Ordering::SeqCst);
+}
+
+/// What SIGTSTP does from now on; what it did before is given back.
+fn on_stop(handler: libc::sighandler_t) -> libc::sighandler_t {
+    // SAFETY: a number that `signal` gave, or a function that only writes to an atomic.
+    unsafe { libc::signal(libc::SIGTSTP, handler) }
+}
+
+/// A kill -TSTP must not leave the terminal as it is while the view has it.
+fn listen() {
+    if !was_ignored(libc::SIGTSTP) {
+        on_stop(asked as extern "C" fn(libc::c_int) as libc::sighandler_t);
+    }
+}
+
+/// Stops everything that the terminal's Ctrl-Z would stop. Comes back when it goes on, or at once
+/// where the kernel lets nobody stop, as no shell could let it go on.
+fn stop_here() {
+    let before = on_stop(libc::SIG_IGN);
+    // SAFETY: takes numbers. The whole job, of which we are deaf to it just now...
+    unsafe { libc::kill(0, libc::SIGTSTP) };
+    on_stop(libc::SIG_DFL);
+    // SAFETY: takes numbers. ... and then ourselves, in this thread: it comes back afterwards.
+    unsafe { libc::raise(libc::SIGTSTP) };
+    on_stop(before);
+    ASKED.store(false, Ordering::SeqCst);
 }
 
 fn give_back() {

@@ -2,6 +2,8 @@
 //! profile only what has samples is there.
 
 use super::super::{Picture, stats};
+use super::compared::Side;
+use crate::perl::leaf::WAITING_FOR_CPU;
 use crate::perl::names::{FrameId, FrameKind, UNKNOWN};
 use crate::profile::{About, By, Entries, Profile, Run, StackId, Summary};
 use indexmap::{IndexMap, IndexSet};
@@ -35,6 +37,14 @@ pub(super) struct Data<'a> {
     threads: Vec<Thread<'a>>,
     bucket_seconds: f64,
     samples: Samples,
+    /// The earlier and the later profile, which then are the threads; absent where there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    compared: Vec<Side<'a>>,
+    /// Files whose text is another in the later one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<usize>,
+    #[serde(skip)]
+    names: Vec<String>,
 }
 
 /// A file in which something is.
@@ -89,7 +99,7 @@ struct Samples {
     /// Where each bucket begins in the columns, and behind the last where it ends.
     start: Vec<u32>,
     stack: Vec<u32>,
-    /// Twice the index of the thread, plus 1 where it was running.
+    /// Four times the index of the thread, plus 1 where it was running, 2 where it waited for a CPU.
     thread: Vec<u32>,
     count: Vec<u64>,
 }
@@ -132,7 +142,22 @@ impl<'a> Data<'a> {
             threads: threads(profile),
             bucket_seconds: bucket.as_secs_f64(),
             samples,
+            compared: Vec::new(),
+            changed: Vec::new(),
+            names: files,
         }
+    }
+
+    /// Says that its threads are the sides of a comparison.
+    pub(super) fn compare(&mut self, sides: [Side<'a>; 2], changed: &[String]) {
+        let is_changed = |name: &String| changed.contains(name);
+        let names = self.names.iter().enumerate();
+        let found = names.filter(|(_, name)| is_changed(name)).map(|(at, _)| at);
+        self.changed = found.collect();
+        for (thread, name) in self.threads.iter_mut().zip(["before", "after"]) {
+            thread.name = name.into();
+        }
+        self.compared = sides.into();
     }
 
     /// The texts of files, with the files' indices.
@@ -283,6 +308,16 @@ fn signed(index: Option<usize>) -> i64 {
     index.and_then(|i| i64::try_from(i).ok()).unwrap_or(-1)
 }
 
+/// Of each stack whether its thread could run and had no CPU.
+fn ready_stacks(profile: &Profile) -> Vec<bool> {
+    let is_ready = |frame: FrameId| {
+        let frame = profile.frames.get(frame.index());
+        frame.is_some_and(|f| f.kind == FrameKind::Synthetic && &*f.label == WAITING_FOR_CPU)
+    };
+    let stacks = profile.stacks.iter();
+    stacks.map(|(_, frame)| is_ready(frame)).collect()
+}
+
 /// How time is cut into pieces.
 struct Buckets {
     /// All of it.
@@ -332,7 +367,16 @@ pub(super) fn rows(profile: &Profile) -> u64 {
 fn samples(profile: &Profile, stack_of: &[Option<u32>]) -> (Duration, Samples) {
     let mut rows: Vec<(u32, u32, u32, u64)> = Vec::new();
     let new = |stack: StackId| stack_of.get(stack.index()).copied().flatten();
-    let who = |thread: u32, running: bool| thread.saturating_mul(2) + u32::from(running);
+    let ready = ready_stacks(profile);
+    let is_ready = |stack: StackId| ready.get(stack.index()) == Some(&true);
+    let who = |thread: u32, running: bool, stack: StackId| {
+        let state = match running {
+            true => 1,
+            false if is_ready(stack) => 2,
+            false => 0,
+        };
+        thread.saturating_mul(4).saturating_add(state)
+    };
     let buckets = Buckets::new(profile);
     let (bucket, period) = (buckets.length, buckets.period);
     let bucket_at = |at: Duration| buckets.at(at);
@@ -355,14 +399,19 @@ fn samples(profile: &Profile, stack_of: &[Option<u32>]) -> (Duration, Samples) {
                 last if u64::from(last) == MAX_BUCKETS - 1 => run.count - from,
                 _ => left.min(run.count - from),
             };
-            rows.push((index, who(run.thread, run.running), stack, count.into()));
+            rows.push((
+                index,
+                who(run.thread, run.running, run.stack),
+                stack,
+                count.into(),
+            ));
             from = from.saturating_add(count);
         }
     }
     if profile.runs.is_empty() {
-        for ((thread, stack), count) in &profile.counts {
-            if let Some(stack) = new(*stack) {
-                rows.push((0, who(*thread, true), stack, *count));
+        for ((thread, old), count) in &profile.counts {
+            if let Some(stack) = new(*old) {
+                rows.push((0, who(*thread, !is_ready(*old), *old), stack, *count));
             }
         }
     }

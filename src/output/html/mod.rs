@@ -1,10 +1,13 @@
 //! The report: one page that opens from disk with no network, with the whole profile in it.
 
+mod compared;
 mod data;
 mod script;
 
 use super::Picture;
+use super::limited::Limited;
 use crate::profile::Profile;
+use compared::{Side, merged};
 use data::Data;
 use std::io::{self, Write};
 
@@ -15,7 +18,27 @@ const STYLE: &str = include_str!("style.css");
 /// # Errors
 /// Those of `to`.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
-    let data = Data::new(profile, picture);
+    page(&Data::new(profile, picture), picture, to)
+}
+
+/// Writes a page of two profiles, of which the first is the earlier one.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write_both(
+    before: &Profile,
+    after: &Profile,
+    picture: &Picture,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let (both, changed) = merged(before, after);
+    let mut data = Data::new(&both, picture);
+    data.compare([Side::of(before), Side::of(after)], &changed);
+    let room = before.room.written.saturating_add(after.room.written);
+    page(&data, picture, &mut Limited::new(to, room))
+}
+
+fn page(data: &Data<'_>, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let title = escaped(&picture.title);
     // Whatever a name could do to the page: only this very script may run, and nothing is fetched.
     let hash = script::hash();
@@ -31,7 +54,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n"
     )?;
     to.write_all(include_bytes!("page.html"))?;
-    element(to, "data", &data)?;
+    element(to, "data", data)?;
     for (index, text) in data.texts() {
         element(to, &format!("source-{index}"), text)?;
     }

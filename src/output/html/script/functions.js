@@ -2,7 +2,8 @@
 
 views.functions = (main, now, [asked = ""]) => {
   const { own, total } = now.functions;
-  const rows = [...total.keys()].filter((f) => total[f] > 0 && !isOp(f));
+  const rows = [...total.keys()]
+    .filter((f) => (total[f] > 0 || state.other?.functions.total[f] > 0) && !isOp(f));
   const most = rows.reduce((max, f) => Math.max(max, own[f]), 0);
   const list = table({
     label: "Functions", rows, sort: 1, empty: "No function matches.",
@@ -10,13 +11,14 @@ views.functions = (main, now, [asked = ""]) => {
       { name: "Function", value: (f) => functionNames[f], cell: functionLink, class: "main" },
       ownColumn((f) => own[f], now.total, most),
       totalColumn((f) => total[f], now.total),
+      compared && changeColumn(now, (side, f) => side.functions.own[f]),
       countColumn("Own samples", (f) => own[f]),
       countColumn("Total samples", (f) => total[f]),
       {
         name: "Where", value: (f) => whereText(f), class: "where",
         cell: (f) => placeLink(report.functions.file[f], report.functions.line[f]),
       },
-    ],
+    ].filter(Boolean),
   });
   const said = el("span", { class: "dim", role: "status" }, plural(rows.length, "function"));
   const search = searchBox("Search functions, packages, files", (text) => {
@@ -127,4 +129,39 @@ function functionLines(now, f) {
     if (isFirst) row.total += now.all[n];
   }
   return [...sums.values()].filter((row) => row.own > 0 || row.total > 0);
+}
+
+// From before to after, in points, with the margin that chance leaves (Agresti and Caffo).
+function changeOf(now, of) {
+  const [before, after] = state.filter.thread === 1 ? [state.other, now] : [now, state.other];
+  const share = (part, all) => (all > 0 ? part / all : 0);
+  const [was, is] = [of(before), of(after)];
+  return {
+    by: 100 * (share(is, after.total) - share(was, before.total)),
+    margin: marginOfChange(was, before.total, is, after.total),
+  };
+}
+
+function marginOfChange(was, allBefore, is, allAfter) {
+  const variance = (part, all) => {
+    const p = (part + 1) / (all + 2);
+    return (p * (1 - p)) / (all + 2);
+  };
+  return 196 * Math.sqrt(variance(was, allBefore) + variance(is, allAfter));
+}
+
+function changeText({ by, margin: side }) {
+  const sure = Math.abs(by) > side;
+  return el("span", {
+    class: sure ? (by > 0 ? "grew" : "shrank") : "dim",
+    "data-tip": sure ? "More than chance alone would often give" : "Chance alone may be the reason",
+  }, `${by > 0 ? "+" : ""}${by.toFixed(1)} ± ${side.toFixed(1)}`);
+}
+
+function changeColumn(now, of) {
+  const change = (row) => changeOf(now, (side) => of(side, row));
+  return {
+    name: "Own, after − before", number: true, value: (row) => change(row).by,
+    cell: (row) => changeText(change(row)),
+  };
 }

@@ -75,7 +75,7 @@ function onKey(event) {
 const kept = memory.get("p5-spy-theme");
 if (kept === "dark" || kept === "light") setTheme(kept);
 byId("title").textContent = cut(visible(report.title), 400);
-byId("title").title = cut(visible(report.title), 2000);
+byId("title").title = cut(visible(report.title), WHOLE);
 byId("theme").addEventListener("click", toggleTheme);
 byId("help").addEventListener("click", showKeys);
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -131,9 +131,13 @@ const columns = {
   thread: Int32Array.from(report.samples.thread),
   count: Float64Array.from(report.samples.count),
 };
-const hasTimes = buckets > 1;
-const hasWaiting = columns.thread.some((who) => (who & 1) === 0);
-const hasRunning = columns.thread.some((who) => (who & 1) === 1);
+const hasTimes = buckets > 1 && !report.compared;
+// What a thread was doing, as its samples have it.
+const STATES = ["waiting", "running", "ready"];
+const stateOf = (who) => who & 3, threadOf = (who) => who >> 2;
+const seenStates = STATES.filter((_, s) => columns.thread.some((who) => stateOf(who) === s));
+const hasWaiting = seenStates.some((name) => name !== "running");
+const compared = report.compared;
 
 // A function that takes the rows of samples that a filter lets through.
 function eachSample(filter, take) {
@@ -146,9 +150,8 @@ function eachSample(filter, take) {
     && (filter.pid === undefined || filter.pid === t.pid));
   for (let row = from; row < to; row++) {
     const who = thread[row];
-    if (filter.state === "running" && (who & 1) === 0) continue;
-    if (filter.state === "waiting" && (who & 1) === 1) continue;
-    if (passes[who >> 1]) take(row, stack[row], who, count[row]);
+    if (filter.state !== undefined && filter.state !== STATES[stateOf(who)]) continue;
+    if (passes[threadOf(who)]) take(row, stack[row], who, count[row]);
   }
 }
 
@@ -156,17 +159,18 @@ function eachSample(filter, take) {
 function computed(filter) {
   const { size, parent, of, owner, line, file, pack, first, FIRST } = tree;
   const self = new Float64Array(size);
-  const threads = report.threads.map(() => ({ running: 0, waiting: 0, first: -1, last: -1 }));
+  const threads = report.threads.map(() => ({
+    running: 0, waiting: 0, ready: 0, all: 0, first: -1, last: -1,
+  }));
   let total = 0, running = 0, bucket = 0;
   const { start } = report.samples;
   eachSample(filter, (row, stack, who, samples) => {
     self[stack] += samples;
     total += samples;
-    const thread = threads[who >> 1];
-    if (who & 1) {
-      thread.running += samples;
-      running += samples;
-    } else thread.waiting += samples;
+    const thread = threads[threadOf(who)];
+    thread[STATES[stateOf(who)]] += samples;
+    thread.all += samples;
+    if (stateOf(who) === 1) running += samples;
     while (start[bucket + 1] <= row) bucket++;
     if (thread.first < 0) thread.first = bucket;
     thread.last = bucket;

@@ -20,6 +20,7 @@ views.overview = (main, now) => {
 
   const { functions, lines, packages, files } = now;
   main.append(facts(now));
+  if (compared) main.append(changes(now));
   if (total === 0) {
     main.append(el("p", { class: "notice" }, Object.keys(now.filter).length
       ? "No sample passes the filters."
@@ -44,6 +45,26 @@ views.overview = (main, now) => {
   ), details());
 };
 
+// What gained and what lost, those whose own time changed most first.
+function changes(now) {
+  const of = (f) => changeOf(now, (side) => side.functions.own[f]);
+  const all = [...now.functions.own.keys()].filter((f) => !isOp(f)).map((f) => ({ f, change: of(f) }));
+  const list = (title, sign) => {
+    const rows = all.filter(({ change }) => sign * change.by > 0)
+      .sort((a, b) => sign * (b.change.by - a.change.by)).slice(0, 12);
+    return el("section", { class: "panel" }, el("h2", {}, title), table({
+      label: "Function", rows, sort: 1, descending: sign > 0, empty: "Nothing.", columns: [
+        { name: "Function", value: (r) => functionNames[r.f], cell: (r) => functionLink(r.f), class: "main" },
+        {
+          name: "Own, after − before", number: true, value: (r) => r.change.by,
+          cell: (r) => changeText(r.change),
+        },
+      ],
+    }).node);
+  };
+  return el("div", { class: "panels" }, list("Gained", 1), list("Lost", -1));
+}
+
 function lineExcerpt(line) {
   const file = tree.lines.file[line], number = tree.lines.line[line];
   const text = sourceOf(file)?.[number - 1];
@@ -53,18 +74,19 @@ function lineExcerpt(line) {
 
 // The account of the recording, in numbers and in words.
 function facts(now) {
-  const { about, summary } = report;
+  const { about } = report;
+  const { summary } = compared ? compared[state.filter.thread] : report;
   const failed = Object.values(summary.errors).reduce((a, b) => a + b, 0);
   const card = (big, small, tip) => el("div", { class: "card", "data-tip": tip },
     el("b", {}, big), el("span", {}, small));
-  const shown = Object.keys(now.filter).length ? "samples pass the filters" : "samples shown";
+  const shown = compared ? `samples ${thisSide()}` : Object.keys(now.filter).length ? "samples pass the filters" : "samples shown";
   const cards = el("div", { class: "cards" },
     card(count(now.total), shown),
     card(seconds(summary.duration_seconds), "recorded"),
     card(`${count(about.rate)} Hz`, "per thread", "Samples that were asked for, per second and thread"),
     card(percent(summary.attempted - summary.good - summary.idle - summary.ready, summary.attempted), "lost",
       "Torn, missed and failed samples of all that were due"),
-    card(count(new Set(report.threads.map((t) => t.pid)).size),
+    !compared && card(count(new Set(report.threads.map((t) => t.pid)).size),
       report.threads.length === 1 ? "process, 1 thread"
         : `processes, ${plural(report.threads.length, "thread")}`));
   const parts = [
@@ -107,7 +129,8 @@ function details() {
     pair("Recorded", visible(about.title)), pair("Perl", visible(about.perl)),
     pair("Folder", visible(about.folder)),
     pair("Started", about.started_ms > 0 && new Date(about.started_ms).toLocaleString()),
-    pair("Counted", hasWaiting ? "running and waiting threads" : "running threads"),
+    compared && [pair("Before", visible(compared[0].title)), pair("After", visible(compared[1].title))],
+    !compared && pair("Counted", hasWaiting ? "running and waiting threads" : "running threads"),
     pair("Ops and system calls", about.ops ? "recorded" : "not recorded (--ops)"),
     pair("p5-spy itself", `${seconds(summary.cpu_seconds)} of CPU time, `
       + plural(summary.remote_reads, "read")),

@@ -44,12 +44,15 @@ views.source = (main, now, [fileWord, lineWord]) => {
 function annotated(now, file, wanted) {
   const { own, total } = now.lines;
   const text = sourceOf(file), { why } = report.files[file];
-  const here = linesOf(file).filter((l) => total[l] > 0);
+  const here = linesOf(file).filter((l) => total[l] > 0 || state.other?.lines.total[l] > 0);
   const idOf = new Map(here.map((l) => [tree.lines.line[l], l]));
   const subs = subsOf(now, file, text);
   const mostOwn = here.reduce((most, l) => Math.max(most, own[l]), 0);
   const mostTotal = here.reduce((most, l) => Math.max(most, total[l]), 0);
   const isText = text && textLines(text);
+  // The same of the other side of a comparison.
+  const was = compared && state.other;
+  const mostWas = was ? here.reduce((most, l) => Math.max(most, was.lines.own[l], 0), 0) : 0;
   // Without a text, or where samples lie behind its end, only lines with something to say.
   const lost = [...new Set([...idOf.keys(), ...subs.keys()])]
     .filter((line) => line > 0 && !(text && line <= text.length)).sort((a, b) => a - b);
@@ -58,14 +61,15 @@ function annotated(now, file, wanted) {
 
   const row = (number) => {
     const l = idOf.get(number);
-    const cell = (name, samples, most) => el("span", {
+    const cell = (name, samples, most, of = now) => el("span", {
       role: "cell", class: samples > 0 ? name : `${name} none`,
       style: samples > 0 ? { "--h": `${(8 + 72 * Math.sqrt(samples / most)).toFixed(0)}%` } : undefined,
       "data-tip": samples > 0
-        ? `${plural(samples, "sample")}: ${percent(samples, now.total)} ${margin(samples, now.total)}`
-          + ` of all, ${name === "own" ? "executing here" : "here or in what is called here"}`
+        ? `${plural(samples, "sample")}: ${percent(samples, of.total)} ${margin(samples, of.total)}`
+          + ` of all${name === "was" ? ` ${otherSide()}` : ""}, `
+          + (name === "total" ? "here or in what is called here" : "executing here")
         : undefined,
-    }, samples > 0 ? percent(samples, now.total).replace(" %", "") : "");
+    }, samples > 0 ? percent(samples, of.total).replace(" %", "") : "");
     const line = text?.[number - 1];
     const sub = subs.get(number);
     const long = line !== undefined && line.length > LONGEST;
@@ -74,6 +78,7 @@ function annotated(now, file, wanted) {
       "data-line": number,
     },
     el("span", { class: "gutter" },
+      was && cell("was", l === undefined ? 0 : was.lines.own[l], mostWas, was),
       cell("own", l === undefined ? 0 : own[l], mostOwn),
       cell("total", l === undefined ? 0 : total[l], mostTotal),
       el("a", {
@@ -113,6 +118,7 @@ function annotated(now, file, wanted) {
   // The hottest first, which is what the buttons and the keys n and p go through.
   const hottest = here.filter((l) => own[l] > 0).sort((a, b) => own[b] - own[a]).slice(0, 100)
     .map((l) => tree.lines.line[l]);
+  const busiest = here.reduce((most, l) => (most < 0 || total[l] > total[most] ? l : most), -1);
   const place = hottest.indexOf(wanted);
   const hot = (step) => {
     const to = hottest[Math.max(0, Math.min(hottest.length - 1, place + step))];
@@ -131,11 +137,15 @@ function annotated(now, file, wanted) {
     class: "code", role: "table", "aria-label": "Source", style: { "--digits": digits },
   }, el("div", { class: "lines", role: "presentation" },
     el("div", { class: "line column-names", role: "row" }, el("span", { class: "gutter" },
-      el("span", { class: "own none", role: "columnheader" }, "own %"),
+      was && el("span", { class: "was none", role: "columnheader" }, `${otherSide()} %`),
+      el("span", { class: "own none", role: "columnheader" }, was ? `${thisSide()} %` : "own %"),
       el("span", { class: "total none", role: "columnheader" }, "total %"),
       el("span", { class: "number", role: "columnheader" }, "line"))),
     chunks.map((c) => c.node)));
+  const isChanged = compared && (report.changed ?? []).includes(file);
   const node = el("div", {}, head,
+    isChanged && el("p", { class: "notice" }, "This file has changed. Its later text is shown; "
+      + "samples of the earlier one stand where their lines are now."),
     !text && el("p", { class: "notice" }, `There is no text of this file: ${visible(why ?? "")}. `
       + "These are its lines that have samples."), lines);
   let idle = 0;
@@ -143,12 +153,18 @@ function annotated(now, file, wanted) {
     node,
     start() {
       for (const { node: chunk } of chunks) observer.observe(chunk);
-      const target = wanted && lineNode(wanted);
-      if (target) {
-        if (keptTop !== undefined) scrollBy(0, target.getBoundingClientRect().top - keptTop);
-        else target.scrollIntoView({ block: "center" });
-        target.querySelector("a.number").focus({ preventScroll: true });
+      // Where nobody has asked for a line, the hottest one is what there is to see.
+      const at = wanted || hottest[0] || tree.lines.line[busiest];
+      const target = lineNode(at);
+      if (target) lines.dataset.at = at;
+      if (!target) scrollTo(0, 0);
+      else if (keptTop !== undefined) scrollBy(0, target.getBoundingClientRect().top - keptTop);
+      else {
+        scrollTo(0, 0);
+        const { top, bottom } = target.getBoundingClientRect();
+        if (wanted || top < 0 || bottom > innerHeight * 0.8) target.scrollIntoView({ block: "center" });
       }
+      if (wanted) target?.querySelector("a.number").focus({ preventScroll: true });
       keptTop = undefined;
       // What the browser's own search shall find must be there.
       const later = globalThis.requestIdleCallback ?? ((run) => setTimeout(run, 50));

@@ -4,13 +4,13 @@ views.threads = (main, now) => {
   const groups = new Map();
   report.threads.forEach((thread, index) => {
     const sums = now.threads[index];
-    const row = { index, ...sums, all: sums.running + sums.waiting };
+    const row = { index, ...sums };
     if (!groups.has(thread.pid)) {
-      groups.set(thread.pid, { pid: thread.pid, index, threads: [], running: 0, waiting: 0, all: 0 });
+      groups.set(thread.pid, { pid: thread.pid, index, threads: [], running: 0, waiting: 0, ready: 0, all: 0 });
     }
     const group = groups.get(thread.pid);
     group.threads.push(row);
-    for (const name of ["running", "waiting", "all"]) group[name] += row[name];
+    for (const name of ["running", "waiting", "ready", "all"]) group[name] += row[name];
     if (row.first >= 0) {
       group.first = Math.min(group.first ?? row.first, row.first);
       group.last = Math.max(group.last ?? row.last, row.last);
@@ -32,6 +32,7 @@ views.threads = (main, now) => {
       cell: (row) => share(row.all, now.total),
     },
     countColumn("Running", (row) => row.running),
+    countColumn("Waiting for a CPU", (row) => row.ready),
     countColumn("Waiting", (row) => row.waiting),
     { name: "Seen", cell: span, class: "seen" },
   ];
@@ -40,9 +41,10 @@ views.threads = (main, now) => {
   }, text);
   const processes = [...groups.values()].filter((g) => g.all > 0);
   const threads = processes.flatMap((g) => g.threads.filter((t) => t.all > 0));
-  const both = hasWaiting && hasRunning;
+  const both = seenStates.length > 1;
   main.append(el("div", { class: "toolbar" },
-    both && choice("State", [[undefined, "All"], ["running", "Running"], ["waiting", "Waiting"]],
+    both && choice("State", [[undefined, "All"], ...["running", "ready", "waiting"]
+      .filter((name) => seenStates.includes(name)).map((name) => [name, STATE_WORDS[name]])],
       state.filter.state, (value) => setFilter({ state: value })),
     el("span", { class: "dim" }, hasWaiting ? ""
       : "Only running threads were counted; --idle counts waiting ones too.")));

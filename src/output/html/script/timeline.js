@@ -13,7 +13,10 @@ const timeline = (() => {
   })();
   const seriesOf = new Int32Array(report.packages.length + 1).fill(SERIES);
   top.forEach((p, index) => (seriesOf[p] = index));
-  const WAITING = SERIES + 1;
+  // Behind the packages those that want a CPU, and those that want something else.
+  const READY = SERIES + 1, WAITING = SERIES + 2, ALL = SERIES + 3;
+  const COLOURS = [...Array(SERIES + 1).keys()].map((s) => `--series-${s}`)
+    .concat("--ready-load", "--waiting");
 
   const duration = buckets * report.bucket_seconds;
 
@@ -22,26 +25,44 @@ const timeline = (() => {
     const least = report.about.rate > 0 ? 12 / report.about.rate : duration / 100;
     const wanted = Math.max(1, Math.min(Math.floor(width / 3), Math.floor(duration / least)));
     const size = Math.max(1, Math.ceil(buckets / wanted)), number = Math.ceil(buckets / size);
-    const sums = new Float64Array(number * (SERIES + 2));
+    const sums = new Float64Array(number * ALL), samplesIn = new Float64Array(number);
+    const perThread = size * report.bucket_seconds * report.about.rate;
     const { thread, pid, state: only } = state.filter;
     const { start } = report.samples;
-    let bucket = 0;
+    let bucket = 0, open = 0, rows = [], ofThread = new Map();
+    // Samples come at random distances, so that there are some more than were due now and then; but
+    // no thread has more of the time than all.
+    const close = () => {
+      const most = perThread * (Math.min(size, buckets - open * size) / size);
+      for (const [who, series, samples] of rows) {
+        const scale = most > 0 ? Math.min(1, most / ofThread.get(who)) : 1;
+        sums[open * ALL + series] += samples * scale;
+        samplesIn[open] += samples;
+      }
+      rows = [];
+      ofThread = new Map();
+    };
     eachSample({ thread, pid, state: only }, (row, stack, who, samples) => {
       while (start[bucket + 1] <= row) bucket++;
-      const p = tree.pack[stack];
-      const series = who & 1 ? (p < 0 ? SERIES : seriesOf[p]) : WAITING;
-      sums[Math.floor(bucket / size) * (SERIES + 2) + series] += samples;
+      const bin = Math.floor(bucket / size), p = tree.pack[stack];
+      if (bin !== open) close();
+      open = bin;
+      const doing = STATES[stateOf(who)];
+      const series = doing === "ready" ? READY : doing === "waiting" ? WAITING
+        : p < 0 ? SERIES : seriesOf[p];
+      rows.push([threadOf(who), series, samples]);
+      ofThread.set(threadOf(who), (ofThread.get(threadOf(who)) ?? 0) + samples);
     });
+    close();
     let most = 0;
     for (let bin = 0; bin < number; bin++) {
       // The last one may be shorter.
       const share = Math.min(size, buckets - bin * size) / size;
       let sum = 0;
-      for (let s = 0; s < SERIES + 2; s++) sum += sums[bin * (SERIES + 2) + s] / share;
+      for (let s = 0; s < ALL; s++) sum += sums[bin * ALL + s] / share;
       if (bin < number - 1 || number === 1) most = Math.max(most, sum);
     }
-    const perThread = size * report.bucket_seconds * report.about.rate;
-    return { size, number, sums, most, perThread };
+    return { size, number, sums, samplesIn, most, perThread };
   }
 
   const timeAt = (x) => {
@@ -78,11 +99,11 @@ const timeline = (() => {
     for (let bin = 0; bin < bins.number; bin++) {
       const share = Math.min(bins.size, buckets - bin * bins.size) / bins.size;
       let y = height;
-      for (let s = 0; s < SERIES + 2; s++) {
-        const sum = bins.sums[bin * (SERIES + 2) + s] / share;
+      for (let s = 0; s < ALL; s++) {
+        const sum = bins.sums[bin * ALL + s] / share;
         if (sum === 0) continue;
         const tall = Math.min(y, (sum / ceiling) * (height - 4));
-        pen.fillStyle = colour(s === WAITING ? "--waiting" : `--series-${s}`);
+        pen.fillStyle = colour(COLOURS[s]);
         pen.fillRect(bin * step, y - tall, Math.max(0.5, step * share - (step > 4 ? 1 : 0)), tall);
         y -= tall;
       }
@@ -131,7 +152,8 @@ const timeline = (() => {
       el("i", { style: { background: `var(${name})` } }), cut(text, 60)));
     top.forEach((p, index) => item(`--series-${index}`, visible(report.packages[p])));
     if (report.packages.length > top.length) item(`--series-${SERIES}`, "other packages");
-    if (hasWaiting) item("--waiting", "waiting");
+    if (seenStates.includes("ready")) item(COLOURS[READY], "waiting for a CPU");
+    if (seenStates.includes("waiting")) item(COLOURS[WAITING], "waiting");
     const threads = (ceiling / bins.perThread).toFixed(1);
     keys.replaceChildren(...(isLow ? [] : [
       el("span", { class: "dim" }, `Load, own time by package; full height is ${threads} `
@@ -203,15 +225,16 @@ const timeline = (() => {
   function tip(event, at) {
     if (!bins) return;
     const bin = Math.min(bins.number - 1, Math.floor(at / bins.size));
-    const sums = bins.sums.subarray(bin * (SERIES + 2), (bin + 1) * (SERIES + 2));
+    const sums = bins.sums.subarray(bin * ALL, (bin + 1) * ALL);
     const all = sums.reduce((a, b) => a + b, 0);
-    const names = [...top.map((p) => visible(report.packages[p])), "other packages", "waiting"];
+    const names = [...top.map((p) => visible(report.packages[p])), "other packages"];
     if (top.length < SERIES) names.splice(top.length, 0, ...Array(SERIES - top.length).fill(""));
+    names.push("waiting for a CPU", "waiting");
     const lines = [...sums.keys()].filter((s) => sums[s] > 0).sort((a, b) => sums[b] - sums[a])
       .map((s) => el("div", {}, `${percent(sums[s], all)}  ${cut(names[s], 60)}`));
     const from = (bin * bins.size * report.bucket_seconds).toFixed(2);
     showTip(event.clientX, event.clientY,
-      el("b", {}, `${from} s: ${plural(all, "sample")}`), ...lines);
+      el("b", {}, `${from} s: ${plural(bins.samplesIn[bin], "sample")}`), ...lines);
   }
 
   // What the other views colour packages with.

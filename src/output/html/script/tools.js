@@ -80,9 +80,24 @@ function visible(text) {
     (c) => `\\x{${c.charCodeAt(0).toString(16)}}`);
 }
 
-// The end of a long text is cut off for titles and tooltips.
+// The middle of a long text is left out: names begin alike, or end alike.
 function cut(text, length = 300) {
-  return text.length > length ? `${text.slice(0, length)}…` : text;
+  if (text.length <= length) return text;
+  const end = Math.max(0, Math.floor((length - 1) / 2));
+  return `${text.slice(0, Math.max(1, length - 1 - end))}…${text.slice(text.length - end)}`;
+}
+
+// What may be shown as a whole when the pointer stands still.
+const WHOLE = 10_000;
+
+// A name of which both ends stay where there is little room. A short one is left in one piece, which
+// the browser's own search finds.
+function bothEnds(text) {
+  const shown = cut(text, 1000);
+  if (shown.length <= 32) return shown;
+  const end = Math.min(24, Math.floor(shown.length / 2));
+  return el("span", { class: "both-ends" }, el("span", {}, shown.slice(0, shown.length - end)),
+    el("span", {}, shown.slice(shown.length - end)));
 }
 
 // A hue that always is the same for a name.

@@ -23,9 +23,10 @@ function parseAddress() {
   }
   const thread = Number(asked.get("thread") ?? NaN);
   if (report.threads[thread]) filter.thread = thread;
+  else if (compared) filter.thread = 1;
   const pid = Number(asked.get("process") ?? NaN);
   if (report.threads.some((t) => t.pid === pid)) filter.pid = pid;
-  if (["running", "waiting"].includes(asked.get("state"))) filter.state = asked.get("state");
+  if (STATES.includes(asked.get("state"))) filter.state = asked.get("state");
   return { view: view in views ? view : "overview", words, filter };
 }
 
@@ -66,18 +67,18 @@ function link(path, text, attributes) {
 }
 
 function functionLink(f) {
-  const kind = report.functions.kind[f];
-  return link(`function/${f}`, cut(functionNames[f], 1000), {
+  const kind = report.functions.kind[f], place = visible(report.functions.place[f]);
+  return link(`function/${f}`, bothEnds(functionNames[f]), {
     class: `name kind-${kind}`,
-    title: cut(visible(report.functions.place[f] || report.functions.name[f])),
+    title: cut(place ? `${functionNames[f]}\n${place}` : functionNames[f], WHOLE),
   });
 }
 
 function placeLink(file, line) {
   if (file < 0) return "";
   const path = line ? `source/${file}/${line}` : `source/${file}`;
-  return link(path, visible(placeName(file, line)), {
-    class: "place", title: cut(visible(report.files[file].name)),
+  return link(path, bothEnds(visible(placeName(file, line))), {
+    class: "place", title: cut(visible(report.files[file].name), WHOLE),
   });
 }
 
@@ -91,7 +92,8 @@ function lineLink(line, home) {
 const TABS = [
   ["overview", "Overview"], ["functions", "Functions"], ["flame", "Flame graph"],
   ["source", "Source"], ["threads", "Threads"], ["ops", "Ops and calls"],
-];
+].filter(([view]) => !(compared && view === "threads"));
+const STATE_WORDS = { running: "running", waiting: "waiting", ready: "waiting for a CPU" };
 const TAB_OF = { function: "functions" };
 
 function drawFrame() {
@@ -111,12 +113,19 @@ function drawFrame() {
     chip(`${time(filter.from)} – ${time(filter.to)} s`, { from: undefined, to: undefined });
   }
   if (filter.pid !== undefined) chip(`process ${filter.pid}`, { pid: undefined });
-  if (filter.thread !== undefined) {
+  if (compared) {
+    chips.push(choice("Numbers of", [[0, "before", cut(compared[0].title)], [1, "after", cut(compared[1].title)]],
+      filter.thread, (thread) => setFilter({ thread })));
+  } else if (filter.thread !== undefined) {
     chip(visible(report.threads[filter.thread].name), { thread: undefined });
   }
-  if (filter.state) chip(`only ${filter.state}`, { state: undefined });
+  if (filter.state) chip(`only ${STATE_WORDS[filter.state]}`, { state: undefined });
   byId("filters").replaceChildren(...chips);
 }
+
+// The sides of a comparison: the one whose numbers are shown, and the other one.
+const SIDES = ["before", "after"];
+const thisSide = () => SIDES[state.filter.thread], otherSide = () => SIDES[1 - state.filter.thread];
 
 let dispose;
 
@@ -126,6 +135,7 @@ function show() {
   Object.assign(state, parseAddress());
   if (before !== JSON.stringify(state.filter)) {
     state.current = Object.keys(state.filter).length ? computed(state.filter) : everything;
+    state.other = compared && computed({ ...state.filter, thread: 1 - state.filter.thread });
   }
   drawFrame();
   timeline.draw();
@@ -139,7 +149,8 @@ function show() {
   // A filter changes what is shown and not where the reader is.
   const stays = wasIn === pathNow();
   if (stays) window.scrollTo(0, scroll);
-  else if (state.view !== "source" || !state.words[1]) window.scrollTo(0, 0);
+  // The source has gone to its line.
+  else if (state.view !== "source") window.scrollTo(0, 0);
   // The link that led here is gone; the next Tab goes into what it led to.
   if (wasIn && !stays && document.activeElement === document.body) {
     main.focus({ preventScroll: true });
