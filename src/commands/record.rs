@@ -96,6 +96,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         duration: settings.sampling.duration,
         // A raw recording has everything; what is not asked for is left out of the pictures.
         idle: settings.sampling.idle || is_raw,
+        glances: false,
         follow,
         names: recorded(Show {
             ops: settings.show.ops || is_raw,

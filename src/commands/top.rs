@@ -143,6 +143,7 @@ fn watch(
         rate: sampling.rate,
         duration: sampling.duration,
         idle: sampling.idle,
+        glances: true,
         follow,
         names: recorded(shown),
     };

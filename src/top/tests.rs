@@ -199,7 +199,11 @@ fn nothing_to_show_is_said() {
     bench.second();
     for number in '1'..='6' {
         bench.press(KeyCode::Char(number));
-        assert!(bench.shows("All threads have been waiting. --idle shows where."));
+        assert!(
+            bench.shows(
+                "All threads have been waiting. The tab Stack shows where, --idle counts it."
+            )
+        );
     }
     assert!(bench.shows("running 0 %  idle 100 %"));
     bench
