@@ -81,7 +81,10 @@ fn a_name_of_any_bytes_and_length_costs_no_stack() {
     let half = 2048;
     assert_eq!(names[3], format!("{}::f", cut("x", half)));
     assert_eq!(names[4], format!("main::{}", cut("f", half)));
-    assert_eq!(names[5], format!("{}::f", cut("y", half)));
+    // Before 5.10 a package's name does not say how long it is, and its end is not looked for so far.
+    let (start, end) = names[5].split_once('…').unwrap();
+    assert_eq!(start, "y".repeat(half));
+    assert!([&"y".repeat(half), ""].contains(&end.trim_end_matches("::f")) && end.ends_with("::f"));
     assert!(
         names[6..9].iter().all(|n| n.contains("\\x{")),
         "{:?}",
