@@ -83,6 +83,20 @@ fn is_utf8_start(bytes: &[u8], limit: usize) -> bool {
     }
 }
 
+/// UTF-8 without a character at its end of which only the beginning is there.
+pub fn without_half_end(bytes: &[u8]) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Err(e) if e.error_len().is_none() => bytes.get(..e.valid_up_to()).unwrap_or(bytes),
+        _ => bytes,
+    }
+}
+
+/// UTF-8 without a character at its start of which only the end is there.
+pub fn without_half_start(bytes: &[u8]) -> &[u8] {
+    let half = bytes.iter().take(3).take_while(|b| **b & 0xc0 == 0x80);
+    bytes.get(half.count()..).unwrap_or(bytes)
+}
+
 fn push_escaped(shown: &mut String, text: &str) {
     for c in text.chars() {
         if is_harmful(c) {
@@ -115,6 +129,17 @@ mod tests {
         assert_eq!(excerpt(&[b'x'; 5000], false, 2), "xx…");
         assert_eq!(excerpt("€".repeat(9).as_bytes(), true, 2), "€€…");
         assert_eq!(excerpt(b"", false, 2), "");
+    }
+
+    #[test]
+    fn half_characters_are_left_out() {
+        let text = "ä€".as_bytes();
+        assert_eq!(without_half_end(&text[..3]), "ä".as_bytes());
+        assert_eq!(without_half_end(text), text);
+        assert_eq!(without_half_end(b"a\xffb"), b"a\xffb");
+        assert_eq!(without_half_start(&text[1..]), "€".as_bytes());
+        assert_eq!(without_half_start(&text[3..]), b"");
+        assert_eq!(without_half_start(&[0x80; 5]), [0x80; 2]);
     }
 
     #[test]

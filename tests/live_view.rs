@@ -767,7 +767,12 @@ fn who_only_waits_is_told_about() {
     let pid = target.pid().to_string();
     let words = ["--no-debug-info", "--pid", &pid];
     let mut terminal = Terminal::open(&words, &[]);
-    terminal.until("The key w shows where");
+    terminal.until("The tab Stack shows where");
+    terminal.until("idle 100 %");
+    // Where it waits is looked at all the same, and not counted.
+    terminal.press(b"6");
+    terminal.until("main::rest");
+    terminal.until("waiting");
     terminal.until("idle 100 %");
     terminal.press(b"q");
     terminal.closed();

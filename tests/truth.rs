@@ -36,7 +36,7 @@ fn chance_explains_the_distance_of_what_is_alike_and_no_other() {
 #[test]
 fn no_stack_is_impossible() {
     let folder = tempfile::tempdir().unwrap();
-    let programs = programs::programs(folder.path(), Some("chain50,fib,evals,closures"));
+    let programs = programs::programs(folder.path(), Some("chain50,fib,evals,closures,callbacks"));
     let sources = contact::sources();
     let effort = Effort {
         samples: 2500,

@@ -189,6 +189,7 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
         rate: wanted.rate,
         duration: Some(wanted.at_most),
         idle: false,
+        glances: false,
         follow: Follow::Nobody,
         names: names(),
         max_cpu: None,
@@ -344,6 +345,7 @@ pub fn look(
         duration: None,
         // To the kernel a stopped thread is none that runs.
         idle: true,
+        glances: false,
         follow: Follow::Nobody,
         names: names(),
         max_cpu: None,

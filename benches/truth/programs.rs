@@ -12,9 +12,21 @@ pub struct Program {
 }
 
 /// The order of the table.
-const ALL: [&str; 13] = [
-    "chain5", "chain50", "chain500", "deep", "die", "fib", "tiny", "objects", "evals", "closures",
-    "sort", "threads", "prefork",
+const ALL: [&str; 14] = [
+    "chain5",
+    "chain50",
+    "chain500",
+    "deep",
+    "die",
+    "fib",
+    "tiny",
+    "objects",
+    "evals",
+    "closures",
+    "sort",
+    "callbacks",
+    "threads",
+    "prefork",
 ];
 
 /// Every program, or those that are named. Chains are written into the folder.

@@ -88,6 +88,20 @@ pub enum AttachError {
         /// The check that failed.
         refusal: Refusal,
     },
+    /// The layout is that of another perl: it leads to names that are none.
+    #[error(
+        "process {pid}: the layout from {layout} does not fit this perl ({identity}): {problem}"
+    )]
+    Misnamed {
+        /// The process.
+        pid: i32,
+        /// Where the layout came from.
+        layout: String,
+        /// The perl.
+        identity: String,
+        /// What was wrong with its stack.
+        problem: String,
+    },
     /// A perl without symbols in which nothing was found.
     #[error(
         "{path} is a perl ({version}) without symbols, and {tried}. Learn its layout with: p5-spy layout-learn {path} -o FOLDER/NAME.toml, and give it with --layouts FOLDER; or run the same program unstripped"

@@ -1,7 +1,7 @@
 //! Which perl a process runs and how it is laid out: every source in its order.
 
 use super::learning::Lesson;
-use super::trial::{Demand, Trial};
+use super::trial::{Demand, Trial, names_make_sense};
 use super::{AttachError, Loaded, Perl, discover};
 use crate::examine::Examiner;
 use crate::image::{Image, ImageError};
@@ -130,21 +130,46 @@ impl Search<'_> {
             unless_misread(&loaded.image, AttachError::Identity { path, source })
         })?;
         self.await_sign_of_life(&loaded, &identity)?;
-        let refused = match resolve(&loaded.image, &identity, self.sources, warn) {
+        let (loaded, refused) = match resolve(&loaded.image, &identity, self.sources, warn) {
             Ok(resolved) => {
-                return Perl::assemble(pid, self.memory, loaded, identity, &resolved);
+                let perl = Perl::assemble(pid, self.memory, loaded, identity.clone(), &resolved)?;
+                let Err(problem) = self.names_make_sense(&perl) else {
+                    return Ok(perl);
+                };
+                self.sources.known.forget(&perl.image);
+                let refused = AttachError::Misnamed {
+                    pid,
+                    layout: resolved.source.to_string(),
+                    identity: identity.to_string(),
+                    problem,
+                };
+                (perl.into_loaded(), refused)
             }
-            Err(e @ ResolveError::NoLayout { .. }) => e,
+            Err(e @ ResolveError::NoLayout { .. }) => (loaded, e.into()),
             Err(e) => return Err(e.into()),
         };
         // Learning is exact; a neighbour is a guess, if a checked one, and only second best.
         if let Some(learned) = self.learned(&loaded, warn) {
+            if matches!(refused, AttachError::Misnamed { .. }) {
+                warn(refused.to_string());
+            }
             let resolved = learned.resolved;
             self.sources.known.insert(&loaded.image, &resolved);
             return Perl::assemble(pid, self.memory, loaded, identity, &resolved);
         }
-        self.neighbour(loaded, &identity, warn)
-            .map_err(|_| refused.into())
+        self.neighbour(loaded, &identity, warn).map_err(|_| refused)
+    }
+
+    /// A table may be that of another build: where perl tells no size of its interpreter, nothing
+    /// else does. Then its names are none. What debug information says of the very file is believed.
+    fn names_make_sense(&self, perl: &Perl) -> Result<(), String> {
+        if !matches!(perl.resolved.source, Origin::Table(_)) {
+            return Ok(());
+        }
+        match perl.main_interpreter(self.memory) {
+            Ok(Some(main)) => names_make_sense(self.process.pid(), self.memory, perl, main),
+            _ => Ok(()),
+        }
     }
 
     /// Before anything costly: may we read, and is perl up?

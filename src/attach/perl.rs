@@ -107,6 +107,7 @@ impl Perl {
             layout: &self.resolved.bound,
             ops: &self.ops,
             compiling,
+            pads: None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Whether the stacks of a live process make sense by a layout that is only a guess.
 
 use super::Perl;
-use crate::memory::Memory;
+use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
-use crate::perl::names::{Frame, FrameKind, FrameTable, Names};
-use crate::perl::sample::ThreadSampler;
+use crate::perl::names::{Frame, FrameKind, FrameTable, Names, UNKNOWN};
+use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::process::{Beside, Mapping, ThreadState};
 use std::time::Duration;
 
@@ -131,6 +131,59 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// Whether a layout that passed the probe gives a stack whose subs, statements and files are such. The
+/// first look tells, unless the target moves or is in the midst of something.
+///
+/// # Errors
+/// What is wrong with every stack that was read.
+pub fn names_make_sense(
+    pid: i32,
+    memory: &dyn Memory,
+    perl: &Perl,
+    interpreter: Interpreter,
+) -> Result<(), String> {
+    /// Looks in a row, over some milliseconds, in which nothing made sense.
+    const ENOUGH: u32 = 12;
+    /// Looks at a target that moves whenever it is read.
+    const MOST: u32 = 40;
+    let map = perl.variables(interpreter);
+    let Ok(variables) = map.moving() else {
+        return Ok(());
+    };
+    let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
+    let mut sampler = ThreadSampler::new(&variables, compiling);
+    // A perl may have a sub that has lost its name.
+    sampler.demand_names(false);
+    let (mut names, mut table) = (Names::new(), FrameTable::default());
+    let mut beside = Beside::new(pid, pid);
+    let mut failures = 0;
+    for look in 0..MOST {
+        beside.follow();
+        let context = perl.name_context(memory, 0);
+        let problem = match sampler.take(context, 0, &mut names, &mut table, &mut || {}) {
+            Ok(()) => {
+                let frames = sampler.frames().iter().map(|id| table.get(*id));
+                match sensible(frames.rev().flatten(), 1) {
+                    Ok(()) => return Ok(()),
+                    Err(problem) => Some(problem),
+                }
+            }
+            Err(e @ (SampleError::Walk(_) | SampleError::Name(_))) => match e.read_error() {
+                None | Some(ReadError::BadAddress { .. }) => Some(e.to_string()),
+                Some(_) => return Ok(()),
+            },
+            Err(_) => None,
+        };
+        match problem {
+            None => failures = 0,
+            Some(problem) if failures + 1 == ENOUGH => return Err(problem),
+            Some(_) => failures += 1,
+        }
+        std::thread::sleep(BETWEEN * (1 << look.min(4)));
+    }
+    Ok(())
+}
+
 /// Every block of a stack was entered from a statement, or from code being compiled or folded,
 /// whose type is 0.
 fn are_statements(perl: &Perl, memory: &dyn Memory, cops: &[u64]) -> Result<(), String> {
@@ -152,13 +205,17 @@ fn sensible<'f>(frames: impl Iterator<Item = &'f Frame>, least: usize) -> Result
             return Err(format!("the frame {} has no file", frame.name));
         }
         // A package without a name is one that was deleted, which happens, or one whose name was
-        // looked for in the wrong place: then hardly one has a name.
+        // looked for in the wrong place: then hardly one has a name. So do subs without one.
         subs += usize::from(frame.kind == FrameKind::Sub);
-        strange += usize::from(frame.name.starts_with("__ANON__::"));
+        let name = &frame.name;
+        let is_strange = ["__ANON__::", "::"].iter().any(|n| name.starts_with(n))
+            || name.ends_with("::")
+            || [name, &frame.file].iter().any(|text| ***text == *UNKNOWN);
+        strange += usize::from(is_strange && frame.kind == FrameKind::Sub);
     }
     if 2 * strange > subs {
         return Err(format!(
-            "{strange} of {subs} subs are in packages without a name"
+            "{strange} of {subs} subs have no name, or are in packages without one"
         ));
     }
     match count < least {

@@ -66,6 +66,11 @@ fn dump(
     let attach_and_take = || {
         let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
         let wanted = locals.and_then(|choice| wanted(choice, &target));
+        let options = NameOptions {
+            // Variables are those of perl's own frames.
+            single_use: options.single_use && wanted.is_none(),
+            ..options
+        };
         let taken = take(&target, options, wanted);
         // The end of the process is near, and cheaper than to free a thousand names one by one.
         std::mem::forget(target);

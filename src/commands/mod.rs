@@ -26,7 +26,7 @@ use crate::cli::{Job, LayoutChoice, Order, Show, config_folder, foreign_config_f
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
-use crate::perl::names::NameOptions;
+use crate::perl::names::{NameOptions, Synthetic};
 use crate::process::Process;
 use crate::say::say;
 use spool::{Origin, Pictures};
@@ -155,6 +155,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
 fn recorded(show: Show) -> NameOptions {
     NameOptions {
         merge_evals: true,
+        single_use: show.synthetic == Synthetic::Default,
         synthetic: show.synthetic,
         beyond: if show.ops { Beyond::Ops } else { Beyond::Xsubs },
     }

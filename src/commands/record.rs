@@ -97,6 +97,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         duration: settings.sampling.duration,
         // A raw recording has everything; what is not asked for is left out of the pictures.
         idle: settings.sampling.idle || is_raw,
+        glances: false,
         follow,
         max_cpu: Some(settings.sampling.max_cpu),
         names: recorded(Show {

@@ -139,6 +139,7 @@ fn watch(
         rate: sampling.rate,
         duration: sampling.duration,
         idle: sampling.idle,
+        glances: true,
         follow,
         max_cpu: Some(sampling.max_cpu),
         names: recorded(shown),

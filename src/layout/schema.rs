@@ -319,6 +319,12 @@ schema! {
         /// The first child.
         op_first: Pointer, Required;
     }
+    /// `struct unop_aux` (op.h, since 5.22): an op with a list of numbers and values, such as all the
+    /// subscripts of `$x->{a}[0]`.
+    struct unop_aux as UnopAux {
+        /// The list; its length is the word before it.
+        op_aux: Pointer, Extra;
+    }
     /// `struct logop` (op.h): an op that branches.
     struct logop as Logop {
         /// Where it branches to; of a `substcont`, its substitution.

@@ -77,8 +77,10 @@ sub P5spyA::loader { do '/proc/self/fd/0'; 1 }
 # What grows with depth: entries of the save stack, temporaries, arguments and marks.
 sub P5spyA::save1 { local $v1 = 1; $_[0] ? P5spyA::save1($_[0] - 1) : sysread(STDIN, $buf, 1); 1 }
 sub P5spyA::save2 { local $v1 = 1; local $v2 = 1; local $v3 = 1; $_[0] ? P5spyA::save2($_[0] - 1) : sysread(STDIN, $buf, 1); 1 }
-sub P5spyA::temp1 { P5spyA::noop([1], $_[0] ? P5spyA::temp1($_[0] - 1) : sysread(STDIN, $buf, 1)); 1 }
-sub P5spyA::temp2 { P5spyA::noop([1], [2], [3], $_[0] ? P5spyA::temp2($_[0] - 1) : sysread(STDIN, $buf, 1)); 1 }
+# What is made for a moment is a temporary, but for what a C function returns not where the stack
+# owns its values (PERL_RC_STACK).
+sub P5spyA::temp1 { P5spyA::noop([1], UNIVERSAL::can('P5spyA', 'noop'), $_[0] ? P5spyA::temp1($_[0] - 1) : sysread(STDIN, $buf, 1)); 1 }
+sub P5spyA::temp2 { P5spyA::noop([1], [2], [3], UNIVERSAL::can('P5spyA', 'noop'), UNIVERSAL::can('P5spyA', 'noop'), UNIVERSAL::can('P5spyA', 'noop'), $_[0] ? P5spyA::temp2($_[0] - 1) : sysread(STDIN, $buf, 1)); 1 }
 sub P5spyA::args { P5spyA::noop($::m1, $::m2, $_[0] ? P5spyA::args($_[0] - 1) : sysread(STDIN, $buf, 1)); 1 }
 sub P5spyA::noop { 1 }
 
@@ -98,6 +100,13 @@ sub P5spyA::branches {
     $g1 && P5spyA::noop(1);
     $g1 || P5spyA::noop(2);
     $g3 = $g1 ? P5spyA::noop(3) : 1;
+    1;
+}
+# Subscripts, which perl since 5.22 puts into lists of different lengths.
+sub P5spyA::subscripts {
+    $g3 = $_[0]{p5spykey1};
+    $g3 = $_[0]{p5spykey2}{p5spykey3}[4];
+    $g3 = $_[0][5]{p5spykey6}{p5spykey7}[8]{p5spykey9};
     1;
 }
 # Patterns, in front of which stand flags in varying number.
@@ -163,7 +172,7 @@ P5spyA::say('version', sprintf('%vd', $^V));
 P5spyA::say('threads', eval(q{require Config; $Config::Config{useithreads}}) ? 1 : 0);
 foreach $x (map(sprintf('P5spy%s::n%02d', substr('ABBABAABBABA', $_ - 1, 1), $_), 1 .. 12), 'P5spyA::far',
     map("P5spyA::$_", qw(looped string noargs compare loader save1 save2 temp1 temp2 args noop ops value
-        branches matches closure pads)),
+        branches subscripts matches closure pads)),
     map("P5spyB::$_", qw(block again bare sorter))) { P5spyA::cv($x) }
 foreach $x (qw(isa can)) { P5spyA::say('xsub', 0 + \&{"UNIVERSAL::$x"}) }
 P5spyA::say('anon', 0 + $anon);

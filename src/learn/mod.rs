@@ -357,6 +357,7 @@ impl<'a> Lab<'a> {
             layout: bound,
             ops: &ops,
             compiling: 0,
+            pads: None,
         };
         let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
         let mut sampler = ThreadSampler::new(&map.moving()?, compiling);

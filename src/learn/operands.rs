@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 /// [`Unsolved`] when the script lacks a stop.
 pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     branches(run, numbers, out)?;
+    lists(run, numbers, out)?;
     values(run, numbers, out)
 }
 
@@ -52,6 +53,40 @@ fn branches(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Res
     });
     if let Some(place) = out.extra("logop.op_other", found) {
         out.pointer("logop", "op_other", place);
+    }
+    Ok(())
+}
+
+/// `op_aux`: it leads to a list whose length stands before it, and which begins with some bits.
+fn lists(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+    /// The longest list of the script has fewer items.
+    const MAX_ITEMS: u64 = 32;
+    let Some(subscripts) = numbers.get("multideref") else {
+        return Ok(());
+    };
+    let s = run.stop("last")?;
+    let cv = run.facts.sub("P5spyA::subscripts").map_or(0, |f| f.cv);
+    let ops: Vec<u64> = execution(s, out, cv)
+        .into_iter()
+        .filter(|(_, number)| *number == subscripts)
+        .map(|(op, _)| op)
+        .collect();
+    let lengths = |o: u64| -> Option<Vec<u64>> {
+        let length = |op: &u64| {
+            let list = s.word(op.at(o))?;
+            let length = s.word(list.checked_sub(s.width())?)?;
+            let begins = s.word(list)?;
+            (begins > 0 && length <= MAX_ITEMS).then_some(length)
+        };
+        ops.iter().map(length).collect()
+    };
+    let grow = |l: &Vec<u64>| l.len() == 3 && l.is_sorted_by(|a, b| a < b);
+    let places = (0..OP).step_by(s.width() as usize);
+    let found: Vec<u64> = places
+        .filter(|o| lengths(*o).as_ref().is_some_and(grow))
+        .collect();
+    if let Some(place) = out.extra("unop_aux.op_aux", found) {
+        out.pointer("unop_aux", "op_aux", place);
     }
     Ok(())
 }

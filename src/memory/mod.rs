@@ -7,6 +7,7 @@ mod fake;
 mod live_linux;
 #[cfg(not(target_os = "linux"))]
 mod live_portable;
+mod paged;
 mod prefetch;
 mod reader;
 
@@ -17,6 +18,7 @@ pub use fake::FakeMemory;
 pub use live_linux::LiveMemory;
 #[cfg(not(target_os = "linux"))]
 pub use live_portable::LiveMemory;
+pub use paged::Paged;
 pub use prefetch::Prefetched;
 pub use reader::Reader;
 

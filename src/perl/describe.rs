@@ -197,14 +197,18 @@ impl NameContext<'_> {
         if length == 0 {
             return Ok(Vec::new());
         }
-        let start = match self.layout.xpvav.xav_array {
+        self.pointers(self.array_start(av)?, length)
+    }
+
+    /// Where the elements of an array lie.
+    pub(super) fn array_start(&self, av: u64) -> Result<u64, NameError> {
+        match self.layout.xpvav.xav_array {
             Some(place) => {
                 let (_, body) = self.head(av)?;
-                self.member(body, place)?
+                self.member(body, place)
             }
-            None => self.sv_u(av)?,
-        };
-        self.pointers(start, length)
+            None => self.sv_u(av),
+        }
     }
 
     /// So many pointers in a row.

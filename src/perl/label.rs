@@ -13,6 +13,10 @@ pub(super) enum Naming {
     Begin,
     /// C code that catches exceptions.
     EvalFromC,
+    /// One without a name that a glob holds: the detail is what that is called.
+    Kept,
+    /// The file that `use` loads.
+    Use,
     /// `do FILE`, which to `caller` is a `require`.
     DoFile,
 }
@@ -55,9 +59,13 @@ impl Said<'_> {
     fn without_phase(&self) -> String {
         let (name, start) = (self.name, self.start);
         match (self.kind, self.naming, self.detail) {
-            (FrameKind::Sub, Naming::Anonymous, _) if start.line != 0 => {
+            (FrameKind::Sub, Naming::Anonymous, None) if start.line != 0 => {
                 format!("{name}[{start}]")
             }
+            (FrameKind::Sub, Naming::Anonymous, Some(detail)) if start.line != 0 => {
+                format!("{name}[{start} {detail}]")
+            }
+            (FrameKind::Sub, Naming::Kept, Some(detail)) => detail.to_owned(),
             (FrameKind::Sub, Naming::Begin, _) => match self.loads.and_then(module) {
                 Some(module) => format!("use {module}"),
                 None => name.to_owned(),
@@ -71,6 +79,10 @@ impl Said<'_> {
             (FrameKind::Eval, ..) => "eval {…}".into(),
             (FrameKind::Require, Naming::DoFile, Some(file)) => format!("do {file}"),
             (FrameKind::Require, Naming::DoFile, None) => "do FILE".into(),
+            (FrameKind::Require, Naming::Use, Some(file)) => match module(file) {
+                Some(module) => format!("use {module}"),
+                None => format!("require {file}"),
+            },
             (FrameKind::Require, _, Some(file)) => format!("require {file}"),
             (FrameKind::Require, _, None) => "require".into(),
             _ => name.to_owned(),
@@ -79,7 +91,7 @@ impl Said<'_> {
 }
 
 /// `Foo::Bar` of `Foo/Bar.pm`.
-fn module(file: &str) -> Option<String> {
+pub(super) fn module(file: &str) -> Option<String> {
     Some(file.strip_suffix(".pm")?.replace('/', "::"))
 }
 
@@ -129,7 +141,7 @@ mod tests {
     #[test]
     fn labels() {
         use FrameKind::{Eval, Format, Require, Sub};
-        use Naming::{Anonymous, Begin, DoFile, EvalFromC, Plain};
+        use Naming::{Anonymous, Begin, DoFile, EvalFromC, Kept, Plain, Use};
         let start = Place {
             file: "lib/Foo.pm".into(),
             line: 12,
@@ -163,6 +175,13 @@ mod tests {
                 "require A/B.pm",
             ),
             (said(Require, DoFile, "(eval)", Some("c.pl")), "do c.pl"),
+            (said(Require, Use, "(eval)", Some("A/B.pm")), "use A::B"),
+            (said(Require, Use, "(eval)", Some("c.pl")), "require c.pl"),
+            (
+                said(Sub, Anonymous, "Foo::__ANON__", Some("#1f2e3d")),
+                "Foo::__ANON__[lib/Foo.pm:12 #1f2e3d]",
+            ),
+            (said(Sub, Kept, "Foo::__ANON__", Some("Foo::f")), "Foo::f"),
         ] {
             assert_eq!(said.label(), label);
         }

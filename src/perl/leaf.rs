@@ -36,6 +36,10 @@ impl LeafReader {
         }
     }
 
+    pub(super) fn pads(&self) -> Pads {
+        self.pads
+    }
+
     /// What runs at a moment; `None` where nothing is to be added. `entered`
     /// is of the stack with all that is half made on it; `still` tells whether the target has not
     /// moved since that was copied.

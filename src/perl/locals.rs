@@ -226,7 +226,7 @@ impl NameContext<'_> {
     }
 
     /// An entry of a sub's padlist: 0 is the names, others are the pads by depth.
-    fn pad_list_entry(&self, cv: u64, index: u64) -> Result<u64, NameError> {
+    pub(super) fn pad_list_entry(&self, cv: u64, index: u64) -> Result<u64, NameError> {
         let place = self.layout.xpvcv.xcv_padlist.ok_or(SHORT)?;
         let (flags, body) = self.head(cv)?;
         if flags & self.layout.constants.SVTYPEMASK != self.layout.constants.SVt_PVCV {
@@ -245,11 +245,7 @@ impl NameContext<'_> {
             (Some(array), Some(max)) => (self.member(list, array)?, self.member(list, max)?),
             _ => {
                 let length = self.array_length(list)?;
-                let start = match self.layout.xpvav.xav_array {
-                    Some(place) => self.member(self.head(list)?.1, place)?,
-                    None => self.sv_u(list)?,
-                };
-                (start, length.saturating_sub(1))
+                (self.array_start(list)?, length.saturating_sub(1))
             }
         };
         if start == 0 || index > max || max >= MAX_DEPTH {
@@ -259,7 +255,8 @@ impl NameContext<'_> {
         self.pointer_at(start.wrapping_add(index.wrapping_mul(width)))
     }
 
-    fn pad(&self, cv: u64, depth: u64) -> Result<Option<u64>, NameError> {
+    /// The pad of a sub for a depth of recursion; the first is 1.
+    pub(super) fn pad(&self, cv: u64, depth: u64) -> Result<Option<u64>, NameError> {
         let pad = self.pad_list_entry(cv, depth)?;
         Ok((pad != 0).then_some(pad))
     }

@@ -91,6 +91,7 @@ impl VariableMap<'_> {
         Pads {
             curpad: self.by_name("Icurpad"),
             regex_pad: self.by_name("Iregex_pad"),
+            stack_base: self.by_name("Istack_base"),
             has_stack: self.by_name("Istack_sp").is_some(),
         }
     }

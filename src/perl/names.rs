@@ -13,7 +13,6 @@ use super::recheck::Recheck;
 use super::stack::StackReader;
 use super::statement::StatementTree;
 use super::walk::{ContextKind, Position, RawFrame};
-use crate::memory::ReadError;
 use crate::quick::{Map, OrderedSet, Set};
 use std::sync::Arc;
 
@@ -29,6 +28,8 @@ pub(super) struct CopEntry {
     file: StringId,
     /// The number of the string eval that the file is.
     eval: Option<u32>,
+    /// The name of its file could be had.
+    has_file: bool,
     /// `None` until somebody asks.
     tree: Option<Arc<StatementTree>>,
 }
@@ -37,9 +38,13 @@ pub(super) struct CopEntry {
 pub(super) struct CvEntry {
     check: CvCheck,
     pub(super) name: StringId,
+    /// Its name could be had.
+    has_name: bool,
     pub(super) naming: Naming,
     /// `None` until somebody asks.
     first: Option<First>,
+    /// What tells one without a name that a string eval made from others; `None` until somebody asks.
+    made: Option<Made>,
     /// `CvDEPTH` as last read.
     depth: u64,
 }
@@ -50,6 +55,15 @@ pub(super) struct First {
     /// 0 where there is none.
     cop: u64,
     pub(super) spot: Spot,
+}
+
+/// What is known of a sub without a name that a string eval made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Made {
+    /// `Package::name` of the glob in its package that holds it.
+    pub(super) kept_as: Option<StringId>,
+    /// A number for what it does.
+    pub(super) fingerprint: Option<StringId>,
 }
 
 /// A line of a file.
@@ -69,6 +83,8 @@ pub struct NameOptions {
     pub merge_evals: bool,
     /// Which frames are shown that `caller` does not give.
     pub synthetic: Synthetic,
+    /// `use` is one frame, and not the three that perl makes of it.
+    pub single_use: bool,
     /// What is shown on top of Perl's own frames.
     pub beyond: Beyond,
 }
@@ -84,6 +100,7 @@ pub struct Names {
     learned_cops: Vec<u64>,
     learned_cvs: Vec<u64>,
     has_replaced: bool,
+    demands_names: bool,
     pub(super) options: NameOptions,
 }
 
@@ -92,6 +109,7 @@ impl Names {
     pub fn new() -> Self {
         Self::with(NameOptions {
             merge_evals: false,
+            single_use: false,
             synthetic: Synthetic::None,
             beyond: Beyond::Nothing,
         })
@@ -102,6 +120,20 @@ impl Names {
         Names {
             options,
             ..Self::default()
+        }
+    }
+
+    /// Whether a sub or file whose name cannot be had is an error, as with a wrong layout, and not
+    /// called `(unknown)`.
+    pub(super) fn demand_names(&mut self, yes: bool) {
+        self.demands_names = yes;
+    }
+
+    /// A name; `None` where it cannot be had and none is demanded.
+    fn believed(&self, name: Result<String, NameError>) -> Result<Option<String>, NameError> {
+        match name {
+            Err(e) if !self.demands_names && e.is_of_one_object() => Ok(None),
+            name => name.map(Some),
         }
     }
 
@@ -287,21 +319,33 @@ impl Names {
         let sub = Cv { head, body, start };
         let check = sub.check(target)?;
         let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
-        match self.cvs.get_mut(&cv) {
-            Some(entry) if entry.check == check => entry.depth = depth,
-            _ => {
-                let name = sub.name(target, &check)?;
-                let entry = CvEntry {
-                    check,
-                    name: self.string(&name),
-                    naming: Naming::of_sub(&name),
-                    first: None,
-                    depth,
-                };
-                self.has_replaced |= self.cvs.insert(cv, entry).is_some();
-                self.learned_cvs.push(cv);
+        let is_same = match self.cvs.get_mut(&cv) {
+            Some(entry) if entry.check == check => {
+                entry.depth = depth;
+                if entry.has_name {
+                    return Ok(());
+                }
+                true
             }
+            _ => false,
+        };
+        let name = self.believed(sub.name(target, &check))?;
+        if is_same && name.is_none() {
+            return Ok(());
         }
+        let has_name = name.is_some();
+        let name = name.unwrap_or_else(|| UNKNOWN.into());
+        let entry = CvEntry {
+            check,
+            name: self.string(&name),
+            has_name,
+            naming: Naming::of_sub(&name),
+            first: None,
+            made: None,
+            depth,
+        };
+        self.has_replaced |= self.cvs.insert(cv, entry).is_some();
+        self.learned_cvs.push(cv);
         Ok(())
     }
 
@@ -312,19 +356,26 @@ impl Names {
         check: CopCheck,
     ) -> Result<(), NameError> {
         // PL_compiling and its copies (type 0) change their file under the same address.
-        let cached = self.cops.get(&cop).is_some_and(|e| e.check == check);
-        if cached && check.op_type != 0 {
+        let known = self.cops.get(&cop).filter(|e| e.check == check);
+        if known.is_some_and(|e| e.has_file) && check.op_type != 0 {
             return Ok(());
         }
         if check.op_type != 0 && !target.ops.is_statement(check.op_type) {
             let what = "what should be a statement is another op";
             return Err(NameError::Nonsense(what));
         }
-        let file = target.file_name(check.file)?;
+        let known_without = known.is_some_and(|e| !e.has_file);
+        let file = self.believed(target.file_name(check.file))?;
+        if known_without && file.is_none() {
+            return Ok(());
+        }
+        let has_file = file.is_some();
+        let file = file.unwrap_or_else(|| UNKNOWN.into());
         let entry = CopEntry {
             check,
             file: self.file_string(&file),
             eval: eval_number(&file),
+            has_file,
             tree: None,
         };
         let known = self.cops.insert(cop, entry);
@@ -389,7 +440,7 @@ impl Names {
         }
         let first = match self.read_first(target, entry.check.any) {
             // A comparator written in C has no ops, and something else in their place.
-            Err(NameError::Nonsense(_) | NameError::Read(ReadError::BadAddress { .. })) => None,
+            Err(e) if e.is_of_one_object() => None,
             read => read?,
         };
         let unknown = self.string(UNKNOWN);
@@ -406,6 +457,32 @@ impl Names {
             self.learned_cvs.push(cv);
         }
         Ok(Some(first))
+    }
+
+    /// What tells a sub of the stack that a string eval has made from others that have no name. The
+    /// numbers of string evals do that where they are not merged.
+    pub(super) fn made(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Made, NameError> {
+        let Some(entry) = self.cvs.get(&cv) else {
+            return Ok(Made::default());
+        };
+        if let Some(made) = entry.made {
+            return Ok(made);
+        }
+        let stash = target.member(entry.check.any, target.layout.xpvcv.xcv_stash)?;
+        let kept_as = of_this_object(target.kept_as(stash, cv))?;
+        let fingerprint = match kept_as {
+            None if self.options.merge_evals => of_this_object(target.fingerprint(cv))?,
+            _ => None,
+        };
+        let made = Made {
+            kept_as: kept_as.map(|name| self.string(&name)),
+            fingerprint: fingerprint.map(|f| self.string(&format!("#{:06x}", f & 0xff_ffff))),
+        };
+        if let Some(entry) = self.cvs.get_mut(&cv) {
+            entry.made = Some(made);
+            self.learned_cvs.push(cv);
+        }
+        Ok(made)
     }
 
     fn read_first(
@@ -476,5 +553,15 @@ impl Names {
             self.learned_cops.push(cop);
         }
         Ok(entry.tree.clone())
+    }
+}
+
+/// Nothing, where something could not be had for a reason that is not the whole target's.
+pub(super) fn of_this_object<T>(
+    found: Result<Option<T>, NameError>,
+) -> Result<Option<T>, NameError> {
+    match found {
+        Err(e) if e.is_of_one_object() => Ok(None),
+        other => other,
     }
 }

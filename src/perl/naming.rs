@@ -2,8 +2,8 @@
 
 use super::callback::{MULTICALL, is_protected, may_be_multicall};
 use super::frame::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
-use super::label::{Naming, Said};
-use super::names::{CvEntry, Names, Spot, StringId};
+use super::label::{Naming, Said, module};
+use super::names::{CvEntry, Names, Spot, StringId, of_this_object};
 use super::objects::{NameContext, NameError};
 use super::walk::{Callback, ContextKind, Position, RawFrame, RawStack};
 
@@ -95,10 +95,21 @@ impl Trail {
         {
             kept = last;
         }
+        let kind = |index: usize| stack.frames.get(index).map(|f| f.kind);
+        let is_eval = |kind: Option<ContextKind>| {
+            matches!(kind, Some(ContextKind::EvalBlock | ContextKind::EvalFromC))
+        };
+        let inner = |kept: usize| kept.checked_sub(1).and_then(kind);
+        // Whether a BEGIN block and perl's eval around it are shown depends on what they run.
+        if kind(kept) == Some(ContextKind::Require) && inner(kept) == Some(ContextKind::Sub) {
+            kept -= 1;
+        }
+        if kind(kept) == Some(ContextKind::Sub) && is_eval(inner(kept)) {
+            kept -= 1;
+        }
         // What a unit is called depends on the BEGIN block that it runs, and between the two stands
         // an eval of perl's.
-        let changed = stack.frames.get(kept).map(|f| f.kind);
-        if let Some(ContextKind::EvalBlock | ContextKind::EvalFromC) = changed {
+        if is_eval(kind(kept)) {
             kept = kept.saturating_sub(1);
         }
         self.truncate(kept);
@@ -187,7 +198,9 @@ impl Names {
         }
         let called = called.map(|(caller, from)| (caller, from.shown));
         let identity = self.identity(target, stack, index, called, &at)?;
-        trail.ids.push(self.intern(&identity, &at, table));
+        if !self.is_within_use(stack, index, &identity) {
+            trail.ids.push(self.intern(&identity, &at, table));
+        }
         if is_innermost {
             let rest = (frame.place.0 + 1)..=stack.callbacks.len();
             self.callbacks(target, stack, rest, (position, at), trail, table)?;
@@ -348,6 +361,9 @@ impl Names {
                 let from = from.unwrap_or_default();
                 let naming = match self.tree(target, from.cop)? {
                     Some(tree) if tree.is_dofile(from.op) => Naming::DoFile,
+                    _ if self.options.single_use && self.is_begin(called.map(|(c, _)| c)) => {
+                        Naming::Use
+                    }
                     _ => Naming::Plain,
                 };
                 Identity {
@@ -398,15 +414,74 @@ impl Names {
             return Ok(self.plain(kind, UNKNOWN, called_at));
         };
         let first = self.first(target, frame.cv)?.map(|first| first.spot);
-        let loaded = inner.filter(|i| naming == Naming::Begin && i.kind == ContextKind::Require);
+        let is_of_eval = first.is_some_and(|spot| spot.eval.is_some());
+        let (naming, detail) = match naming {
+            Naming::Anonymous if is_of_eval => {
+                let made = self.made(target, frame.cv)?;
+                match made.kept_as {
+                    Some(name) => (Naming::Kept, Some(name)),
+                    None => (naming, made.fingerprint),
+                }
+            }
+            _ => (naming, None),
+        };
+        let loads = match inner {
+            Some(inner) if naming == Naming::Begin => self.loads(target, frame.cv, inner)?,
+            _ => None,
+        };
         Ok(Identity {
             kind,
             naming,
             name,
-            detail: None,
+            detail,
             start: first.unwrap_or(called_at),
-            loads: loaded.and_then(|i| self.file_of_require(target, i)),
+            loads,
         })
+    }
+
+    /// The file that a BEGIN block loads, or whose `import` it has called.
+    fn loads(
+        &mut self,
+        target: &NameContext<'_>,
+        begin: u64,
+        inner: &RawFrame,
+    ) -> Result<Option<StringId>, NameError> {
+        match inner.kind {
+            ContextKind::Require => Ok(self.file_of_require(target, inner)),
+            ContextKind::Sub if self.options.single_use && self.is_import(inner.cv) => {
+                let file = of_this_object(target.required_by(begin))?;
+                Ok(file.map(|file| self.string(&file)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn is_import(&self, cv: u64) -> bool {
+        let name = self.cvs.get(&cv).map(|entry| self.text(entry.name));
+        name.is_some_and(|name| name.ends_with("::import") || name.ends_with("::unimport"))
+    }
+
+    fn is_begin(&self, frame: Option<RawFrame>) -> bool {
+        let is_sub = |f: &RawFrame| f.kind == ContextKind::Sub;
+        let cv = frame.filter(is_sub).map_or(0, |f| f.cv);
+        self.cvs.get(&cv).is_some_and(|e| e.naming == Naming::Begin)
+    }
+
+    /// Whether a frame is one of those that perl makes of `use` beside that of the file or of its
+    /// `import`: the BEGIN block, and around it C code that catches exceptions.
+    fn is_within_use(&self, stack: &RawStack, index: usize, is: &Identity) -> bool {
+        if !self.options.single_use {
+            return false;
+        }
+        let inner = index.checked_add(1).and_then(|i| stack.frames.get(i));
+        match (is.kind, is.naming, inner) {
+            (FrameKind::Eval, Naming::EvalFromC, inner) => self.is_begin(inner.copied()),
+            (FrameKind::Sub, Naming::Begin, Some(inner)) => {
+                let file = is.loads.map(|file| self.text(file));
+                inner.kind == ContextKind::Require && file.is_some_and(|f| module(&f).is_some())
+            }
+            _ => false,
+        }
     }
 
     fn intern(&mut self, is: &Identity, at: &Located, table: &mut FrameTable) -> FrameId {

@@ -4,15 +4,10 @@
 use super::frame::UNKNOWN;
 use super::op_types::OpKind;
 use super::ops::OpNumbers;
+use super::running::Pads;
+use super::strings::Encoding;
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Field, Memory, ReadError, Reader};
-use crate::text;
-
-/// Longest name of a sub or package that is believed.
-const MAX_NAME: u64 = 4096;
-
-/// Longest file name that is believed.
-const MAX_FILE: usize = 4096;
 
 /// What a name could not be had from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +18,17 @@ pub enum NameError {
     /// The target cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl NameError {
+    /// True when the reason is not the whole target's.
+    pub(super) fn is_of_one_object(&self) -> bool {
+        use ReadError::{BadAddress, TooLong};
+        match self {
+            NameError::Nonsense(_) => true,
+            NameError::Read(e) => matches!(e, BadAddress { .. } | TooLong { .. }),
+        }
+    }
 }
 
 /// The parts of a COP that tell whether it is still the same.
@@ -57,6 +63,8 @@ pub struct NameContext<'a> {
     pub ops: &'a OpNumbers,
     /// The address of `PL_compiling`, whose contents change all the time; 0 where unknown.
     pub compiling: u64,
+    /// Where what ops refer to by an index is; `None` where nobody asks for it.
+    pub pads: Option<Pads>,
 }
 
 /// Which bytes of a body are read: no more than the members, as perl allocates some bodies
@@ -220,20 +228,6 @@ impl<'a> NameContext<'a> {
         self.member(op, self.layout.op.op_type)
     }
 
-    /// What `cop_file` or `cop_filegv` names (CopFILE, cop.h).
-    pub(super) fn file_name(&self, pointer: u64) -> Result<String, NameError> {
-        if pointer == 0 {
-            return Ok(UNKNOWN.into());
-        }
-        if self.layout.cop.cop_file.is_some() {
-            return Ok(text::from_utf8(&self.reader().c_string(pointer, MAX_FILE)?));
-        }
-        let name = self.glob_own_name(pointer)?;
-        Ok(name
-            .strip_prefix("_<")
-            .map_or_else(|| name.clone(), str::to_owned))
-    }
-
     /// The type and flags of a value's head, and its body.
     pub(super) fn head(&self, sv: u64) -> Result<(u64, u64), NameError> {
         let bytes = self.reader().bytes(sv, self.layout.sv.span())?;
@@ -316,43 +310,10 @@ impl<'a> NameContext<'a> {
         match (xpvgv.xgv_namehek, xpvgv.xgv_name, xpvgv.xgv_namelen) {
             (Some(field), ..) => self.hek(self.member(body, field)?),
             (None, Some(name), Some(len)) => {
-                let length = self.member(body, len)?.min(MAX_NAME);
-                let start = self.member(body, name)?;
-                Ok(text::from_utf8(
-                    &self.reader().bytes(start, length as usize)?,
-                ))
+                let length = self.member(body, len)?;
+                self.text(self.member(body, name)?, length, Encoding::Utf8)
             }
             _ => Err(SHORT),
-        }
-    }
-
-    /// A hash key's text (hv.h): Latin-1 unless its flags say UTF-8.
-    pub(super) fn hek(&self, hek: u64) -> Result<String, NameError> {
-        if hek == 0 {
-            return Err(NameError::Nonsense("a name is NULL"));
-        }
-        let layout = &self.layout.hek;
-        let length = self.member(hek, layout.hek_len)?;
-        if length > MAX_NAME {
-            return Err(NameError::Nonsense("the length of a name is absurd"));
-        }
-        let start = hek.wrapping_add(u64::from(layout.hek_key.offset));
-        let bytes = self.reader().bytes(start, length as usize + 2)?;
-        if bytes.first().is_none_or(|first| *first == 0) {
-            return Err(NameError::Nonsense("a name is empty"));
-        }
-        let (name, end) = bytes.split_at_checked(length as usize).ok_or(SHORT)?;
-        match (end.first(), end.get(1), self.layout.constants.HVhek_UTF8) {
-            (Some(0), Some(flags), Some(utf8)) => Ok(if u64::from(*flags) & utf8 != 0 {
-                text::from_utf8(name)
-            } else {
-                text::from_latin1(name)
-            }),
-            // 5.6 has no flags.
-            (Some(0), _, None) => Ok(text::from_utf8(name)),
-            _ => Err(NameError::Nonsense(
-                "a name does not end where its length says",
-            )),
         }
     }
 
@@ -378,9 +339,7 @@ impl<'a> NameContext<'a> {
             let name = self.member(body, field)?;
             return match name {
                 0 => Ok(None),
-                _ => Ok(Some(text::from_utf8(
-                    &self.reader().c_string(name, MAX_NAME as usize)?,
-                ))),
+                _ => self.c_text(name).map(Some),
             };
         }
         if number.SVf_OOK.is_some_and(|flag| flags & flag == 0) {
@@ -408,29 +367,6 @@ impl<'a> NameContext<'a> {
         } else {
             self.hek(name).map(Some)
         }
-    }
-
-    /// The text of a string value, cut at a sane length; `None` where there is none.
-    pub(super) fn string_value(&self, sv: u64) -> Result<Option<String>, NameError> {
-        if sv == 0 {
-            return Ok(None);
-        }
-        let (flags, body) = self.head(sv)?;
-        let start = match self.layout.xpv.xpv_pv {
-            Some(field) => self.member(body, field)?,
-            None => self.sv_u(sv)?,
-        };
-        let length = self.member(body, self.layout.xpv.xpv_cur)?;
-        if start == 0 || length > MAX_FILE as u64 {
-            return Ok(None);
-        }
-        let bytes = self.reader().bytes(start, length as usize)?;
-        let utf8 = flags & self.layout.constants.SVf_UTF8 != 0;
-        Ok(Some(if utf8 || std::str::from_utf8(&bytes).is_ok() {
-            text::from_utf8(&bytes)
-        } else {
-            text::from_latin1(&bytes)
-        }))
     }
 
     /// The integer in a value of type IV or above.

@@ -11,10 +11,27 @@ const FETCHED: u64 = 4 * SHOWN as u64 + 4;
 /// A regex that is longer than this is none.
 const MAX_PATTERN: u64 = 1 << 24;
 
+/// Where the text of a pattern is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PatternPlace {
+    pub(super) start: u64,
+    pub(super) length: u64,
+    is_utf8: bool,
+}
+
 impl NameContext<'_> {
     /// The text of the pattern of the PMOP at this address (PM_GETRE, op.h); `None` where the
     /// layout does not tell, or while it has none.
     pub(super) fn pattern(&self, pmop: u64, pads: &Pads) -> Result<Option<String>, NameError> {
+        let place = self.pattern_place(pmop, pads)?;
+        place.map(|place| self.pattern_text(place)).transpose()
+    }
+
+    pub(super) fn pattern_place(
+        &self,
+        pmop: u64,
+        pads: &Pads,
+    ) -> Result<Option<PatternPlace>, NameError> {
         let fields = &self.layout.pmop;
         let regexp = match (fields.op_pmoffset, pads.regex_pad, fields.op_pmregexp) {
             (Some(offset), Some(pad), _) => {
@@ -36,7 +53,11 @@ impl NameContext<'_> {
     }
 
     /// Before 5.12 a regex is a C structure, in threaded builds behind an integer.
-    fn plain_pattern(&self, regexp: u64, is_indirect: bool) -> Result<Option<String>, NameError> {
+    fn plain_pattern(
+        &self,
+        regexp: u64,
+        is_indirect: bool,
+    ) -> Result<Option<PatternPlace>, NameError> {
         let fields = &self.layout.regexp;
         let (Some(precomp), Some(prelen)) = (fields.precomp, fields.prelen) else {
             return Ok(None);
@@ -49,13 +70,15 @@ impl NameContext<'_> {
         if regexp == 0 {
             return Ok(None);
         }
-        let start = self.member(regexp, precomp)?;
-        let length = self.member(regexp, prelen)?;
-        self.pattern_text(start, length, false).map(Some)
+        Ok(Some(PatternPlace {
+            start: self.member(regexp, precomp)?,
+            length: self.member(regexp, prelen)?,
+            is_utf8: false,
+        }))
     }
 
     /// Since 5.12 it is a value whose string is `(?^flags:pattern)`.
-    fn value_pattern(&self, sv: u64) -> Result<Option<String>, NameError> {
+    fn value_pattern(&self, sv: u64) -> Result<Option<PatternPlace>, NameError> {
         let number = &self.layout.constants;
         let (Some(prefix), Some(regexp_type)) = (self.layout.regexp.pre_prefix, number.SVt_REGEXP)
         else {
@@ -74,20 +97,22 @@ impl NameContext<'_> {
         // A parenthesis stands behind the pattern.
         let length = whole.checked_sub(prefix).and_then(|l| l.checked_sub(1));
         let length = length.ok_or(NameError::Nonsense("a regex is shorter than its flags"))?;
-        let is_utf8 = flags & number.SVf_UTF8 != 0;
-        self.pattern_text(start.wrapping_add(prefix), length, is_utf8)
-            .map(Some)
+        Ok(Some(PatternPlace {
+            start: start.wrapping_add(prefix),
+            length,
+            is_utf8: flags & number.SVf_UTF8 != 0,
+        }))
     }
 
-    fn pattern_text(&self, start: u64, length: u64, is_utf8: bool) -> Result<String, NameError> {
-        if length > MAX_PATTERN {
+    fn pattern_text(&self, place: PatternPlace) -> Result<String, NameError> {
+        if place.length > MAX_PATTERN {
             return Err(NameError::Nonsense("the length of a regex is absurd"));
         }
-        let length = usize::try_from(length.min(FETCHED)).map_err(|_| SHORT)?;
+        let length = usize::try_from(place.length.min(FETCHED)).map_err(|_| SHORT)?;
         if length == 0 {
             return Ok(String::new());
         }
-        let bytes = self.reader().bytes(start, length)?;
-        Ok(text::excerpt(&bytes, is_utf8, SHOWN))
+        let bytes = self.reader().bytes(place.start, length)?;
+        Ok(text::excerpt(&bytes, place.is_utf8, SHOWN))
     }
 }

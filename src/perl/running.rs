@@ -1,12 +1,13 @@
 //! What an interpreter executes beside subs: its op, the pattern of a match, the C function of a
 //! call.
 
-use super::callee::{Called, Callee, StackTop};
+use super::callee::{Called, Callee, LookedUp, StackTop};
+use super::names::of_this_object;
 use super::objects::{Cv, NameContext, NameError};
 use super::op_types::OpKind;
 use super::stack::{Header, Variable};
 use super::walk::RawStack;
-use crate::memory::{Prefetched, ReadError};
+use crate::memory::Prefetched;
 use crate::quick::Map;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Pads {
     pub curpad: Option<Variable>,
     /// `PL_regex_pad`, of threaded builds.
     pub regex_pad: Option<Variable>,
+    /// `PL_stack_base`.
+    pub stack_base: Option<Variable>,
     /// `PL_stack_sp` is known.
     pub has_stack: bool,
 }
@@ -95,8 +98,9 @@ impl KnownCall {
     fn called(&self) -> Called {
         match (self.callee, self.gv) {
             (Callee::Named(_), gv) => Called::Glob(gv),
-            (Callee::Method(_), _) => Called::Method,
-            (Callee::Computed, _) => Called::Computed,
+            (Callee::Method(op), _) => Called::Method(op),
+            (Callee::Lexical(op), _) => Called::Lexical(op),
+            (Callee::Computed(arguments), _) => Called::Computed(arguments),
         }
     }
 }
@@ -116,9 +120,12 @@ pub struct RunningReader {
     ranges: Map<u64, Vec<(u64, usize)>>,
     calls: Map<u64, KnownCall>,
     subs: Map<u64, KnownSub>,
+    /// Methods by the op that names them and a class, with `PL_cop_seqmax` at that time.
+    methods: Map<(u64, u64), (u64, Option<u64>)>,
     texts: Map<u64, Arc<str>>,
     learned_calls: Vec<u64>,
     learned_subs: Vec<u64>,
+    learned_methods: Vec<(u64, u64)>,
 }
 
 impl RunningReader {
@@ -142,7 +149,9 @@ impl RunningReader {
     ) -> Result<Running, NameError> {
         self.learned_calls.clear();
         self.learned_subs.clear();
-        if self.ranges.len() + self.subs.len() + self.texts.len() > MAX_REMEMBERED {
+        self.learned_methods.clear();
+        let remembered = self.ranges.len() + self.subs.len() + self.texts.len();
+        if remembered + self.methods.len() > MAX_REMEMBERED {
             *self = Self::default();
         }
         if header.op == 0 {
@@ -185,7 +194,9 @@ impl RunningReader {
     /// True when something was learned by the last call of [`RunningReader::read`]: then the
     /// caller makes sure that the target has not moved meanwhile.
     pub fn has_learned(&self) -> bool {
-        !self.learned_calls.is_empty() || !self.learned_subs.is_empty()
+        !self.learned_calls.is_empty()
+            || !self.learned_subs.is_empty()
+            || !self.learned_methods.is_empty()
     }
 
     /// Takes back what the last call of [`RunningReader::read`] learned.
@@ -195,6 +206,9 @@ impl RunningReader {
         }
         for cv in self.learned_subs.drain(..) {
             self.subs.remove(&cv);
+        }
+        for method in self.learned_methods.drain(..) {
+            self.methods.remove(&method);
         }
     }
 
@@ -215,11 +229,12 @@ impl RunningReader {
             Some("entersub" | "enterxssub") => {
                 running.op = name.cloned();
                 let callee = self.callee(target, header.op, pads, moment.cop_seqmax)?;
-                running.xsub = self.xsub(target, callee, header, pads)?;
+                running.xsub = self.xsub(target, callee, header, pads, moment.cop_seqmax)?;
             }
             // Calls from C are made by an op that has no type before 5.44 (call_sv, perl.c).
             Some("null") if self.is_made_by_c(target, header.op)? => {
-                running.xsub = self.xsub(target, Called::Computed, header, pads)?;
+                let seqmax = moment.cop_seqmax;
+                running.xsub = self.xsub(target, Called::Computed(0), header, pads, seqmax)?;
             }
             Some("match" | "subst" | "qr" | "pushre") => {
                 running.op = name.cloned();
@@ -253,7 +268,7 @@ impl RunningReader {
         op: u64,
         pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Some(text) = unless_fatal(target.pattern(op, pads))? else {
+        let Some(text) = of_this_object(target.pattern(op, pads))? else {
             return Ok(None);
         };
         // The same pattern again costs no allocation that lasts.
@@ -300,11 +315,11 @@ impl RunningReader {
         let next = target.member(op, target.layout.op.op_next)?;
         // An op that was made by C code for one call has no operands.
         if first == 0 {
-            return Ok(Called::Computed);
+            return Ok(Called::Computed(0));
         }
         let type_of = |callee: Callee| match callee {
-            Callee::Computed => Ok(0),
-            Callee::Named(at) | Callee::Method(at) => target.op_type(at),
+            Callee::Computed(_) => Ok(0),
+            Callee::Named(at) | Callee::Method(at) | Callee::Lexical(at) => target.op_type(at),
         };
         let same = known.filter(|k| {
             (k.first, k.next) == (first, next) && type_of(k.callee).ok() == Some(k.callee_type)
@@ -315,7 +330,7 @@ impl RunningReader {
         };
         let is_new = same.is_none();
         let gv = match callee {
-            Callee::Named(at) => unless_fatal(target.op_value(at, pads))?,
+            Callee::Named(at) => of_this_object(target.op_value(at, pads))?,
             _ => None,
         };
         let known = KnownCall {
@@ -339,6 +354,7 @@ impl RunningReader {
         called: Called,
         header: &Header,
         pads: &Pads,
+        seqmax: Option<u64>,
     ) -> Result<Option<Arc<str>>, NameError> {
         let stack = match called {
             Called::Glob(_) => None,
@@ -347,16 +363,63 @@ impl RunningReader {
                 let width = usize::from(target.abi.pointer_size);
                 let bytes = target.reader().bytes(header.stack_sp, 2 * width)?;
                 let value = |index: usize| target.abi.pointer(&bytes, index * width);
-                value(0)
-                    .zip(value(1))
-                    .map(|(top, popped)| StackTop { top, popped })
+                value(0).zip(value(1)).map(|(top, popped)| StackTop {
+                    address: header.stack_sp,
+                    top,
+                    popped,
+                })
             }
         };
         // Above the top of the stack may lie what was freed long ago.
-        let named = target
-            .xsub(called, stack)
-            .and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
-        unless_fatal(named)
+        let found = match (called, stack) {
+            (Called::Method(op), Some(stack)) => self.method(target, op, stack, pads, seqmax),
+            _ => target.xsub(called, stack, pads),
+        };
+        let named = found.and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
+        of_this_object(named)
+    }
+
+    /// The C function that the method call runs whose method's name the op `named_by` has. Once that
+    /// has called something itself, nothing on the stack tells; then it is what the class of one of
+    /// the objects there has under that name.
+    fn method(
+        &mut self,
+        target: &NameContext<'_>,
+        named_by: u64,
+        stack: StackTop,
+        pads: &Pads,
+        seqmax: Option<u64>,
+    ) -> Result<Option<u64>, NameError> {
+        match target.looked_up(stack)? {
+            LookedUp::ToBeCalled(cv) => return target.if_xsub(Some(cv)),
+            LookedUp::Called(cv) => return Ok(Some(cv)),
+            LookedUp::Unknown => {}
+        }
+        if let Some(cv) = target.method_itself(named_by, pads)? {
+            return target.if_xsub(Some(cv));
+        }
+        let Some(name) = target.method_name(named_by, pads)? else {
+            return Ok(None);
+        };
+        for class in target.classes_near(stack, pads.stack_base)? {
+            let key = (named_by, class);
+            let known = self.methods.get(&key).copied();
+            let cv = match known.filter(|(at, _)| Some(*at) == seqmax) {
+                Some((_, cv)) => cv,
+                None => {
+                    let cv = target.method_in(class, &name)?;
+                    if let Some(seqmax) = seqmax {
+                        self.methods.insert(key, (seqmax, cv));
+                        self.learned_methods.push(key);
+                    }
+                    cv
+                }
+            };
+            if cv.is_some() {
+                return target.if_xsub(cv);
+            }
+        }
+        target.if_xsub(target.sub_above(stack, &name)?)
     }
 
     fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
@@ -381,14 +444,5 @@ impl RunningReader {
         self.subs.insert(cv, known);
         self.learned_subs.push(cv);
         Ok(name)
-    }
-}
-
-/// Nothing, where something could not be had for a reason that is not the whole target's.
-fn unless_fatal<T>(found: Result<Option<T>, NameError>) -> Result<Option<T>, NameError> {
-    match found {
-        Err(NameError::Nonsense(_)) => Ok(None),
-        Err(NameError::Read(ReadError::BadAddress { .. } | ReadError::TooLong { .. })) => Ok(None),
-        other => other,
     }
 }

@@ -7,7 +7,7 @@ use super::op_types::{OpKind, OpTypes};
 use super::recheck::Recheck;
 use super::running::{EnteredFrom, Moment, Pads};
 use super::stack::{Current, StackError, StackReader, Variables};
-use super::unfinished::{self, Doing};
+use super::unfinished::{self, Comparators, Doing};
 use super::walk::{RawStack, WalkError, WalkRules};
 use crate::memory::ReadError;
 
@@ -85,6 +85,8 @@ pub struct ThreadSampler {
     leaf_reader: LeafReader,
     entered: Option<EnteredFrom>,
     is_strict: bool,
+    /// Every sub and file must have a name.
+    demands_names: bool,
     op_types: OpTypes,
     /// Of the op of the last copy.
     op_kind: Option<OpKind>,
@@ -102,10 +104,12 @@ impl ThreadSampler {
         let nothing = Pads {
             curpad: None,
             regex_pad: None,
+            stack_base: None,
             has_stack: false,
         };
         ThreadSampler {
             is_strict: true,
+            demands_names: true,
             ..Self::with_leaf(variables, compiling, Beyond::Nothing, nothing)
         }
     }
@@ -126,12 +130,18 @@ impl ThreadSampler {
             leaf_reader: LeafReader::new(beyond, pads),
             entered: None,
             is_strict: false,
+            demands_names: false,
             op_types: OpTypes::default(),
             op_kind: None,
             leaf: None,
             unchanged: 0,
             verified_at: None,
         }
+    }
+
+    /// Whether a sub or file whose name makes no sense is an error, and not called `(unknown)`.
+    pub fn demand_names(&mut self, yes: bool) {
+        self.demands_names = yes;
     }
 
     /// Whether a sample may be approximate; see [`StackReader::accept_moving`].
@@ -185,8 +195,10 @@ impl ThreadSampler {
     ) -> Result<(), SampleError> {
         let target = NameContext {
             compiling: self.compiling,
+            pads: Some(self.leaf_reader.pads()),
             ..target
         };
+        names.demand_names(self.demands_names);
         self.unchanged = self.trail.ids().len();
         let mut last = SampleError::Stack(StackError::Torn);
         for attempt in 0..MAX_TRIES {
@@ -341,8 +353,9 @@ impl ThreadSampler {
         // Its depth is of a later moment where the copy is of several.
         let top = stack.frames.last().filter(|_| !self.reader.takes_moving());
         if let Some(depth) = top.and_then(|top| names.depth(top.cv)) {
-            let sort_type = target.layout.constants.PERLSI_SORT;
-            unfinished::drop_inactive(stack, &header, sort_type, depth, doing);
+            let comparators = Comparators::of(&target.layout.constants);
+            let is_xsub = |cv| target.is_xsub(cv).unwrap_or(false);
+            unfinished::drop_inactive(stack, &header, comparators, depth, doing, is_xsub);
         }
         if !self.is_strict {
             unfinished::drop_stale_eval(stack, &header, doing, names, target)?;
@@ -377,11 +390,10 @@ impl ThreadSampler {
             return Ok(());
         };
         let header = reader.header();
-        let is_bad = match error {
-            NameError::Nonsense(_) => true,
-            NameError::Read(e) => matches!(e, ReadError::BadAddress { .. }),
-        };
-        if self.is_strict || !is_bad || !unfinished::drop_unfilled(&mut self.raw, &header, doing) {
+        if self.is_strict
+            || !error.is_of_one_object()
+            || !unfinished::drop_unfilled(&mut self.raw, &header, doing)
+        {
             return Err(error);
         }
         names.forget_learned();

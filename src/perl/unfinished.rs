@@ -6,6 +6,7 @@ use super::names::{NameContext, NameError, Names};
 use super::ops::OpNumbers;
 use super::stack::{Header, StackReader};
 use super::walk::{ContextKind, Position, RawStack, WalkRules, set_position};
+use crate::layout::schema::Constants;
 
 /// What the current op has to do with contexts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,26 @@ impl Doing {
     }
 }
 
+/// What is known of subs that a sort compares with.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparators {
+    /// `si_type` of their stack infos.
+    pub si_type: Option<u64>,
+    /// Their depth is counted, as that of other subs (since 5.8).
+    pub have_depth: bool,
+}
+
+impl Comparators {
+    /// Those of a perl.
+    pub(super) fn of(number: &Constants) -> Self {
+        Comparators {
+            si_type: number.PERLSI_SORT,
+            // That has come with 5.8, too.
+            have_depth: number.HVhek_UTF8.is_some(),
+        }
+    }
+}
+
 fn drop_top(stack: &mut RawStack, position: Position) {
     stack.frames.pop();
     stack.kept = stack.kept.min(stack.frames.len());
@@ -70,27 +91,38 @@ pub(super) fn drop_unfilled(stack: &mut RawStack, header: &Header, doing: Doing)
 
 /// Removes a top sub that is not counted as active: perl takes a sub's depth back before it removes
 /// its context. `depth` is `CvDEPTH` of the top frame's CV. Comparators are taken as they are, each
-/// the first on a stack info of `sort_type`: perl 5.6 does not count their depth, and they are
-/// entered once per sort, not once per call.
+/// the first on a stack info of its own kind: they are entered once per sort, not once per call.
+/// While the sort op itself is the current one, its comparator has not begun. Until perl 5.22
+/// (pp_sort, pp_sort.c) the context for it says already where it is called, but has the sub of
+/// whoever had that place before.
 pub fn drop_inactive(
     stack: &mut RawStack,
     header: &Header,
-    sort_type: Option<u64>,
+    comparators: Comparators,
     depth: u64,
     doing: Doing,
+    is_xsub: impl FnOnce(u64) -> bool,
 ) {
     let Some(top) = stack.frames.last().copied() else {
         return;
     };
-    let is_comparator =
-        top.place.1 == 0 && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == sort_type);
-    // A sort that is only just pushing its comparator has an old context in that place, which was
-    // entered from elsewhere.
-    let is_old = doing == Doing::Sorting && top.call_site != header.curcop;
-    if top.kind != ContextKind::Sub || (is_comparator && !is_old) {
+    let is_comparator = top.place.1 == 0
+        && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == comparators.si_type);
+    let is_sorting = doing == Doing::Sorting;
+    if top.kind != ContextKind::Sub || (is_comparator && !is_sorting) {
         return;
     }
-    if stack.count(top.cv) <= depth {
+    // One that sorts itself stands there while that sort begins: its depth tells, where perl counts
+    // it; else that it was called from another statement. One in C runs under the sort op, and has
+    // no depth.
+    let is_active = if is_comparator && is_xsub(top.cv) {
+        top.call_site == header.curcop
+    } else if is_comparator && !comparators.have_depth {
+        top.call_site != header.curcop
+    } else {
+        stack.count(top.cv) <= depth
+    };
+    if is_active {
         return;
     }
     // While perl leaves the sub, the statement that called it is the current one already.
@@ -206,15 +238,53 @@ mod tests {
         }
     }
 
-    /// The CVs that are left when the depth of the innermost sub is 0, and where the top one is.
-    fn active(frames: Vec<RawFrame>, doing: Doing) -> (Vec<u64>, u64) {
+    /// The CVs that are left when the innermost sub has that depth, and where the top one is.
+    fn active_at(
+        depth: u64,
+        have_depth: bool,
+        is_xsub: bool,
+        curcop: u64,
+        frames: Vec<RawFrame>,
+        doing: Doing,
+    ) -> (Vec<u64>, u64) {
         let mut stack = RawStack {
             frames,
             ..RawStack::default()
         };
-        drop_inactive(&mut stack, &Header::default(), Some(SORT), 0, doing);
+        let comparators = Comparators {
+            si_type: Some(SORT),
+            have_depth,
+        };
+        let mut header = Header::default();
+        header.curcop = curcop;
+        drop_inactive(&mut stack, &header, comparators, depth, doing, |_| is_xsub);
         let top = stack.frames.last().map_or(0, |f| f.position.cop);
         (stack.frames.iter().map(|f| f.cv).collect(), top)
+    }
+
+    fn active(frames: Vec<RawFrame>, doing: Doing) -> (Vec<u64>, u64) {
+        active_at(0, true, false, 0, frames, doing)
+    }
+
+    /// A comparator that sorts is there while its sort begins; one whose own sort begins is not, and
+    /// neither is whoever had its place.
+    #[test]
+    fn a_comparator_has_not_begun_while_its_sort_begins() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let comparator = frame(ContextKind::Sub, 7, (1, 0));
+        let cvs = |depth, have_depth, is_xsub, curcop| {
+            let frames = vec![main, comparator];
+            active_at(depth, have_depth, is_xsub, curcop, frames, Doing::Sorting).0
+        };
+        let (own, other) = (comparator.call_site, comparator.call_site + 1);
+        for curcop in [own, other] {
+            assert_eq!(cvs(0, true, false, curcop), [0]);
+            assert_eq!(cvs(1, true, false, curcop), [0, 7]);
+        }
+        assert_eq!(cvs(0, false, false, own), [0]);
+        assert_eq!(cvs(0, false, false, other), [0, 7]);
+        assert_eq!(cvs(0, true, true, own), [0, 7]);
+        assert_eq!(cvs(0, true, true, other), [0]);
     }
 
     #[test]

@@ -49,6 +49,20 @@ impl Fresh {
         std::mem::take(&mut self.counts)
     }
 
+    fn keep_last(&mut self, sample: Sample) {
+        let index = sample.thread as usize;
+        if self.last.len() <= index {
+            self.last.resize(index + 1, None);
+        }
+        if let Some(last) = self.last.get_mut(index) {
+            *last = Some(Last {
+                stack: sample.stack,
+                running: sample.running,
+                at: sample.at,
+            });
+        }
+    }
+
     /// The last sample of each thread, by its index in [`Seen::threads`].
     pub fn last(&self) -> &[Option<Last>] {
         &self.last
@@ -66,17 +80,11 @@ impl Sink for Fresh {
         } else {
             &mut count.waiting
         }) += u64::from(sample.count);
-        let index = sample.thread as usize;
-        if self.last.len() <= index {
-            self.last.resize(index + 1, None);
-        }
-        if let Some(last) = self.last.get_mut(index) {
-            *last = Some(Last {
-                stack: sample.stack,
-                running: sample.running,
-                at: sample.at,
-            });
-        }
+        self.keep_last(sample);
+    }
+
+    fn glance(&mut self, sample: Sample) {
+        self.keep_last(sample);
     }
 }
 
@@ -120,5 +128,18 @@ mod tests {
             at: Duration::from_secs(3),
         };
         assert_eq!(fresh.last(), [None, None, Some(last)]);
+        let glance = Last {
+            at: Duration::from_secs(4),
+            ..last
+        };
+        fresh.glance(Sample {
+            stack,
+            thread: 2,
+            running: false,
+            at: glance.at,
+            count: 1,
+        });
+        assert_eq!(fresh.last(), [None, None, Some(glance)]);
+        assert!(fresh.take().is_empty());
     }
 }

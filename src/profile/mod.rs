@@ -108,6 +108,9 @@ pub struct Sample {
 pub trait Sink: Send {
     /// One sample.
     fn add(&mut self, seen: &Seen, sample: Sample);
+
+    /// The stack of a waiting thread that is not to be counted.
+    fn glance(&mut self, _sample: Sample) {}
 }
 
 /// How often each stack was seen.

@@ -45,6 +45,9 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// Record the stacks of waiting threads too.
     pub idle: bool,
+    /// Read the stacks of waiting threads once a second where they are not recorded: to be looked
+    /// at, not to be counted.
+    pub glances: bool,
     /// Which children are sampled too.
     pub follow: Follow,
     /// What frames say.
@@ -137,6 +140,8 @@ const THREADS_EVERY: Duration = Duration::from_millis(100);
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// So often a sample is put off that came late; then it is taken as it is.
 const MOST_PUT_OFF: u32 = 12;
+/// Stacks of threads that wait are looked at this often where they are not recorded.
+const GLANCE_EVERY: Duration = Duration::from_secs(1);
 /// The longest sleep, so that a request to stop is heard soon.
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
@@ -160,6 +165,8 @@ struct Turn {
     waits_in: Option<u32>,
     /// It still has the stack that was read last.
     rests: bool,
+    /// It waits, and its stack is not counted.
+    is_glance: bool,
 }
 
 /// Samples targets until something ends it.
@@ -186,6 +193,8 @@ pub struct Sampler<S> {
     is_late: bool,
     load: Load,
     turns: Vec<Turn>,
+    /// When stacks of waiting threads are looked at next; `None` where they are not.
+    glance_due: Option<Instant>,
     /// The machine's threads when each of ours was looked at last, and when that was.
     counted: (Option<u32>, Instant),
     /// Threads that run, or are ready to, at the last look.
@@ -233,6 +242,7 @@ impl<S: Sink> Sampler<S> {
             is_late: false,
             load: Load::new(),
             turns: Vec::new(),
+            glance_due: settings.glances.then(Instant::now),
             counted: (None, Instant::now()),
             running: 0,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -461,7 +471,8 @@ impl<S: Sink> Sampler<S> {
     fn whose_turn(&mut self, all: bool) -> usize {
         self.turns.clear();
         let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
-        if !all && !self.settings.idle && self.load.nobody_runs(threads) {
+        let glances = self.glances();
+        if !all && !glances && !self.settings.idle && self.load.nobody_runs(threads) {
             return threads;
         }
         let names_calls = self.settings.names.beyond == Beyond::Ops;
@@ -486,7 +497,8 @@ impl<S: Sink> Sampler<S> {
                         w.held(arrival, self.tick) == Some(true)
                             && (w.held(arrival, before) == Some(true) || w.locate() == ours)
                     });
-                if running || paused || (self.settings.idle && !w.ended) {
+                let is_counted = running || paused || self.settings.idle;
+                if running || paused || ((self.settings.idle || glances) && !w.ended) {
                     self.turns.push(Turn {
                         cpu: look.cpu.filter(|_| !look.rests),
                         process,
@@ -496,15 +508,25 @@ impl<S: Sink> Sampler<S> {
                         looked: before,
                         waits_in,
                         rests: look.rests,
+                        is_glance: !is_counted,
                     });
-                } else if !w.ended {
-                    idle += 1;
                 }
+                idle += usize::from(!is_counted && !w.ended);
             }
         }
         self.turns
             .sort_by_key(|turn| (turn.cpu.is_some() && turn.cpu != ours, turn.cpu));
         idle
+    }
+
+    /// True once in a while, where stacks of waiting threads are looked at.
+    fn glances(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = !self.settings.idle && self.glance_due.is_some_and(|due| now >= due);
+        if is_due {
+            self.glance_due = Some(now + GLANCE_EVERY);
+        }
+        is_due
     }
 
     /// More threads run than there are CPUs: most of them have not had a turn since the last look.
@@ -583,6 +605,13 @@ impl<S: Sink> Sampler<S> {
         let about = thread.about;
         let tally = &mut self.own.tally;
         match taken {
+            Ok(Some(stack)) if turn.is_glance => self.own.glances.push(Sample {
+                stack,
+                thread: about,
+                running: false,
+                at,
+                count: self.weight,
+            }),
             Ok(Some(stack)) => {
                 *(match (turn.running, on_cpu) {
                     (_, true) => &mut tally.good,
@@ -601,10 +630,11 @@ impl<S: Sink> Sampler<S> {
                 });
                 watched.succeeded();
             }
-            Ok(None) => tally.torn += weight,
-            Err(e) if e.is_torn() => tally.torn += weight,
             // The kernel says so a little before the thread is seen to be gone.
             Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => thread.ended = true,
+            Ok(None) | Err(_) if turn.is_glance => {}
+            Ok(None) => tally.torn += weight,
+            Err(e) if e.is_torn() => tally.torn += weight,
             Err(e) => {
                 *tally.errors.entry(e.kind()).or_insert(0) += weight;
                 watched.failed();

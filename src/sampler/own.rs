@@ -19,6 +19,8 @@ pub(super) struct Own {
     pub remote_reads: u64,
     /// Samples that were not handed over.
     pub samples: Vec<Sample>,
+    /// Stacks of waiting threads that are not counted, and were not handed over.
+    pub glances: Vec<Sample>,
 }
 
 impl Own {
@@ -52,6 +54,9 @@ impl Own {
         recording.remote_reads = self.remote_reads;
         for sample in self.samples.drain(..) {
             recording.sink.add(&recording.seen, sample);
+        }
+        for sample in self.glances.drain(..) {
+            recording.sink.glance(sample);
         }
     }
 }

@@ -535,9 +535,11 @@ fn busy(sort: Sort, share: &Share) -> [u64; 4] {
 fn age(age: Duration, running: bool, ended: bool) -> String {
     /// What is younger is now: nobody reads faster.
     const NOW: Duration = Duration::from_millis(200);
+    /// Threads that wait are looked at once a second.
+    const STILL: Duration = Duration::from_millis(1500);
     let what = match (ended, running) {
         (false, true) if age < NOW => return "running".into(),
-        (false, false) if age < NOW => return "waiting".into(),
+        (false, false) if age < STILL => return "waiting".into(),
         (false, false) => "waited",
         (false, true) => "ran",
         (true, _) => "ended, ran",
@@ -619,7 +621,7 @@ fn why_empty(ledger: &Ledger, state: &State, idle: bool) -> String {
     } else if ledger.threads == 0 && ledger.tally.attempted() > 0 {
         "No thread runs Perl now.".into()
     } else if ledger.tally.idle > 0 && ledger.tally.good == 0 && !idle {
-        "All threads have been waiting. The key w shows where.".into()
+        "All threads have been waiting. The tab Stack shows where, the key w counts it.".into()
     } else if ledger.tally.ready > 0 && ledger.tally.good == 0 && !idle {
         "No thread has had a CPU yet.".into()
     } else if ledger.tally.attempted() > 0 && ledger.tally.good + ledger.tally.idle == 0 {

@@ -201,7 +201,9 @@ fn nothing_to_show_is_said() {
     bench.second();
     for number in '1'..='6' {
         bench.press(KeyCode::Char(number));
-        assert!(bench.shows("All threads have been waiting. The key w shows where."));
+        assert!(bench.shows(
+            "All threads have been waiting. The tab Stack shows where, the key w counts it."
+        ));
     }
     assert!(bench.shows("running 0 %  idle 100 %"));
     bench

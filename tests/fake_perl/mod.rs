@@ -646,6 +646,7 @@ impl FakePerl {
             layout: &self.bound,
             ops: &self.ops,
             compiling: 0,
+            pads: None,
         }
     }
 }

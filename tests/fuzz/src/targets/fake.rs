@@ -75,6 +75,7 @@ pub fn stacks(data: &[u8]) {
     let pads = Pads {
         curpad: None,
         regex_pad: None,
+        stack_base: None,
         has_stack: true,
     };
     let contexts: Vec<_> = moments.iter().map(|m| (m.context(), 0)).collect();

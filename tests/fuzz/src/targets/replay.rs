@@ -81,6 +81,7 @@ pub fn hold_against(layout: &Resolved, abi: Abi) {
 pub fn sample(moments: &[(NameContext<'_>, u64)], variables: &Variables, pads: Pads) {
     let options = NameOptions {
         merge_evals: false,
+        single_use: true,
         synthetic: Synthetic::All,
         beyond: Beyond::Ops,
     };
