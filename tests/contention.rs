@@ -131,3 +131,32 @@ fn waiting_for_a_cpu_has_a_frame_of_its_own() {
         "{stats} {stacks}"
     );
 }
+
+/// What one look says of a program that wants a CPU, and gets one of three times.
+#[test]
+fn a_dump_and_the_list_tell_who_waits_for_a_cpu() {
+    let _burners = Burners::start();
+    let target = support::Target::start("$| = 1; print \"ready\\n\"; 1 while 1");
+    let pid = target.pid().to_string();
+    let state = |dump: &Value| dump["threads"][0]["state"].as_str().unwrap().to_owned();
+    let mut states = Vec::new();
+    for _ in 0..40 {
+        let dump = support::run(&["dump", "--no-config", "--json", "--pid", &pid]);
+        states.push(state(&serde_json::from_str(&dump.out).unwrap()));
+    }
+    let waiting = states.iter().filter(|s| *s == "waiting for a CPU").count();
+    let running = states.iter().filter(|s| *s == "running").count();
+    assert_eq!(waiting + running, states.len(), "{states:?}");
+    assert!(waiting >= 10, "{states:?}");
+    let mut listed = Vec::new();
+    support::wait_for("the list to say that it waits", || {
+        let list = support::run(&["ps", "--no-config", "--json"]);
+        let list: Value = serde_json::from_str(&list.out).unwrap();
+        let rows = list["processes"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["pid"] == target.pid()).unwrap();
+        listed.push(row["state"].as_str().unwrap().to_owned());
+        listed
+            .contains(&"waiting for a CPU".to_owned())
+            .then_some(())
+    });
+}

@@ -113,10 +113,7 @@ pub fn width() -> Option<usize> {
 
 /// The processes, the busiest first. Takes as long as it takes to see how busy they are.
 pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
-    let time = |perl: &PerlProcess| Process::listed(&perl.listed).cpu_time();
-    let look = || -> Vec<(Instant, Option<Duration>)> {
-        perls.iter().map(|p| (Instant::now(), time(p))).collect()
-    };
+    let look = || -> Vec<Look> { perls.iter().map(Look::at).collect() };
     let before = look();
     if !perls.is_empty() {
         std::thread::sleep(PERIOD);
@@ -126,19 +123,17 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
         .iter()
         .zip(before.into_iter().zip(look()))
         .map(|(perl, (first, second))| {
-            let share = match (first, second) {
-                ((from, Some(before)), (to, Some(after))) => {
-                    let spent = after.saturating_sub(before).as_secs_f64();
-                    let percent = 100.0 * spent / to.duration_since(from).as_secs_f64();
-                    Some((percent * 10.0).round() / 10.0)
-                }
-                _ => None,
-            };
+            let share = second.share_since(&first);
+            let waited = second.waited_since(&first);
             let user = perl.user.map(|uid| {
                 let name = names.entry(uid).or_insert_with(|| user_name(uid));
                 name.clone()
             });
-            row(perl, user, share)
+            let mut row = row(perl, user, share);
+            if waited && perl.listed.is_running() {
+                row.state = WAITING;
+            }
+            row
         })
         .collect();
     // What is next to nothing is no order.
@@ -146,6 +141,46 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
     rows.sort_by_key(|row| (-busy(row), row.pid));
     rows
 }
+
+/// What a process has got so far.
+struct Look {
+    at: Instant,
+    cpu: Option<Duration>,
+    waited: Option<Duration>,
+}
+
+impl Look {
+    fn at(perl: &PerlProcess) -> Self {
+        let process = Process::listed(&perl.listed);
+        Look {
+            at: Instant::now(),
+            cpu: process.cpu_time(),
+            waited: process.waited(),
+        }
+    }
+
+    /// Percent of a CPU.
+    fn share_since(&self, before: &Look) -> Option<f64> {
+        let spent = self.cpu?.saturating_sub(before.cpu?).as_secs_f64();
+        let percent = 100.0 * spent / self.at.duration_since(before.at).as_secs_f64();
+        Some((percent * 10.0).round() / 10.0)
+    }
+
+    /// It waited for a CPU for longer than it had one.
+    fn waited_since(&self, before: &Look) -> bool {
+        let since = |now: Option<Duration>, then: Option<Duration>| {
+            now.zip(then).map(|(now, then)| now.saturating_sub(then))
+        };
+        let (waited, had) = (
+            since(self.waited, before.waited),
+            since(self.cpu, before.cpu),
+        );
+        waited.zip(had).is_some_and(|(waited, had)| waited > had)
+    }
+}
+
+/// It is ready to run, and others run.
+const WAITING: &str = "waiting for a CPU";
 
 fn row(perl: &PerlProcess, user: Option<String>, cpu_percent: Option<f64>) -> Row {
     Row {

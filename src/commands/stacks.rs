@@ -65,6 +65,10 @@ impl Taker<'_> {
     fn thread(&mut self, thread: &PerlThread) -> ThreadDump {
         let mut beside = Beside::new(self.target.process.pid(), thread.os_tid);
         let state = beside.state();
+        let has_cpu = match state {
+            ThreadState::Running => beside.has_cpu(),
+            _ => None,
+        };
         let mut runs = thread.runs;
         let taken = self.of_current(thread, &mut runs, &mut beside, state);
         self.ran.push(runs.interpreter);
@@ -76,6 +80,7 @@ impl Taker<'_> {
             os_tid: thread.os_tid,
             perl_tid: thread.perl_tid,
             state: match state {
+                ThreadState::Running if has_cpu == Some(false) => "waiting for a CPU",
                 ThreadState::Running => "running",
                 _ if self.target.process.thread_is_stopped(thread.os_tid) => "stopped",
                 _ => "idle",

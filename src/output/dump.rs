@@ -63,7 +63,7 @@ pub struct ThreadDump {
     pub os_tid: i32,
     /// What `threads->tid` says; null where that cannot be told.
     pub perl_tid: Option<u64>,
-    /// `running`, `idle`, or `stopped` (by a signal, or a debugger).
+    /// `running`, `waiting for a CPU`, `idle`, or `stopped` (by a signal, or a debugger).
     pub state: &'static str,
     /// Innermost first; the outermost is `(main)`.
     pub frames: Vec<FrameDump>,

@@ -1,10 +1,11 @@
 //! Standing beside one thread: for those who take a single sample what the loop does for each.
 
 use super::coschedule::{CoSchedule, is_real_time};
-use super::{ThreadState, ThreadWatch};
+use super::{Arrival, ThreadState, ThreadWatch, Witness, monotonic};
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
 pub struct Beside {
+    pid: i32,
     tid: i32,
     watch: ThreadWatch,
     /// What it was doing when it was asked last, until that is used.
@@ -16,6 +17,7 @@ impl Beside {
     /// Stays where it is until [`Beside::follow`].
     pub fn new(pid: i32, tid: i32) -> Self {
         Beside {
+            pid,
             tid,
             watch: ThreadWatch::new(pid, tid),
             state: None,
@@ -26,6 +28,30 @@ impl Beside {
     /// What the thread is doing.
     pub fn state(&mut self) -> ThreadState {
         *self.state.insert(self.watch.state())
+    }
+
+    /// Whether the thread, which is [`ThreadState::Running`], had a CPU until we came to it; otherwise
+    /// it only wants one. `None` where nobody can tell.
+    pub fn has_cpu(&mut self) -> Option<bool> {
+        /// It may go to another CPU while we come to the one that it was on.
+        const TRIES: usize = 3;
+        let witness = Witness::new(self.pid, self.tid);
+        for _ in 0..TRIES {
+            let (before, looked) = (self.watch.runs()?, monotonic());
+            if self.state() != ThreadState::Running {
+                return None;
+            }
+            self.follow();
+            let here = self.schedule.as_ref()?.pinned()?;
+            let held = witness.held(&mut Arrival::new(here), looked)?;
+            let same = before.is_same_turn(self.watch.runs()?);
+            match held {
+                true if same => return Some(true),
+                false if self.watch.cpu() == Some(here) => return Some(false),
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Moves the calling thread to the CPU that the thread runs on. Where it waits, a wake-up of ours

@@ -31,6 +31,11 @@ impl Listed {
         all
     }
 
+    /// It runs, or wants to.
+    pub fn is_running(&self) -> bool {
+        self.state == b'R'
+    }
+
     /// What its state is called.
     pub fn state_name(&self) -> &'static str {
         match self.state {
@@ -80,6 +85,14 @@ impl Process {
     /// The CPU time of all its threads since it began. Needs no rights.
     pub fn cpu_time(self) -> Option<Duration> {
         cpu_time_of(self.pid)
+    }
+
+    /// How long its first thread has waited for a CPU since it began. `None` where the kernel does not
+    /// count.
+    pub fn waited(self) -> Option<Duration> {
+        let counted = self.read("schedstat").ok()?;
+        let nanoseconds = counted.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        Some(Duration::from_nanos(nanoseconds))
     }
 
     /// Its working folder, as it sees it.
