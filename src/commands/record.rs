@@ -1,8 +1,9 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
+use super::account::{nothing_due, unread};
 use super::progress::Progress;
 use super::report::wrote;
-use super::session::{Opening, Session, ended, final_status, follow};
+use super::session::{Opening, Session, ended, final_status, follow, left_status};
 use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
@@ -14,6 +15,7 @@ use crate::profile::{About, Filter, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
 use anyhow::{Context, bail};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -166,7 +168,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         }),
         None => Ok(()),
     };
-    report(&end, &summary, &settings);
+    report(&end, &summary, &recording.unread, &settings);
     made.iter().for_each(wrote);
     requests.hold_again();
     // The program's status must not be lost to a full disk, nor the other way round.
@@ -185,7 +187,12 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
         ),
         _ if settings.subprocesses && recording.seen.threads.is_empty() && status == 0 => {
-            bail!("no perl was found in the program that was started, nor in what that started")
+            match settings.aim {
+                Aim::Start { .. } => bail!(
+                    "no perl was found in the program that was started, nor in what that started"
+                ),
+                Aim::Pids(_) => bail!("no perl was found in process {pid}, nor below it"),
+            }
         }
         _ => Ok(status),
     }
@@ -339,7 +346,7 @@ impl Watcher {
     }
 }
 
-fn report(end: &End, summary: &Summary, settings: &Settings) {
+fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, String>, settings: &Settings) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
         End::Lost(e) => warn(format!(
@@ -361,10 +368,11 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
             summary.approximate
         ));
     }
-    if summary.attempted == 0 && matches!(end, End::Duration | End::Stopped) {
-        say(format_args!(
-            "No thread that runs Perl was seen meanwhile. With many processes: ulimit -n may be too low"
-        ));
+    for line in nothing_due(end, summary)
+        .into_iter()
+        .chain(unread(left_out))
+    {
+        say(format_args!("{line}"));
     }
     if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
         say(format_args!(
@@ -407,5 +415,10 @@ fn leave(child: Option<Child>, end: &End, interrupted: bool, requests: &mut Requ
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    final_status(Some(child), false)
+    match end {
+        End::TargetEnded | End::Lost(_) if !interrupted && last_chance.is_none() => {
+            left_status(Some(child))
+        }
+        _ => final_status(Some(child), false),
+    }
 }

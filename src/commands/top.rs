@@ -1,6 +1,8 @@
 //! `p5-spy top`: the live view.
 
-use super::session::{Opening, Session, ended, final_status, follow, require_terminal};
+use super::session::{
+    Opening, Session, ended, final_status, follow, left_status, require_terminal,
+};
 use super::signals::{Request, Requests};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
@@ -168,6 +170,7 @@ fn watch(
     let recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
     let tally = recording.tally.clone();
     drop(recording);
+    let ended_by_itself = matches!(end, End::TargetEnded | End::Lost(_));
     match end {
         End::TargetEnded => say(format_args!("The program ended after {} samples.", tally.attempted())),
         End::Lost(e) => warn(format!("the process became another program: {e}")),
@@ -177,7 +180,10 @@ fn watch(
         ),
         End::Stopped | End::Duration => {}
     }
-    Ok(final_status(child, quit))
+    Ok(match ended_by_itself && !quit {
+        true => left_status(child),
+        false => final_status(child, quit),
+    })
 }
 
 /// Runs the view until the user or the sampler ends it. The result tells whether p5-spy itself

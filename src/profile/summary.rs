@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What a recording did and cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Samples that were due: good + idle + ready + torn + missed + all errors.
+    /// Samples that were due: good + idle + ready + torn + missed + gone + all errors.
     pub attempted: u64,
     /// Stacks of threads on a CPU.
     pub good: u64,
@@ -35,10 +35,12 @@ pub struct Summary {
     pub ready: u64,
     /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
     pub unsure: u64,
+    /// Times a thread had ended, or its process become another program, before it was read.
+    pub gone: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 2;
+pub const NEW_NUMBERS: usize = 3;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -61,6 +63,7 @@ impl Summary {
             remote_reads,
             ready: tally.ready,
             unsure: tally.unsure,
+            gone: tally.gone,
         }
     }
 }
