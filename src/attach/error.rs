@@ -66,7 +66,7 @@ pub enum AttachError {
     Replaced(i32),
     /// Perl has no interpreter yet, or one that is still being built.
     #[error(
-        "perl in process {0} is still starting: it has no interpreter yet. Try again in a moment"
+        "perl in process {0} is still starting, or has given up the interpreter that it had. Try again in a moment, or look at the processes below it with -s"
     )]
     Starting(i32),
     /// The memory of the process may not be read, or it ended.

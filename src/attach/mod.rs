@@ -25,6 +25,7 @@ pub use trial::{Demand, Trial};
 
 use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{LiveMemory, Memory, ReadError};
+use crate::perl::identity::Build;
 use crate::perl::locate::Interpreter;
 use crate::perl::names::NameContext;
 use crate::perl::threads::KeyLayout;
@@ -232,12 +233,20 @@ impl Target {
         self.perl.name_context(&self.memory, compiling)
     }
 
-    /// The main thread's interpreter.
+    /// The main thread's interpreter. A server that has destroyed its first one (nginx does when it
+    /// reads its configuration again) has no `PL_curinterp` any more, but its thread has one.
     fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
-        self.perl
-            .main_interpreter(&self.memory)
-            .map_err(|e| self.read_error(e))?
-            .ok_or_else(|| AttachError::Starting(self.process.pid()))
+        let known = self.perl.main_interpreter(&self.memory);
+        if let Some(main) = known.map_err(|e| self.read_error(e))? {
+            return Ok(main);
+        }
+        let pid = self.process.pid();
+        let its_own = match self.perl.identity.build {
+            Build::Threaded => self.by_specific_data(&[pid])?,
+            _ => Vec::new(),
+        };
+        let first = its_own.first().map(|(_, interpreter)| *interpreter);
+        first.ok_or(AttachError::Starting(pid))
     }
 
     /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must

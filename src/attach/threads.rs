@@ -67,7 +67,10 @@ impl Target {
             .collect()
     }
 
-    fn by_specific_data(&self, tids: &[i32]) -> Result<Vec<(i32, Interpreter)>, AttachError> {
+    pub(super) fn by_specific_data(
+        &self,
+        tids: &[i32],
+    ) -> Result<Vec<(i32, Interpreter)>, AttachError> {
         let reader = self.reader();
         let read = |e| self.read_error(e);
         let maps = self.process.mappings()?;

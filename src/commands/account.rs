@@ -1,7 +1,7 @@
 //! What a recording leaves open, in words.
 
 use crate::profile::Summary;
-use crate::sampler::End;
+use crate::sampler::{End, TOO_FEW_FILES};
 use std::collections::BTreeMap;
 
 /// Of the perls that could not be read so many are named.
@@ -23,6 +23,14 @@ pub fn nothing_due(end: &End, summary: &Summary) -> Option<String> {
             "No sample was due: no thread that runs Perl was seen meanwhile".into()
         }
     })
+}
+
+/// What to do about samples that were not taken as too many files are open.
+pub fn too_few_files(summary: &Summary) -> Option<String> {
+    let count = summary.errors.get(TOO_FEW_FILES)?;
+    Some(format!(
+        "{count} samples were not taken: too few files can be open for so many threads. Raise the limit (ulimit -n)"
+    ))
 }
 
 /// What is said of perls that could not be read.

@@ -1,6 +1,6 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
-use super::account::{nothing_due, unread};
+use super::account::{nothing_due, too_few_files, unread};
 use super::progress::Progress;
 use super::report::wrote;
 use super::session::{Opening, Session, ended, final_status, follow, left_status};
@@ -368,10 +368,8 @@ fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, String>, settin
             summary.approximate
         ));
     }
-    for line in nothing_due(end, summary)
-        .into_iter()
-        .chain(unread(left_out))
-    {
+    let said = [nothing_due(end, summary), too_few_files(summary)];
+    for line in said.into_iter().flatten().chain(unread(left_out)) {
         say(format_args!("{line}"));
     }
     if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {

@@ -9,7 +9,7 @@ use crate::cli::Aim;
 use crate::examine::open_named;
 use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
-use crate::process::{Child, Process, Streams, adopt_orphans, exit_code};
+use crate::process::{Child, Process, Streams, adopt_orphans, allow_many_watches, exit_code};
 use crate::sampler::{End, Follow};
 use anyhow::{Context, anyhow, bail};
 use std::ffi::OsStr;
@@ -69,7 +69,10 @@ impl Session {
         requests: &mut Requests,
     ) -> anyhow::Result<Opening> {
         match aim {
-            Aim::Pids(pids) => Self::attach_all(pids, follow, sources, requests),
+            Aim::Pids(pids) => {
+                allow_many_watches();
+                Self::attach_all(pids, follow, sources, requests)
+            }
             Aim::Start { program, arguments } => {
                 prepare(program, sources);
                 adopt_orphans();

@@ -126,6 +126,9 @@ pub enum End {
     Stuck,
 }
 
+/// What samples fail of that could not be taken as too many files are open.
+pub const TOO_FEW_FILES: &str = "too few files can be open";
+
 /// New and ended threads are looked for this often.
 const THREADS_EVERY: Duration = Duration::from_millis(100);
 /// Threads that wait are looked at this often, even if none can have ended.
@@ -454,6 +457,10 @@ impl<S: Sink> Sampler<S> {
                     ThreadState::Idle(call) if names_calls => call,
                     _ => None,
                 };
+                if look.state == ThreadState::Unknown {
+                    *self.own.tally.errors.entry(TOO_FEW_FILES).or_insert(0) += 1;
+                    continue;
+                }
                 self.running += usize::from(running);
                 let paused = !running
                     && look.is_new

@@ -469,7 +469,8 @@ impl Patrol {
 
     /// It will not be sampled for now. False where nobody waits for what becomes of it.
     fn judge(&mut self, candidate: &mut Candidate, verdict: Verdict, error: AttachError) -> bool {
-        let is_certain = verdict.why == Why::Unread && verdict.tries >= MOST_TRIES;
+        let is_ours = matches!(error, AttachError::Process(ProcessError::Io { .. }));
+        let is_certain = (verdict.why == Why::Unread || is_ours) && verdict.tries >= MOST_TRIES;
         if is_certain && (!error.is_denied() || looks_like_perl(candidate.pid)) {
             let _ = self
                 .found

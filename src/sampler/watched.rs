@@ -125,9 +125,10 @@ impl WatchedThread {
         let state = self.watch.state();
         self.ended = state == ThreadState::Ended;
         let running = state == ThreadState::Running;
-        self.waits = !running;
+        let is_known = state != ThreadState::Unknown;
+        self.waits = !running && is_known;
         self.waits_for_nothing = state == ThreadState::Idle(None);
-        self.rest = self.runs.filter(|_| !running).map(|runs| Rest {
+        self.rest = self.runs.filter(|_| self.waits).map(|runs| Rest {
             runs,
             state,
             has_stack: false,
