@@ -23,15 +23,16 @@ fn runs() -> usize {
 
 /// Every CPU has something else to do, for as long as these tests run.
 fn burn() {
-    static BURNERS: OnceLock<()> = OnceLock::new();
+    static BURNERS: OnceLock<Vec<std::process::Child>> = OnceLock::new();
     BURNERS.get_or_init(|| {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..cpus {
+        let burner = |_| {
             let mut burner = Command::new(PERL);
             burner.args(["-e", "1 while getppid == $ARGV[0]"]);
             burner.arg(std::process::id().to_string());
-            burner.stdin(Stdio::null()).spawn().unwrap();
-        }
+            burner.stdin(Stdio::null()).spawn().unwrap()
+        };
+        (0..cpus).map(burner).collect()
     });
 }
 

@@ -233,8 +233,8 @@ impl Target {
         self.perl.name_context(&self.memory, compiling)
     }
 
-    /// The main thread's interpreter. A server that has destroyed its first one (nginx does when it
-    /// reads its configuration again) has no `PL_curinterp` any more, but its thread has one.
+    /// The main thread's interpreter. Who has destroyed its first one has no `PL_curinterp` any more,
+    /// but its thread may have another.
     fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
         let known = self.perl.main_interpreter(&self.memory);
         if let Some(main) = known.map_err(|e| self.read_error(e))? {
