@@ -153,7 +153,7 @@ fn workers_that_come_and_go_cost_nothing() {
         .values()
         .map(|c| c.as_u64().unwrap())
         .sum();
-    let sum = ["good", "idle", "ready", "torn", "missed"]
+    let sum = ["good", "idle", "ready", "torn", "missed", "gone"]
         .map(count)
         .iter()
         .sum::<u64>();

@@ -163,6 +163,7 @@ fn stats(file: &Path) -> serde_json::Value {
             "cpu_seconds",
             "duration_seconds",
             "errors",
+            "gone",
             "good",
             "idle",
             "late",
@@ -177,7 +178,7 @@ fn stats(file: &Path) -> serde_json::Value {
     );
     let number = |key: &str| stats[key].as_u64().unwrap();
     let errors = stats["errors"].as_object().unwrap().values();
-    let parts = ["good", "idle", "ready", "torn", "missed"]
+    let parts = ["good", "idle", "ready", "torn", "missed", "gone"]
         .map(number)
         .iter()
         .sum::<u64>();

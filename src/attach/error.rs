@@ -61,9 +61,12 @@ pub enum AttachError {
     /// The target's op names are not what they should be.
     #[error(transparent)]
     Ops(#[from] NoSuchOp),
+    /// It became another program while it was looked at: nothing that was found of it holds.
+    #[error("process {0} became another program while p5-spy looked at it. Try again in a moment")]
+    Replaced(i32),
     /// Perl has no interpreter yet, or one that is still being built.
     #[error(
-        "perl in process {0} is still starting: it has no interpreter yet. Try again in a moment"
+        "perl in process {0} is still starting, or has given up the interpreter that it had. Try again in a moment, or look at the processes below it with -s"
     )]
     Starting(i32),
     /// The memory of the process may not be read, or it ended.
@@ -128,10 +131,23 @@ fn read_message(pid: i32, source: &ReadError) -> String {
 }
 
 impl AttachError {
+    /// True where we may not look: nobody can tell what it runs.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self,
+            AttachError::Process(ProcessError::NoPermission(_))
+                | AttachError::Read {
+                    cause: ReadError::NoPermission,
+                    ..
+                }
+        )
+    }
+
     /// True for what may pass by itself: the program is not perl yet, or perl is still starting.
     pub fn is_temporary(&self) -> bool {
         match self {
             AttachError::Starting(_)
+            | AttachError::Replaced(_)
             | AttachError::NotPerl { .. }
             | AttachError::LoadBias { .. } => true,
             // Between fork and exec, and at exec, the old memory is already gone.

@@ -13,6 +13,10 @@ use crate::perl::identity::{Build, Identity};
 use crate::process::{MappedFile, Process};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// No perl takes longer until it has an interpreter.
+const STARTED: Duration = Duration::from_secs(2);
 
 /// The mapped file that defines an interpreter: `program` itself, else whichever library does.
 ///
@@ -184,7 +188,10 @@ impl Search<'_> {
             Some(symbol) => {
                 let place = loaded.bias.wrapping_add(symbol.address);
                 match reader.pointer(place) {
-                    Ok(0) => Err(AttachError::Starting(pid)),
+                    // A process that is there for long may have destroyed its first interpreter.
+                    Ok(0) if self.process.age().is_none_or(|age| age < STARTED) => {
+                        Err(AttachError::Starting(pid))
+                    }
                     Ok(_) => Ok(()),
                     Err(cause) => Err(AttachError::Read { pid, cause }),
                 }

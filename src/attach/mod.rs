@@ -20,16 +20,17 @@ pub use error::AttachError;
 pub use find::find_perl;
 pub use kin::Kin;
 pub use perl::{Loaded, Perl};
-pub use roster::{PerlProcess, Roster};
+pub use roster::{PerlProcess, Roster, looks_like_perl};
 pub use threads::PerlThread;
 pub use trial::{Demand, Trial};
 
 use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{LiveMemory, Memory, ReadError};
+use crate::perl::identity::Build;
 use crate::perl::locate::Interpreter;
 use crate::perl::names::NameContext;
 use crate::perl::threads::KeyLayout;
-use crate::process::{Mapping, Process};
+use crate::process::{Incarnation, Mapping, Process};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ const START_PATIENCE: Duration = Duration::from_millis(1500);
 pub struct Target {
     /// The process.
     pub process: Process,
+    /// The program that it was: an exec makes another of it, of which nothing here holds.
+    pub incarnation: Incarnation,
     /// Its memory.
     pub memory: Arc<dyn Memory>,
     /// The perl in it. Forks share it.
@@ -81,11 +84,23 @@ impl Target {
         sources: &Sources,
         warn: &mut dyn FnMut(String),
     ) -> Result<Self, AttachError> {
+        unless_replaced(process, |incarnation| {
+            Self::attach_to(process, incarnation, memory, sources, warn)
+        })
+    }
+
+    fn attach_to(
+        process: Process,
+        incarnation: Incarnation,
+        memory: Arc<dyn Memory>,
+        sources: &Sources,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Self, AttachError> {
         let (files, maps) = process.programs_and_mappings()?;
         let program = process.executable()?;
         let (perl, file) = find::perl(process, &program, &memory, &files, sources, warn)?;
         let kin = Kin::new(Arc::new(perl), program, file);
-        let mut target = Target::like(process, memory, kin);
+        let mut target = Target::like(process, incarnation, memory, kin);
         let main = target.main_interpreter()?;
         match target.check(main, maps) {
             // What an earlier run found does not fit any more: find it anew.
@@ -97,7 +112,7 @@ impl Target {
                     cache: sources.cache.clone().map(Cache::anew),
                     ..sources.clone()
                 };
-                return Self::attach_through(process, target.memory, &sources, warn);
+                return Self::attach_to(process, incarnation, target.memory, &sources, warn);
             }
             other => other?,
         }
@@ -105,9 +120,10 @@ impl Target {
         Ok(target)
     }
 
-    fn like(process: Process, memory: Arc<dyn Memory>, kin: Kin) -> Self {
+    fn like(process: Process, incarnation: Incarnation, memory: Arc<dyn Memory>, kin: Kin) -> Self {
         Target {
             process,
+            incarnation,
             memory,
             perl: kin.perl().clone(),
             kin,
@@ -128,14 +144,25 @@ impl Target {
         sources: &Sources,
         warn: &mut dyn FnMut(String),
     ) -> Result<Self, AttachError> {
-        match Self::attach_fork(family, process) {
-            Some(target) => Ok(target),
-            None => Self::attach(process, sources, warn),
-        }
+        unless_replaced(process, |incarnation| {
+            match Self::attach_fork(family, process, incarnation) {
+                Some(target) => Ok(target),
+                None => {
+                    let memory = Arc::new(LiveMemory::new(process.pid()));
+                    Self::attach_to(process, incarnation, memory, sources, warn)
+                }
+            }
+        })
+    }
+
+    /// It is another program than the one that was attached to.
+    pub fn is_replaced(&self) -> bool {
+        let now = Process::glance(self.process.pid());
+        now.is_ok_and(|now| now.incarnation != self.incarnation)
     }
 
     /// `None` where it is no fork of the family, or where anything is not as it should be.
-    fn attach_fork(family: &[Kin], process: Process) -> Option<Self> {
+    fn attach_fork(family: &[Kin], process: Process, incarnation: Incarnation) -> Option<Self> {
         if family.is_empty() {
             return None;
         }
@@ -143,7 +170,7 @@ impl Target {
         let (files, maps) = process.programs_and_mappings().ok()?;
         let kin = family.iter().find(|kin| kin.is_in(&program, &files))?;
         let memory = Arc::new(LiveMemory::new(process.pid()));
-        let mut target = Target::like(process, memory, kin.clone());
+        let mut target = Target::like(process, incarnation, memory, kin.clone());
         let main = target.main_interpreter().ok()?;
         target.check(main, maps).ok()?;
         target.db_sub = target.perl.debugger_sub(&target.memory, main);
@@ -183,7 +210,7 @@ impl Target {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             match Self::attach_among(family, process, sources, warn) {
-                Err(AttachError::Starting(_))
+                Err(AttachError::Starting(_) | AttachError::Replaced(_))
                     if Instant::now() < deadline && process.is_alive() && go_on() =>
                 {
                     std::thread::sleep(Duration::from_millis(1));
@@ -210,15 +237,23 @@ impl Target {
         self.perl.name_context(&self.memory, compiling)
     }
 
-    /// The main thread's interpreter, which is the first one that was made.
+    /// The main thread's interpreter, which is the first one that was made. Who has destroyed that has no
+    /// `PL_curinterp` any more, but its thread may have another.
     ///
     /// # Errors
     /// [`AttachError`].
     pub fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
-        self.perl
-            .main_interpreter(&self.memory)
-            .map_err(|e| self.read_error(e))?
-            .ok_or_else(|| AttachError::Starting(self.process.pid()))
+        let known = self.perl.main_interpreter(&self.memory);
+        if let Some(main) = known.map_err(|e| self.read_error(e))? {
+            return Ok(main);
+        }
+        let pid = self.process.pid();
+        let its_own = match self.perl.identity.build {
+            Build::Threaded => self.by_specific_data(&[pid], None)?,
+            Build::Multiplicity | Build::Unthreaded => Vec::new(),
+        };
+        let first = its_own.first().map(|found| found.interpreter);
+        first.ok_or(AttachError::Starting(pid))
     }
 
     /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must
@@ -262,5 +297,20 @@ impl Target {
     /// How often the target was read.
     pub fn remote_reads(&self) -> u64 {
         self.memory.remote_reads()
+    }
+}
+
+/// What an attach comes to, if the program is the same before and after: an exec in between makes
+/// nonsense of what was found, and of why it was not.
+fn unless_replaced(
+    process: Process,
+    attach: impl FnOnce(Incarnation) -> Result<Target, AttachError>,
+) -> Result<Target, AttachError> {
+    let pid = process.pid();
+    let before = Process::glance(pid)?;
+    let attached = attach(before.incarnation);
+    match Process::glance(pid) {
+        Ok(after) if after.incarnation != before.incarnation => Err(AttachError::Replaced(pid)),
+        _ => attached,
     }
 }

@@ -234,6 +234,11 @@ impl PerlFile {
     }
 }
 
+/// By its name only: for one that cannot be looked into.
+pub fn looks_like_perl(pid: i32) -> bool {
+    Listed::one(pid).is_some_and(|listed| says_perl(&listed, Process::listed(&listed)))
+}
+
 /// Whether the process's memory may not be read.
 fn is_denied(process: Process, files: &[MappedFile]) -> bool {
     let memory: Arc<dyn Memory> = Arc::new(LiveMemory::new(process.pid()));

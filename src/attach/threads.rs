@@ -30,9 +30,9 @@ pub struct PerlThread {
 
 /// A thread, the interpreter that it runs, and where it tells which one that is.
 #[derive(Debug, Clone, Copy)]
-struct Found {
+pub(super) struct Found {
     tid: i32,
-    interpreter: Interpreter,
+    pub(super) interpreter: Interpreter,
     current: Option<Variable>,
 }
 
@@ -45,7 +45,10 @@ impl Target {
         let pid = self.process.pid();
         let main = self.main_interpreter()?;
         let mut found = match self.perl.identity.build {
-            Build::Threaded => self.by_specific_data(main)?,
+            Build::Threaded => {
+                let tids = self.process.thread_ids()?;
+                self.by_specific_data(&tids, Some(main))?
+            }
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
         };
         if found.iter().all(|f| f.interpreter != main && f.tid != pid) {
@@ -129,18 +132,22 @@ impl Target {
         Some(self.pointer_at(self.perl.bias.wrapping_add(symbol.address)))
     }
 
-    fn by_specific_data(&self, main: Interpreter) -> Result<Vec<Found>, AttachError> {
-        let tids = self.process.thread_ids()?;
+    /// What these threads run. `main` is what is likely.
+    pub(super) fn by_specific_data(
+        &self,
+        tids: &[i32],
+        main: Option<Interpreter>,
+    ) -> Result<Vec<Found>, AttachError> {
         let reader = self.reader();
         let read = |e| self.read_error(e);
         let maps = self.process.mappings()?;
-        let blocks = self.blocks(&reader, &maps, &tids).map_err(read)?;
-        let is_main = |address: u64| Interpreter::At(address) == main;
+        let blocks = self.blocks(&reader, &maps, tids).map_err(read)?;
+        let is_main = |address: u64| Some(Interpreter::At(address)) == main;
         let is_interpreter = |address: u64| self.is_one(&maps, Interpreter::At(address));
         let mut slot = None;
         let mut vacant = Vec::new();
         let mut found = Vec::new();
-        for tid in &tids {
+        for tid in tids {
             let Some(block) = blocks.get(tid) else {
                 continue;
             };

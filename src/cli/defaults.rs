@@ -510,7 +510,7 @@ mod tests {
     #[test]
     fn what_a_verb_does_not_know_is_left_out() {
         let plain = |line: &str| job(line, "", "").unwrap();
-        let file = "rate = 10\nidle = true\nsubprocesses = true\n[record]\nby = \"line\"\n";
+        let file = "rate = 10\nidle = true\nthreads = true\n[record]\nby = \"line\"\n";
         for line in [
             "p5-spy dump -p 1",
             "p5-spy --dump -p 1",

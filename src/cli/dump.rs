@@ -27,6 +27,9 @@ pub(super) struct DumpArgs {
     /// The processes whose command line matches this regular expression: one, or one with those below it
     #[arg(long, value_name = "REGEX", value_parser = parse_name)]
     name: Option<String>,
+    /// Look at the processes that it started, too; it need not be a perl itself
+    #[arg(short, long)]
+    subprocesses: bool,
     #[command(flatten)]
     show: ShowArgs,
     #[command(flatten)]
@@ -59,6 +62,7 @@ impl DumpArgs {
         };
         let job = Job::Dump {
             pids: self.pid,
+            subprocesses: self.subprocesses,
             json: self.json,
             show: self.show.into(),
             locals: (self.locals > 0).then_some(Locals {

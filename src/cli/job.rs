@@ -233,6 +233,8 @@ pub enum Job {
     Dump {
         /// The processes; at least one, when all are found.
         pids: Vec<i32>,
+        /// Those below them too.
+        subprocesses: bool,
         /// As JSON.
         json: bool,
         /// What frames say.

@@ -319,7 +319,6 @@ mod tests {
             ("p5-spy --by line --pid 1", "--flame FILE --by line"),
             ("p5-spy --stats s --pid 1", "--flame FILE --stats"),
             ("p5-spy --threads --pid 1", "--flame FILE --threads"),
-            ("p5-spy --dump -s --pid 1", "--pid several times"),
             ("p5-spy --pid 1 -- perl", "not both"),
             ("p5-spy record -o - --pid 1", "--format"),
             ("p5-spy record -o x.png --pid 1", "add --format"),

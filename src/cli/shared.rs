@@ -34,7 +34,7 @@ pub(super) struct TargetArgs {
     /// The processes whose command line matches this regular expression: one, or one with those below it
     #[arg(long, value_name = "REGEX", value_parser = parse_name)]
     pub(super) name: Option<String>,
-    /// Look at the processes that it starts, too
+    /// Look at the processes that it starts, too; it need not be a perl itself
     #[arg(short, long)]
     pub(super) subprocesses: bool,
     /// A program to start and look at, after --

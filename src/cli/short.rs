@@ -61,15 +61,12 @@ impl Short {
                     "--dump looks once, so --rate, --duration, --idle and --max-cpu mean nothing to it; to look many times: p5-spy record -o FILE --pid PID",
                 );
             }
-            if self.session.target.subprocesses {
-                return refuse(
-                    "--dump looks at the processes that are named, not at those that they started: give --pid several times",
-                );
-            }
+            let subprocesses = self.session.target.subprocesses;
             return match self.session.target.aim("--dump", can_ask)? {
                 (Aim::Pids(pids), find) => Ok(Order {
                     job: Job::Dump {
                         pids,
+                        subprocesses,
                         json: self.json,
                         show: self.session.show.into(),
                         locals: None,
@@ -122,6 +119,7 @@ mod tests {
                 "p5-spy record -f flamegraph -o f --by line --stats s -d 2 -- perl",
             ),
             ("p5-spy --dump --pid 7", "p5-spy dump --pid 7"),
+            ("p5-spy --dump -s --pid 7", "p5-spy dump -s --pid 7"),
             (
                 "p5-spy --dump --json -p 7 --layouts l",
                 "p5-spy dump --json --layouts l -p 7",

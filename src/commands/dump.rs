@@ -3,22 +3,26 @@
 use super::locals::wanted;
 use super::stacks::{shown, take};
 use super::{folder, looked_at, print, sources, warn};
-use crate::attach::{Perl, Target};
+use crate::attach::{AttachError, Perl, Target};
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::layout::{Sources, from_tables};
+use crate::memory::ReadError;
 use crate::output::dump::{LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text};
 use crate::perl::identity::Build;
 use crate::perl::names::{FrameTable, NameOptions};
-use crate::process::Process;
+use crate::process::{Process, ProcessError, descendants};
 use anyhow::{Context, bail};
 use std::path::Path;
 
 /// What is said of a thread where a capture stands for more than it can hold.
 const TOO_MANY: &str = "the capture has more frames than an honest one";
-/// The stacks of processes. As JSON, one process is one document and several are a list.
+
+/// The stacks of processes. As JSON, one process is one document and several are a list; so are those
+/// with `subprocesses`, however many there are.
 pub fn run(
     pids: &[i32],
+    subprocesses: bool,
     json: bool,
     show: Show,
     locals: Option<Locals>,
@@ -27,7 +31,12 @@ pub fn run(
     let sources = sources(layout)?;
     let mut dumps = Vec::new();
     let mut folders = Vec::new();
-    for pid in pids {
+    let all = match subprocesses {
+        true => descendants(pids),
+        false => pids.to_vec(),
+    };
+    let is_single = all.len() == 1 && !subprocesses;
+    for pid in &all {
         let taken = Process::open(*pid).map_err(Into::into).and_then(|process| {
             if !json && !show.full_filenames {
                 folders.extend(folder(process));
@@ -36,25 +45,50 @@ pub fn run(
         });
         match taken {
             Ok(dump) => dumps.push(dump),
-            Err(e) if pids.len() == 1 => return Err(e),
+            // Most processes below a shell are no perls, and many end at any moment.
+            Err(e) if subprocesses && is_no_perl(&e, pids.contains(pid)) => {}
+            Err(e) if is_single => return Err(e),
             Err(e) => warn(format!("{e:#}")),
         }
     }
     let document = match (json, dumps.as_slice()) {
-        (true, [only]) if pids.len() == 1 => serde_json::to_string_pretty(only)? + "\n",
+        (true, [only]) if is_single => serde_json::to_string_pretty(only)? + "\n",
         (true, several) => serde_json::to_string_pretty(several)? + "\n",
         (false, several) => texts(several, &folders, show),
     };
+    if dumps.is_empty() && subprocesses {
+        bail!(
+            "no perl that can be read runs in {}, nor below",
+            listed(pids)
+        );
+    }
     print(document.as_bytes())?;
     let mut threads = dumps.iter().flat_map(|d| &d.threads);
     if threads.all(|t| t.error.is_some()) {
-        let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
         bail!(
-            "no stack of process {} could be read: try again, or look for longer with p5-spy record",
-            pids.join(", ")
+            "no stack of {} could be read: try again, or look for longer with p5-spy record",
+            listed(pids)
         );
     }
     Ok(0)
+}
+
+fn listed(pids: &[i32]) -> String {
+    let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
+    format!("process {}", pids.join(", "))
+}
+
+/// It runs no perl now. That one that was `named` is not there must be said.
+fn is_no_perl(error: &anyhow::Error, named: bool) -> bool {
+    match error.downcast_ref::<AttachError>() {
+        Some(AttachError::NotPerl { .. } | AttachError::Starting(_)) => true,
+        Some(AttachError::Process(e)) => !named && e.is_end(),
+        Some(AttachError::Read { cause, .. }) => !named && *cause == ReadError::NoSuchProcess,
+        _ => match error.downcast_ref::<ProcessError>() {
+            Some(e) => !named && e.is_end(),
+            None => false,
+        },
+    }
 }
 
 fn dump(

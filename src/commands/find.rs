@@ -49,6 +49,7 @@ fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
         .iter()
         .filter(|perl| !own.contains(&perl.listed.pid) && is_named(perl, &regex))
         .collect();
+    let found = with_those_below(&found, &roster.perls, &roster.all);
     if found.is_empty() {
         let what = format!("no perl process matches --name '{name}'; those that run: p5-spy ps");
         return Err(nothing(roster, &what));
@@ -77,6 +78,17 @@ fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
 
 fn is_named(perl: &PerlProcess, regex: &Regex) -> bool {
     regex.is_match(&perl.words.join(&b' ')) || regex.is_match(&perl.listed.name)
+}
+
+/// The perls that match, and all that are below one: a worker may call itself what it likes.
+fn with_those_below<'r>(
+    found: &[&PerlProcess],
+    perls: &'r [PerlProcess],
+    all: &[Listed],
+) -> Vec<&'r PerlProcess> {
+    let is_one = |pid: &i32| found.iter().any(|perl| perl.listed.pid == *pid);
+    let is_below = |perl: &&PerlProcess| ancestors(perl.listed.pid, all).iter().any(is_one);
+    perls.iter().filter(is_below).collect()
 }
 
 /// The processes, if they are one program: a single one, one and those below it, or those below a

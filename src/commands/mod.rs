@@ -1,5 +1,6 @@
 //! The jobs: each ties the stations of the road together for one verb.
 
+mod account;
 mod aside;
 mod capture;
 mod diff;
@@ -54,11 +55,12 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
         } => capture::run(pid, &output, &layout),
         Job::Dump {
             pids,
+            subprocesses,
             json,
             show,
             locals,
             layout,
-        } => dump::run(&pids, json, show, locals, &layout),
+        } => dump::run(&pids, subprocesses, json, show, locals, &layout),
         Job::DumpCapture {
             file,
             json,

@@ -1,9 +1,12 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
+use super::account::{nothing_due, too_few_files, unread};
 use super::halted::Halted;
 use super::progress::Progress;
 use super::report::wrote;
-use super::session::{OVERDUE, Opening, Overdue, Session, ended, final_status, follow};
+use super::session::{
+    OVERDUE, Opening, Overdue, Session, ended, final_status, follow, left_status,
+};
 use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
@@ -15,6 +18,7 @@ use crate::profile::{About, Filter, Fold, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
 use anyhow::{Context, anyhow, bail};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -170,7 +174,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         }),
         None => Ok(()),
     };
-    report(&end, &summary, &settings);
+    report(&end, &summary, &recording.unread, &settings);
     made.iter().for_each(wrote);
     requests.hold_again();
     let is_ours = session.child.is_some();
@@ -183,6 +187,9 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         _ if nothing && failed > 0 && !is_ours => Err(anyhow!(
             "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
         )),
+        _ if settings.subprocesses && recording.seen.threads.is_empty() && !is_ours => {
+            Err(anyhow!("no perl was found in process {pid}, nor below it"))
+        }
         _ => Ok(()),
     };
     // A program that p5-spy started may end, or become another, before it is seen.
@@ -196,7 +203,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             Ok(()) => {}
         }
     }
-    if settings.subprocesses && recording.seen.threads.is_empty() {
+    if settings.subprocesses && is_ours && recording.seen.threads.is_empty() {
         warn("no perl was seen in the program that was started, nor in what that started".into());
     }
     failure.map_or(Ok(status), Err)
@@ -355,7 +362,7 @@ impl Watcher {
     }
 }
 
-fn report(end: &End, summary: &Summary, settings: &Settings) {
+fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, String>, settings: &Settings) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
         End::Lost(e) => warn(format!(
@@ -377,10 +384,9 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
             summary.approximate
         ));
     }
-    if summary.attempted == 0 && matches!(end, End::Duration | End::Stopped) {
-        say(format_args!(
-            "No thread that runs Perl was seen meanwhile. With many processes: ulimit -n may be too low"
-        ));
+    let said = [nothing_due(end, summary), too_few_files(summary)];
+    for line in said.into_iter().flatten().chain(unread(left_out)) {
+        say(format_args!("{line}"));
     }
     let is_halted = summary.stopped_ms as f64 > summary.duration_seconds * 500.0;
     if summary.good == 0 && summary.idle > 0 && is_halted {
@@ -428,5 +434,10 @@ fn leave(child: Option<Child>, end: &End, interrupted: bool, requests: &mut Requ
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    final_status(Some(child), false)
+    match end {
+        End::TargetEnded | End::Lost(_) if !interrupted && last_chance.is_none() => {
+            left_status(Some(child))
+        }
+        _ => final_status(Some(child), false),
+    }
 }

@@ -9,9 +9,9 @@ use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
 use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
-use crate::process::{Child, Gaps, Process, Streams, exit_code};
+use crate::process::{Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code};
 use crate::sampler::{Control, End, Follow};
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,13 +71,17 @@ impl Session {
         requests: &mut Requests,
     ) -> anyhow::Result<Opening> {
         match aim {
-            Aim::Pids(pids) => Self::attach_all(pids, sources, requests),
+            Aim::Pids(pids) => {
+                allow_many_watches();
+                Self::attach_all(pids, follow, sources, requests)
+            }
             Aim::Start { program, arguments } => {
                 prepare(program, sources);
+                adopt_orphans();
                 let child = Child::start(program, arguments, streams)?;
                 if follow == Follow::OwnChildren {
                     // It need not be a perl itself: a shell script or make is as good.
-                    let ready = Self::ready(Vec::new(), Some(child));
+                    let ready = Self::ready(Vec::new(), vec![child.pid()], Some(child));
                     return Ok(Opening::Ready(Box::new(ready)));
                 }
                 Self::await_perl(child, sources, requests)
@@ -85,13 +89,16 @@ impl Session {
         }
     }
 
-    /// Attaches to every process; one that cannot be had is only fatal when it is the only one.
+    /// Attaches to every process; one that cannot be had is only fatal when it is the only one. One
+    /// that is no perl is as good where its children are looked at.
     fn attach_all(
         pids: &[i32],
+        follow: Follow,
         sources: &Sources,
         requests: &mut Requests,
     ) -> anyhow::Result<Opening> {
         let mut targets: Vec<Target> = Vec::new();
+        let mut roots = Vec::new();
         let mut family = Vec::new();
         let mut problem = None;
         for pid in pids {
@@ -127,6 +134,12 @@ impl Session {
                 (Ok(target), _) => {
                     target.kin().clone().join(&mut family);
                     targets.push(target);
+                    roots.push(pid);
+                }
+                (Err(AttachError::NotPerl { .. } | AttachError::Starting(_)), None)
+                    if follow != Follow::Nobody =>
+                {
+                    roots.push(pid);
                 }
                 (Err(e), None) => {
                     if let Some(earlier) = problem.replace(e) {
@@ -136,12 +149,12 @@ impl Session {
             }
         }
         match problem {
-            Some(error) if targets.is_empty() => Err(error.into()),
+            Some(error) if roots.is_empty() => Err(error.into()),
             problem => {
                 if let Some(error) = problem {
                     warn(error.to_string());
                 }
-                Ok(Opening::Ready(Box::new(Self::ready(targets, None))))
+                Ok(Opening::Ready(Box::new(Self::ready(targets, roots, None))))
             }
         }
     }
@@ -193,6 +206,7 @@ impl Session {
                     warnings.into_iter().for_each(warn);
                     return Ok(Opening::Ready(Box::new(Self::ready(
                         vec![target],
+                        vec![pid],
                         Some(child),
                     ))));
                 }
@@ -234,12 +248,7 @@ impl Session {
         }
     }
 
-    fn ready(targets: Vec<Target>, child: Option<Child>) -> Self {
-        let processes = targets.iter().map(|t| t.process.pid());
-        let roots: Vec<i32> = match &child {
-            Some(child) => vec![child.pid()],
-            None => processes.collect(),
-        };
+    fn ready(targets: Vec<Target>, roots: Vec<i32>, child: Option<Child>) -> Self {
         let title = match roots.as_slice() {
             [only] => Process::open(*only).map_or_else(|_| String::new(), Process::title),
             several => format!("{} processes", several.len()),
@@ -280,8 +289,16 @@ fn prepare(program: &OsStr, sources: &Sources) {
     }
 }
 
-/// What became of a program that we started, as p5-spy's own exit status. `ended_by_us` is true
-/// when p5-spy itself asked it to end: then that is no failure.
+/// What became of a program that ended by itself, as p5-spy's own exit status. What it left behind
+/// goes on.
+pub fn left_status(child: Option<Child>) -> u8 {
+    let Some(child) = child else { return 0 };
+    let status = child.leave();
+    status.map_or(1, |status| u8::try_from(exit_code(status)).unwrap_or(1))
+}
+
+/// What became of a program that we started, as p5-spy's own exit status: it is ended, with all that
+/// came of it. `ended_by_us` is true when p5-spy itself asked it to end: then that is no failure.
 pub fn final_status(child: Option<Child>, ended_by_us: bool) -> u8 {
     let Some(mut child) = child else { return 0 };
     let status = child.end();

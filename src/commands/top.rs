@@ -1,7 +1,7 @@
 //! `p5-spy top`: the live view.
 
 use super::session::{
-    OVERDUE, Opening, Overdue, Session, ended, final_status, follow, require_terminal,
+    OVERDUE, Opening, Overdue, Session, ended, final_status, follow, left_status, require_terminal,
 };
 use super::signals::{Request, Requests};
 use super::{folder, recorded, sources, warn};
@@ -174,6 +174,7 @@ fn watch(
     let recording = recording.lock().unwrap_or_else(PoisonError::into_inner);
     let tally = recording.tally.clone();
     drop(recording);
+    let ended_by_itself = matches!(end, End::TargetEnded | End::Lost(_));
     match end {
         End::TargetEnded => say(format_args!("The program ended after {} samples.", tally.attempted())),
         End::Lost(e) => warn(format!("the process became another program: {e}")),
@@ -183,7 +184,10 @@ fn watch(
         ),
         End::Stopped | End::Duration => {}
     }
-    Ok(final_status(child, quit))
+    Ok(match ended_by_itself && !quit {
+        true => left_status(child),
+        false => final_status(child, quit),
+    })
 }
 
 /// Runs the view until the user or the sampler ends it. The result tells whether p5-spy itself

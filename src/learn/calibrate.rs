@@ -9,7 +9,7 @@ use crate::attach::find_perl;
 use crate::examine::Examiner;
 use crate::image::Image;
 use crate::memory::{Abi, LiveMemory, ReadError};
-use crate::process::{MappedFile, Process};
+use crate::process::{MappedFile, Process, forget_helper, start_helper};
 use crate::sandbox::Limits;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -135,6 +135,7 @@ impl Drop for Calibration {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        forget_helper(self.child.id() as i32);
     }
 }
 
@@ -165,8 +166,7 @@ impl Calibration {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0);
-        let mut child = command
-            .spawn()
+        let mut child = start_helper(|| command.spawn(), |child| child.id() as i32)
             .map_err(|e| failed(format!("it does not start: {e}")))?;
         let streams = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = streams.ok_or_else(|| failed("it has no streams".into()))?;

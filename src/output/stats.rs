@@ -19,6 +19,13 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         .errors
         .values()
         .fold(0, |all, count| all.saturating_add(*count));
+    if summary.gone > 0 {
+        let _ = write!(
+            text,
+            ", {} of programs that had just ended or become others",
+            summary.gone
+        );
+    }
     let _ = write!(text, ", {failed} failed");
     if failed > 0 {
         let kinds: Vec<String> = summary

@@ -24,9 +24,7 @@ const PF_KTHREAD: u64 = 0x0020_0000;
 impl Listed {
     /// Every process but zombies and the kernel's own threads, by id.
     pub fn all() -> Vec<Self> {
-        let mut all: Vec<Listed> = Process::all_ids()
-            .filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?))
-            .collect();
+        let mut all: Vec<Listed> = Process::all_ids().filter_map(Self::one).collect();
         all.sort_unstable_by_key(|p| p.pid);
         all
     }
@@ -34,6 +32,11 @@ impl Listed {
     /// It runs, or wants to.
     pub fn is_running(&self) -> bool {
         self.state == b'R'
+    }
+
+    /// A process, unless [`Listed::all`] would leave it out.
+    pub fn one(pid: i32) -> Option<Self> {
+        parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// What its state is called.

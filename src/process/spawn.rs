@@ -1,6 +1,8 @@
-//! Programs that p5-spy starts itself: they keep their streams and their exit status, and never
-//! outlive it.
+//! Programs that p5-spy starts itself: they keep their streams and their exit status, and what
+//! p5-spy ends it ends with all that came of it.
 
+use super::Process;
+use super::orphans::{adopted, descendants, reap};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -36,11 +38,13 @@ pub struct Streams {
     pub error: Option<Stdio>,
 }
 
-/// A program that p5-spy started. Dropping it ends the program.
+/// A program that p5-spy started. Dropping it ends the program, and all that came of it.
 #[derive(Debug)]
 pub struct Child {
     inner: std::process::Child,
     status: Option<ExitStatus>,
+    /// What it left behind may go on.
+    is_left: bool,
 }
 
 /// How long a program may take to end after SIGTERM before it gets SIGKILL.
@@ -91,6 +95,7 @@ impl Child {
         Ok(Child {
             inner,
             status: None,
+            is_left: false,
         })
     }
 
@@ -104,6 +109,7 @@ impl Child {
         if self.status.is_none() {
             self.status = self.inner.try_wait().ok().flatten();
         }
+        reap(self.pid());
         self.status
     }
 
@@ -124,58 +130,54 @@ impl Child {
         }
     }
 
-    /// Asks it to end (SIGTERM), waits, and insists (SIGKILL).
+    /// Its status when it has ended by itself; what it left behind, a daemon or an agent, goes on.
+    pub fn leave(mut self) -> Option<ExitStatus> {
+        self.is_left = self.ended().is_some();
+        self.end()
+    }
+
+    /// Asks it and all that came of it to end (SIGTERM), waits, and insists (SIGKILL).
     pub fn end(&mut self) -> Option<ExitStatus> {
-        if self.ended().is_some() {
+        if self.is_left {
             return self.status;
         }
         // A shell does not pass the request on to what it runs.
-        let others = descendants(self.pid());
+        let others = self.others();
         for signal in [libc::SIGTERM, libc::SIGCONT] {
             // SIGCONT: a stopped program would not see the request.
             others.iter().for_each(|pid| send(*pid, signal));
             self.signal(signal);
         }
         let deadline = Instant::now() + GRACE;
-        while self.ended().is_none() && Instant::now() < deadline {
+        while Instant::now() < deadline && !(self.ended().is_some() && self.others().is_empty()) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        if self.ended().is_none() {
-            descendants(self.pid())
-                .iter()
-                .for_each(|pid| send(*pid, libc::SIGKILL));
+        // What a process starts while it is being ended is met at the next turn.
+        while Instant::now() < deadline + GRACE {
+            let others = self.others();
+            if self.ended().is_some() && others.is_empty() {
+                break;
+            }
+            others.iter().for_each(|pid| send(*pid, libc::SIGKILL));
             self.signal(libc::SIGKILL);
-            self.status = self.inner.wait().ok();
+            std::thread::sleep(Duration::from_millis(1));
         }
+        self.is_left = true;
         self.status
+    }
+
+    /// What it started and what that started, daemons too, as far as they have not ended.
+    fn others(&mut self) -> Vec<i32> {
+        let roots: Vec<i32> = adopted(self.pid()).chain([self.pid()]).collect();
+        let mut others = descendants(&roots);
+        others.retain(|pid| *pid != self.pid() && Process::glance(*pid).is_ok());
+        others
     }
 }
 
 fn send(pid: i32, signal: i32) {
     // SAFETY: kill has no memory effects; that the process is gone is no error here.
     unsafe { libc::kill(pid, signal) };
-}
-
-/// The children of a process and theirs, found by the parents that all processes name.
-fn descendants(root: i32) -> Vec<i32> {
-    let pairs: Vec<(i32, i32)> = super::Process::all_ids()
-        .filter_map(|pid| Some((pid, super::Process::parent_of(pid)?)))
-        .collect();
-    let mut found = vec![root];
-    let mut next = 0;
-    while let Some(at) = found.get(next).copied() {
-        let children = pairs
-            .iter()
-            .filter(|(pid, parent)| *parent == at && *pid != at);
-        let new: Vec<i32> = children
-            .map(|(pid, _)| *pid)
-            .filter(|pid| !found.contains(pid))
-            .collect();
-        found.extend(new);
-        next += 1;
-    }
-    found.remove(0);
-    found
 }
 
 impl Drop for Child {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What a recording did and cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Samples that were due: good + idle + ready + torn + missed + all errors.
+    /// Samples that were due: good + idle + ready + torn + missed + gone + all errors.
     pub attempted: u64,
     /// Stacks of threads on a CPU.
     pub good: u64,
@@ -42,10 +42,12 @@ pub struct Summary {
     pub away_ms: u64,
     /// Milliseconds that the program was stopped (SIGSTOP, Ctrl-Z).
     pub stopped_ms: u64,
+    /// Times a thread had ended, or its process become another program, before it was read.
+    pub gone: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 5;
+pub const NEW_NUMBERS: usize = 6;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -71,6 +73,7 @@ impl Summary {
             thinned: tally.thinned,
             away_ms: milliseconds(tally.away),
             stopped_ms: 0,
+            gone: tally.gone,
         }
     }
 }

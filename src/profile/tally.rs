@@ -25,6 +25,8 @@ pub struct Tally {
     pub approximate: u64,
     /// Attempts for which p5-spy woke up too late, as the target's turn had to end first.
     pub late: u64,
+    /// Times a thread had ended, or its process become another program, before it was read.
+    pub gone: u64,
     /// Failures, by kind.
     pub errors: BTreeMap<&'static str, u64>,
     /// How long p5-spy was stopped or asleep: nothing was due then.
@@ -36,7 +38,7 @@ pub struct Tally {
 impl Tally {
     /// All samples that were due.
     pub fn attempted(&self) -> u64 {
-        self.good + self.idle + self.ready + self.torn + self.missed + self.failed()
+        self.good + self.idle + self.ready + self.torn + self.missed + self.gone + self.failed()
     }
 
     /// What came after an earlier state of the same tally.
@@ -54,6 +56,7 @@ impl Tally {
             late: self.late - before.late,
             away: self.away.saturating_sub(before.away),
             slept: self.slept.saturating_sub(before.slept),
+            gone: self.gone - before.gone,
             errors: self
                 .errors
                 .iter()

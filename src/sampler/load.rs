@@ -31,9 +31,10 @@ impl Load {
         self.line(threads_of)
     }
 
-    /// The id that a process or thread got last.
-    pub(super) fn newest_id(&self) -> Option<i32> {
-        self.line(newest_of)
+    /// What changes with each new process: the id that a process or thread got last, and how many
+    /// threads there are, as it is to be seen only some time after it got its id.
+    pub(super) fn newest(&self) -> Option<(i32, u32)> {
+        self.line(|line| Some((newest_of(line)?, threads_of(line)?)))
     }
 
     fn runnable(&self) -> Option<u32> {
@@ -80,9 +81,9 @@ mod tests {
     fn a_new_thread_has_another_id() {
         assert_eq!(newest_of("0.20 0.18 0.12 1/80 11206\n"), Some(11206));
         let load = Load::new();
-        let before = load.newest_id().unwrap();
+        let before = load.newest().unwrap();
         std::thread::spawn(|| ()).join().unwrap();
-        assert_ne!(load.newest_id().unwrap(), before);
+        assert_ne!(load.newest().unwrap(), before);
     }
 
     #[test]

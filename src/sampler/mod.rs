@@ -29,7 +29,8 @@ use governor::Governor;
 use load::Load;
 use own::Own;
 use punctual::Punctual;
-use scout::{Report, Scout};
+use scout::{Left, Report, Scout};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -117,6 +118,8 @@ pub struct Recording<S> {
     pub ticks: u64,
     /// System calls that read the targets.
     pub remote_reads: u64,
+    /// Perls among the processes that are followed that cannot be read, by process, with the reason.
+    pub unread: Arc<BTreeMap<i32, String>>,
 }
 
 /// Why a recording ended.
@@ -134,6 +137,9 @@ pub enum End {
     Stuck,
 }
 
+/// What samples fail of that could not be taken as too many files are open.
+pub const TOO_FEW_FILES: &str = "too few files can be open";
+
 /// New and ended threads are looked for this often.
 const THREADS_EVERY: Duration = Duration::from_millis(100);
 /// Threads that wait are looked at this often, even if none can have ended.
@@ -148,6 +154,10 @@ const NAP: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_millis(1);
 /// How long children of processes that all ended are waited for.
 const ORPHAN_PATIENCE: Duration = Duration::from_millis(200);
+/// Between two questions who is left.
+const COUNT_EVERY: Duration = Duration::from_millis(30);
+/// How long it is waited while something is left that is no perl but may become or start one.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A thread whose turn it is: where it is in the lists, its CPU if it is running, and whether it is.
 #[derive(Debug, Clone, Copy)]
@@ -177,6 +187,10 @@ pub struct Sampler<S> {
     awaited: Vec<i32>,
     roots: Vec<i32>,
     nobody_since: Option<Instant>,
+    /// The scout was asked who is left.
+    counting: bool,
+    /// Its last answer, since there is nobody to sample.
+    left: Option<(Left, Instant)>,
     lost: Option<Box<AttachError>>,
     settings: Settings,
     own: Own,
@@ -230,6 +244,8 @@ impl<S: Sink> Sampler<S> {
             awaited: Vec::new(),
             roots,
             nobody_since: None,
+            counting: false,
+            left: None,
             lost: None,
             settings,
             own: Own::default(),
@@ -269,6 +285,11 @@ impl<S: Sink> Sampler<S> {
     /// back where a target's memory does not answer.
     pub fn run(mut self) -> End {
         let end = self.sample_on();
+        for watched in &mut self.watched {
+            let process = watched.target.process;
+            let is_no_more = !process.is_alive() || watched.target.is_replaced();
+            watched.close(is_no_more, &mut self.own.tally);
+        }
         self.own.publish_all(&self.recording);
         end
     }
@@ -322,8 +343,13 @@ impl<S: Sink> Sampler<S> {
             let all_due = now >= threads_due;
             if all_due {
                 threads_due = now + THREADS_EVERY;
-                self.watched
-                    .retain(|w| !w.may_be_dead() || w.target.process.is_alive());
+                self.watched.retain_mut(|w| {
+                    let is_dead = w.may_be_dead() && !w.target.process.is_alive();
+                    if is_dead {
+                        w.close(true, &mut self.own.tally);
+                    }
+                    !is_dead
+                });
                 self.refresh_threads();
             }
             if missed > 0 || late {
@@ -417,19 +443,35 @@ impl<S: Sink> Sampler<S> {
     fn ended(&mut self) -> Option<End> {
         if !self.watched.is_empty() || !self.awaited.is_empty() {
             self.nobody_since = None;
+            self.left = None;
             return None;
         }
-        if self.settings.follow != Follow::Nobody {
-            // A process that just ended may have left children that are being looked at.
-            let since = *self.nobody_since.get_or_insert_with(Instant::now);
-            let alive = |pid: &i32| Process::open(*pid).is_ok_and(Process::is_alive);
-            if since.elapsed() < ORPHAN_PATIENCE || self.roots.iter().any(alive) {
-                return None;
-            }
+        if self.settings.follow != Follow::Nobody && self.may_go_on() {
+            return None;
         }
         Some(match self.lost.take() {
             Some(error) => End::Lost(error),
             None => End::TargetEnded,
+        })
+    }
+
+    /// There is nobody to sample, but a process that just ended may have left others that are being
+    /// looked at, and a shell may start what it will.
+    fn may_go_on(&mut self) -> bool {
+        let since = self.nobody_since.get_or_insert_with(Instant::now).elapsed();
+        if self.roots.iter().any(|pid| Process::glance(*pid).is_ok()) {
+            self.left = None;
+            return true;
+        }
+        let is_old = |(_, when): (Left, Instant)| when.elapsed() >= COUNT_EVERY;
+        if !self.counting && self.left.is_none_or(is_old) {
+            self.counting = true;
+            self.scout.count();
+        }
+        self.left.is_none_or(|(left, _)| {
+            left.starting > 0
+                || since < ORPHAN_PATIENCE
+                || (left.others > 0 && since < OTHERS_PATIENCE)
         })
     }
 
@@ -489,6 +531,10 @@ impl<S: Sink> Sampler<S> {
                     ThreadState::Idle(call) if names_calls => call,
                     _ => None,
                 };
+                if look.state == ThreadState::Unknown {
+                    *self.own.tally.errors.entry(TOO_FEW_FILES).or_insert(0) += u64::from(self.weight);
+                    continue;
+                }
                 self.running += usize::from(running);
                 let paused = !running
                     && look.is_new
@@ -621,6 +667,7 @@ impl<S: Sink> Sampler<S> {
                 let is_unsure = on_cpu && (held.is_none() || self.is_late);
                 tally.unsure += weight * u64::from(is_unsure);
                 tally.approximate += weight * u64::from(!together);
+                thread.counts_failures(tally);
                 self.own.samples.push(Sample {
                     stack,
                     thread: about,
@@ -631,12 +678,15 @@ impl<S: Sink> Sampler<S> {
                 watched.succeeded();
             }
             // The kernel says so a little before the thread is seen to be gone.
-            Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => thread.ended = true,
+            Err(e) if e.read_error() == Some(ReadError::NoSuchProcess) => {
+                thread.ended = true;
+                tally.gone += weight * u64::from(!turn.is_glance);
+            }
             Ok(None) | Err(_) if turn.is_glance => {}
             Ok(None) => tally.torn += weight,
             Err(e) if e.is_torn() => tally.torn += weight,
             Err(e) => {
-                *tally.errors.entry(e.kind()).or_insert(0) += weight;
+                thread.failed(e.kind(), weight, tally);
                 watched.failed();
             }
         }
@@ -650,17 +700,21 @@ impl<S: Sink> Sampler<S> {
 
     /// Takes leave of threads and processes that ended, and of processes that became something else.
     fn sweep(&mut self) {
-        let (scout, awaited) = (&self.scout, &mut self.awaited);
+        let (scout, awaited, tally) = (&self.scout, &mut self.awaited, &mut self.own.tally);
         self.watched.retain_mut(|w| {
             let process = w.target.process;
             let some_ended = w.threads.iter().any(|t| t.ended);
             if some_ended {
-                w.sweep();
+                w.sweep(tally);
             }
-            if (some_ended || w.has_failed()) && !process.is_alive() {
+            let is_in_doubt = some_ended || w.has_failed();
+            if is_in_doubt && !process.is_alive() {
+                w.close(true, tally);
                 return false;
             }
-            if w.is_lost() {
+            let is_replaced = is_in_doubt && w.target.is_replaced();
+            if is_replaced || w.is_lost() {
+                w.close(is_replaced, tally);
                 awaited.push(process.pid());
                 scout.attach_again(process.pid());
                 return false;
@@ -672,7 +726,7 @@ impl<S: Sink> Sampler<S> {
     /// Keeps the lists of threads true to the targets'.
     fn refresh_threads(&mut self) {
         for watched in &mut self.watched {
-            watched.refresh_threads(&mut self.own.seen);
+            watched.refresh_threads(&mut self.own.seen, &mut self.own.tally);
         }
         self.own.processes = self.watched.len();
         self.own.threads = self.watched.iter().map(|w| w.threads.len()).sum();
@@ -686,6 +740,7 @@ impl<S: Sink> Sampler<S> {
                 Report::Found(target) => {
                     let pid = target.process.pid();
                     self.awaited.retain(|awaited| *awaited != pid);
+                    Arc::make_mut(&mut self.own.unread).remove(&pid);
                     self.watched.retain(|w| w.target.process.pid() != pid);
                     self.watched
                         .push(Watched::new(*target, self.settings.names));
@@ -694,6 +749,13 @@ impl<S: Sink> Sampler<S> {
                 Report::Gone(pid, why) => {
                     self.awaited.retain(|awaited| *awaited != pid);
                     self.lost = why;
+                }
+                Report::Unread(pid, why) => {
+                    Arc::make_mut(&mut self.own.unread).insert(pid, why);
+                }
+                Report::Left(left) => {
+                    self.counting = false;
+                    self.left = Some((left, Instant::now()));
                 }
             }
         }

@@ -3,7 +3,8 @@
 
 use super::Recording;
 use crate::profile::{Sample, Seen, Sink, Tally};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// As many samples are kept while the recording is in somebody's hands; then it is waited for.
 const MOST: usize = 1 << 16;
@@ -17,6 +18,7 @@ pub(super) struct Own {
     pub threads: usize,
     pub ticks: u64,
     pub remote_reads: u64,
+    pub unread: Arc<BTreeMap<i32, String>>,
     /// Samples that were not handed over.
     pub samples: Vec<Sample>,
     /// Stacks of waiting threads that are not counted, and were not handed over.
@@ -52,6 +54,7 @@ impl Own {
         recording.threads = self.threads;
         recording.ticks = self.ticks;
         recording.remote_reads = self.remote_reads;
+        recording.unread = self.unread.clone();
         for sample in self.samples.drain(..) {
             recording.sink.add(&recording.seen, sample);
         }

@@ -3,23 +3,35 @@
 //! information or learning much longer, so it happens on a thread of its own.
 
 use super::load::Load;
-use crate::attach::{AttachError, Kin, Target};
+use crate::attach::{AttachError, Kin, Target, looks_like_perl};
 use crate::layout::Sources;
-use crate::process::Process;
+use crate::process::{Glance, Process, ProcessError, adopted};
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How long a process that cannot be read is tried again: an exec takes that long at most.
-const EXEC_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a program that cannot be read is tried again without a pause: perl starts in that time.
+const START_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries to attach.
 const RETRY_EVERY: Duration = Duration::from_millis(5);
 /// Between two looks at all processes of the machine.
 const SCAN_EVERY: Duration = Duration::from_millis(60);
 /// All processes are looked at this often even if none seems to be new.
-const SCAN_ANYWAY: Duration = Duration::from_secs(5);
+const SCAN_ANYWAY: Duration = Duration::from_secs(1);
+/// So long after the last sign of a new process there may still be one that has not been seen: whoever
+/// makes it may be waiting for a CPU in the middle of that.
+const NEWS_LAST: Duration = Duration::from_millis(150);
 /// Between two looks at whether another program has become a perl.
 const OTHER_EVERY: Duration = Duration::from_millis(50);
+/// The same for one that has just begun: most that become a perl do so soon.
+const YOUNG_EVERY: Duration = Duration::from_millis(5);
+const YOUTH: Duration = Duration::from_secs(2);
+/// What is due at about the same time is done together.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+/// The longest pause between two judgements of one program.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A perl that cannot be read is tried so often, as a look at it may be costly.
+const MOST_TRIES: u32 = 3;
 /// Children of so few processes are looked for more often than all processes are.
 const FEW: usize = 16;
 
@@ -29,6 +41,27 @@ pub(super) enum Report {
     Found(Box<Target>),
     /// A process that was asked for ended, or can no longer be read.
     Gone(i32, Option<Box<AttachError>>),
+    /// A perl that cannot be read.
+    Unread(i32, String),
+    /// What there is beside that what is sampled.
+    Left(Left),
+}
+
+/// Processes that live and are not sampled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// They may be perls that start.
+    pub(super) starting: usize,
+    /// They are something else, which may become or start a perl.
+    pub(super) others: usize,
+}
+
+/// What the scout is asked.
+enum Errand {
+    /// To attach to a process that has become another program.
+    Attach(i32),
+    /// To look who is left, now.
+    Count,
 }
 
 /// Which children are looked for.
@@ -44,7 +77,7 @@ pub enum Follow {
 
 /// The sampler's end of the thread. The thread ends when this is dropped.
 pub(super) struct Scout {
-    errands: Sender<i32>,
+    errands: Sender<Errand>,
     reports: Receiver<Report>,
 }
 
@@ -66,6 +99,7 @@ impl Scout {
             follow,
             sources,
             family: roots.iter().copied().collect(),
+            roots: roots.to_vec(),
             strangers: HashSet::new(),
             candidates: Vec::new(),
             kin: Vec::new(),
@@ -85,7 +119,12 @@ impl Scout {
     /// Asks for a process that has become another program.
     pub(super) fn attach_again(&self, pid: i32) {
         // The thread only ends before us by a panic; then the process is lost, which is no worse.
-        let _ = self.errands.send(pid);
+        let _ = self.errands.send(Errand::Attach(pid));
+    }
+
+    /// Asks who is left; [`Report::Left`] is the answer.
+    pub(super) fn count(&self) {
+        let _ = self.errands.send(Errand::Count);
     }
 
     /// The next report that is there.
@@ -96,43 +135,119 @@ impl Scout {
 
 struct Candidate {
     pid: i32,
+    /// When this program of it was seen first.
     since: Instant,
     due: Instant,
     /// The sampler waits for an answer.
     asked: bool,
-    /// The program that it was when it was found to be no perl.
-    stranger: Option<std::path::PathBuf>,
+    verdict: Option<Verdict>,
+}
+
+/// Of a program that is not sampled.
+struct Verdict {
+    /// What it looked like.
+    then: Glance,
+    why: Why,
+    /// How often it was judged.
+    tries: u32,
+    /// It is not judged anew before.
+    rests_until: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It is no perl, as long as it loads nothing more.
+    NoPerl,
+    /// It has a perl that does not run yet, or something that may pass.
+    Passing,
+    /// It is a perl that cannot be read.
+    Unread,
+}
+
+impl Verdict {
+    fn new(then: Glance, error: &AttachError, tries: u32) -> Self {
+        let pause = RETRY_EVERY * 2u32.saturating_pow(tries.min(16));
+        Verdict {
+            then,
+            why: match error {
+                AttachError::NotPerl { .. } => Why::NoPerl,
+                AttachError::Starting(_)
+                | AttachError::Replaced(_)
+                | AttachError::Process(ProcessError::Io { .. }) => Why::Passing,
+                _ => Why::Unread,
+            },
+            tries: match error {
+                // Whatever is to be found out about a file has been.
+                AttachError::Resolve(_) | AttachError::Identity { .. } | AttachError::Bind(_) => {
+                    MOST_TRIES
+                }
+                _ => tries,
+            },
+            rests_until: Instant::now() + pause.min(LONGEST_PAUSE),
+        }
+    }
+
+    /// The same program may be judged otherwise now.
+    fn is_doubtful(&self, now: &Glance) -> bool {
+        Instant::now() >= self.rests_until
+            && match self.why {
+                Why::NoPerl => now.size != self.then.size,
+                Why::Passing => true,
+                Why::Unread => self.tries < MOST_TRIES,
+            }
+    }
+}
+
+impl Candidate {
+    fn new(pid: i32, asked: bool) -> Self {
+        let now = Instant::now();
+        Candidate {
+            pid,
+            since: now,
+            due: now,
+            asked,
+            verdict: None,
+        }
+    }
+
+    /// Looks again after so long.
+    fn later(&mut self, pause: Duration) -> bool {
+        self.due = Instant::now() + pause;
+        true
+    }
 }
 
 /// Whether there can be processes that were not there at the look before.
 struct News {
-    newest: Option<i32>,
-    /// A process gets its id some moments before it is to be seen: there is another look after it.
-    is_over: bool,
+    newest: Option<(i32, u32)>,
+    changed: Instant,
     looked: Instant,
 }
 
 impl Default for News {
     fn default() -> Self {
+        let now = Instant::now();
         News {
             newest: None,
-            is_over: false,
-            looked: Instant::now(),
+            changed: now,
+            looked: now,
         }
     }
 }
 
 impl News {
-    /// `newest` is the id that was given last, where that is known.
-    fn is_due(&mut self, newest: Option<i32>) -> bool {
-        let same = newest.is_some() && newest == self.newest;
-        if same && self.is_over && self.looked.elapsed() < SCAN_ANYWAY {
-            return false;
+    /// `newest` is [`Load::newest`], where that is known.
+    fn is_due(&mut self, newest: Option<(i32, u32)>, now: Instant) -> bool {
+        if newest.is_none() || newest != self.newest {
+            self.newest = newest;
+            self.changed = now;
         }
-        self.is_over = same;
-        self.newest = newest;
-        self.looked = Instant::now();
-        true
+        let is_due = now.saturating_duration_since(self.changed) < NEWS_LAST
+            || now.saturating_duration_since(self.looked) >= SCAN_ANYWAY;
+        if is_due {
+            self.looked = now;
+        }
+        is_due
     }
 }
 
@@ -142,6 +257,8 @@ struct Patrol {
     all: News,
     follow: Follow,
     sources: Sources,
+    /// The processes that were asked for, or started.
+    roots: Vec<i32>,
     /// The processes whose children are ours.
     family: HashSet<i32>,
     /// Processes that are known to be none of the family.
@@ -153,24 +270,23 @@ struct Patrol {
 }
 
 impl Patrol {
-    fn run(&mut self, asked: &Receiver<i32>) {
+    fn run(&mut self, asked: &Receiver<Errand>) {
         let mut scan_due = Instant::now();
         loop {
             match asked.recv_timeout(self.pause(scan_due)) {
-                Ok(pid) => self.add(pid, true),
+                Ok(Errand::Attach(pid)) => self.add(pid, true),
+                Ok(Errand::Count) => self.count(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let watches = self.follow != Follow::Nobody;
-            let newest = self.load.newest_id().filter(|_| watches);
-            if self.follow == Follow::OwnChildren
-                && self.family.len() <= FEW
-                && self.children.is_due(newest)
-            {
+            let newest = self.load.newest().filter(|_| watches);
+            let now = Instant::now();
+            if self.looks_often() && self.children.is_due(newest, now) {
                 self.look_at_children();
             }
-            if watches && Instant::now() >= scan_due {
-                if self.all.is_due(newest) {
+            if watches && now >= scan_due {
+                if self.all.is_due(newest, now) {
                     self.scan();
                 }
                 scan_due = Instant::now() + SCAN_EVERY;
@@ -179,31 +295,51 @@ impl Patrol {
         }
     }
 
+    fn looks_often(&self) -> bool {
+        self.follow == Follow::OwnChildren && self.family.len() <= FEW
+    }
+
+    /// Looks at everything and says what there is.
+    fn count(&mut self) {
+        if self.follow != Follow::Nobody {
+            self.scan();
+        }
+        self.candidates
+            .iter_mut()
+            .for_each(|c| c.due = Instant::now());
+        self.try_candidates();
+        let judged = self
+            .candidates
+            .iter()
+            .filter(|c| c.verdict.is_some())
+            .count();
+        let _ = self.found.send(Report::Left(Left {
+            starting: self.candidates.len() - judged,
+            others: judged,
+        }));
+    }
+
     fn pause(&self, scan_due: Instant) -> Duration {
         const LONG: Duration = Duration::from_secs(3600);
         let now = Instant::now();
         let candidate = self.candidates.iter().map(|c| c.due).min();
         let scan = (self.follow != Follow::Nobody).then_some(scan_due);
-        let often = (self.follow == Follow::OwnChildren && self.family.len() <= FEW)
-            .then_some(now + RETRY_EVERY);
+        let often = self.looks_often().then_some(now + RETRY_EVERY);
         let next = [candidate, scan, often].into_iter().flatten().min();
-        next.map_or(LONG, |due| due.saturating_duration_since(now))
+        next.map_or(LONG, |due| {
+            due.saturating_duration_since(now).max(SHORTEST_PAUSE)
+        })
     }
 
     fn add(&mut self, pid: i32, asked: bool) {
         self.family.insert(pid);
-        if let Some(known) = self.candidates.iter_mut().find(|c| c.pid == pid) {
-            known.asked |= asked;
-            return;
+        match self.candidates.iter_mut().find(|c| c.pid == pid) {
+            Some(known) => {
+                known.asked |= asked;
+                known.due = Instant::now();
+            }
+            None => self.candidates.push(Candidate::new(pid, asked)),
         }
-        let now = Instant::now();
-        self.candidates.push(Candidate {
-            pid,
-            since: now,
-            due: now,
-            asked,
-            stranger: None,
-        });
     }
 
     /// What the kernel lists as children of the family's main threads, and their children.
@@ -227,9 +363,21 @@ impl Patrol {
         }
     }
 
-    /// Looks at processes that were not there before. Orphans are found too, as long as their
-    /// parents were seen.
+    /// Looks at processes that were not there before. Orphans are found where they were handed over to
+    /// us, or their parents were seen.
     fn scan(&mut self) {
+        let orphans: Vec<i32> = match (self.follow, self.roots.first()) {
+            (Follow::OwnChildren, Some(root)) => adopted(*root).collect(),
+            _ => Vec::new(),
+        };
+        for pid in orphans {
+            if self.family.contains(&pid) || Process::glance(pid).is_err() {
+                continue;
+            }
+            // It may have been somebody else's before.
+            self.strangers.remove(&pid);
+            self.add(pid, false);
+        }
         let all: HashSet<i32> = Process::all_ids().collect();
         self.family.retain(|pid| all.contains(pid));
         self.strangers.retain(|pid| all.contains(pid));
@@ -254,7 +402,10 @@ impl Patrol {
                 self.add(pid, false);
             }
         }
-        self.strangers.extend(parents.into_keys());
+        // The list was not read at one moment: a parent that is not in it may be one of ours.
+        let known = |parent: &i32| *parent == 0 || all.contains(parent);
+        let strangers = parents.into_iter().filter(|(_, parent)| known(parent));
+        self.strangers.extend(strangers.map(|(pid, _)| pid));
     }
 
     fn try_candidates(&mut self) {
@@ -264,19 +415,26 @@ impl Patrol {
         self.candidates.append(&mut candidates);
     }
 
-    /// False when nothing more is to be done about the candidate.
+    /// False when nothing more is to be done about the candidate: it is sampled, or has ended.
     fn keep_after_try(&mut self, candidate: &mut Candidate) -> bool {
         let pid = candidate.pid;
-        let executable = || Process::open(pid).and_then(Process::executable).ok();
-        if let Some(program) = &candidate.stranger {
-            match executable() {
-                None => return false,
-                Some(now) if now == *program => {
-                    candidate.due = Instant::now() + OTHER_EVERY;
-                    return true;
-                }
-                Some(_) => candidate.stranger = None,
+        let before = match Process::glance(pid) {
+            Ok(glance) => glance,
+            Err(e) if e.is_end() => return self.has_ended(candidate),
+            Err(_) => return candidate.later(RETRY_EVERY),
+        };
+        let mut tries = 0;
+        match candidate.verdict.take() {
+            Some(verdict) if verdict.then.incarnation != before.incarnation => {
+                candidate.since = Instant::now();
             }
+            Some(verdict) if !candidate.asked && !verdict.is_doubtful(&before) => {
+                candidate.verdict = Some(verdict);
+                let is_young = candidate.since.elapsed() < YOUTH;
+                return candidate.later(if is_young { YOUNG_EVERY } else { OTHER_EVERY });
+            }
+            Some(verdict) => tries = verdict.tries,
+            None => {}
         }
         let attached = Process::open(pid)
             .map_err(AttachError::from)
@@ -291,26 +449,53 @@ impl Patrol {
             }
             Err(e) => e,
         };
-        let alive = Process::open(pid).is_ok_and(Process::is_alive);
-        let over = !alive || !error.is_temporary() || candidate.since.elapsed() >= EXEC_PATIENCE;
-        if candidate.asked && over {
-            let why = alive.then(|| Box::new(error));
-            let _ = self.found.send(Report::Gone(pid, why));
-            candidate.asked = false;
-            return alive && self.is_stranger(candidate, executable());
+        match Process::glance(pid) {
+            Err(e) if e.is_end() => return self.has_ended(candidate),
+            Ok(after) if after.incarnation == before.incarnation => {}
+            // What was found is not true of what it is now.
+            _ => {
+                candidate.since = Instant::now();
+                return candidate.later(Duration::ZERO);
+            }
         }
-        if !candidate.asked && (over || matches!(error, AttachError::NotPerl { .. })) {
-            return alive && self.is_stranger(candidate, executable());
+        // Who was asked for may become a perl again in a moment.
+        let is_clear = !error.is_temporary()
+            || (!candidate.asked && matches!(error, AttachError::NotPerl { .. }));
+        if !is_clear && candidate.since.elapsed() < START_PATIENCE && tries == 0 {
+            return candidate.later(RETRY_EVERY);
         }
-        candidate.due = Instant::now() + RETRY_EVERY;
-        true
+        self.judge(candidate, Verdict::new(before, &error, tries + 1), error)
     }
 
-    /// A shell may become a perl later.
-    fn is_stranger(&self, candidate: &mut Candidate, program: Option<std::path::PathBuf>) -> bool {
-        candidate.stranger = program;
-        candidate.due = Instant::now() + OTHER_EVERY;
-        self.follow != Follow::Nobody && candidate.stranger.is_some()
+    /// It will not be sampled for now. False where nobody waits for what becomes of it.
+    fn judge(&mut self, candidate: &mut Candidate, verdict: Verdict, error: AttachError) -> bool {
+        let is_ours = matches!(error, AttachError::Process(ProcessError::Io { .. }));
+        let is_certain = (verdict.why == Why::Unread || is_ours) && verdict.tries >= MOST_TRIES;
+        if is_certain && (!error.is_denied() || looks_like_perl(candidate.pid)) {
+            let _ = self
+                .found
+                .send(Report::Unread(candidate.pid, error.to_string()));
+        }
+        // A perl that is between two lives, as in a server that reads its configuration again, is
+        // waited for.
+        if candidate.asked && verdict.why != Why::Passing {
+            candidate.asked = false;
+            let _ = self
+                .found
+                .send(Report::Gone(candidate.pid, Some(Box::new(error))));
+            if self.follow == Follow::Nobody {
+                return false;
+            }
+        }
+        candidate.verdict = Some(verdict);
+        candidate.later(YOUNG_EVERY)
+    }
+
+    fn has_ended(&self, candidate: &Candidate) -> bool {
+        if candidate.asked {
+            let _ = self.found.send(Report::Gone(candidate.pid, None));
+        }
+        false
     }
 }
 
@@ -319,14 +504,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_news_nobody_looks_and_with_them_twice() {
+    fn news_are_looked_for_until_they_are_old() {
         let mut news = News::default();
-        let mut due = |newest| news.is_due(newest);
-        assert!(due(Some(7)) && due(Some(7)));
-        assert!(!due(Some(7)) && !due(Some(7)));
-        assert!(due(Some(8)) && due(Some(8)));
-        assert!(!due(Some(8)));
-        assert!(due(Some(9)) && due(Some(10)) && due(Some(10)) && !due(Some(10)));
-        assert!(due(None) && due(None) && due(None));
+        let begun = Instant::now();
+        let after = |ms| begun + Duration::from_millis(ms);
+        let mut due = |newest, ms| news.is_due(newest, after(ms));
+        assert!(due(Some((7, 90)), 0) && due(Some((7, 90)), 100));
+        assert!(!due(Some((7, 90)), 200) && !due(Some((7, 90)), 900));
+        // An id that was given, and a process that is to be seen.
+        assert!(due(Some((8, 90)), 910) && !due(Some((8, 90)), 1100));
+        assert!(due(Some((8, 91)), 1110) && !due(Some((8, 91)), 1300));
+        assert!(due(Some((8, 91)), 2250) && !due(Some((8, 91)), 2300));
+        assert!(due(None, 2400) && due(None, 2500) && due(None, 2900));
+    }
+
+    #[test]
+    fn who_is_no_perl_is_judged_anew_when_it_has_loaded_something() {
+        let then = Process::glance(std::process::id() as i32).unwrap();
+        let no_perl = AttachError::NotPerl {
+            pid: 1,
+            program: String::new(),
+            searched: 1,
+        };
+        let more = Glance {
+            size: then.size + 4096,
+            ..then
+        };
+        let rested = |error: &AttachError, tries| Verdict {
+            rests_until: Instant::now(),
+            ..Verdict::new(then, error, tries)
+        };
+        let fresh = Verdict::new(then, &no_perl, 9);
+        assert!(!fresh.is_doubtful(&more));
+        let old = rested(&no_perl, 9);
+        assert!(old.is_doubtful(&more) && !old.is_doubtful(&then));
+        assert!(rested(&AttachError::Starting(1), 99).is_doubtful(&then));
+        let denied = AttachError::Process(crate::process::ProcessError::NoPermission(1));
+        assert!(rested(&denied, 1).is_doubtful(&then));
+        assert!(!rested(&denied, MOST_TRIES).is_doubtful(&then));
     }
 }

@@ -8,7 +8,8 @@ use crate::perl::sample::SampleError;
 use crate::process::{
     Arrival, Runs, ThreadState, ThreadWatch, Witness, is_real_time, syscall_name,
 };
-use crate::profile::{Seen, StackId, ThreadAbout};
+use crate::profile::{Seen, StackId, Tally, ThreadAbout};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 const FAILURES: u32 = 20;
 /// So does a time without any success.
 const LOST_FOR: Duration = Duration::from_millis(100);
+/// What is caught between fork and exec becomes another program within this time.
+const YOUTH: Duration = Duration::from_secs(2);
 
 /// What a look at a thread said.
 #[derive(Debug, Clone, Copy)]
@@ -75,9 +78,32 @@ pub(super) struct WatchedThread {
     waiting: Option<(Top, u32, StackId)>,
     /// The last stack that waited for a CPU, with the frame that says so.
     ready: Option<(Top, StackId)>,
+    /// Failures of which it is not yet known whether they come of the thread's end.
+    failures: BTreeMap<&'static str, u64>,
 }
 
 impl WatchedThread {
+    /// It could not be read, which counts for so many samples.
+    pub(super) fn failed(&mut self, kind: &'static str, weight: u64, tally: &mut Tally) {
+        let count = self.failures.entry(kind).or_insert(0);
+        *count += weight;
+        if *count >= u64::from(FAILURES) {
+            self.counts_failures(tally);
+        }
+    }
+
+    /// What failed so far failed though it was there.
+    pub(super) fn counts_failures(&mut self, tally: &mut Tally) {
+        while let Some((kind, count)) = self.failures.pop_first() {
+            *tally.errors.entry(kind).or_insert(0) += count;
+        }
+    }
+
+    /// What failed so far failed because it was about to be no more.
+    fn forgets_failures(&mut self, tally: &mut Tally) {
+        tally.gone += std::mem::take(&mut self.failures).values().sum::<u64>();
+    }
+
     /// What it is doing, and where when it is running; `ours` is our own CPU. In a crowd most threads that run wait for a
     /// CPU.
     pub(super) fn look(&mut self, crowd: bool, ours: Option<usize>) -> Look {
@@ -100,9 +126,10 @@ impl WatchedThread {
         let state = self.watch.state();
         self.ended = state == ThreadState::Ended;
         let running = state == ThreadState::Running;
-        self.waits = !running;
+        let is_known = state != ThreadState::Unknown;
+        self.waits = !running && is_known;
         self.waits_for_nothing = state == ThreadState::Idle(None);
-        self.rest = self.runs.filter(|_| !running).map(|runs| Rest {
+        self.rest = self.runs.filter(|_| self.waits).map(|runs| Rest {
             runs,
             state,
             has_stack: false,
@@ -286,6 +313,8 @@ pub(super) struct Watched {
     settled: bool,
     failures: u32,
     lost_since: Option<Instant>,
+    /// When it was attached to.
+    since: Instant,
     /// System calls that are in the recording's count already.
     pub(super) reads_counted: u64,
 }
@@ -302,31 +331,43 @@ impl Watched {
             settled: false,
             failures: 0,
             lost_since: None,
+            since: Instant::now(),
             reads_counted: 0,
         }
     }
 
     /// Keeps the list of threads true to the target's.
-    pub(super) fn refresh_threads(&mut self, seen: &mut Seen) {
+    pub(super) fn refresh_threads(&mut self, seen: &mut Seen, tally: &mut Tally) {
+        let is_empty = self.threads.is_empty();
+        if (is_empty || self.since.elapsed() < YOUTH) && self.target.is_replaced() {
+            self.failed();
+            return;
+        }
         let newcomers = self.target.has_newcomers();
+        let is_settled = self.settled && !is_empty && !newcomers;
         // Who waits makes no threads.
-        if self.settled && !newcomers && self.threads.iter().all(|t| t.waits) {
+        if is_settled && self.threads.iter().all(|t| t.waits) {
             return;
         }
         let process = self.target.process;
         let Some(count) = process.thread_count() else {
             return;
         };
-        if self.settled && !newcomers && count == self.known_count {
+        if is_settled && count == self.known_count {
             return;
         }
         // A thread that is being made has no interpreter yet: it is looked for again next time.
         let Ok(threads) = self.target.threads() else {
+            if is_empty {
+                self.failed();
+            }
             return;
         };
         self.settled = threads.len() == count || count == self.known_count;
         self.known_count = count;
-        self.threads.retain(|w| w.is_among(&threads));
+        for mut gone in self.threads.extract_if(.., |w| !w.is_among(&threads)) {
+            gone.forgets_failures(tally);
+        }
         for thread in threads {
             let tid = thread.os_tid;
             if self.threads.iter().all(|w| w.thread.os_tid != tid) {
@@ -365,15 +406,25 @@ impl Watched {
             top: None,
             waiting: None,
             ready: None,
+            failures: BTreeMap::new(),
         });
     }
 
     /// Forgets threads that ended.
-    pub(super) fn sweep(&mut self) {
-        let before = self.threads.len();
-        self.threads.retain(|t| !t.ended);
-        if self.threads.len() < before {
+    pub(super) fn sweep(&mut self, tally: &mut Tally) {
+        for mut gone in self.threads.extract_if(.., |t| t.ended) {
+            gone.forgets_failures(tally);
             self.settled = false;
+        }
+    }
+
+    /// Takes leave of it. `is_no_more` says that it has ended, or is another program.
+    pub(super) fn close(&mut self, is_no_more: bool, tally: &mut Tally) {
+        for thread in &mut self.threads {
+            match is_no_more {
+                true => thread.forgets_failures(tally),
+                false => thread.counts_failures(tally),
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::channel::{Channel, ChannelError};
 use super::confine::{ConfineError, Limits, confine_reader};
 use super::owner::Owner;
+use crate::process::{forget_helper, start_helper};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -124,10 +125,15 @@ impl Confined {
     pub fn start(owner: &Owner, limits: Limits, serve: fn(&Post<'_>)) -> io::Result<Self> {
         HOOK.call_once(end_silently_in_children);
         let (ours, theirs) = Channel::pair()?;
-        // SAFETY: fork has no preconditions. In the child only what the C library keeps usable after
-        // a fork of many threads is used: system calls, and memory, which it guards itself.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()),
+        let fork = || {
+            // SAFETY: fork has no preconditions. In the child only what the C library keeps usable
+            // after a fork of many threads is used: system calls, and memory, which it guards itself.
+            match unsafe { libc::fork() } {
+                -1 => Err(io::Error::last_os_error()),
+                pid => Ok(pid),
+            }
+        };
+        match start_helper(fork, |pid| *pid)? {
             0 => {
                 drop(ours);
                 IS_CHILD.store(true, Ordering::SeqCst);
@@ -206,7 +212,11 @@ impl Drop for Confined {
         loop {
             // SAFETY: takes numbers; nobody else waits for this child.
             let waited = unsafe { libc::waitpid(self.pid, std::ptr::null_mut(), libc::WNOHANG) };
-            if waited != 0 || Instant::now() >= end {
+            if waited != 0 {
+                forget_helper(self.pid);
+                return;
+            }
+            if Instant::now() >= end {
                 return;
             }
             std::thread::sleep(Duration::from_micros(50));

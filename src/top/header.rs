@@ -86,6 +86,12 @@ fn honesty(about: &About, ledger: &Ledger, palette: Palette) -> Line<'static> {
         spans.push(Span::raw(format!("({})  ", kinds.join(", "))));
     }
     spans.extend([lost("torn", tally.torn), lost("missed", tally.missed)]);
+    if tally.gone > 0 {
+        spans.push(Span::styled(
+            format!("gone {:.1} %  ", share(tally.gone, attempted)),
+            palette.faint(),
+        ));
+    }
     if tally.approximate > 0 {
         spans.push(Span::styled("approximate", palette.notable()));
     }

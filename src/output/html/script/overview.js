@@ -84,7 +84,7 @@ function facts(now) {
     card(count(now.total), shown),
     card(seconds(summary.duration_seconds), "recorded"),
     card(`${count(about.rate)} Hz`, "per thread", "Samples that were asked for, per second and thread"),
-    card(percent(summary.attempted - summary.good - summary.idle - summary.ready, summary.attempted), "lost",
+    card(percent(summary.attempted - summary.good - summary.idle - summary.ready - summary.gone, summary.attempted), "lost",
       "Torn, missed and failed samples of all that were due"),
     !compared && card(count(new Set(report.threads.map((t) => t.pid)).size),
       report.threads.length === 1 ? "process, 1 thread"
@@ -95,6 +95,7 @@ function facts(now) {
     ["ready", summary.ready, "waiting for a CPU", "Times a thread could have run if a CPU had been free"],
     ["torn", summary.torn, "torn", "The thread moved in every try to read it; not shown"],
     ["missed", summary.missed, "missed", "Due while p5-spy was not scheduled; not shown"],
+    ["gone", summary.gone, "gone", "Of a thread that had ended, or a process that had become another program, before it was read; not shown"],
     ["failed", failed, "failed", "Could not be read; not shown"],
   ];
   const bar = el("div", { class: "account", role: "img", "aria-label": "What became of the samples" },

@@ -1,0 +1,116 @@
+//! Which program a process runs: an exec makes another of it, even where the file is the same.
+
+use super::{Process, ProcessError};
+use std::{fs, io};
+
+/// A process from one exec to the next. While it is equal, memory that was understood once is still
+/// what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incarnation {
+    /// When the process began: ids come again.
+    began: u64,
+    /// Where the kernel has put the program's code, heap and stack, which it chooses anew each time.
+    /// The same numbers, whatever the process is, where we may not look into it.
+    places: [u64; 4],
+}
+
+/// What one look from outside tells of a process that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// The program.
+    pub incarnation: Incarnation,
+    /// Bytes of its address space: without a change nothing was loaded.
+    pub size: u64,
+    /// The process that started it, or took it over.
+    pub parent: i32,
+}
+
+impl Process {
+    /// Looks at a process that has not ended.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::Zombie`], and others, which do not mean that
+    /// it has ended.
+    pub fn glance(pid: i32) -> Result<Glance, ProcessError> {
+        let process = Process { pid };
+        let failed = |e| process.error("its state", e);
+        let stat = fs::read(format!("/proc/{pid}/stat")).map_err(failed)?;
+        match parse(&stat) {
+            Some(glance) => Ok(glance.ok_or(ProcessError::Zombie(pid))?),
+            None => Err(failed(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+impl ProcessError {
+    /// The process is no more.
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            ProcessError::NoSuchProcess(_) | ProcessError::Zombie(_)
+        )
+    }
+}
+
+/// proc_pid_stat(5), whose fields count from 1; the name in parentheses may hold anything. `Some(None)`
+/// for one that has ended.
+fn parse(stat: &[u8]) -> Option<Option<Glance>> {
+    let rest = stat.get(memchr::memrchr(b')', stat)? + 1..)?;
+    let fields: Vec<&str> = std::str::from_utf8(rest).ok()?.split_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    if matches!(fields.first(), Some(&("Z" | "X"))) {
+        return Some(None);
+    }
+    Some(Some(Glance {
+        incarnation: Incarnation {
+            began: number(22)?,
+            places: [number(26)?, number(27)?, number(28)?, number(47)?],
+        },
+        size: number(23)?,
+        parent: fields.get(1)?.parse().ok()?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn an_exec_of_the_same_file_is_another_program() {
+        let line = "read x; echo; while read x; do exec sh -c 'echo; read x'; done";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]);
+        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let pid = shell.id() as i32;
+        let mut input = shell.stdin.take().unwrap();
+        let mut output = BufReader::new(shell.stdout.take().unwrap());
+        let mut go_on = || {
+            input.write_all(b"\n").unwrap();
+            output.read_line(&mut String::new()).unwrap();
+            Process::glance(pid).unwrap()
+        };
+        let first = go_on();
+        assert_eq!(first.parent, std::process::id() as i32);
+        assert_eq!(first.incarnation, Process::glance(pid).unwrap().incarnation);
+        assert!(first.size > 0);
+        let second = go_on();
+        assert_ne!(first.incarnation, second.incarnation);
+        drop(input);
+        shell.wait().unwrap();
+        assert!(Process::glance(pid).unwrap_err().is_end());
+    }
+
+    #[test]
+    fn names_may_hold_anything() {
+        let numbers: Vec<String> = (4..53).map(|n: u64| n.to_string()).collect();
+        let stat = |state: &str| format!("17 (a) Z (b) {state} {}\n", numbers.join(" "));
+        let glance = parse(stat("S").as_bytes()).flatten().unwrap();
+        assert_eq!((glance.parent, glance.size), (4, 23));
+        assert_eq!(glance.incarnation.places, [26, 27, 28, 47]);
+        assert_eq!(parse(stat("Z").as_bytes()), Some(None));
+        assert_eq!(parse(b"17 (a) S 1 2 3\n"), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Processes that become ours. What a program leaves behind when it ends (a daemon forks twice) is
+//! handed over to us, so that it can be followed, and is ended with us.
+
+use super::Process;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Processes that do something for p5-spy itself, and that nobody else must wait for.
+static HELPERS: Mutex<Option<HashSet<i32>>> = Mutex::new(None);
+
+/// We are the parent of orphans.
+static ADOPTS: AtomicBool = AtomicBool::new(false);
+
+/// Starts a helper. Nobody asks for it before it is known as one.
+///
+/// # Errors
+/// Those of `start`.
+pub fn start_helper<T, E>(
+    start: impl FnOnce() -> Result<T, E>,
+    id: impl FnOnce(&T) -> i32,
+) -> Result<T, E> {
+    let mut helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = start()?;
+    helpers
+        .get_or_insert_with(HashSet::new)
+        .insert(id(&started));
+    Ok(started)
+}
+
+/// It was waited for: its id may be somebody else's.
+pub fn forget_helper(pid: i32) {
+    let mut helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(helpers) = helpers.as_mut() {
+        helpers.remove(&pid);
+    }
+}
+
+/// Whether it does something for p5-spy itself.
+pub fn is_helper(pid: i32) -> bool {
+    let helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    helpers.as_ref().is_some_and(|known| known.contains(&pid))
+}
+
+/// From now on we are the parent of processes below us whose own ends. All that we start ourselves
+/// must be helpers, but for one program.
+pub fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: takes numbers.
+        let done = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+        // Where it is refused, orphans go to another process, as ever.
+        ADOPTS.store(done == 0, Ordering::SeqCst);
+    }
+}
+
+/// The processes that were handed over to us. `child` is the program that we started.
+pub fn adopted(child: i32) -> impl Iterator<Item = i32> {
+    let us = i32::try_from(std::process::id()).unwrap_or(0);
+    let all = ADOPTS.load(Ordering::SeqCst).then(Process::all_ids);
+    // Helpers last: one that has just been started is known as such by then.
+    all.into_iter()
+        .flatten()
+        .filter(move |pid| *pid != child && Process::parent_of(*pid) == Some(us))
+        .filter(|pid| !is_helper(*pid))
+}
+
+/// Takes note of the end of orphans, which would stay zombies. `child` has somebody who waits for it.
+pub fn reap(child: i32) {
+    while ADOPTS.load(Ordering::SeqCst) {
+        // SAFETY: all zeros are a valid siginfo_t.
+        let mut about: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: `about` is a valid place for the result.
+        let asked = unsafe { libc::waitid(libc::P_ALL, 0, &mut about, how) };
+        // SAFETY: the call has filled the member in; zero where none has ended.
+        let pid = unsafe { about.si_pid() };
+        // What others wait for is gone soon.
+        if asked != 0 || pid == 0 || pid == child || is_helper(pid) {
+            return;
+        }
+        // SAFETY: takes numbers.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
+/// The processes below these, helpers and what they started left out; the roots come first.
+pub fn descendants(roots: &[i32]) -> Vec<i32> {
+    let pairs: Vec<(i32, i32)> = Process::all_ids()
+        .filter_map(|pid| Some((pid, Process::parent_of(pid)?)))
+        .collect();
+    let mut found = roots.to_vec();
+    let mut next = 0;
+    while let Some(at) = found.get(next).copied() {
+        let children = pairs
+            .iter()
+            .filter(|(pid, parent)| *parent == at && *pid != at);
+        let new: Vec<i32> = children
+            .map(|(pid, _)| *pid)
+            .filter(|pid| !found.contains(pid) && !is_helper(*pid))
+            .collect();
+        found.extend(new);
+        next += 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn helpers_are_none_of_those_below_us() {
+        let sleep = || Command::new("sleep").arg("60").stdin(Stdio::null()).spawn();
+        let me = std::process::id() as i32;
+        let id = |child: &std::process::Child| child.id() as i32;
+        let mut helper = start_helper(sleep, id).unwrap();
+        let mut other = sleep().unwrap();
+        assert!(is_helper(id(&helper)) && !is_helper(id(&other)));
+        let below = descendants(&[me]);
+        assert!(below.contains(&id(&other)) && !below.contains(&id(&helper)));
+        for child in [&mut helper, &mut other] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        forget_helper(id(&helper));
+        assert!(!is_helper(id(&helper)));
+    }
+}
