@@ -11,7 +11,7 @@ use crate::layout::{Sources, resolve};
 use crate::perl::identity::Identity;
 use crate::process::{Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code};
 use crate::sampler::{Control, End, Follow};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
