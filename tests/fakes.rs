@@ -180,11 +180,11 @@ fn a_sub_that_is_no_sub_is_nonsense() {
 }
 
 #[test]
-fn a_name_of_absurd_length_is_nonsense() {
+fn a_name_of_absurd_length_costs_no_stack() {
     each_table(|mut perl| {
         if let Some(hek) = perl.subs[1].hek {
             perl.put(hek, "hek", "hek_len", 0x7fff_fff0);
-            assert!(walk(&perl).unwrap_err().contains("length"));
+            assert!(walk(&perl).is_ok());
         }
     });
 }

@@ -84,7 +84,7 @@ fn a_shell_is_as_good_as_a_perl() {
     let script = file(
         folder.path(),
         "busy.pl",
-        "sub busy { my $end = (times)[0] + 0.3; 1 while (times)[0] < $end } busy()",
+        "sub busy { my $end = (times)[0] + 1; 1 while (times)[0] < $end } busy()",
     );
     let line = format!("true; {PERL} {}; exit 3", text(&script));
     let (finished, content) = record(&["-s"], &["/bin/sh", "-c", &line]);

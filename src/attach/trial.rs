@@ -197,6 +197,9 @@ fn are_statements(perl: &Perl, memory: &dyn Memory, cops: &[u64]) -> Result<(), 
     Ok(())
 }
 
+/// As it is shown. Memory that is no name is full of them.
+const NUL: &str = "\\x{0}";
+
 fn sensible<'f>(frames: impl Iterator<Item = &'f Frame>, least: usize) -> Result<(), String> {
     let (mut count, mut subs, mut strange) = (0, 0, 0);
     for frame in frames {
@@ -210,6 +213,7 @@ fn sensible<'f>(frames: impl Iterator<Item = &'f Frame>, least: usize) -> Result
         let name = &frame.name;
         let is_strange = ["__ANON__::", "::"].iter().any(|n| name.starts_with(n))
             || name.ends_with("::")
+            || name.contains(NUL)
             || [name, &frame.file].iter().any(|text| ***text == *UNKNOWN);
         strange += usize::from(is_strange && frame.kind == FrameKind::Sub);
     }

@@ -532,7 +532,8 @@ impl<S: Sink> Sampler<S> {
                     _ => None,
                 };
                 if look.state == ThreadState::Unknown {
-                    *self.own.tally.errors.entry(TOO_FEW_FILES).or_insert(0) += u64::from(self.weight);
+                    *self.own.tally.errors.entry(TOO_FEW_FILES).or_insert(0) +=
+                        u64::from(self.weight);
                     continue;
                 }
                 self.running += usize::from(running);
