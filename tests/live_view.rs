@@ -358,14 +358,14 @@ fn w_counts_waiting_threads_too_and_no_longer() {
     let target = Target::start(script);
     target.blocks();
     let mut terminal = Terminal::watch(target.pid(), &[]);
-    terminal.until("The key w shows where");
+    terminal.until("the key w counts it");
     assert!(!terminal.shows("main::nap"));
     terminal.press(b"w");
     terminal.until("wall-clock time  ");
     terminal.until("main::nap");
     terminal.press(b"w");
     terminal.until("  CPU time  ");
-    terminal.until("The key w shows where");
+    terminal.until("the key w counts it");
     terminal.until_gone("main::nap");
     terminal.press(b"q");
     assert_eq!(terminal.closed().0, 0);

@@ -9,11 +9,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 use support::{Finished, PERL, Running, Target, file, folder, is_gone, spy, wait_for};
 
 /// Computes for a tenth of a second in a sub of its own; the time is the program's own CPU time.
 const CHILD: &str = "sub spin { my $e = (times)[0] + 0.1; 1 while (times)[0] < $e }
     sub work { spin() } work(); 1;";
+
+/// A tenth of a second of CPU time takes long where many want a CPU.
+const LONG: Duration = Duration::from_secs(600);
 
 /// How often each is tried.
 fn runs() -> usize {
@@ -67,7 +71,7 @@ impl Place {
 
     /// Records; nothing of it may be unreadable.
     fn recorded(&self, words: &[&str]) -> Recorded {
-        self.read(Running::start(self.command(words)).finish())
+        self.read(Running::start(self.command(words)).finish_within(LONG))
     }
 
     fn read(&self, finished: Finished) -> Recorded {
@@ -175,7 +179,8 @@ fn an_exec_while_we_attach() {
 fn what_is_over_too_soon_is_said() {
     let place = Place::new(&[]);
     for _ in 0..runs() {
-        let finished = Running::start(place.command(&["-s", "--", PERL, "-e", "1"])).finish();
+        let finished = Running::start(place.command(&["-s", "--", PERL, "-e", "1"]));
+        let finished = finished.finish_within(LONG);
         let (said, stats) = (&finished.err, place.in_it("x.json"));
         let stats: Value = std::fs::read_to_string(stats)
             .map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
@@ -217,7 +222,7 @@ fn a_daemon_ends_with_us() {
             });
             running.samples();
             running.signal(libc::SIGTERM);
-            running.finish();
+            running.finish_within(LONG);
             let pid: i32 = pid.parse().unwrap();
             assert!(support::state(pid).is_none(), "{pid} is still there");
             std::fs::remove_file(place.in_it("pid")).unwrap();
@@ -255,7 +260,9 @@ fn a_shell_that_will_start_perls_is_a_target() {
         shell.write(b"\n");
         // Nobody waits for it before it is over.
         support::is_gone(shell.pid());
-        place.read(running.finish()).expect("main::work", 2);
+        place
+            .read(running.finish_within(LONG))
+            .expect("main::work", 2);
     }
 }
 

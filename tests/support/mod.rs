@@ -240,16 +240,21 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(self) -> Finished {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for its end as long as that may take.
+    pub fn finish_within(mut self, patience: Duration) -> Finished {
         let child = &mut self.child;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
             if Instant::now() >= deadline {
                 let (out, err) = (self.out.text(), self.err.text());
-                panic!("still running after {PATIENCE:?}\n{out}\n{err}");
+                panic!("still running after {patience:?}\n{out}\n{err}");
             }
             std::thread::sleep(Duration::from_millis(3));
         };
