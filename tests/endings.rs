@@ -262,7 +262,8 @@ fn a_file_that_may_not_grow_is_an_error_and_no_death() {
         "--pid",
         &pid,
     ];
-    command.args(words);
+    // What cannot be written is kept there, as far as it can be.
+    command.args(words).current_dir(folder.path());
     // SAFETY: the closure makes one system call on a structure of its own.
     unsafe {
         command.pre_exec(|| {

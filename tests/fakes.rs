@@ -180,11 +180,17 @@ fn a_sub_that_is_no_sub_is_nonsense() {
 }
 
 #[test]
-fn a_name_of_absurd_length_costs_no_stack() {
+fn a_name_of_absurd_length_costs_no_stack_unless_a_table_is_judged() {
     each_table(|mut perl| {
         if let Some(hek) = perl.subs[1].hek {
             perl.put(hek, "hek", "hek_len", 0x7fff_fff0);
-            assert!(walk(&perl).is_ok());
+            assert!(walk(&perl).is_err());
+            let mut sampler = ThreadSampler::new(&perl.variables(), 0);
+            sampler.demand_names(false);
+            let (mut names, mut table) = (Names::new(), FrameTable::default());
+            sampler
+                .take(perl.context(), 0, &mut names, &mut table, &mut || {})
+                .unwrap();
         }
     });
 }

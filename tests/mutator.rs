@@ -194,7 +194,7 @@ fn account_of(line: &str) -> [u64; 7] {
             .unwrap_or_else(|| panic!("no {word}: {line}"));
         front.rsplit([' ', ',']).next().unwrap().parse().unwrap()
     };
-    [
+    let mut numbers = [
         " samples due",
         " good",
         " idle",
@@ -203,7 +203,13 @@ fn account_of(line: &str) -> [u64; 7] {
         " missed",
         " failed",
     ]
-    .map(before)
+    .map(before);
+    // Said only where there are any.
+    const GONE: &str = " of programs that had";
+    if line.contains(GONE) {
+        numbers[6] += before(GONE);
+    }
+    numbers
 }
 
 /// The most memory that a process ever had, in kB, looked at until it ends.

@@ -378,6 +378,8 @@ fn a_folder_that_vanishes() {
         "-o",
         text(&inner.join("out.svg")),
     ]);
+    // There the samples are kept.
+    command.current_dir(outer.path());
     command.args(["--pid", &target.pid().to_string()]);
     let mut recording = Running::start(command);
     recording.samples();
