@@ -12,7 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Running, folder, text};
 
 /// Programs that take every CPU three times.
-struct Burners(Vec<std::process::Child>, MutexGuard<'static, ()>);
+struct Burners {
+    all: Vec<std::process::Child>,
+    _alone: MutexGuard<'static, ()>,
+}
 
 /// More of them at a time would be another load.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -26,13 +29,16 @@ impl Burners {
             command.args(["-e", "alarm 120; 1 while 1"]);
             command.stdout(Stdio::null()).spawn().unwrap()
         };
-        Burners((0..3 * cpus).map(burn).collect(), alone)
+        Burners {
+            all: (0..3 * cpus).map(burn).collect(),
+            _alone: alone,
+        }
     }
 }
 
 impl Drop for Burners {
     fn drop(&mut self) {
-        for burner in &mut self.0 {
+        for burner in &mut self.all {
             let _ = burner.kill();
             let _ = burner.wait();
         }

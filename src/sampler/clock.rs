@@ -46,8 +46,8 @@ impl Clock {
         self.weight = weight.max(1);
     }
 
-    /// How many samples the due one counts for.
-    pub fn weight(&self) -> u32 {
+    /// How many samples the due one stands for.
+    pub fn counts_for(&self) -> u32 {
         self.due_weight
     }
 

@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use watched::{Watched, WatchedThread};
+use watched::{Of, Watched, WatchedThread};
 
 /// How often, how long, and what counts.
 #[derive(Debug, Clone, Copy)]
@@ -338,7 +338,7 @@ impl<S: Sink> Sampler<S> {
             }
             put_off = 0;
             let late = behind > LATE;
-            self.weight = clock.weight();
+            self.weight = clock.counts_for();
             let missed = clock.advance(now);
             let all_due = now >= threads_due;
             if all_due {
@@ -633,15 +633,12 @@ impl<S: Sink> Sampler<S> {
             Ok(thread.last_stack(target, seen, turn.waits_in))
         } else {
             let waits_in = turn.waits_in;
-            thread.take(
+            let of = Of {
                 target,
                 names,
                 interpreters,
-                seen,
-                waits_in,
-                together,
-                &mut follow,
-            )
+            };
+            thread.take(of, seen, waits_in, together, &mut follow)
         };
         if turn.running && !on_cpu && matches!(taken, Ok(Some(_))) {
             taken = Ok(thread.ready_stack(seen));

@@ -49,6 +49,13 @@ struct Top {
     innermost: FrameId,
 }
 
+/// What the threads of a process have in common.
+pub(super) struct Of<'a> {
+    pub(super) target: &'a Target,
+    pub(super) names: &'a mut Names,
+    pub(super) interpreters: &'a mut Interpreters,
+}
+
 /// A thread of a process.
 pub(super) struct WatchedThread {
     watch: ThreadWatch,
@@ -154,14 +161,17 @@ impl WatchedThread {
     /// Takes a sample; the result is its stack. `None` where there is nothing on it.
     pub(super) fn take(
         &mut self,
-        target: &Target,
-        names: &mut Names,
-        interpreters: &mut Interpreters,
+        of: Of<'_>,
         seen: &mut Seen,
         waits_in: Option<u32>,
         together: bool,
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
+        let Of {
+            target,
+            names,
+            interpreters,
+        } = of;
         self.top = None;
         if let Some(rest) = &mut self.rest {
             rest.has_stack = false;
