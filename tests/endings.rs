@@ -99,7 +99,7 @@ fn memory_that_does_not_answer_ends_no_recording_badly() {
             "--pid",
             &pid,
         ]);
-        command.args(words);
+        command.args(words).current_dir(silent.path(""));
         let running = Running::start(command);
         has_sampled(&raw);
         silent.falls_silent();
@@ -157,6 +157,7 @@ fn recording(words: &[&str], set: impl FnOnce(&mut Command)) -> (Target, tempfil
     command
         .args(["record", "-o", text(&raw), "--pid", &pid])
         .args(words)
+        .current_dir(folder.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     set(&mut command);
