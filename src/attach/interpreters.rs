@@ -21,6 +21,9 @@ impl Target {
     /// The interpreters that are not among `ran`, as far as they are found, with the id that
     /// threads.pm knows them by.
     pub fn other_interpreters(&self, ran: &[Interpreter]) -> Vec<(Option<u64>, Located)> {
+        if self.has_only_one() {
+            return Vec::new();
+        }
         let Some(places) = self.pieces_of_that_size() else {
             return Vec::new();
         };
@@ -43,6 +46,13 @@ impl Target {
             Some((id, self.perl.variables(interpreter).located().ok()?))
         });
         located.collect()
+    }
+
+    /// A program that is perl itself, and has one thread, is not searched: it has others only where
+    /// threads have ended that nobody has joined.
+    fn has_only_one(&self) -> bool {
+        let is_alone = self.process.thread_count() == Some(1);
+        is_alone && self.kin.is_the_program()
     }
 
     /// Where memory of the size of an interpreter is in use.

@@ -32,6 +32,11 @@ impl Kin {
         self.program == program && files.contains(&self.file)
     }
 
+    /// The file that defines perl is the program itself, and no library of it.
+    pub(super) fn is_the_program(&self) -> bool {
+        self.program == self.file.path
+    }
+
     /// Adds a perl to a family that has not seen it yet. The newest come first, as they are the
     /// likeliest to fork next; very old ones are forgotten.
     pub fn join(self, family: &mut Vec<Kin>) {
