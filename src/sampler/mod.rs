@@ -466,6 +466,8 @@ impl<S: Sink> Sampler<S> {
         let is_old = |(_, when): (Left, Instant)| when.elapsed() >= COUNT_EVERY;
         if !self.counting && self.left.is_none_or(is_old) {
             self.counting = true;
+            // What was so before says nothing of now.
+            self.left = None;
             self.scout.count();
         }
         self.left.is_none_or(|(left, _)| {

@@ -301,13 +301,19 @@ impl Patrol {
 
     /// Looks at everything and says what there is.
     fn count(&mut self) {
-        if self.follow != Follow::Nobody {
-            self.scan();
+        loop {
+            if self.follow != Follow::Nobody {
+                self.scan();
+            }
+            let before = self.candidates.len();
+            let now = Instant::now();
+            self.candidates.iter_mut().for_each(|c| c.due = now);
+            self.try_candidates();
+            // Who ended after the others were listed may have left one more.
+            if before == 0 || !self.candidates.is_empty() {
+                break;
+            }
         }
-        self.candidates
-            .iter_mut()
-            .for_each(|c| c.due = Instant::now());
-        self.try_candidates();
         let judged = self
             .candidates
             .iter()
@@ -366,18 +372,6 @@ impl Patrol {
     /// Looks at processes that were not there before. Orphans are found where they were handed over to
     /// us, or their parents were seen.
     fn scan(&mut self) {
-        let orphans: Vec<i32> = match (self.follow, self.roots.first()) {
-            (Follow::OwnChildren, Some(root)) => adopted(*root).collect(),
-            _ => Vec::new(),
-        };
-        for pid in orphans {
-            if self.family.contains(&pid) || Process::glance(pid).is_err() {
-                continue;
-            }
-            // It may have been somebody else's before.
-            self.strangers.remove(&pid);
-            self.add(pid, false);
-        }
         let all: HashSet<i32> = Process::all_ids().collect();
         self.family.retain(|pid| all.contains(pid));
         self.strangers.retain(|pid| all.contains(pid));
@@ -406,6 +400,23 @@ impl Patrol {
         let known = |parent: &i32| *parent == 0 || all.contains(parent);
         let strangers = parents.into_iter().filter(|(_, parent)| known(parent));
         self.strangers.extend(strangers.map(|(pid, _)| pid));
+        self.scan_orphans();
+    }
+
+    /// Looks at what was handed over to us. Last, as one may lose its parent at any moment before.
+    fn scan_orphans(&mut self) {
+        let orphans: Vec<i32> = match (self.follow, self.roots.first()) {
+            (Follow::OwnChildren, Some(root)) => adopted(*root).collect(),
+            _ => Vec::new(),
+        };
+        for pid in orphans {
+            if self.family.contains(&pid) || Process::glance(pid).is_err() {
+                continue;
+            }
+            // It may have been somebody else's before.
+            self.strangers.remove(&pid);
+            self.add(pid, false);
+        }
     }
 
     fn try_candidates(&mut self) {
