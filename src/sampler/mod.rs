@@ -4,141 +4,42 @@
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
 pub mod clock;
+mod control;
+mod ending;
 mod governor;
 mod interpreters;
 mod load;
 mod own;
+mod presence;
 mod punctual;
 mod scout;
+mod turns;
 mod watched;
 
+pub use control::{Control, End, Recording, Settings, TOO_FEW_FILES};
 pub use scout::Follow;
 
 use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
-use crate::perl::leaf::Beyond;
-use crate::perl::names::NameOptions;
 use crate::process::{
-    Arrival, CoSchedule, Gaps, OwnWait, Priority, Process, ThreadState, allow_many_watches,
+    Arrival, CoSchedule, Gaps, OwnWait, Priority, allow_many_watches,
     monotonic, thread_cpu_time, wake_at_once,
 };
-use crate::profile::{Sample, Seen, Sink, Tally};
+use crate::profile::{Sample, Sink};
 use clock::Clock;
 use governor::Governor;
 use load::Load;
 use own::Own;
+use presence::{Looked, come, held};
 use punctual::Punctual;
 use scout::{Left, Report, Scout};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use watched::{Of, Watched, WatchedThread};
-
-/// How often, how long, and what counts.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// Samples per second.
-    pub rate: f64,
-    /// When to end by itself.
-    pub duration: Option<Duration>,
-    /// Record the stacks of waiting threads too.
-    pub idle: bool,
-    /// Read the stacks of waiting threads once a second where they are not recorded: to be looked
-    /// at, not to be counted.
-    pub glances: bool,
-    /// Which children are sampled too.
-    pub follow: Follow,
-    /// What frames say.
-    pub names: NameOptions,
-    /// The most that sampling may cost: a share of a CPU. `None`: whatever it takes.
-    pub max_cpu: Option<f64>,
-}
-
-/// What the sampler is told from outside while it runs, and when it means to end.
-#[derive(Debug)]
-pub struct Control {
-    /// End.
-    pub stop: AtomicBool,
-    /// Take no samples for now.
-    pub pause: AtomicBool,
-    /// Record the stacks of waiting threads too: what the settings say, until somebody changes it.
-    pub idle: AtomicBool,
-    made: Instant,
-    /// Microseconds after `made`; 0 for no end.
-    over: AtomicU64,
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Control {
-            stop: AtomicBool::default(),
-            pause: AtomicBool::default(),
-            idle: AtomicBool::default(),
-            made: Instant::now(),
-            over: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Control {
-    fn set_deadline(&self, deadline: Option<Instant>) {
-        let after = deadline.map_or(0, |d| {
-            let after = d.saturating_duration_since(self.made).as_micros();
-            u64::try_from(after).unwrap_or(u64::MAX).max(1)
-        });
-        self.over.store(after, Ordering::Relaxed);
-    }
-
-    /// How long ago the sampler should have ended by itself: if it did not, it is stuck.
-    pub fn overdue(&self) -> Option<Duration> {
-        match self.over.load(Ordering::Relaxed) {
-            0 => None,
-            over => self.made.elapsed().checked_sub(Duration::from_micros(over)),
-        }
-    }
-}
-
-/// What a recording has so far; shared with whoever shows it.
-#[derive(Debug, Default)]
-pub struct Recording<S> {
-    /// Frames, stacks and threads.
-    pub seen: Seen,
-    /// What became of the samples.
-    pub tally: Tally,
-    /// The stacks.
-    pub sink: S,
-    /// Processes that are sampled now.
-    pub processes: usize,
-    /// Their threads that run Perl.
-    pub threads: usize,
-    /// How often a sample of each thread was due.
-    pub ticks: u64,
-    /// System calls that read the targets.
-    pub remote_reads: u64,
-    /// Perls among the processes that are followed that cannot be read, by process, with the reason.
-    pub unread: Arc<BTreeMap<i32, String>>,
-}
-
-/// Why a recording ended.
-#[derive(Debug)]
-pub enum End {
-    /// It was told to.
-    Stopped,
-    /// Its time was over.
-    Duration,
-    /// The last target ended.
-    TargetEnded,
-    /// The last target can no longer be read as a perl: it became another program.
-    Lost(Box<AttachError>),
-    /// Reading a target does not come back: the sampler was left alone with it.
-    Stuck,
-}
-
-/// What samples fail of that could not be taken as too many files are open.
-pub const TOO_FEW_FILES: &str = "too few files can be open";
+use turns::Turn;
+use watched::{Of, Watched};
 
 /// New and ended threads are looked for this often.
 const THREADS_EVERY: Duration = Duration::from_millis(100);
@@ -146,38 +47,10 @@ const THREADS_EVERY: Duration = Duration::from_millis(100);
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// So often a sample is put off that came late; then it is taken as it is.
 const MOST_PUT_OFF: u32 = 12;
-/// Stacks of threads that wait are looked at this often where they are not recorded.
-const GLANCE_EVERY: Duration = Duration::from_secs(1);
 /// The longest sleep, so that a request to stop is heard soon.
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
 const LATE: Duration = Duration::from_millis(1);
-/// How long children of processes that all ended are waited for.
-const ORPHAN_PATIENCE: Duration = Duration::from_millis(200);
-/// Between two questions who is left.
-const COUNT_EVERY: Duration = Duration::from_millis(30);
-/// How long it is waited while something is left that is no perl but may become or start one.
-const OTHERS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A thread whose turn it is: where it is in the lists, its CPU if it is running, and whether it is.
-#[derive(Debug, Clone, Copy)]
-struct Turn {
-    cpu: Option<usize>,
-    process: usize,
-    thread: usize,
-    running: bool,
-    /// It held our CPU until it began to wait, which made room for us: the kernel lets nobody in
-    /// while it does something for a thread.
-    paused: bool,
-    /// When it was looked at: nanoseconds of CLOCK_MONOTONIC.
-    looked: u64,
-    /// The system call that it waits in.
-    waits_in: Option<u32>,
-    /// It still has the stack that was read last.
-    rests: bool,
-    /// It waits, and its stack is not counted.
-    is_glance: bool,
-}
 
 /// Samples targets until something ends it.
 pub struct Sampler<S> {
@@ -439,44 +312,6 @@ impl<S: Sink> Sampler<S> {
         None
     }
 
-    /// Nothing is left to sample, nor expected.
-    fn ended(&mut self) -> Option<End> {
-        if !self.watched.is_empty() || !self.awaited.is_empty() {
-            self.nobody_since = None;
-            self.left = None;
-            return None;
-        }
-        if self.settings.follow != Follow::Nobody && self.may_go_on() {
-            return None;
-        }
-        Some(match self.lost.take() {
-            Some(error) => End::Lost(error),
-            None => End::TargetEnded,
-        })
-    }
-
-    /// There is nobody to sample, but a process that just ended may have left others that are being
-    /// looked at, and a shell may start what it will.
-    fn may_go_on(&mut self) -> bool {
-        let since = self.nobody_since.get_or_insert_with(Instant::now).elapsed();
-        if self.roots.iter().any(|pid| Process::glance(*pid).is_ok()) {
-            self.left = None;
-            return true;
-        }
-        let is_old = |(_, when): (Left, Instant)| when.elapsed() >= COUNT_EVERY;
-        if !self.counting && self.left.is_none_or(is_old) {
-            self.counting = true;
-            // What was so before says nothing of now.
-            self.left = None;
-            self.scout.count();
-        }
-        self.left.is_none_or(|(left, _)| {
-            left.starting > 0
-                || since < ORPHAN_PATIENCE
-                || (left.others > 0 && since < OTHERS_PATIENCE)
-        })
-    }
-
     /// True when each thread should be looked at even if none runs: one of them may have ended.
     fn may_have_ended(&mut self) -> bool {
         let (threads, since) = (self.load.threads(), self.counted.1);
@@ -508,79 +343,6 @@ impl<S: Sink> Sampler<S> {
 
     fn weighed(&self, samples: usize) -> u64 {
         samples as u64 * u64::from(self.weight)
-    }
-
-    /// Lists the threads to be read, by CPU, those of our own CPU first: they cannot run while we
-    /// do. Returns how many are waiting and not to be read.
-    fn whose_turn(&mut self, all: bool) -> usize {
-        self.turns.clear();
-        let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
-        let glances = self.glances();
-        if !all && !glances && !self.settings.idle && self.load.nobody_runs(threads) {
-            return threads;
-        }
-        let names_calls = self.settings.names.beyond == Beyond::Ops;
-        let crowd = self.is_crowd();
-        let ours = self.schedule.pinned();
-        let mut idle = 0;
-        self.running = 0;
-        for (process, watched) in self.watched.iter_mut().enumerate() {
-            for (thread, w) in watched.threads.iter_mut().enumerate() {
-                let before = monotonic();
-                let look = w.look(crowd, ours);
-                let running = look.state == ThreadState::Running;
-                let waits_in = match look.state {
-                    ThreadState::Idle(call) if names_calls => call,
-                    _ => None,
-                };
-                if look.state == ThreadState::Unknown {
-                    *self.own.tally.errors.entry(TOO_FEW_FILES).or_insert(0) +=
-                        u64::from(self.weight);
-                    continue;
-                }
-                self.running += usize::from(running);
-                let paused = !running
-                    && look.is_new
-                    && !w.ended
-                    && self.arrival.as_mut().is_some_and(|arrival| {
-                        w.held(arrival, self.tick) == Some(true)
-                            && (w.held(arrival, before) == Some(true) || w.locate() == ours)
-                    });
-                let is_counted = running || paused || self.settings.idle;
-                if running || paused || ((self.settings.idle || glances) && !w.ended) {
-                    self.turns.push(Turn {
-                        cpu: look.cpu.filter(|_| !look.rests),
-                        process,
-                        thread,
-                        running,
-                        paused,
-                        looked: before,
-                        waits_in,
-                        rests: look.rests,
-                        is_glance: !is_counted,
-                    });
-                }
-                idle += usize::from(!is_counted && !w.ended);
-            }
-        }
-        self.turns
-            .sort_by_key(|turn| (turn.cpu.is_some() && turn.cpu != ours, turn.cpu));
-        idle
-    }
-
-    /// True once in a while, where stacks of waiting threads are looked at.
-    fn glances(&mut self) -> bool {
-        let now = Instant::now();
-        let is_due = !self.settings.idle && self.glance_due.is_some_and(|due| now >= due);
-        if is_due {
-            self.glance_due = Some(now + GLANCE_EVERY);
-        }
-        is_due
-    }
-
-    /// More threads run than there are CPUs: most of them have not had a turn since the last look.
-    fn is_crowd(&self) -> bool {
-        self.running > self.cpus
     }
 
     fn sample(&mut self, turn: Turn, at: Duration) {
@@ -767,51 +529,4 @@ impl<S: Sink> Sampler<S> {
 
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Goes to a CPU, and takes note of when. False where that cannot be had.
-fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu: usize) -> bool {
-    if !schedule.follow(cpu) {
-        return false;
-    }
-    if arrival.is_none_or(|known| known.cpu != cpu) {
-        *arrival = Some(Arrival::new(cpu));
-    }
-    true
-}
-
-/// True if a thread that wants to run had a CPU when it was looked at. `None` where nobody can tell.
-fn held(
-    thread: &mut WatchedThread,
-    schedule: &mut CoSchedule,
-    arrival: &mut Option<Arrival>,
-    looked: Looked,
-) -> Option<bool> {
-    let known = arrival.as_mut()?;
-    if looked.is_here && thread.held(known, looked.due)? {
-        return Some(true);
-    }
-    if !looked.is_here && thread.held(known, looked.at)? && thread.came_nowhere() {
-        return Some(true);
-    }
-    // It may run on another CPU by now.
-    let cpu = thread.locate()?;
-    if known.cpu == cpu {
-        return Some(false);
-    }
-    if !come(schedule, arrival, cpu) {
-        return None;
-    }
-    Some(thread.held(arrival.as_mut()?, looked.at)? && thread.came_nowhere())
-}
-
-/// Our look at a thread.
-#[derive(Debug, Clone, Copy)]
-struct Looked {
-    /// It was on the CPU that we were on.
-    is_here: bool,
-    /// When the sample was due: nanoseconds of CLOCK_MONOTONIC.
-    due: u64,
-    /// When it was looked at.
-    at: u64,
 }

@@ -1,0 +1,105 @@
+//! Which threads are read in a round, and in which order.
+
+use super::{Sampler, TOO_FEW_FILES};
+use crate::perl::leaf::Beyond;
+use crate::process::{ThreadState, monotonic};
+use crate::profile::Sink;
+use std::time::{Duration, Instant};
+
+/// Stacks of threads that wait are looked at this often where they are not recorded.
+const GLANCE_EVERY: Duration = Duration::from_secs(1);
+
+/// A thread whose turn it is: where it is in the lists, its CPU if it is running, and whether it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) cpu: Option<usize>,
+    pub(super) process: usize,
+    pub(super) thread: usize,
+    pub(super) running: bool,
+    /// It held our CPU until it began to wait, which made room for us: the kernel lets nobody in
+    /// while it does something for a thread.
+    pub(super) paused: bool,
+    /// When it was looked at: nanoseconds of CLOCK_MONOTONIC.
+    pub(super) looked: u64,
+    /// The system call that it waits in.
+    pub(super) waits_in: Option<u32>,
+    /// It still has the stack that was read last.
+    pub(super) rests: bool,
+    /// It waits, and its stack is not counted.
+    pub(super) is_glance: bool,
+}
+
+impl<S: Sink> Sampler<S> {
+    /// Lists the threads to be read, by CPU, those of our own CPU first: they cannot run while we
+    /// do. Returns how many are waiting and not to be read.
+    pub(super) fn whose_turn(&mut self, all: bool) -> usize {
+        self.turns.clear();
+        let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
+        let glances = self.glances();
+        if !all && !glances && !self.settings.idle && self.load.nobody_runs(threads) {
+            return threads;
+        }
+        let names_calls = self.settings.names.beyond == Beyond::Ops;
+        let crowd = self.is_crowd();
+        let ours = self.schedule.pinned();
+        let mut idle = 0;
+        self.running = 0;
+        for (process, watched) in self.watched.iter_mut().enumerate() {
+            for (thread, w) in watched.threads.iter_mut().enumerate() {
+                let before = monotonic();
+                let look = w.look(crowd, ours);
+                let running = look.state == ThreadState::Running;
+                let waits_in = match look.state {
+                    ThreadState::Idle(call) if names_calls => call,
+                    _ => None,
+                };
+                if look.state == ThreadState::Unknown {
+                    *self.own.tally.errors.entry(TOO_FEW_FILES).or_insert(0) +=
+                        u64::from(self.weight);
+                    continue;
+                }
+                self.running += usize::from(running);
+                let paused = !running
+                    && look.is_new
+                    && !w.ended
+                    && self.arrival.as_mut().is_some_and(|arrival| {
+                        w.held(arrival, self.tick) == Some(true)
+                            && (w.held(arrival, before) == Some(true) || w.locate() == ours)
+                    });
+                let is_counted = running || paused || self.settings.idle;
+                if running || paused || ((self.settings.idle || glances) && !w.ended) {
+                    self.turns.push(Turn {
+                        cpu: look.cpu.filter(|_| !look.rests),
+                        process,
+                        thread,
+                        running,
+                        paused,
+                        looked: before,
+                        waits_in,
+                        rests: look.rests,
+                        is_glance: !is_counted,
+                    });
+                }
+                idle += usize::from(!is_counted && !w.ended);
+            }
+        }
+        self.turns
+            .sort_by_key(|turn| (turn.cpu.is_some() && turn.cpu != ours, turn.cpu));
+        idle
+    }
+
+    /// True once in a while, where stacks of waiting threads are looked at.
+    fn glances(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = !self.settings.idle && self.glance_due.is_some_and(|due| now >= due);
+        if is_due {
+            self.glance_due = Some(now + GLANCE_EVERY);
+        }
+        is_due
+    }
+
+    /// More threads run than there are CPUs: most of them have not had a turn since the last look.
+    pub(super) fn is_crowd(&self) -> bool {
+        self.running > self.cpus
+    }
+}
