@@ -67,3 +67,26 @@ impl Memory for FakeMemory {
         batch.fill_each(|address, buffer| Ok(self.copy(address, buffer)))
     }
 }
+
+/// A memory that knows how often it was read, for tests.
+#[cfg(test)]
+pub(super) struct Counting(FakeMemory, std::sync::atomic::AtomicU64);
+
+#[cfg(test)]
+impl Counting {
+    pub(super) fn new(memory: FakeMemory) -> Self {
+        Counting(memory, 0.into())
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.1.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Memory for Counting {
+    fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.fill(batch)
+    }
+}

@@ -101,24 +101,15 @@ impl Memory for Paged<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::Counting;
     use super::super::{Abi, FakeMemory, Reader};
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    struct Counting(FakeMemory, AtomicU64);
-
-    impl Memory for Counting {
-        fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.fill(batch)
-        }
-    }
 
     #[test]
     fn what_lies_near_is_read_once() {
         let mut fake = FakeMemory::new();
         fake.map(0x1000, (0..0x1000u32).map(|i| (i / 16) as u8).collect());
-        let below = Counting(fake, AtomicU64::new(0));
+        let below = Counting::new(fake);
         let paged = Paged::new(&below, 3);
         let abi = Abi {
             pointer_size: 8,
@@ -127,10 +118,10 @@ mod tests {
         let reader = Reader::new(&paged, abi);
         assert_eq!(reader.bytes(0x1010, 2).unwrap(), [1, 1]);
         assert_eq!(reader.bytes(0x1020, 2).unwrap(), [2, 2]);
-        assert_eq!(below.1.load(Ordering::Relaxed), 1);
+        assert_eq!(below.calls(), 1);
         // Over the edge of two.
         assert_eq!(reader.bytes(0x13ff, 2).unwrap(), [63, 64]);
-        assert_eq!(below.1.load(Ordering::Relaxed), 2);
+        assert_eq!(below.calls(), 2);
         assert!(reader.bytes(0x2000, 1).is_err());
         // The fourth piece is one too many, and so is what no memory has.
         assert!(reader.bytes(0x1800, 1).is_err());

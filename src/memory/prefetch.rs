@@ -121,17 +121,8 @@ impl Memory for Prefetched<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::FakeMemory;
+    use super::super::fake::Counting;
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    struct Counting(FakeMemory, AtomicU64);
-
-    impl Memory for Counting {
-        fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.fill(batch)
-        }
-    }
 
     fn read(memory: &dyn Memory, address: u64, length: usize) -> Result<Vec<u8>, ReadError> {
         let mut batch = Batch::new();
@@ -144,7 +135,7 @@ mod tests {
     fn what_was_asked_for_comes_with_one_call_the_next_time() {
         let mut fake = FakeMemory::new();
         fake.map(0x1000, (0..64).collect());
-        let below = Counting(fake, AtomicU64::new(0));
+        let below = Counting::new(fake);
         let first = Prefetched::new(&below, &[]).unwrap();
         assert_eq!(read(&first, 0x1008, 4).unwrap(), [8, 9, 10, 11]);
         assert_eq!(read(&first, 0x1020, 8).unwrap()[0], 32);
@@ -152,14 +143,14 @@ mod tests {
         assert_eq!(read(&first, 0x1024, 2).unwrap(), [36, 37]);
         assert_eq!(read(&first, 0x1008, 4).unwrap(), [8, 9, 10, 11]);
         assert!(read(&first, 0x9000, 4).is_err());
-        assert_eq!(below.1.load(Ordering::Relaxed), 3);
+        assert_eq!(below.calls(), 3);
 
         let wanted = first.used();
         assert_eq!(wanted, [(0x1008, 4), (0x1020, 8), (0x1024, 2)]);
         let second = Prefetched::new(&below, &wanted).unwrap();
         assert_eq!(read(&second, 0x1020, 8).unwrap()[0], 32);
         assert_eq!(read(&second, 0x1008, 4).unwrap(), [8, 9, 10, 11]);
-        assert_eq!(below.1.load(Ordering::Relaxed), 4);
+        assert_eq!(below.calls(), 4);
         // Elsewhere this time: what is not used is not asked for again.
         let third = Prefetched::new(&below, &wanted).unwrap();
         assert_eq!(read(&third, 0x1030, 1).unwrap(), [48]);

@@ -16,18 +16,16 @@ const MAX_TEXT: u64 = 4096;
 /// Items of one list of subscripts.
 const MAX_ITEMS: u64 = 64;
 
-/// FNV-1a, whose results are the same everywhere: recordings are compared with each other.
-struct Hash(u64);
+/// What it does so far. CRC-32 is the same everywhere, as recordings are compared with each other.
+struct Hash(crc32fast::Hasher);
 
 impl Hash {
     fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.0.update(bytes);
     }
 
     fn number(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
+        self.0.update(&number.to_le_bytes());
     }
 }
 
@@ -54,11 +52,10 @@ impl NameContext<'_> {
             memory: &paged,
             ..*self
         };
-        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        let mut hash = Hash(crc32fast::Hasher::new());
         let mut left = MAX_OPS;
         here.hash_sub(cv, &mut hash, &mut left, MAX_NESTED)?;
-        let folded = (hash.0 >> 32) as u32 ^ hash.0 as u32;
-        Ok((left < MAX_OPS).then_some(folded))
+        Ok((left < MAX_OPS).then(|| hash.0.finalize()))
     }
 
     fn hash_sub(

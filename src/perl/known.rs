@@ -128,31 +128,28 @@ impl KnownInfos {
                 return false;
             }
         }
-        self.outermost.clear();
-        self.fetched.clear();
         let is_long = chain.len() > MAX_INFOS;
         let outer = match is_long {
             true => chain.len() - OUTER_INFOS,
             false => chain.len(),
         };
-        let is_wanted = |depth: &usize| !is_long || !(INNER_INFOS..outer).contains(depth);
-        let wanted = chain
-            .iter()
-            .enumerate()
-            .filter(|(depth, _)| is_wanted(depth));
-        let places = wanted.filter_map(|(_, address)| self.places.get(address).copied());
-        self.fetched.extend(places);
         // What is in no chain now is left from an earlier, deeper stack, and may come again.
-        if self.list.len() <= MAX_INFOS {
-            self.fetched = (0..self.list.len()).collect();
-        }
+        self.fetched = match self.list.len() <= MAX_INFOS {
+            true => (0..self.list.len()).collect(),
+            false => {
+                let is_wanted = |depth| !is_long || !(INNER_INFOS..outer).contains(&depth);
+                let chain = chain.iter().enumerate();
+                let wanted = chain.filter(|(depth, _)| is_wanted(*depth));
+                wanted.filter_map(|(_, at)| self.find(*at)).collect()
+            }
+        };
         self.list.iter_mut().for_each(|known| known.slot = None);
         for (slot, place) in self.fetched.iter().enumerate() {
             if let Some(known) = self.list.get_mut(*place) {
                 known.slot = Some(slot);
             }
         }
-        self.outermost.extend(chain.iter().skip(outer));
+        self.outermost = chain.split_off(outer);
         true
     }
 

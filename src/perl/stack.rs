@@ -1,65 +1,13 @@
 //! One consistent copy of a moving stack: the interpreter's header, its stack infos and their
 //! contexts, fetched with one vectored call and accepted only if nothing moved meanwhile.
 
-use super::known::{Known, KnownInfos, OUTER, left_out};
+use super::header::HeaderPlaces;
+pub use super::header::{Current, Header, Variable, Variables};
+use super::known::{Known, KnownInfos, left_out};
+pub use super::stack_info::Info;
+use super::stack_info::{Link, equal_contexts, parse_info};
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Memory, ReadError, Slot};
-
-/// One variable of the interpreter: where it is in the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variable {
-    /// Its address.
-    pub address: u64,
-    /// Bytes.
-    pub size: u8,
-}
-
-/// The variables that tell what an interpreter is doing. All of them move while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variables {
-    /// `PL_op`; `None` where it could not be found.
-    pub op: Option<Variable>,
-    /// `PL_curcop`.
-    pub curcop: Variable,
-    /// `PL_curstackinfo`.
-    pub curstackinfo: Variable,
-    /// `PL_stack_sp`.
-    pub stack_sp: Variable,
-    /// `PL_markstack_ptr`.
-    pub markstack_ptr: Variable,
-    /// `PL_savestack_ix`.
-    pub savestack_ix: Variable,
-    /// `PL_tmps_ix`.
-    pub tmps_ix: Variable,
-    /// `PL_cop_seqmax`; `None` where it could not be found.
-    pub cop_seqmax: Option<Variable>,
-}
-
-/// Where a thread tells which interpreter it runs, and the one whose stack is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Current {
-    /// Holds the interpreter's address.
-    pub place: Variable,
-    /// That one's address.
-    pub interpreter: u64,
-}
-
-/// How many of the [`Variables`] tell that the target moved.
-const MOVING: usize = 7;
-
-/// The values of [`Variables`] at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Header {
-    /// The op that is being executed; 0 for none.
-    pub op: u64,
-    /// The statement that is being executed.
-    pub curcop: u64,
-    /// The innermost stack info.
-    pub curstackinfo: u64,
-    /// The top of the argument stack (where that could not be found, some other variable).
-    pub stack_sp: u64,
-    others: [u64; 3],
-}
 
 /// Why there is no copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,32 +27,6 @@ pub enum StackError {
     /// The target cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-}
-
-/// One stack info of the copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Info {
-    /// Its address.
-    pub address: u64,
-    /// `si_type`.
-    pub si_type: i64,
-    /// Contexts in use. Of a stack info with too many, those in the middle are left out: what is
-    /// behind these stands as another one.
-    pub count: usize,
-    /// Frames are left out in front of it.
-    pub is_cut: bool,
-    /// `si_cxsubix`, where perl has it and it is not -1.
-    pub cxsubix: Option<usize>,
-    /// Where perl has `si_cxsubix`: contexts from this index on are no frames, whatever they look
-    /// like.
-    pub frames_end: Option<usize>,
-    /// So many of the outermost contexts are, byte for byte, those of the copy before, and so is all
-    /// that lies below this stack info.
-    pub unchanged: usize,
-    /// The index of its first context on the context stack.
-    first: usize,
-    cxstack: u64,
-    contexts: Slot,
 }
 
 /// An accepted copy.
@@ -127,9 +49,7 @@ const SLACK: usize = 8;
 /// Reads the stack of one interpreter again and again, remembering where its parts were.
 #[derive(Debug)]
 pub struct StackReader {
-    spans: Vec<(u64, usize)>,
-    places: [(usize, usize, u8); MOVING],
-    has_op: bool,
+    places: HeaderPlaces,
     /// See [`StackReader::accept_moving`].
     takes_moving: bool,
     cop_seqmax: Option<Variable>,
@@ -157,45 +77,11 @@ struct Slots {
     chain: Vec<Link>,
 }
 
-/// A stack info of a copy, innermost first.
-#[derive(Debug, Clone, Copy)]
-struct Link {
-    address: u64,
-    parsed: Parsed,
-    left_out: usize,
-    contexts: Slot,
-    inner: Option<Slot>,
-    /// Stack infos are left out in front of it.
-    is_cut: bool,
-    /// Only there to tell where the one below it called from.
-    is_hidden: bool,
-}
-
 impl StackReader {
     /// A reader for the interpreter with these variables.
     pub fn new(variables: &Variables) -> Self {
-        let all = [
-            variables.op.unwrap_or(variables.curcop),
-            variables.curcop,
-            variables.curstackinfo,
-            variables.stack_sp,
-            variables.markstack_ptr,
-            variables.savestack_ix,
-            variables.tmps_ix,
-        ];
-        let spans = spans_of(&all);
-        let places = all.map(|v| {
-            let span = spans.iter().position(|(start, len)| {
-                v.address >= *start && v.address < start.saturating_add(*len as u64)
-            });
-            let index = span.unwrap_or(0);
-            let start = spans.get(index).map_or(0, |s| s.0);
-            (index, (v.address - start) as usize, v.size)
-        });
         StackReader {
-            spans,
-            places,
-            has_op: variables.op.is_some(),
+            places: HeaderPlaces::of(variables),
             takes_moving: false,
             cop_seqmax: variables.cop_seqmax,
             current_of: None,
@@ -303,39 +189,10 @@ impl StackReader {
     pub fn still(&self, memory: &dyn Memory, abi: Abi) -> Result<bool, StackError> {
         let mut batch = Batch::new();
         let mut slots = Vec::new();
-        self.push_spans(&mut batch, &mut slots);
+        self.places.push(&mut batch, &mut slots);
         memory.fill(&mut batch)?;
-        let now = self.parse_header(&batch, &slots, abi)?;
+        let now = self.places.parse(&batch, &slots, abi)?;
         Ok(self.is_moment(&self.current.header, &now))
-    }
-
-    fn push_spans(&self, batch: &mut Batch, slots: &mut Vec<Slot>) {
-        slots.clear();
-        slots.extend(
-            self.spans
-                .iter()
-                .map(|(address, len)| batch.push(*address, *len)),
-        );
-    }
-
-    fn parse_header(&self, batch: &Batch, slots: &[Slot], abi: Abi) -> Result<Header, StackError> {
-        let mut values = [0u64; MOVING];
-        for (value, (span, offset, size)) in values.iter_mut().zip(self.places) {
-            let slot = slots
-                .get(span)
-                .ok_or(StackError::Nonsense("a variable outside every span"))?;
-            *value = abi
-                .uint(batch.bytes(*slot)?, offset, usize::from(size))
-                .ok_or(StackError::Nonsense("a variable outside its span"))?;
-        }
-        let [op, curcop, curstackinfo, stack_sp, a, b, c] = values;
-        Ok(Header {
-            op: if self.has_op { op } else { 0 },
-            curcop,
-            curstackinfo,
-            stack_sp,
-            others: [a, b, c],
-        })
     }
 
     /// One vectored read of everything that is known. The ranges are copied in this order; what
@@ -353,7 +210,7 @@ impl StackReader {
             std::mem::take(&mut self.scratch.batch),
         );
         batch.clear();
-        self.push_spans(&mut batch, &mut slots.before);
+        self.places.push(&mut batch, &mut slots.before);
         let cop_seqmax = self.cop_seqmax;
         let push = |v: Variable, batch: &mut Batch| batch.push(v.address, usize::from(v.size));
         slots.cop_seqmax = cop_seqmax.map(|v| push(v, &mut batch));
@@ -382,7 +239,7 @@ impl StackReader {
         slots
             .infos_again
             .extend(infos.map(|k| batch.push(k.address, si_size)));
-        self.push_spans(&mut batch, &mut slots.after);
+        self.places.push(&mut batch, &mut slots.after);
         let filled = memory.fill(&mut batch);
         self.scratch.batch = batch;
         self.slots = slots;
@@ -405,8 +262,8 @@ impl StackReader {
                 now => return Ok(Round::Another(now.unwrap_or(0))),
             }
         }
-        let header = self.parse_header(batch, &self.slots.before, abi)?;
-        let again = self.parse_header(batch, &self.slots.after, abi)?;
+        let header = self.places.parse(batch, &self.slots.before, abi)?;
+        let again = self.places.parse(batch, &self.slots.after, abi)?;
         if header.curstackinfo == 0 {
             return Err(StackError::NoStack);
         }
@@ -418,7 +275,7 @@ impl StackReader {
             Followed::Moved => return Ok(Round::Moved),
             Followed::Grown => return Ok(Round::Learned),
             Followed::Unknown(address) => {
-                self.learn(address, memory, abi, layout)?;
+                self.learn(address, header.curstackinfo, memory, abi, layout)?;
                 return Ok(Round::Learned);
             }
         }
@@ -595,10 +452,11 @@ impl StackReader {
         }
     }
 
-    /// Gets to know a stack info and those below it.
+    /// Gets to know a stack info and those below it; the whole chain has `innermost` on top.
     fn learn(
         &mut self,
         address: u64,
+        innermost: u64,
         memory: &dyn Memory,
         abi: Abi,
         layout: &BoundLayout,
@@ -624,7 +482,7 @@ impl StackReader {
             self.known.add(known);
             at = parsed.prev;
         }
-        match self.known.choose(address) {
+        match self.known.choose(innermost) {
             true => Ok(()),
             false => Err(StackError::Nonsense(ENDLESS)),
         }
@@ -632,44 +490,6 @@ impl StackReader {
 }
 
 const ENDLESS: &str = "the chain of stack infos does not end";
-
-impl Link {
-    /// What it stands for: itself, or the contexts before and those behind what is left out.
-    fn infos(&self, layout: &BoundLayout) -> impl Iterator<Item = Info> {
-        let has_subix = layout.stackinfo.si_cxsubix.is_some();
-        let part = |first: usize, count: usize, contexts: Slot, is_cut: bool| {
-            // -1 is in front of all.
-            let newest = self.parsed.cxsubix.map_or(0, |index| index + 1);
-            let end = newest.saturating_sub(first);
-            Info {
-                address: self.address,
-                si_type: self.parsed.si_type,
-                count,
-                is_cut,
-                cxsubix: end.checked_sub(1).filter(|index| *index < count),
-                frames_end: has_subix.then_some(end),
-                unchanged: 0,
-                first,
-                cxstack: self.parsed.cxstack,
-                contexts,
-            }
-        };
-        let count = match self.is_hidden {
-            true => 0,
-            false => self.parsed.count,
-        };
-        let (outer, inner) = match self.inner {
-            Some(inner) if count > 0 => {
-                let first = OUTER + self.left_out;
-                let behind = part(first, count.saturating_sub(first), inner, true);
-                (OUTER.min(count), Some(behind))
-            }
-            _ => (count, None),
-        };
-        let whole = part(0, outer, self.contexts, self.is_cut);
-        std::iter::once(whole).chain(inner)
-    }
-}
 
 enum Fetched {
     /// And whether more of it must be fetched.
@@ -693,83 +513,4 @@ enum Followed {
     Grown,
     /// A stack info that was not fetched.
     Unknown(u64),
-}
-
-/// How many of the first `count` contexts are equal in both copies.
-fn equal_contexts(old: &[u8], new: &[u8], size: usize, count: usize) -> usize {
-    let length = count.saturating_mul(size);
-    let (Some(old), Some(new)) = (old.get(..length), new.get(..length)) else {
-        return 0;
-    };
-    // Most samples differ near the top only: large pieces first.
-    let mut equal = 0;
-    for piece in [1 << 12, 1 << 6, 1] {
-        let rest = |bytes: &'_ [u8]| -> usize { bytes.len().min(equal) };
-        let (old, new) = (
-            old.get(rest(old)..).unwrap_or_default(),
-            new.get(rest(new)..).unwrap_or_default(),
-        );
-        let pieces = old.chunks(piece).zip(new.chunks(piece));
-        equal += pieces.take_while(|(a, b)| a == b).count() * piece;
-    }
-    equal.min(length) / size.max(1)
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Parsed {
-    cxstack: u64,
-    prev: u64,
-    count: usize,
-    room: usize,
-    si_type: i64,
-    cxsubix: Option<usize>,
-}
-
-fn parse_info(bytes: &[u8], abi: Abi, layout: &BoundLayout) -> Result<Parsed, StackError> {
-    let si = &layout.stackinfo;
-    let short = StackError::Nonsense("a stack info is shorter than its members");
-    let cxix = si.si_cxix.get_signed(abi, bytes).ok_or(short)?;
-    let cxmax = si.si_cxmax.get_signed(abi, bytes).ok_or(short)?;
-    if cxix < -1 || cxix > cxmax || cxmax >= 1 << 24 {
-        return Err(StackError::Nonsense(
-            "si_cxix is not between -1 and si_cxmax",
-        ));
-    }
-    let cxsubix = si
-        .si_cxsubix
-        .map(|field| field.get_signed(abi, bytes).ok_or(short));
-    let cxsubix = cxsubix.transpose()?.unwrap_or(-1);
-    if cxsubix < -1 || cxsubix > cxix {
-        return Err(StackError::Nonsense(
-            "si_cxsubix is not between -1 and si_cxix",
-        ));
-    }
-    Ok(Parsed {
-        cxsubix: usize::try_from(cxsubix).ok(),
-        cxstack: si.si_cxstack.get(abi, bytes).ok_or(short)?,
-        prev: si.si_prev.get(abi, bytes).ok_or(short)?,
-        count: usize::try_from(cxix.saturating_add(1)).unwrap_or(0),
-        room: usize::try_from(cxmax.saturating_add(1)).unwrap_or(0),
-        si_type: si.si_type.get_signed(abi, bytes).ok_or(short)?,
-    })
-}
-
-/// As few ranges as cover the variables: near ones share a range, which costs less than another.
-fn spans_of(variables: &[Variable]) -> Vec<(u64, usize)> {
-    const NEAR: u64 = 2048;
-    let mut sorted: Vec<Variable> = variables.to_vec();
-    sorted.sort_by_key(|v| v.address);
-    let mut spans: Vec<(u64, usize)> = Vec::new();
-    for v in sorted {
-        let end = v.address.saturating_add(v.size.into());
-        match spans.last_mut() {
-            Some((start, len))
-                if v.address <= start.saturating_add(*len as u64).saturating_add(NEAR) =>
-            {
-                *len = (*len).max((end - *start) as usize)
-            }
-            _ => spans.push((v.address, usize::from(v.size))),
-        }
-    }
-    spans
 }

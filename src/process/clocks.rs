@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a clock says; `None` where there is no such clock.
-fn read(clock: libc::clockid_t) -> Option<Duration> {
+pub(super) fn read(clock: libc::clockid_t) -> Option<Duration> {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -1,6 +1,7 @@
 //! Gaps: p5-spy was stopped (Ctrl-Z, SIGSTOP), or the machine slept. Nothing was late then, and
 //! nothing was missed.
 
+use super::clocks::read;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -92,19 +93,8 @@ impl Gaps {
 /// How long the machine has slept since it was started.
 fn asleep() -> Duration {
     // In this order the difference is never too large.
-    let with = clock(libc::CLOCK_BOOTTIME);
-    with.saturating_sub(clock(libc::CLOCK_MONOTONIC))
-}
-
-fn clock(which: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a valid place for the result, and zeros are an answer.
-    unsafe { libc::clock_gettime(which, &mut time) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+    let with = read(libc::CLOCK_BOOTTIME).unwrap_or_default();
+    with.saturating_sub(read(libc::CLOCK_MONOTONIC).unwrap_or_default())
 }
 
 #[cfg(test)]

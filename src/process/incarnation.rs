@@ -1,5 +1,6 @@
 //! Which program a process runs: an exec makes another of it, even where the file is the same.
 
+use super::stat::{PARENT, Stat};
 use super::{Process, ProcessError};
 use std::{fs, io};
 
@@ -55,19 +56,18 @@ impl ProcessError {
 /// proc_pid_stat(5), whose fields count from 1; the name in parentheses may hold anything. `Some(None)`
 /// for one that has ended.
 fn parse(stat: &[u8]) -> Option<Option<Glance>> {
-    let rest = stat.get(memchr::memrchr(b')', stat)? + 1..)?;
-    let fields: Vec<&str> = std::str::from_utf8(rest).ok()?.split_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    if matches!(fields.first(), Some(&("Z" | "X"))) {
+    let stat = Stat::of(stat)?;
+    if stat.is_over() {
         return Some(None);
     }
+    let number = |field| stat.number::<u64>(field);
     Some(Some(Glance {
         incarnation: Incarnation {
             began: number(22)?,
             places: [number(26)?, number(27)?, number(28)?, number(47)?],
         },
         size: number(23)?,
-        parent: fields.get(1)?.parse().ok()?,
+        parent: stat.number(PARENT)?,
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use super::Process;
 use super::clocks::cpu_time_of;
+use super::stat::{PARENT, Stat};
 use std::fs;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct Listed {
     pub state: u8,
 }
 
+/// Where the flags are in the line.
+const FLAGS: usize = 9;
 /// Marks threads of the kernel among the flags of a process (linux/sched.h).
 const PF_KTHREAD: u64 = 0x0020_0000;
 
@@ -57,18 +60,15 @@ pub(crate) fn parse(stat: &[u8]) -> Option<Listed> {
     let open = memchr::memchr(b'(', stat)?;
     let close = memchr::memrchr(b')', stat)?;
     let pid = std::str::from_utf8(stat.get(..open)?).ok()?;
-    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().take(7).collect();
-    let state = *fields.first()?.as_bytes().first()?;
-    let flags: u64 = fields.get(6)?.parse().ok()?;
-    if matches!(state, b'Z' | b'X') || flags & PF_KTHREAD != 0 {
+    let fields = Stat::of(stat)?;
+    if fields.is_over() || fields.number::<u64>(FLAGS)? & PF_KTHREAD != 0 {
         return None;
     }
     Some(Listed {
         pid: pid.trim().parse().ok()?,
-        parent: fields.get(1)?.parse().ok()?,
+        parent: fields.number(PARENT)?,
         name: stat.get(open + 1..close)?.to_vec(),
-        state,
+        state: fields.state()?,
     })
 }
 

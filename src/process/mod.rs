@@ -8,6 +8,7 @@ mod gaps;
 pub(crate) mod hidepid;
 mod incarnation;
 mod inherited;
+mod limits;
 pub(crate) mod listed;
 pub(crate) mod maps;
 mod mounted;
@@ -17,6 +18,7 @@ mod pinned;
 mod regular;
 mod source;
 mod spawn;
+mod stat;
 mod syscall;
 pub(crate) mod thread;
 mod trust;
@@ -29,6 +31,7 @@ pub use gaps::{Gap, Gaps};
 pub use hidepid::Hiding;
 pub use incarnation::{Glance, Incarnation};
 pub use inherited::was_ignored;
+pub use limits::allow_many_watches;
 pub use listed::{Listed, ancestors, is_someones, own_line, user_name};
 pub use mounted::missing_proc;
 pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
@@ -37,12 +40,13 @@ pub use pinned::{PinnedFile, is_mapped_file};
 pub use regular::{Ground, OpenError, place_below};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
-pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch, allow_many_watches};
+pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch};
 pub use trust::effective_user;
 pub use witness::{Arrival, Witness};
 
 use indexmap::IndexMap;
 use maps::Line;
+use stat::{PARENT, Stat};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -266,10 +270,7 @@ impl Process {
     /// The process that started the process `pid`, if that is there.
     pub fn parent_of(pid: i32) -> Option<i32> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        // Behind the name in parentheses: the state and the parent.
-        let rest = stat.get(memchr::memrchr(b')', &stat)? + 2..)?;
-        let field = rest.split(|b| *b == b' ').nth(1)?;
-        std::str::from_utf8(field).ok()?.parse().ok()
+        Stat::of(&stat)?.number(PARENT)
     }
 
     /// True while it is stopped (SIGSTOP, Ctrl-Z), or held by a debugger.
@@ -337,10 +338,10 @@ impl Process {
 
     /// How long ago it was started; a program that it executed since does not count.
     pub fn age(self) -> Option<Duration> {
-        let stat = self.read("stat").ok()?;
-        // The name in front may hold anything. Behind it, `starttime` is the twentieth (proc(5)).
-        let (_, rest) = stat.rsplit_once(") ")?;
-        let ticks: f64 = rest.split_whitespace().nth(19)?.parse().ok()?;
+        /// "starttime", in ticks since the machine was started.
+        const BEGAN: usize = 22;
+        let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let ticks: f64 = Stat::of(&stat)?.number(BEGAN)?;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
         let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
         // SAFETY: sysconf has no preconditions.
@@ -422,9 +423,7 @@ fn folder(path: &str) -> io::Result<fs::ReadDir> {
 
 /// proc_pid_stat(5): the letter behind the name in parentheses, which may hold anything.
 fn is_stopped(stat: &str) -> bool {
-    let stat = fs::read(stat).unwrap_or_default();
-    let letter = memchr::memrchr(b')', &stat).and_then(|at| stat.get(at + 2));
-    matches!(letter, Some(b'T' | b't'))
+    fs::read(stat).is_ok_and(|stat| Stat::of(&stat).is_some_and(|stat| stat.is_stopped()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Whether a thread is on the CPU, and if not what it waits in: asked as often as it is sampled.
 
+use super::limits::has_room;
+use super::stat::Stat;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a thread was doing at the moment of the question.
@@ -48,52 +49,6 @@ pub struct ThreadWatch {
 
 /// So many more files must be able to be open: to attach takes some.
 const SPARE: u64 = 32;
-/// How many files may be open; 0 until somebody asked.
-static MOST_OPEN: AtomicU64 = AtomicU64::new(0);
-
-fn most_open() -> u64 {
-    match MOST_OPEN.load(Ordering::Relaxed) {
-        0 => {
-            let mut limit = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
-            };
-            // SAFETY: `limit` is a valid place for the result.
-            unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-            MOST_OPEN.store(limit.rlim_cur, Ordering::Relaxed);
-            limit.rlim_cur
-        }
-        known => known,
-    }
-}
-
-/// Lets this process keep as many files open as it may: each thread takes up to four, and the usual
-/// limit is 1024.
-pub fn allow_many_watches() {
-    /// A table of open files that large costs nobody anything.
-    const ENOUGH: libc::rlim_t = 1 << 17;
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `limit` is a valid place for the result.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0 {
-        let all = libc::rlimit {
-            rlim_cur: limit.rlim_cur.max(ENOUGH),
-            rlim_max: limit.rlim_max.max(ENOUGH),
-        };
-        limit.rlim_cur = limit.rlim_cur.max(limit.rlim_max.min(ENOUGH));
-        // Root may have more than the limit allows.
-        // SAFETY: both are initialised. Without more files, looks at threads beyond the limit cost more.
-        unsafe {
-            if libc::setrlimit(libc::RLIMIT_NOFILE, &all) != 0 {
-                libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-            }
-        }
-    }
-    MOST_OPEN.store(0, Ordering::Relaxed);
-}
-
 /// A file that is opened when it is read first, as not every thread needs each, and kept open where
 /// there is room.
 #[derive(Debug)]
@@ -125,8 +80,7 @@ impl Asked {
             _ => Silence::Gone,
         })?;
         let got = read_again(&file, text).ok_or(Silence::Gone)?;
-        let number = u64::try_from(file.as_raw_fd()).unwrap_or(0);
-        if number.saturating_add(SPARE) < most_open() {
+        if has_room(file.as_raw_fd(), SPARE) {
             self.file = Some(file);
         }
         Ok(got)
@@ -164,11 +118,9 @@ impl ThreadWatch {
     pub fn cpu(&mut self) -> Option<usize> {
         let mut text = [0u8; 1024];
         let got = self.stat.read(&mut text).ok()?;
-        // The name in parentheses may hold anything; the numbers after it are fields 3 and on,
-        // and the CPU is field 39 (proc_pid_stat(5)).
-        let rest = got.get(memchr::memrchr(b')', got)? + 2..)?;
-        let field = rest.split(|b| *b == b' ').nth(39 - 3)?;
-        std::str::from_utf8(field).ok()?.parse().ok()
+        /// "processor".
+        const CPU: usize = 39;
+        Stat::of(got)?.number(CPU)
     }
 
     /// What the kernel has counted; `None` where it does not count, and where
@@ -195,10 +147,10 @@ impl ThreadWatch {
         match source {
             Source::Syscall if text.starts_with(b"running") => ThreadState::Running,
             Source::Syscall => ThreadState::Idle(number(text)),
-            Source::Stat => match memchr::memrchr(b')', text).and_then(|at| text.get(at + 2)) {
-                Some(b'R') => ThreadState::Running,
-                Some(b'Z' | b'X') | None => ThreadState::Ended,
-                Some(_) => ThreadState::Idle(None),
+            Source::Stat => match Stat::of(text) {
+                Some(stat) if stat.state() == Some(b'R') => ThreadState::Running,
+                Some(stat) if !stat.is_over() => ThreadState::Idle(None),
+                _ => ThreadState::Ended,
             },
         }
     }
@@ -338,22 +290,6 @@ mod tests {
             let _ = std::io::Read::read(&mut out, &mut [0]);
         };
         assert_eq!(name(idle_in(read, || drop(into))), "read");
-    }
-
-    #[test]
-    fn the_limit_of_files_is_as_high_as_it_may_be() {
-        allow_many_watches();
-        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-        let line = limits.lines().find(|l| l.starts_with("Max open files"));
-        let numbers: Vec<u64> = line
-            .unwrap()
-            .split_whitespace()
-            .filter_map(|w| w.parse().ok())
-            .collect();
-        assert!(
-            numbers[0] == numbers[1] || numbers[0] >= 1 << 17,
-            "{line:?}"
-        );
     }
 
     #[test]

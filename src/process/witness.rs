@@ -3,6 +3,7 @@
 //! nothing of where it spends CPU time.
 
 use super::clocks::monotonic;
+use super::limits::has_room;
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,
@@ -45,25 +46,13 @@ enum Source {
 /// So many files more must be able to be open.
 const SPARE: u64 = 16;
 
-/// How many files may be open.
-fn most_open() -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `limit` is a valid place for the result.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-    limit.rlim_cur
-}
-
 impl Source {
-    fn descriptor(&self) -> Option<u64> {
-        let number = match self {
-            Source::Switches(switches) => switches.event.as_raw_fd(),
-            Source::Accounts(file) => file.as_raw_fd(),
-            Source::None => return None,
-        };
-        u64::try_from(number).ok()
+    fn descriptor(&self) -> Option<i32> {
+        match self {
+            Source::Switches(switches) => Some(switches.event.as_raw_fd()),
+            Source::Accounts(file) => Some(file.as_raw_fd()),
+            Source::None => None,
+        }
     }
 }
 
@@ -78,7 +67,7 @@ impl Witness {
         };
         // Without other files there are no samples at all.
         match source.descriptor() {
-            Some(last) if last.saturating_add(SPARE) > most_open() => Witness {
+            Some(last) if !has_room(last, SPARE) => Witness {
                 source: Source::None,
             },
             _ => Witness { source },

@@ -23,8 +23,8 @@ use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::process::{
-    Arrival, CoSchedule, Gaps, OwnWait, Priority, allow_many_watches,
-    monotonic, thread_cpu_time, wake_at_once,
+    Arrival, CoSchedule, Gaps, OwnWait, Priority, allow_many_watches, monotonic, thread_cpu_time,
+    wake_at_once,
 };
 use crate::profile::{Sample, Sink};
 use clock::Clock;
