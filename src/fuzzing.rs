@@ -3,7 +3,7 @@
 
 use crate::layout::{Cached, entry};
 use crate::learn::facts::Facts;
-use crate::process::{capability, hidepid, listed, maps, permission, thread};
+use crate::platform::{capability, hidepid, listed, maps, permission, thread};
 
 /// An entry of the cache.
 pub fn cache_entry(bytes: &[u8]) -> Option<Cached> {

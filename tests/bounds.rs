@@ -4,9 +4,9 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
-use p5_spy::perl::names::{Frame, FrameKind};
+use p5_spy::frames::{Frame, FrameKind};
 use p5_spy::profile::{About, Source, Summary, ThreadAbout};
-use p5_spy::raw::{Block, Chunk, Writer};
+use p5_spy::recording::{Block, Chunk, Writer};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

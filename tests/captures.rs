@@ -3,12 +3,13 @@
 
 use p5_spy::attach::{Demand, Loaded, Perl, Trial, find_perl};
 use p5_spy::capture::Capture;
+use p5_spy::frames::FrameTable;
+use p5_spy::identity::Identity;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
-use p5_spy::memory::LiveMemory;
-use p5_spy::perl::identity::Identity;
-use p5_spy::perl::names::{FrameTable, NameOptions, Names, Synthetic};
+use p5_spy::perl::names::{NameOptions, Names, Synthetic};
 use p5_spy::perl::sample::ThreadSampler;
-use p5_spy::process::{Process, ThreadState, ThreadWatch};
+use p5_spy::platform::LiveMemory;
+use p5_spy::platform::{Process, ThreadState, ThreadWatch};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -5,8 +5,9 @@
 mod fake_perl;
 
 use fake_perl::{Context, FakePerl, Model, StackModel};
+use p5_spy::frames::FrameTable;
 use p5_spy::layout::TableSet;
-use p5_spy::perl::names::{FrameTable, Names};
+use p5_spy::perl::names::Names;
 use p5_spy::perl::sample::ThreadSampler;
 use proptest::prelude::*;
 

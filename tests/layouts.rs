@@ -3,11 +3,11 @@
 mod loudly;
 
 use loudly::loudly;
+use p5_spy::identity::Identity;
 use p5_spy::image::{DebugSearch, Image};
 use p5_spy::layout::{
     Known, Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
 };
-use p5_spy::perl::identity::Identity;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

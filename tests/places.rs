@@ -6,7 +6,7 @@ mod support;
 use loudly::loudly;
 use p5_spy::attach::Target;
 use p5_spy::layout::{Known, Sources, TableSet};
-use p5_spy::process::Process;
+use p5_spy::platform::Process;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -3,11 +3,11 @@
 
 mod support;
 
-use p5_spy::perl::names::{Frame, FrameKind};
+use p5_spy::frames::{Frame, FrameKind};
 use p5_spy::profile::{
     About, Filter, Profile, Room, Sample, SampleLog, Seen, Sink, Source, Summary, ThreadAbout,
 };
-use p5_spy::raw::{Block, RawError, Recorder, Writer, load};
+use p5_spy::recording::{Block, RawError, Recorder, Writer, load};
 use proptest::prelude::*;
 use std::path::Path;
 use std::time::Duration;
@@ -155,8 +155,8 @@ proptest! {
 
 #[test]
 fn parts_that_do_not_fit_are_refused() {
-    let chunk = |change: fn(&mut p5_spy::raw::Chunk)| {
-        let mut chunk = p5_spy::raw::Chunk::default();
+    let chunk = |change: fn(&mut p5_spy::recording::Chunk)| {
+        let mut chunk = p5_spy::recording::Chunk::default();
         change(&mut chunk);
         let mut writer = Writer::new(Vec::new()).unwrap();
         writer.write(&Block::About(About::default())).unwrap();

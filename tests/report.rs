@@ -5,12 +5,11 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
+use p5_spy::frames::StackId;
+use p5_spy::frames::{Frame, FrameKind};
 use p5_spy::output::{Format, Picture, render};
-use p5_spy::perl::names::{Frame, FrameKind};
-use p5_spy::profile::{
-    About, Filter, Profile, Room, Run, Seen, Source, StackId, Summary, ThreadAbout,
-};
-use p5_spy::raw::{Recorder, load};
+use p5_spy::profile::{About, Filter, Profile, Room, Run, Seen, Source, Summary, ThreadAbout};
+use p5_spy::recording::{Recorder, load};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -8,13 +8,13 @@ use loudly::loudly;
 use p5_spy::attach::Target;
 use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::memory::{Batch, FakeMemory, Memory, ReadError};
-use p5_spy::perl::describe::Wording;
+use p5_spy::perl::leaf::running::{EnteredFrom, Moment, Running, RunningReader};
 use p5_spy::perl::locals::{Wanted, locals};
-use p5_spy::perl::names::NameContext;
-use p5_spy::perl::running::{EnteredFrom, Moment, Running, RunningReader};
 use p5_spy::perl::stack::StackReader;
-use p5_spy::perl::walk::{RawStack, WalkRules};
-use p5_spy::process::Process;
+use p5_spy::perl::stack::walk::{RawStack, WalkRules};
+use p5_spy::perl::values::describe::Wording;
+use p5_spy::perl::values::objects::NameContext;
+use p5_spy::platform::Process;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -178,7 +178,7 @@ fn watch(pid: i32, sources: &Sources) -> Seen {
         layout,
         ops: context.ops,
         db_sub: 0,
-        doing: p5_spy::perl::unfinished::Doing::Other,
+        doing: p5_spy::perl::stack::unfinished::Doing::Other,
     };
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut seen = Seen {
@@ -452,7 +452,7 @@ fn damaged_memory_ends_in_an_answer() {
                 layout: context.layout,
                 ops: context.ops,
                 db_sub: 0,
-                doing: p5_spy::perl::unfinished::Doing::Other,
+                doing: p5_spy::perl::stack::unfinished::Doing::Other,
             };
             let mut raw = RawStack::default();
             if rules.walk(&stack, &mut raw).is_err() {

@@ -6,11 +6,11 @@ mod fake_perl;
 
 use fake_perl::{Context, FakePerl, StackModel};
 use p5_spy::attach::{Demand, Loaded, Perl, Trial, Words};
+use p5_spy::identity::Build;
 use p5_spy::image::{Image, Symbol};
 use p5_spy::layout::{Origin, Resolved, Table, TableSet};
-use p5_spy::perl::identity::Build;
 use p5_spy::perl::locate::Interpreter;
-use p5_spy::process::Mapping;
+use p5_spy::platform::Mapping;
 use std::path::Path;
 
 /// Two subs deep, at statement 2.

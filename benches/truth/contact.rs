@@ -4,11 +4,13 @@
 use super::rules::{File, Place};
 use indexmap::IndexSet;
 use p5_spy::attach::Target;
+use p5_spy::frames::StackId;
+use p5_spy::frames::{Frame, FrameKind};
 use p5_spy::image::DebugSearch;
 use p5_spy::layout::{Known, Sources, TableSet};
-use p5_spy::perl::names::{Frame, FrameKind, NameOptions};
-use p5_spy::process::Process;
-use p5_spy::profile::{Sample, Seen, Sink, StackId, Tally};
+use p5_spy::perl::names::NameOptions;
+use p5_spy::platform::Process;
+use p5_spy::profile::{Sample, Seen, Sink, Tally};
 use p5_spy::sampler::{Control, Follow, Recording, Sampler, Settings};
 use std::path::Path;
 use std::sync::atomic::Ordering;

@@ -4,11 +4,11 @@
 use super::Perl;
 use super::perl::DEBUGGER_SUB;
 use super::trial::Trial;
+use crate::identity::Build;
+use crate::identity::references::references;
 use crate::image::Symbol;
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Field, ReadError, Reader, Slot};
-use crate::perl::identity::Build;
-use crate::perl::references::references;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

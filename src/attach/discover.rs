@@ -4,11 +4,11 @@
 use super::candidates::Words;
 use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl};
+use crate::identity::texts::Told;
+use crate::identity::{Build, Identity};
 use crate::layout::{Origin, Resolved, Table, TableSet};
 use crate::memory::Memory;
-use crate::perl::identity::{Build, Identity};
-use crate::perl::texts::Told;
-use crate::process::{Mapping, Process, ThreadState, ThreadWatch, data_ranges};
+use crate::platform::{Mapping, Process, ThreadState, ThreadWatch, data_ranges};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,13 @@
 //! Why a process cannot be profiled: every failure with what to do next.
 
+use crate::identity::IdentityError;
 use crate::image::ImageError;
 use crate::layout::{BindError, ResolveError};
 use crate::memory::ReadError;
-use crate::perl::identity::IdentityError;
 use crate::perl::locate::NoVariable;
-use crate::perl::ops::NoSuchOp;
+use crate::perl::values::ops::NoSuchOp;
+use crate::platform::{ProcessError, explain_denied};
 use crate::probe::{ProbeError, Refusal};
-use crate::process::{ProcessError, explain_denied};
 use std::path::PathBuf;
 
 /// Why a process cannot be profiled.

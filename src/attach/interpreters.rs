@@ -2,7 +2,7 @@
 //! for where `malloc` puts what has the size of one.
 
 use super::Target;
-use crate::perl::identity::Build;
+use crate::identity::Build;
 use crate::perl::locate::{Interpreter, Located};
 
 /// No more memory is searched: whoever asks wants to know it now.

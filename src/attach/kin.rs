@@ -2,7 +2,7 @@
 //! the one is true of the other.
 
 use super::Perl;
-use crate::process::MappedFile;
+use crate::platform::MappedFile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Kin {
 mod tests {
     use super::super::Target;
     use crate::layout::{Known, Learn, Sources, TableSet};
-    use crate::process::Process;
+    use crate::platform::Process;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
     use std::sync::Arc;

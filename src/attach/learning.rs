@@ -8,11 +8,12 @@ use super::named::is_perl_name;
 use crate::examine::Examiner;
 use crate::image::Image;
 use crate::layout::{Learn, Sources};
-use crate::learn::{Learned, Pinned, Program, Start, learn};
-use crate::process::{MappedFile, PinnedFile, Process, effective_user};
-use crate::sandbox::Owner;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use crate::learn::{Learned, Program, Start, learn};
+use crate::platform::bytes::{path_of, word_of};
+use crate::platform::execute::Pinned;
+use crate::platform::sandbox::Owner;
+use crate::platform::{MappedFile, PinnedFile, Process, effective_user};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -179,11 +180,11 @@ impl Lesson<'_> {
     fn words_before(&self, perl: &Path) -> Vec<OsString> {
         let words = self.process.command_line().unwrap_or_default();
         let is_perl = |word: &[u8]| {
-            let word = Path::new(OsStr::from_bytes(word));
+            let word = path_of(word);
             word == perl || word.file_name() == perl.file_name()
         };
         let at = words.iter().skip(1).position(|word| is_perl(word));
         let before = words.into_iter().skip(1).take(at.unwrap_or(0));
-        before.map(OsString::from_vec).collect()
+        before.map(word_of).collect()
     }
 }

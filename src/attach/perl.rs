@@ -2,16 +2,16 @@
 //! and a candidate that is only being tried have in common.
 
 use super::AttachError;
+use crate::identity::{Build, Identity};
 use crate::image::Image;
 use crate::layout::schema::FIELDS;
 use crate::layout::{Resolved, with_block_types};
 use crate::memory::{Batch, Memory, Prefetched, ReadError, Reader};
-use crate::perl::identity::{Build, Identity};
 use crate::perl::locate::{Interpreter, VariableMap};
-use crate::perl::names::NameContext;
-use crate::perl::ops::OpNumbers;
+use crate::perl::values::objects::NameContext;
+use crate::perl::values::ops::OpNumbers;
+use crate::platform::Mapping;
 use crate::probe::{Candidate, Probe, Refusal};
-use crate::process::Mapping;
 
 /// A perl with everything that reading its stacks needs but the memory itself.
 pub struct Perl {

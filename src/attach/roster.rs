@@ -2,12 +2,14 @@
 
 use super::named::is_perl_name;
 use crate::examine::Examiner;
+use crate::identity::arrays::add_array_symbols;
+use crate::identity::texts::Told;
+use crate::identity::{Build, Identity};
 use crate::image::Image;
-use crate::memory::{Abi, LiveMemory, Memory, ReadError, Reader};
-use crate::perl::arrays::add_array_symbols;
-use crate::perl::identity::{Build, Identity};
-use crate::perl::texts::Told;
-use crate::process::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
+use crate::memory::{Abi, Memory, ReadError, Reader};
+use crate::platform::LiveMemory;
+use crate::platform::opened;
+use crate::platform::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::File;
@@ -71,7 +73,7 @@ fn more_can_be_open() -> io::Result<()> {
     const FILES: usize = 16;
     let files: io::Result<Vec<File>> = (0..FILES).map(|_| File::open("/dev/null")).collect();
     match files {
-        Err(e) if matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => Err(e),
+        Err(e) if opened::are_too_many(&e) => Err(e),
         _ => Ok(()),
     }
 }

@@ -2,16 +2,16 @@
 
 use super::{AttachError, Target};
 use crate::examine::Examiner;
+use crate::identity::Build;
 use crate::image::Image;
 use crate::memory::{Batch, Memory, ReadError, Reader, Slot};
-use crate::perl::identity::Build;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
-use crate::perl::threads::{
+use crate::platform::{MappedFile, Mapping, Process};
+use crate::threads::{
     KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids,
     specific,
 };
-use crate::process::{MappedFile, Mapping, Process};
 use std::collections::HashMap;
 use std::sync::PoisonError;
 

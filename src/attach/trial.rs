@@ -1,11 +1,12 @@
 //! Whether the stacks of a live process make sense by a layout that is only a guess.
 
 use super::Perl;
+use crate::frames::{Frame, FrameKind, FrameTable, UNKNOWN};
 use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
-use crate::perl::names::{Frame, FrameKind, FrameTable, Names, UNKNOWN};
+use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{Beside, Mapping, ThreadState};
+use crate::platform::{Beside, Mapping, ThreadState};
 use std::time::Duration;
 
 /// Stacks that a layout must give before it is believed.

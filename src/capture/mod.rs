@@ -6,14 +6,15 @@ mod memory;
 pub use memory::{CapturedMemory, RecordingMemory};
 
 use crate::attach::{AttachError, Loaded, Perl, Target};
+use crate::frames::{FrameId, FrameTable};
+use crate::identity::{Build, Identity, Version};
 use crate::image::{Image, Symbol};
 use crate::layout::{Origin, Resolved, Table, table};
 use crate::memory::{Abi, Memory};
-use crate::perl::identity::{Build, Identity, Version};
 use crate::perl::locate::Interpreter;
-use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
+use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::Mapping;
+use crate::platform::Mapping;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;

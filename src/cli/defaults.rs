@@ -7,15 +7,14 @@
 
 use super::opposites::free;
 use super::{Format, mistake, program};
-use crate::process::effective_user;
+use crate::platform::effective_user;
+use crate::platform::opened::{open_at_once, owner};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What decides beside the words of the command line.
@@ -71,7 +70,7 @@ pub fn foreign_config_folder() -> Option<PathBuf> {
 
 fn is_foreign(folder: &Path) -> bool {
     let about = std::fs::metadata(folder);
-    about.is_ok_and(|about| !may_direct(about.uid(), effective_user()))
+    about.is_ok_and(|about| !may_direct(owner(&about), effective_user()))
 }
 
 /// What this user has written may say what we do.
@@ -318,16 +317,12 @@ fn of_file(path: &Path, verb: &str) -> Result<Vec<Given>, clap::Error> {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
-    let file = OpenOptions::new()
-        .read(true)
-        // A pipe would be waited for.
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
+    let file = open_at_once(path)?;
     let about = file.metadata()?;
     if !about.is_file() {
         return Err(std::io::Error::other("it is no regular file"));
     }
-    if !may_direct(about.uid(), effective_user()) {
+    if !may_direct(owner(&about), effective_user()) {
         return Err(std::io::Error::other("it is another user's"));
     }
     let mut text = String::new();

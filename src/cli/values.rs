@@ -2,6 +2,7 @@
 
 use super::{By, Format};
 use crate::perl::names::Synthetic;
+use crate::platform::signals;
 use crate::profile::Preset;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -157,14 +158,13 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 /// Signals that mean nothing to p5-spy, and that nobody sends by accident.
 pub(super) fn parse_signal(text: &str) -> Result<i32, String> {
     let name = text.to_ascii_uppercase();
-    match name.strip_prefix("SIG").unwrap_or(&name) {
-        "USR2" => Ok(libc::SIGUSR2),
-        "WINCH" => Ok(libc::SIGWINCH),
-        "URG" => Ok(libc::SIGURG),
-        "CONT" => Ok(libc::SIGCONT),
-        "IO" => Ok(libc::SIGIO),
-        "USR1" => Err("USR1 makes p5-spy write what there is so far; take USR2".into()),
-        _ => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    match signals::harmless(name) {
+        Some(signal) => Ok(signal),
+        None if name == "USR1" => {
+            Err("USR1 makes p5-spy write what there is so far; take USR2".into())
+        }
+        None => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
     }
 }
 

@@ -6,12 +6,13 @@ use super::{folder, looked_at, print, sources, warn};
 use crate::attach::{AttachError, Perl, Target};
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::{LayoutChoice, Locals, Show};
+use crate::frames::FrameTable;
+use crate::identity::Build;
 use crate::layout::{Sources, from_tables};
 use crate::memory::ReadError;
 use crate::output::dump::{LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text};
-use crate::perl::identity::Build;
-use crate::perl::names::{FrameTable, NameOptions};
-use crate::process::{Process, ProcessError, descendants};
+use crate::perl::names::NameOptions;
+use crate::platform::{Process, ProcessError, descendants};
 use anyhow::{Context, bail};
 use std::path::Path;
 

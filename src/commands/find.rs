@@ -4,7 +4,7 @@ use super::pick::pick;
 use super::ps::{about_hidden, cut, roster, rows, table};
 use crate::attach::{PerlProcess, Roster};
 use crate::cli::Find;
-use crate::process::{Listed, ancestors, own_line};
+use crate::platform::{Listed, ancestors, own_line};
 use anyhow::{anyhow, bail};
 use regex::bytes::Regex;
 

@@ -1,6 +1,6 @@
 //! Whether the program is stopped (SIGSTOP, Ctrl-Z): then it waits for nothing but to go on.
 
-use crate::process::Process;
+use crate::platform::Process;
 use std::time::{Duration, Instant};
 
 /// Between two looks.

@@ -1,12 +1,12 @@
 //! Where a recording is kept that nobody asked for as a file: in memory while it is small, then in a
 //! temporary file, and in another place when the first one is full.
 
-use crate::files::{Folder, Named};
+use crate::platform::files::{Folder, Named};
+use crate::platform::opened;
 use std::env::temp_dir;
 use std::ffi::OsStr;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What a recording may take of memory before it goes to a file.
@@ -169,9 +169,7 @@ fn keep_as(store: &mut dyn Store, path: &Path) -> io::Result<()> {
     let named = Named::find(path)?;
     let mut temporary = named.temporary()?;
     // Nobody has said who may see it.
-    temporary
-        .file
-        .set_permissions(Permissions::from_mode(0o600))?;
+    opened::make_private(&temporary.file)?;
     io::copy(store, &mut temporary.file)?;
     temporary.keep(named.name()).map(|_| ())
 }
@@ -194,6 +192,7 @@ pub fn name_for(picture: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn content(store: &mut Haven) -> Vec<u8> {
         let mut all = Vec::new();

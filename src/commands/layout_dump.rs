@@ -4,10 +4,10 @@ use super::{print, sources, warn};
 use crate::attach::Target;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
+use crate::identity::Identity;
 use crate::image::{DebugSearch, Image};
 use crate::layout::{Learn, Resolved, layout_from_debug, resolve, table, with_block_types};
-use crate::perl::identity::Identity;
-use crate::process::Process;
+use crate::platform::Process;
 use anyhow::{Context, bail};
 
 #[inline(never)]

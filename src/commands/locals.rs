@@ -4,16 +4,16 @@ use super::stacks::PATIENCE;
 use super::warn;
 use crate::attach::Target;
 use crate::cli::Locals;
+use crate::frames::FrameKind;
 use crate::output::dump::{FrameDump, LocalsDump};
-use crate::perl::describe::Wording;
 use crate::perl::locals::{FrameLocals, Wanted, check_layout, locals};
 use crate::perl::locate::Located;
-use crate::perl::names::FrameKind;
 use crate::perl::sample::SampleError;
+use crate::perl::stack::unfinished::Doing;
+use crate::perl::stack::walk::{RawStack, WalkRules};
 use crate::perl::stack::{StackError, StackReader, Variable};
-use crate::perl::unfinished::Doing;
-use crate::perl::walk::{RawStack, WalkRules};
-use crate::process::Beside;
+use crate::perl::values::describe::Wording;
+use crate::platform::Beside;
 use std::time::{Duration, Instant};
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.

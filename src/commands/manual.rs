@@ -2,8 +2,8 @@
 
 use super::print;
 use crate::cli::{self, Shell};
-use crate::files::Named;
 use crate::output::write_whole;
+use crate::platform::files::Named;
 use crate::say::say;
 use anyhow::Context;
 use std::path::Path;

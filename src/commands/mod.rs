@@ -18,7 +18,6 @@ mod ps;
 mod record;
 mod report;
 mod session;
-mod signals;
 mod spool;
 mod stacks;
 mod top;
@@ -28,7 +27,7 @@ use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::Beyond;
 use crate::perl::names::{NameOptions, Synthetic};
-use crate::process::Process;
+use crate::platform::Process;
 use crate::say::say;
 use spool::{Origin, Pictures};
 use std::path::PathBuf;
@@ -38,7 +37,7 @@ use std::path::PathBuf;
 /// # Errors
 /// Whatever ended the job, with what to do about it.
 pub fn run(order: Order) -> anyhow::Result<u8> {
-    signals::survive_limits();
+    crate::platform::signals::survive_limits();
     let Order { mut job, find } = order;
     if let Some(find) = find {
         match find::processes(&find)? {

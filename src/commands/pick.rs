@@ -1,15 +1,15 @@
 //! The list from which the user chooses a process: arrows, Enter, letters that narrow it down.
 
 use super::ps::{Row, about_hidden, cut, table};
-use super::signals::Held;
-use crate::process::Hiding;
+use crate::platform::Hiding;
+use crate::platform::signals::Held;
+use crate::platform::signals::{INTERRUPT, end_by};
 use crate::top::Screen;
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
-use signal_hook::low_level::emulate_default_handler;
 use std::time::Duration;
 
 /// Between two looks at signals.
@@ -60,7 +60,7 @@ pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<i32>
     let (outcome, signal) = picker.run(&held)?;
     match outcome {
         Outcome::Chosen(pid) => return Ok(Some(pid)),
-        Outcome::Interrupt => emulate_default_handler(signal.unwrap_or(libc::SIGINT))?,
+        Outcome::Interrupt => end_by(signal.unwrap_or(INTERRUPT))?,
         Outcome::GoOn | Outcome::Suspend | Outcome::Quit => {}
     }
     Ok(None)

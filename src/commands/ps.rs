@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::attach::{PerlProcess, Roster};
-use crate::process::{Hiding, Process, effective_user, missing_proc, user_name};
+use crate::platform::{Hiding, Process, effective_user, missing_proc, user_name};
 use crate::say::say;
 use anyhow::{Context, bail};
 use ratatui::text::Line;

@@ -7,13 +7,14 @@ use super::report::wrote;
 use super::session::{
     OVERDUE, Opening, Overdue, Session, ended, final_status, follow, left_status,
 };
-use super::signals::{Requests, Wish, sleep_unless_signalled};
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats;
 use crate::output::write_whole;
-use crate::process::{Child, Process, Streams, own_cpu_time};
+use crate::platform::poll::sleep_unless_signalled;
+use crate::platform::signals::{Requests, Wish};
+use crate::platform::{Child, Process, Streams, own_cpu_time};
 use crate::profile::{About, Filter, Fold, Profile, SampleLog, Summary};
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
@@ -430,7 +431,7 @@ fn leave(child: Option<Child>, end: &End, interrupted: bool, requests: &mut Requ
             last_chance.get_or_insert_with(|| Instant::now() + LAST_CHANCE);
         }
         if last_chance.is_some_and(|over| Instant::now() >= over) {
-            child.signal(libc::SIGKILL);
+            child.kill();
         }
         std::thread::sleep(LOOK_EVERY);
     }

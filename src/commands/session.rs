@@ -2,14 +2,16 @@
 //! already or is started for the purpose, and leaving it properly.
 
 use super::aside::aside;
-use super::signals::{Request, Requests};
 use super::warn;
 use crate::attach::{AttachError, Target};
 use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
+use crate::identity::Identity;
 use crate::layout::{Sources, resolve};
-use crate::perl::identity::Identity;
-use crate::process::{Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code};
+use crate::platform::signals::{Request, Requests};
+use crate::platform::{
+    Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code,
+};
 use crate::sampler::{Control, End, Follow};
 use anyhow::{anyhow, bail};
 use std::ffi::OsStr;

@@ -3,15 +3,15 @@
 use super::haven::{Haven, Store, around, folders, keep, name_for};
 use crate::cli::{By, Output};
 use crate::examine::read_source;
-use crate::files::{Kind, Named};
+use crate::frames::Frame;
 use crate::output::stats::nothing;
 use crate::output::{Format, Picture, render, write_whole};
-use crate::perl::names::Frame;
-use crate::process::Process;
+use crate::platform::Process;
+use crate::platform::files::{Kind, Named};
 use crate::profile::{
     About, Filter, Fold, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
 };
-use crate::raw::{Recorder, load};
+use crate::recording::{Recorder, load};
 use crate::sampler::Recording;
 use anyhow::{Context, bail};
 use clap::ValueEnum;

@@ -4,14 +4,15 @@ use super::dump::about;
 use super::locals::Bracket;
 use super::warn;
 use crate::attach::{PerlThread, Target};
+use crate::frames::{FrameId, FrameTable};
 use crate::output::dump::{FrameDump, InterpreterDump, ProcessDump, ThreadDump};
 use crate::perl::leaf::{Beyond, syscall_frame};
 use crate::perl::locals::Wanted;
 use crate::perl::locate::{Interpreter, Located};
-use crate::perl::names::{FrameId, FrameTable, NameOptions, Names};
+use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::Current;
-use crate::process::{Beside, ThreadState, syscall_name};
+use crate::platform::{Beside, ThreadState, syscall_name};
 use std::time::{Duration, Instant};
 
 /// How long a thread that never rests is tried before it is reported as torn.

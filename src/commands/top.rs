@@ -3,10 +3,11 @@
 use super::session::{
     OVERDUE, Opening, Overdue, Session, ended, final_status, follow, left_status, require_terminal,
 };
-use super::signals::{Request, Requests};
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
-use crate::process::{Child, Process, Streams};
+use crate::platform::signals::INTERRUPT;
+use crate::platform::signals::{Request, Requests};
+use crate::platform::{Child, Process, Streams};
 use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::say::say;
@@ -206,7 +207,7 @@ fn show(
         let wish = view.step(Duration::from_millis(50), recording)?;
         control.idle.store(view.counts_waiting(), Ordering::Relaxed);
         let asked: Vec<Request> = requests.take();
-        let interrupt = matches!(wish, Some(Wish::Interrupt)).then_some(libc::SIGINT);
+        let interrupt = matches!(wish, Some(Wish::Interrupt)).then_some(INTERRUPT);
         for signal in asked.iter().map(|r| r.signal).chain(interrupt) {
             match child.as_deref_mut() {
                 // The program may want to finish something; the second time it has to go.

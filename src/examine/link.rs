@@ -3,9 +3,9 @@
 use super::readers::{Reader, reader};
 use super::request::{Answered, Opened, Request};
 use crate::image::{Elsewhere, Image, ImageError};
-use crate::process::{MappedFile, PinnedFile, Process};
+use crate::platform::opened::{self, Handle};
+use crate::platform::{MappedFile, PinnedFile, Process};
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -53,10 +53,10 @@ impl Link {
         }
     }
 
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+    fn descriptor(&self) -> Option<Handle<'_>> {
         match &self.held {
             Held::File(Descriptor::Place(place)) => Some(place.descriptor()),
-            Held::File(Descriptor::Open(file)) => Some(file.as_fd()),
+            Held::File(Descriptor::Open(file)) => Some(opened::handle(file)),
             Held::Name(_) => None,
         }
     }

@@ -15,7 +15,7 @@ mod source;
 pub use source::{LARGEST_SOURCE, SourceError, read_source};
 
 use crate::image::{Budget, Image, ImageError, may_define_perl};
-use crate::process::{Ground, MappedFile, OpenError, PinnedFile, Process, effective_user};
+use crate::platform::{Ground, MappedFile, OpenError, PinnedFile, Process, effective_user};
 use link::{Held, Link};
 use std::fs::File;
 use std::io;

@@ -1,9 +1,10 @@
 //! The children: one for each user and root whose files are read, for as long as they are of use.
 
 use super::serve::serve;
-use crate::process::Process;
-use crate::sandbox::{AskError, Confined, Limits, Owner, OwnerKey};
-use std::os::fd::BorrowedFd;
+use crate::platform::Process;
+use crate::platform::bytes::path_of;
+use crate::platform::opened::{self, Handle};
+use crate::platform::sandbox::{AskError, Confined, Limits, Owner, OwnerKey};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,9 +48,9 @@ pub(super) struct Reader {
 /// # Errors
 /// In words, why there is none.
 pub(super) fn reader(process: Process) -> Result<Reader, String> {
-    let owner = Owner::of(process).map_err(|e| match e.raw_os_error() {
-        Some(libc::ENOENT | libc::ESRCH) => "the process has ended".to_owned(),
-        _ => format!("whose rights count cannot be told: {e}"),
+    let owner = Owner::of(process).map_err(|e| match opened::is_gone(&e) {
+        true => "the process has ended".to_owned(),
+        false => format!("whose rights count cannot be told: {e}"),
     })?;
     let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
     readers.silent.retain(|(_, _, when)| when.elapsed() < BAN);
@@ -89,12 +90,11 @@ impl Reader {
     pub(super) fn ask(
         &self,
         request: &super::request::Request,
-        file: Option<BorrowedFd<'_>>,
+        file: Option<Handle<'_>>,
         fetch: &mut dyn FnMut(&Path) -> Option<std::fs::File>,
     ) -> Result<Vec<u8>, AskError> {
-        use std::os::unix::ffi::OsStrExt;
         let message = postcard::to_stdvec(request).map_err(|_| AskError::Nonsense)?;
-        let mut fetch = |wanted: &[u8]| fetch(Path::new(std::ffi::OsStr::from_bytes(wanted)));
+        let mut fetch = |wanted: &[u8]| fetch(path_of(wanted));
         let answer = self.child.ask(&message, file, PATIENCE, &mut fetch);
         if let Err(error) = &answer {
             self.forget(error);

@@ -2,23 +2,21 @@
 
 use super::request::{Answered, Opened, Request};
 use super::source::{SourceError, read_text};
+use crate::identity::WhichPerl;
+use crate::identity::arrays::ArrayTexts;
+use crate::identity::references::References;
+use crate::identity::texts::WhatIsTold;
 use crate::image::{
     Budget, BytesAt, Digest, Facts, Files, Image, ImageError, MentionsPerl, Question,
     may_define_perl,
 };
 use crate::layout::LayoutFromDebug;
-use crate::perl::arrays::ArrayTexts;
-use crate::perl::identity::WhichPerl;
-use crate::perl::references::References;
-use crate::perl::texts::WhatIsTold;
-use crate::process::{Ground, MappedFile, OpenError, is_mapped_file, place_below};
-use crate::sandbox::Post;
+use crate::platform::sandbox::Post;
+use crate::platform::{Ground, MappedFile, OpenError, is_mapped_file, place_below};
+use crate::platform::{is_place, place_at};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -141,11 +139,9 @@ fn reply(name: &str, image: &Image, question: &[u8], files: &dyn Files) -> Optio
 
 /// The file as it was sent, or opened, if it was only its place.
 fn readable(beside: &Beside<'_>, file: File) -> Result<File, OpenError> {
-    // SAFETY: takes numbers.
-    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
-    match flags & libc::O_PATH {
-        0 => Ok(file),
-        _ => beside.ground().read_place(&file),
+    match is_place(&file) {
+        true => beside.ground().read_place(&file),
+        false => Ok(file),
     }
 }
 
@@ -166,10 +162,7 @@ impl Beside<'_> {
         let (inode, device) = named.ok_or_else(gone)?;
         let place = match self.0.root {
             Some(root) => place_below(root, path)?,
-            None => File::options()
-                .read(true)
-                .custom_flags(libc::O_PATH)
-                .open(path)?,
+            None => place_at(path)?,
         };
         let mapped = MappedFile {
             path: path.to_owned(),
@@ -196,7 +189,7 @@ impl Files for Beside<'_> {
     fn ours(&self, path: &Path) -> Option<File> {
         let elsewhere = !self.0.shares_our_root;
         elsewhere
-            .then(|| self.0.fetch(path.as_os_str().as_bytes()))
+            .then(|| self.0.fetch(path.as_os_str().as_encoded_bytes()))
             .flatten()
     }
 }

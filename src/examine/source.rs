@@ -3,11 +3,10 @@
 
 use super::readers::reader;
 use super::request::Request;
-use crate::process::{OpenError, Process};
+use crate::platform::{OpenError, Process};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Why the text of a file cannot be shown.
@@ -58,7 +57,7 @@ pub fn read_source(process: Process, file: &Path) -> Result<Vec<u8>, SourceError
     if file == Path::new("-e") {
         return process.one_liner().ok_or(SourceError::NoFile);
     }
-    let first = file.as_os_str().as_bytes().first();
+    let first = file.as_os_str().as_encoded_bytes().first();
     if first.is_none_or(|b| *b == b'(') || file == Path::new("-") {
         return Err(SourceError::NoFile);
     }
@@ -101,10 +100,11 @@ pub(super) fn read_text(file: File) -> Result<Vec<u8>, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::effective_user;
+    use crate::platform::effective_user;
     use std::ffi::CString;
     use std::fs;
     use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::{Child, Command, Stdio};
 

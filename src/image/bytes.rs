@@ -2,10 +2,10 @@
 //! symbols and a few strings are all that an attach needs.
 
 use super::Budget;
+use crate::platform::opened::read_exactly;
 use object::read::ReadRef;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 /// The file is read in pieces of this size, each of them once.
@@ -139,7 +139,7 @@ impl FileBytes {
     fn bytes_of(&self, offset: u64, length: usize) -> Option<Box<[u8]>> {
         self.budget.spend(length as u64).ok()?;
         let mut bytes = vec![0; length];
-        self.file.as_ref()?.read_exact_at(&mut bytes, offset).ok()?;
+        read_exactly(self.file.as_ref()?, &mut bytes, offset).ok()?;
         Some(bytes.into_boxed_slice())
     }
 
@@ -172,7 +172,7 @@ impl FileBytes {
         while at < end {
             let want = usize::try_from(end - at).ok()?.min(buffer.len());
             let piece = buffer.get_mut(..want)?;
-            self.file.as_ref()?.read_exact_at(piece, at).ok()?;
+            read_exactly(self.file.as_ref()?, piece, at).ok()?;
             if !look(at, piece) || at + want as u64 == end {
                 break;
             }

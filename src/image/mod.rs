@@ -17,7 +17,7 @@ pub use parts::Part;
 pub use question::{BytesAt, Digest, Elsewhere, Facts, Files, MentionsPerl, Question};
 
 use crate::memory::{Abi, Reader};
-use crate::process::{Ground, Mapping, OpenError};
+use crate::platform::{Ground, Mapping, OpenError};
 use object::read::ReadRef;
 use object::{
     BinaryFormat, Object, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget,

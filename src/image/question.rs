@@ -101,7 +101,7 @@ pub(super) struct Here;
 
 impl Files for Here {
     fn theirs(&self, path: &Path) -> io::Result<File> {
-        use crate::process::{Ground, OpenError};
+        use crate::platform::{Ground, OpenError};
         Ground::OURS.open(path).map_err(|e| match e {
             OpenError::Io(e) => e,
             other => io::Error::other(other.to_string()),

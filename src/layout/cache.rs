@@ -7,13 +7,13 @@
 use super::entry;
 use super::schema::{CONSTANTS, FIELDS, FieldSpec};
 use super::{Resolved, table};
-use crate::files::Folder;
+use crate::identity::Identity;
 use crate::image::{Image, Symbol};
-use crate::perl::identity::Identity;
-use crate::process::effective_user;
+use crate::platform::effective_user;
+use crate::platform::files::Folder;
+use crate::platform::opened;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Names of entries for files without a build-id begin so.
@@ -203,7 +203,8 @@ impl Fnv {
 fn read_private(folder: &Folder, name: &str) -> Option<Vec<u8>> {
     let file = folder.read(name.as_ref()).ok()?;
     let about = file.metadata().ok()?;
-    let is_ours = about.uid() == effective_user() && about.mode() & 0o022 == 0;
+    let is_ours =
+        opened::owner(&about) == effective_user() && opened::only_the_owner_writes(&about);
     if !about.is_file() || !is_ours {
         return None;
     }

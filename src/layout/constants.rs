@@ -3,7 +3,7 @@
 
 use super::table::{TableError, parse_built_in, parse_number_table};
 use super::{Layout, Origin};
-use crate::perl::identity::Version;
+use crate::identity::Version;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,7 +4,7 @@ use super::dwarf::{DwarfError, from_dwarf};
 use super::entry::Numbers;
 use super::{Layout, Origin};
 use crate::image::{DebugFile, DebugFileError, DebugSearch, Files, Image, Question};
-use crate::process::Ground;
+use crate::platform::Ground;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Component, Path};

@@ -5,9 +5,9 @@
 use super::cache::Cached;
 use super::schema::{CONSTANTS, FIELDS};
 use super::{Layout, Origin, Resolved};
+use crate::identity::{Build, Identity, Version};
 use crate::image::Symbol;
 use crate::memory::{Abi, Field};
-use crate::perl::identity::{Build, Identity, Version};
 use serde::{Deserialize, Serialize};
 use std::io;
 

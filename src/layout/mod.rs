@@ -24,8 +24,8 @@ pub use schema::BoundLayout;
 pub use table::{Table, TableError};
 pub use table_set::TableSet;
 
+use crate::hash::Map;
 use crate::memory::Field;
-use crate::quick::Map;
 use schema::{CONSTANTS, FIELDS};
 use std::fmt;
 use std::sync::Arc;

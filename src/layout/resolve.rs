@@ -3,9 +3,9 @@
 use super::constants::block_type_numbers;
 use super::debug::layout_from_debug;
 use super::{BindError, BoundLayout, Cache, Cached, Layout, Origin, TableSet};
+use crate::identity::Identity;
 use crate::image::{DebugSearch, Image};
-use crate::perl::identity::Identity;
-use crate::process::MappedFile;
+use crate::platform::MappedFile;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

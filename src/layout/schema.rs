@@ -8,8 +8,8 @@
 //! depth, so that the names of anonymous unions, which change between versions, do not matter.
 
 use super::{BindError, Layout};
+use crate::hash::Map;
 use crate::memory::Field;
-use crate::quick::Map;
 use std::sync::OnceLock;
 
 /// What is stored in a member.

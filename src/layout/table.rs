@@ -2,10 +2,10 @@
 
 use super::schema::{self, Kind, Need};
 use super::{Layout, Origin, Resolved};
+use crate::identity::texts::Told;
+use crate::identity::{Build, Identity, Version};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
-use crate::perl::identity::{Build, Identity, Version};
-use crate::perl::texts::Told;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};

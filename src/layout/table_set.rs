@@ -3,8 +3,8 @@
 use super::Layout;
 use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::table::{Match, Table, TableError};
-use crate::perl::identity::{Identity, Version};
-use crate::perl::texts::Told;
+use crate::identity::texts::Told;
+use crate::identity::{Identity, Version};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 

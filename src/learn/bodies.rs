@@ -5,7 +5,7 @@ use super::facts::{Facts, MAX_BODY};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::Solution;
 use super::values::everywhere;
-use crate::process::Mapping;
+use crate::platform::Mapping;
 
 /// Solves for what values have beside what every feature needs; what has no answer is left out.
 pub fn solve(s: &Snapshot, facts: &Facts, maps: &[Mapping], out: &mut Solution) {

@@ -1,21 +1,22 @@
 //! Running a perl on the calibration script and looking at it at every stop.
 
 use super::LearnError;
-use super::execute::Pinned;
 use super::facts::{Facts, SCRIPT};
 use super::snapshot::Snapshot;
 use super::solution::Unsolved;
 use crate::attach::find_perl;
 use crate::examine::Examiner;
 use crate::image::Image;
-use crate::memory::{Abi, LiveMemory, ReadError};
-use crate::process::{MappedFile, Process, forget_helper, start_helper};
-use crate::sandbox::Limits;
+use crate::memory::{Abi, ReadError};
+use crate::platform::LiveMemory;
+use crate::platform::execute::Pinned;
+use crate::platform::execute::in_own_group;
+use crate::platform::sandbox::Limits;
+use crate::platform::{Listed, poll};
+use crate::platform::{MappedFile, Process, forget_helper, start_helper};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -164,8 +165,8 @@ impl Calibration {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0);
+            .stderr(Stdio::null());
+        let command = in_own_group(&mut command);
         let mut child = start_helper(|| command.spawn(), |child| child.id() as i32)
             .map_err(|e| failed(format!("it does not start: {e}")))?;
         let streams = child.stdin.take().zip(child.stdout.take());
@@ -240,15 +241,7 @@ fn read_line(
     loop {
         if lines.buffer().is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let mut poll = libc::pollfd {
-                fd: lines.get_ref().as_raw_fd(),
-                events: libc::POLLIN,
-                revents: 0,
-            };
-            let milliseconds = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
-            // SAFETY: one pollfd, alive during the call.
-            let ready = unsafe { libc::poll(&mut poll, 1, milliseconds) };
-            if ready == 0 {
+            if !poll::answers_within(lines.get_ref(), left) {
                 return Err("it did not answer in time".into());
             }
         }
@@ -275,16 +268,10 @@ fn read_line(
 
 /// Waits until the process sleeps, which after a "stop" line it does in reading its input.
 fn wait_for_read(pid: i32, deadline: Instant) -> Result<(), String> {
-    let path = format!("/proc/{pid}/stat");
     loop {
-        let stat = std::fs::read(&path).map_err(|e| e.to_string())?;
-        let stat = String::from_utf8_lossy(&stat);
-        match stat
-            .rsplit_once(") ")
-            .and_then(|(_, rest)| rest.chars().next())
-        {
-            Some('S') => return Ok(()),
-            Some('Z' | 'X') | None => return Err("it ended before the script did".into()),
+        match Listed::one(pid).map(|listed| listed.state) {
+            Some(b'S') => return Ok(()),
+            None => return Err("it ended before the script did".into()),
             _ if Instant::now() >= deadline => return Err("it did not stop in time".into()),
             _ => std::thread::sleep(Duration::from_micros(50)),
         }

@@ -1,7 +1,7 @@
 //! What the calibration script printed, and what it is known to contain.
 
 use super::snapshot::Snapshot;
-use crate::perl::identity::Version;
+use crate::identity::Version;
 use std::collections::HashMap;
 
 /// The script that the perl is run on.
@@ -40,7 +40,7 @@ pub const STRINGS: [(&str, &str); 3] = [
 ];
 
 /// What `do FILE` was given.
-pub const DONE_FILE: &str = "/proc/self/fd/0";
+pub const DONE_FILE: &str = crate::platform::execute::OWN_INPUT;
 
 /// The values of a sub that is being compiled at the first stop.
 pub const UNFINISHED: [&str; 3] = [

@@ -7,7 +7,6 @@ mod bodies;
 mod calibrate;
 mod calls;
 mod contexts;
-mod execute;
 pub(crate) mod facts;
 mod globals;
 mod operands;
@@ -20,21 +19,23 @@ mod values;
 mod variables;
 
 use crate::attach::AttachError;
+use crate::frames::FrameTable;
+use crate::identity::arrays::add_array_symbols;
+use crate::identity::{Build, Identity};
 use crate::image::{Image, ImageError, Symbol};
 use crate::layout::{
     BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers,
 };
-use crate::memory::{Abi, LiveMemory, ReadError, Reader};
-use crate::perl::arrays::add_array_symbols;
-use crate::perl::identity::{Build, Identity};
+use crate::memory::{Abi, ReadError, Reader};
 use crate::perl::locate::{Interpreter, NoVariable, VariableMap};
-use crate::perl::names::{FrameTable, NameContext, Names};
-use crate::perl::ops::{NoSuchOp, OpNumbers};
+use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::process::{MappedFile, Mapping, ProcessError, data_ranges};
+use crate::perl::values::objects::NameContext;
+use crate::perl::values::ops::{NoSuchOp, OpNumbers};
+use crate::platform::LiveMemory;
+use crate::platform::{MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
 pub use calibrate::{Program, Start};
-pub use execute::Pinned;
 use solution::Solution;
 pub use solution::Unsolved;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The writable memory of the calibrated perl at one of its stops.
 
 use crate::memory::{Abi, Batch, Memory, ReadError};
-use crate::process::Mapping;
+use crate::platform::Mapping;
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 

@@ -5,7 +5,7 @@ use super::contexts::Infos;
 use super::ops::{Numbers, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
-use crate::process::{Mapping, data_ranges};
+use crate::platform::{Mapping, data_ranges};
 use std::collections::BTreeMap;
 
 /// No perl's `struct interpreter` is larger.

@@ -7,7 +7,7 @@ use super::ReadError;
 pub struct Slot(usize);
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Range {
+pub(crate) struct Range {
     pub address: u64,
     pub start: usize,
     pub length: usize,
@@ -18,10 +18,10 @@ pub(super) struct Range {
 /// first rounds it allocates nothing.
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(super) ranges: Vec<Range>,
+    pub(crate) ranges: Vec<Range>,
     /// Longer than what is asked for after a batch that asked for more: bytes are not made anew, as
     /// clearing them would cost as much as reading them.
-    pub(super) buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
     used: usize,
 }
 

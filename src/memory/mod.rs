@@ -3,10 +3,6 @@
 mod abi;
 mod batch;
 mod fake;
-#[cfg(target_os = "linux")]
-mod live_linux;
-#[cfg(not(target_os = "linux"))]
-mod live_portable;
 mod paged;
 mod prefetch;
 mod reader;
@@ -14,10 +10,6 @@ mod reader;
 pub use abi::{Abi, Field};
 pub use batch::{Batch, Slot, cover};
 pub use fake::FakeMemory;
-#[cfg(target_os = "linux")]
-pub use live_linux::LiveMemory;
-#[cfg(not(target_os = "linux"))]
-pub use live_portable::LiveMemory;
 pub use paged::Paged;
 pub use prefetch::Prefetched;
 pub use reader::Reader;

@@ -1,7 +1,7 @@
 //! A memory for walks through many small things that lie near each other: what is near comes along.
 
 use super::{Batch, Memory, ReadError};
-use crate::quick::Map;
+use crate::hash::Map;
 use std::sync::{Mutex, PoisonError};
 
 /// What is read at once: small enough that it is mapped whole or not at all.

@@ -1,7 +1,7 @@
 //! A memory that fetches with one call what a walk along pointers asked for the last time.
 
 use super::{Batch, Memory, ReadError, Slot, cover};
-use crate::quick::OrderedSet;
+use crate::hash::OrderedSet;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -3,8 +3,9 @@
 use super::pprof::{Function, Proto};
 use super::spots::Spots;
 use super::{Format, Picture, render, synthetic};
-use crate::perl::names::{Frame, FrameKind, Place};
-use crate::profile::{About, By, Filter, Profile, Run, StackId, ThreadAbout};
+use crate::frames::StackId;
+use crate::frames::{Frame, FrameKind, Place};
+use crate::profile::{About, By, Filter, Profile, Run, ThreadAbout};
 use proptest::prelude::*;
 use prost::Message;
 use serde_json::Value;

@@ -1,8 +1,9 @@
 //! The calls of a profile, or of two, as a tree. Stacks share their beginnings in it, as they do in a
 //! profile and do not in the lines that are made of it.
 
-use crate::profile::{Entries, Profile, Room, StackId};
-use crate::quick::{Map, OrderedMap};
+use crate::frames::StackId;
+use crate::hash::{Map, OrderedMap};
+use crate::profile::{Entries, Profile, Room};
 use std::io;
 
 /// Samples of two profiles; the second is 0 where there is one profile only.

@@ -249,9 +249,10 @@ impl Body<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frames::StackId;
+    use crate::frames::{Frame, FrameKind};
     use crate::output::synthetic;
-    use crate::perl::names::{Frame, FrameKind};
-    use crate::profile::{Filter, Run, StackId, ThreadAbout};
+    use crate::profile::{Filter, Run, ThreadAbout};
 
     fn written(profile: &Profile) -> String {
         let mut file = Vec::new();

@@ -1,9 +1,9 @@
 //! The stacks of a process at one moment: as text for people, as one JSON document for programs.
 
-use crate::perl::describe::Described;
+use crate::frames::paths::Shortener;
+use crate::frames::{Frame, FrameKind};
 use crate::perl::locals::Lexical;
-use crate::perl::names::{Frame, FrameKind};
-use crate::perl::paths::Shortener;
+use crate::perl::values::describe::Described;
 use serde::Serialize;
 use std::fmt::Write as _;
 

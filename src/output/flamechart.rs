@@ -4,7 +4,8 @@ use super::Picture;
 use super::flamegraph::{empty, options};
 use super::spots::titles;
 use super::timeline::{APART, Timeline};
-use crate::profile::{Budget, Entries, Profile, StackId};
+use crate::frames::StackId;
+use crate::profile::{Budget, Entries, Profile};
 use inferno::flamegraph::from_lines;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -163,7 +164,7 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::{Frame, FrameKind};
+    use crate::frames::{Frame, FrameKind};
     use crate::profile::{About, Filter, Run, ThreadAbout};
 
     fn profile(runs: &[(u64, u32, u32)], threads: i32) -> Profile {

@@ -2,7 +2,8 @@
 //! and in most formats they do not.
 
 use super::Format;
-use crate::profile::{Profile, StackId, TooLarge};
+use crate::frames::StackId;
+use crate::profile::{Profile, TooLarge};
 
 /// What one thing takes in a format, in bytes.
 const NUMBER: u64 = 8;

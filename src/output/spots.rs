@@ -1,6 +1,6 @@
 //! Frames for formats that have fields of their own for a name, a file and a line.
 
-use crate::perl::names::{Frame, FrameId, UNKNOWN};
+use crate::frames::{Frame, FrameId, UNKNOWN};
 use crate::profile::{By, Entries, Entry, Profile};
 use indexmap::IndexSet;
 use std::collections::HashMap;

@@ -1,8 +1,9 @@
 //! A small made-up profile for the tests of the formats: two processes, two threads in one of them,
 //! recursion, subs of one name, names that want escaping, waiting.
 
-use crate::perl::names::{Frame, FrameKind, Place, UNKNOWN};
-use crate::profile::{About, Filter, Profile, Run, StackId, Summary, ThreadAbout};
+use crate::frames::StackId;
+use crate::frames::{Frame, FrameKind, Place, UNKNOWN};
+use crate::profile::{About, Filter, Profile, Run, Summary, ThreadAbout};
 use std::time::Duration;
 
 /// A name with all that JSON, XML and callgrind's format could stumble over.

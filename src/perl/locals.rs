@@ -1,9 +1,9 @@
 //! What the frames of a stack have as `@_` and as lexical variables.
 
-use super::describe::{Described, Wording};
-use super::objects::{NameContext, NameError, SHORT};
+use super::stack::walk::{ContextKind, Position, RawStack};
 use super::stack::{Info, StackReader, Variable};
-use super::walk::{ContextKind, Position, RawStack};
+use super::values::describe::{Described, Wording};
+use super::values::objects::{NameContext, NameError, SHORT};
 use crate::layout::BoundLayout;
 use crate::text;
 
@@ -226,7 +226,7 @@ impl NameContext<'_> {
     }
 
     /// An entry of a sub's padlist: 0 is the names, others are the pads by depth.
-    pub(super) fn pad_list_entry(&self, cv: u64, index: u64) -> Result<u64, NameError> {
+    pub(in crate::perl) fn pad_list_entry(&self, cv: u64, index: u64) -> Result<u64, NameError> {
         let place = self.layout.xpvcv.xcv_padlist.ok_or(SHORT)?;
         let (flags, body) = self.head(cv)?;
         if flags & self.layout.constants.SVTYPEMASK != self.layout.constants.SVt_PVCV {
@@ -256,7 +256,7 @@ impl NameContext<'_> {
     }
 
     /// The pad of a sub for a depth of recursion; the first is 1.
-    pub(super) fn pad(&self, cv: u64, depth: u64) -> Result<Option<u64>, NameError> {
+    pub(in crate::perl) fn pad(&self, cv: u64, depth: u64) -> Result<Option<u64>, NameError> {
         let pad = self.pad_list_entry(cv, depth)?;
         Ok((pad != 0).then_some(pad))
     }

@@ -1,6 +1,6 @@
 //! Where the interpreters of a process are.
 
-use super::running::Pads;
+use super::leaf::running::Pads;
 use super::stack::{Variable, Variables};
 use crate::image::Image;
 use crate::layout::BoundLayout;

@@ -1,37 +1,9 @@
-//! Perl itself: which one it is, where its interpreters are, what is on their stacks.
+//! Perl itself, live: from an interpreter's memory to the frames of its stacks.
 
-pub mod arrays;
-pub mod build;
-mod callback;
-mod callee;
-pub mod describe;
-mod fingerprint;
-mod frame;
-mod header;
-pub mod identity;
-mod known;
-mod label;
 pub mod leaf;
 pub mod locals;
 pub mod locate;
 pub mod names;
-mod naming;
-mod objects;
-mod op_types;
-pub mod ops;
-mod packages;
-pub mod paths;
-mod recheck;
-pub mod references;
-mod regex;
-pub mod running;
 pub mod sample;
 pub mod stack;
-mod stack_info;
-mod statement;
-mod strings;
-pub mod texts;
-pub mod threads;
-pub mod unfinished;
-pub mod version;
-pub mod walk;
+pub mod values;

@@ -1,14 +1,17 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
+use super::leaf::running::{EnteredFrom, Moment, Pads};
 use super::leaf::{Beyond, LeafReader};
 use super::locate::Located;
-use super::names::{FrameId, FrameTable, NameContext, NameError, Names, Trail};
-use super::op_types::{OpKind, OpTypes};
-use super::recheck::Recheck;
-use super::running::{EnteredFrom, Moment, Pads};
+use super::names::recheck::Recheck;
+use super::names::{Names, Trail};
+use super::stack::unfinished;
+use super::stack::unfinished::{Comparators, Doing};
+use super::stack::walk::{RawStack, WalkError, WalkRules};
 use super::stack::{Current, StackError, StackReader, Variables};
-use super::unfinished::{self, Comparators, Doing};
-use super::walk::{RawStack, WalkError, WalkRules};
+use super::values::objects::{NameContext, NameError};
+use super::values::op_types::{OpKind, OpTypes};
+use crate::frames::{FrameId, FrameTable};
 use crate::memory::ReadError;
 
 /// Why a sample gave no stack. The text of a kind is what `--stats` counts under.

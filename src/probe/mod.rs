@@ -6,7 +6,7 @@ mod path;
 use crate::layout::{Layout, schema};
 use crate::memory::{ReadError, Reader};
 use crate::perl::locate::VariableMap;
-use crate::process::Mapping;
+use crate::platform::Mapping;
 use path::Path;
 use serde::Deserialize;
 

@@ -111,7 +111,7 @@ fn counts(profile: &Profile, by: By) -> BTreeMap<String, (u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::{Frame, FrameKind};
+    use crate::frames::{Frame, FrameKind};
     use crate::profile::{Sample, Seen, Sink, StackCounts};
 
     fn profile(counts: &[(&[&str], u64)]) -> Profile {

@@ -1,7 +1,7 @@
 //! What the frames of a picture stand for: functions, lines, or packages.
 
-use crate::perl::names::{Frame, FrameId, FrameKind, Function, UNKNOWN, homes};
-use crate::perl::paths::Shortener;
+use crate::frames::paths::Shortener;
+use crate::frames::{Frame, FrameId, FrameKind, Function, UNKNOWN, homes};
 use indexmap::IndexSet;
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ fn package(frame: &Frame) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::FrameTable;
+    use crate::frames::FrameTable;
 
     #[test]
     fn packages_swallow_what_has_none() {

@@ -1,7 +1,7 @@
 //! Which samples of a recording are looked at.
 
 use super::{Run, ThreadAbout};
-use crate::perl::names::Frame;
+use crate::frames::Frame;
 use regex::Regex;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::StackId;
+    use crate::frames::StackId;
 
     #[test]
     fn a_span_cuts_runs_of_waiting() {

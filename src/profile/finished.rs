@@ -1,11 +1,9 @@
 //! A finished profile, as the output formats take it.
 
-use super::{
-    By, Entries, Filter, Room, Run, Seen, Source, StackCounts, StackId, StackTree, Summary,
-    ThreadAbout,
-};
-use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
-use crate::perl::paths::Shortener;
+use super::{By, Entries, Filter, Room, Run, Seen, Source, StackCounts, Summary, ThreadAbout};
+use crate::frames::paths::Shortener;
+use crate::frames::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
+use crate::frames::{StackId, StackTree};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! Frames that vanish into their callers: what a framework needs to get from one sub of the program to
 //! the next one.
 
-use super::{Profile, Run, StackId, StackTree};
-use crate::perl::names::{Frame, FrameKind};
+use super::{Profile, Run};
+use crate::frames::{Frame, FrameKind};
+use crate::frames::{StackId, StackTree};
 use indexmap::IndexMap;
 use regex::Regex;
 
@@ -185,7 +186,7 @@ mod tests {
     }
 
     fn lines(profile: &Profile) -> Vec<(String, u64)> {
-        let name = |frame: &crate::perl::names::FrameId| &*profile.frames[frame.index()].label;
+        let name = |frame: &crate::frames::FrameId| &*profile.frames[frame.index()].label;
         let line = |stack: crate::profile::Stack| {
             let names: Vec<&str> = stack.frames.iter().map(name).collect();
             (names.join(";"), stack.count)

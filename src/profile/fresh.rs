@@ -1,7 +1,8 @@
 //! What has come since somebody looked: the sink of the live view. All adding-up is left to
 //! whoever looks, so that a sample costs one look-up, and the lock is held for a moment only.
 
-use super::{Sample, Seen, Sink, StackId};
+use super::{Sample, Seen, Sink};
+use crate::frames::StackId;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ impl Sink for Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::{Frame, FrameKind};
+    use crate::frames::{Frame, FrameKind};
 
     #[test]
     fn every_sample_is_given_out_once() {

@@ -3,8 +3,8 @@
 //! worked on.
 
 use super::{Seen, ThreadAbout};
-use crate::perl::names::{Frame, FrameKind, Function, Place};
-use crate::perl::paths::Shortener;
+use crate::frames::paths::Shortener;
+use crate::frames::{Frame, FrameKind, Function, Place};
 use indexmap::IndexSet;
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ const MAIN: &str = "main";
 /// Everything that samples refer to, by numbers that never change.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// The frames, by [`crate::perl::names::FrameId::index`].
+    /// The frames, by [`crate::frames::FrameId::index`].
     pub frames: Vec<Frame>,
     /// The threads, as in [`Seen::threads`].
     pub threads: Vec<ThreadAbout>,
@@ -185,7 +185,7 @@ impl Index {
         }
     }
 
-    /// The stacks, by [`super::StackId::index`].
+    /// The stacks, by [`crate::frames::StackId::index`].
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }

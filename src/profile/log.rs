@@ -1,6 +1,7 @@
 //! The samples of a recording in the order in which they were taken.
 
-use super::{Sample, Seen, Sink, StackId};
+use super::{Sample, Seen, Sink};
+use crate::frames::StackId;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Sink for SampleLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::{Frame, FrameKind};
+    use crate::frames::{Frame, FrameKind};
 
     #[test]
     fn waiting_in_one_place_is_one_entry() {

@@ -10,11 +10,11 @@ pub mod index;
 mod log;
 mod room;
 mod source;
-mod stacks;
 mod summary;
 pub mod sums;
 mod tally;
 
+use crate::frames::{StackId, StackTree};
 pub use compare::{Change, Difference, compare};
 pub use entries::{By, Entries, Entry};
 pub use filter::Filter;
@@ -23,11 +23,10 @@ pub use fold::{Fold, Preset};
 pub use log::{Run, SampleLog};
 pub use room::{Budget, Room, TooLarge};
 pub use source::Source;
-pub use stacks::{StackId, StackTree};
 pub use summary::{NEW_NUMBERS, Summary};
 pub use tally::Tally;
 
-use crate::perl::names::FrameTable;
+use crate::frames::FrameTable;
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

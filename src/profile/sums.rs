@@ -1,8 +1,8 @@
 //! Own and total counts by function, line, package, node of the call tree, caller and callee.
 
-use super::StackId;
 use super::fresh::Counts;
 use super::index::{Group, Index};
+use crate::frames::StackId;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
@@ -225,7 +225,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::{Frame, FrameId, FrameKind, Place};
+    use crate::frames::{Frame, FrameId, FrameKind, Place};
     use crate::profile::Seen;
     use crate::profile::fresh::Count;
 

@@ -2,7 +2,7 @@
 
 use super::scout::Left;
 use super::{End, Follow, Sampler};
-use crate::process::Process;
+use crate::platform::Process;
 use crate::profile::Sink;
 use std::time::{Duration, Instant};
 

@@ -2,12 +2,13 @@
 //! them. What is known of each one's stack stays with the interpreter.
 
 use crate::attach::{PerlThread, Target};
+use crate::frames::FrameId;
+use crate::frames::StackId;
 use crate::perl::leaf::Beyond;
 use crate::perl::locate::{Interpreter, Located};
-use crate::perl::names::FrameId;
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::{Current, StackError, Variable};
-use crate::profile::{Seen, StackId};
+use crate::profile::Seen;
 use indexmap::IndexSet;
 use std::collections::HashMap;
 

@@ -8,7 +8,6 @@ mod control;
 mod ending;
 mod governor;
 mod interpreters;
-mod load;
 mod own;
 mod presence;
 mod punctual;
@@ -22,14 +21,14 @@ pub use scout::Follow;
 use crate::attach::{AttachError, Target};
 use crate::layout::Sources;
 use crate::memory::ReadError;
-use crate::process::{
+use crate::platform::load::Load;
+use crate::platform::{
     Arrival, CoSchedule, Gaps, OwnWait, Priority, allow_many_watches, monotonic, thread_cpu_time,
     wake_at_once,
 };
 use crate::profile::{Sample, Sink};
 use clock::Clock;
 use governor::Governor;
-use load::Load;
 use own::Own;
 use presence::{Looked, come, held};
 use punctual::Punctual;
@@ -129,7 +128,7 @@ impl<S: Sink> Sampler<S> {
             tick: 0,
             weight: 1,
             is_late: false,
-            load: Load::new(),
+            load: Load::open(),
             turns: Vec::new(),
             glance_due: settings.glances.then(Instant::now),
             counted: (None, Instant::now()),

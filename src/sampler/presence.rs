@@ -2,7 +2,7 @@
 //! and ask the kernel whether it left that for us.
 
 use super::watched::WatchedThread;
-use crate::process::{Arrival, CoSchedule};
+use crate::platform::{Arrival, CoSchedule};
 
 /// Goes to a CPU, and takes note of when. False where that cannot be had.
 pub(super) fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu: usize) -> bool {

@@ -2,10 +2,11 @@
 //! processes that have become another program. Attaching takes milliseconds, and with debug
 //! information or learning much longer, so it happens on a thread of its own.
 
-use super::load::Load;
 use crate::attach::{AttachError, Kin, Target, looks_like_perl};
 use crate::layout::Sources;
-use crate::process::{Glance, Process, ProcessError, adopted};
+use crate::platform::children_of;
+use crate::platform::load::Load;
+use crate::platform::{Glance, Process, ProcessError, adopted};
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ impl Scout {
         let (errands, asked) = channel();
         let (found, reports) = channel();
         let mut patrol = Patrol {
-            load: Load::new(),
+            load: Load::open(),
             children: News::default(),
             all: News::default(),
             follow,
@@ -354,14 +355,9 @@ impl Patrol {
     fn look_at_children(&mut self) {
         let mut parents: Vec<i32> = self.family.iter().copied().collect();
         while !parents.is_empty() {
-            let lists = parents.iter().filter_map(|pid| {
-                std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()
-            });
-            let children: Vec<i32> = lists
-                .flat_map(|list| {
-                    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-                    pids.collect::<Vec<i32>>()
-                })
+            let children: Vec<i32> = parents
+                .iter()
+                .flat_map(|pid| children_of(*pid))
                 .filter(|pid| !self.family.contains(pid))
                 .collect();
             for pid in &children {
@@ -552,7 +548,7 @@ mod tests {
         let old = rested(&no_perl, 9);
         assert!(old.is_doubtful(&more) && !old.is_doubtful(&then));
         assert!(rested(&AttachError::Starting(1), 99).is_doubtful(&then));
-        let denied = AttachError::Process(crate::process::ProcessError::NoPermission(1));
+        let denied = AttachError::Process(crate::platform::ProcessError::NoPermission(1));
         assert!(rested(&denied, 1).is_doubtful(&then));
         assert!(!rested(&denied, MOST_TRIES).is_doubtful(&then));
     }

@@ -2,7 +2,7 @@
 
 use super::{Sampler, TOO_FEW_FILES};
 use crate::perl::leaf::Beyond;
-use crate::process::{ThreadState, monotonic};
+use crate::platform::{ThreadState, monotonic};
 use crate::profile::Sink;
 use std::time::{Duration, Instant};
 

@@ -2,13 +2,15 @@
 
 use super::interpreters::{Chair, Interpreters, Runner};
 use crate::attach::{PerlThread, Target};
+use crate::frames::FrameId;
+use crate::frames::StackId;
 use crate::perl::leaf::{ready_frame, syscall_frame};
-use crate::perl::names::{FrameId, NameOptions, Names};
+use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::SampleError;
-use crate::process::{
+use crate::platform::{
     Arrival, Runs, ThreadState, ThreadWatch, Witness, is_real_time, syscall_name,
 };
-use crate::profile::{Seen, StackId, Tally, ThreadAbout};
+use crate::profile::{Seen, Tally, ThreadAbout};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

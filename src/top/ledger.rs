@@ -228,7 +228,7 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::names::{Frame, FrameKind};
+    use crate::frames::{Frame, FrameKind};
     use crate::profile::Seen;
     use crate::profile::fresh::Count;
 

@@ -16,7 +16,8 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use crate::process::Process;
+use crate::platform::Process;
+use crate::platform::has_thread;
 use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
 use draw::Scene;
@@ -202,9 +203,7 @@ impl Desk {
         self.books
             .note_stopped(|| Process::open(pid).is_ok_and(Process::is_stopped));
         if matches!(self.state.tab, Tab::Threads | Tab::Stack) {
-            self.books.count_the_living(|pid, tid| {
-                Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
-            });
+            self.books.count_the_living(has_thread);
         }
     }
 

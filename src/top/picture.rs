@@ -2,8 +2,8 @@
 
 use super::ledger::{Books, Ledger, OTHERS};
 use super::state::{Key, Only, Sort, State, Tab};
-use crate::perl::names::{Function, homes};
-use crate::profile::StackId;
+use crate::frames::StackId;
+use crate::frames::{Function, homes};
 use crate::profile::fresh::{Count, Last};
 use crate::profile::index::{Group, Index};
 use crate::profile::sums::{Relatives, Share, Sums, Windows};

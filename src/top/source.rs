@@ -1,7 +1,7 @@
 //! The text of a file of the target, ready to be shown.
 
 use crate::examine::{SourceError, read_source};
-use crate::process::Process;
+use crate::platform::Process;
 use std::path::Path;
 
 /// Lines of a file, harmless to the terminal.

@@ -1,6 +1,6 @@
 //! The terminal: taken over, and given back as it was found, also after an error or a panic.
 
-use crate::process::was_ignored;
+use crate::platform::{poll, suspend};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
@@ -10,7 +10,6 @@ use ratatui::crossterm::terminal::{
 use ratatui::{Frame, Terminal};
 use std::fs::File;
 use std::io::{self, IsTerminal, Stdout};
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,7 +36,8 @@ impl Screen {
                 before(info);
             }));
         });
-        listen();
+        // A kill -TSTP must not leave the terminal as it is while the view has it.
+        suspend::listen();
         let opened = take().and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match opened {
             Ok(terminal) => Ok(Screen {
@@ -60,11 +60,11 @@ impl Screen {
     /// # Errors
     /// When the terminal refuses.
     pub fn suspend(&mut self) -> io::Result<()> {
-        if was_ignored(libc::SIGTSTP) {
+        if !suspend::may_stop() {
             return Ok(());
         }
         give_back();
-        stop_here();
+        suspend::stop_here();
         take()?;
         // What is on it now is somebody else's. Not `clear`: that asks the terminal where its cursor
         // is, and waits for the answer.
@@ -75,7 +75,7 @@ impl Screen {
 
     /// True once after a request of somebody else's to stop.
     pub fn is_asked_to_stop(&self) -> bool {
-        ASKED.swap(false, Ordering::SeqCst)
+        suspend::take_request()
     }
 
     /// Draws one picture.
@@ -89,26 +89,7 @@ impl Screen {
     /// # Errors
     /// When the system refuses to wait.
     pub fn wait(&self, time: Duration) -> io::Result<bool> {
-        let keys: RawFd = self
-            .keys
-            .as_ref()
-            .map_or(libc::STDIN_FILENO, AsRawFd::as_raw_fd);
-        let mut poll = libc::pollfd {
-            fd: keys,
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: one structure that lives until the call returns.
-        if unsafe { libc::poll(&raw mut poll, 1, milliseconds) } < 0 {
-            let error = io::Error::last_os_error();
-            // Signals are looked at by the caller.
-            return match error.kind() {
-                io::ErrorKind::Interrupted => Ok(true),
-                _ => Err(error),
-            };
-        }
-        Ok(poll.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) == 0)
+        poll::wait_for_input(self.keys.as_ref(), time)
     }
 }
 
@@ -122,39 +103,6 @@ fn take() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     execute!(io::stdout(), EnterAlternateScreen, Hide)
-}
-
-/// Somebody sent SIGTSTP while the terminal was ours.
-static ASKED: AtomicBool = AtomicBool::new(false);
-
-extern "C" fn asked(_: libc::c_int) {
-    ASKED.store(true, Ordering::SeqCst);
-}
-
-/// What SIGTSTP does from now on; what it did before is given back.
-fn on_stop(handler: libc::sighandler_t) -> libc::sighandler_t {
-    // SAFETY: a number that `signal` gave, or a function that only writes to an atomic.
-    unsafe { libc::signal(libc::SIGTSTP, handler) }
-}
-
-/// A kill -TSTP must not leave the terminal as it is while the view has it.
-fn listen() {
-    if !was_ignored(libc::SIGTSTP) {
-        on_stop(asked as extern "C" fn(libc::c_int) as libc::sighandler_t);
-    }
-}
-
-/// Stops everything that the terminal's Ctrl-Z would stop. Comes back when it goes on, or at once
-/// where the kernel lets nobody stop, as no shell could let it go on.
-fn stop_here() {
-    let before = on_stop(libc::SIG_IGN);
-    // SAFETY: takes numbers. The whole job, of which we are deaf to it just now...
-    unsafe { libc::kill(0, libc::SIGTSTP) };
-    on_stop(libc::SIG_DFL);
-    // SAFETY: takes numbers. ... and then ourselves, in this thread: it comes back afterwards.
-    unsafe { libc::raise(libc::SIGTSTP) };
-    on_stop(before);
-    ASKED.store(false, Ordering::SeqCst);
 }
 
 fn give_back() {

@@ -1,7 +1,7 @@
 //! The view without a terminal: what it draws at many sizes, and what each key does to it.
 
 use super::*;
-use crate::perl::names::{Frame, FrameKind, Place};
+use crate::frames::{Frame, FrameKind, Place};
 use crate::profile::{Sample, Sink, ThreadAbout};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -3,9 +3,9 @@
 use p5_spy::image::Symbol;
 use p5_spy::layout::{BoundLayout, Layout, Table};
 use p5_spy::memory::{Abi, FakeMemory, Field};
-use p5_spy::perl::names::NameContext;
-use p5_spy::perl::ops::OpNumbers;
 use p5_spy::perl::stack::{Variable, Variables};
+use p5_spy::perl::values::objects::NameContext;
+use p5_spy::perl::values::ops::OpNumbers;
 
 /// The subs and statements that every fake has.
 pub struct Model;

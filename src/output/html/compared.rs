@@ -1,8 +1,9 @@
 //! Two profiles as one, whose threads are the earlier and the later one: then everything that the page
 //! knows of a thread it knows of either side.
 
-use crate::perl::names::{Frame, FrameId, FrameKind, FrameTable};
-use crate::profile::{Profile, StackId, Summary, ThreadAbout};
+use crate::frames::StackId;
+use crate::frames::{Frame, FrameId, FrameKind, FrameTable};
+use crate::profile::{Profile, Summary, ThreadAbout};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

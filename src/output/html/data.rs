@@ -3,9 +3,10 @@
 
 use super::super::{Picture, stats};
 use super::compared::Side;
+use crate::frames::StackId;
+use crate::frames::{FrameId, FrameKind, UNKNOWN};
 use crate::perl::leaf::WAITING_FOR_CPU;
-use crate::perl::names::{FrameId, FrameKind, UNKNOWN};
-use crate::profile::{About, By, Entries, Profile, Run, StackId, Summary};
+use crate::profile::{About, By, Entries, Profile, Run, Summary};
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 use std::time::Duration;

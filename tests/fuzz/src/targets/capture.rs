@@ -5,8 +5,9 @@ use super::is_harmless;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use p5_spy::capture::Capture;
+use p5_spy::frames::FrameTable;
 use p5_spy::layout::{Known, Sources, TableSet, from_tables};
-use p5_spy::perl::names::{FrameTable, NameOptions};
+use p5_spy::perl::names::NameOptions;
 use std::io::Write;
 use std::sync::LazyLock;
 

@@ -8,11 +8,11 @@ use super::input::Input;
 use super::replay;
 use fake_perl::{Context, FakePerl, Model, StackModel};
 use p5_spy::attach::{Demand, Loaded, Perl, Trial, Words};
+use p5_spy::identity::Build;
 use p5_spy::image::Image;
 use p5_spy::layout::{Origin, Resolved, Table, TableSet};
-use p5_spy::perl::identity::Build;
-use p5_spy::perl::running::Pads;
-use p5_spy::process::Mapping;
+use p5_spy::perl::leaf::running::Pads;
+use p5_spy::platform::Mapping;
 use std::path::Path;
 use std::sync::LazyLock;
 

@@ -2,14 +2,14 @@
 
 use super::file::TempFile;
 use super::is_harmless;
+use p5_spy::identity::Identity;
+use p5_spy::identity::arrays::add_array_symbols;
+use p5_spy::identity::references::references;
+use p5_spy::identity::texts::Told;
 use p5_spy::image::{DebugFile, DebugSearch, Files, Image, may_define_perl};
 use p5_spy::layout::{Known, Learn, Sources, Table, TableSet, from_dwarf, resolve, table};
 use p5_spy::memory::{FakeMemory, Reader};
-use p5_spy::perl::arrays::add_array_symbols;
-use p5_spy::perl::identity::Identity;
-use p5_spy::perl::references::references;
-use p5_spy::perl::texts::Told;
-use p5_spy::process::Mapping;
+use p5_spy::platform::Mapping;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};

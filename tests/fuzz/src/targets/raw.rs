@@ -5,7 +5,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use p5_spy::output::{Format, Picture, diff, render, stats};
 use p5_spy::profile::{By, Filter, Profile, Room, compare};
-use p5_spy::raw::{MAGIC, VERSION, load};
+use p5_spy::recording::{MAGIC, VERSION, load};
 use std::io::Write;
 
 /// Magic and version.

@@ -1,0 +1,158 @@
+//! What stands on top of Perl's own frames: the C function that a sub call runs, or the op.
+
+pub(in crate::perl) mod callee;
+pub mod running;
+
+use super::stack::Header;
+use super::values::objects::{NameContext, NameError};
+use crate::frames::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
+use crate::memory::ReadError;
+use running::{EnteredFrom, Moment, Pads, Running, RunningReader};
+use std::sync::Arc;
+
+/// Which frames are added on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Beyond {
+    /// None.
+    #[default]
+    Nothing,
+    /// Subs written in C.
+    Xsubs,
+    /// These, or the op that is running where it is another.
+    Ops,
+}
+
+/// Finds out what the innermost Perl frame of one interpreter is doing.
+#[derive(Debug)]
+pub(in crate::perl) struct LeafReader {
+    beyond: Beyond,
+    pads: Pads,
+    running: RunningReader,
+}
+
+impl LeafReader {
+    pub(in crate::perl) fn new(beyond: Beyond, pads: Pads) -> Self {
+        LeafReader {
+            beyond,
+            pads,
+            running: RunningReader::new(),
+        }
+    }
+
+    pub(in crate::perl) fn pads(&self) -> Pads {
+        self.pads
+    }
+
+    /// What runs at a moment; `None` where nothing is to be added. `entered`
+    /// is of the stack with all that is half made on it; `still` tells whether the target has not
+    /// moved since that was copied.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the target can no longer be read.
+    pub(in crate::perl) fn read(
+        &mut self,
+        target: &NameContext<'_>,
+        header: &Header,
+        moment: Moment,
+        entered: Option<EnteredFrom>,
+        still: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Running>, ReadError> {
+        if self.beyond == Beyond::Nothing || header.op == 0 {
+            return Ok(None);
+        }
+        if let Some(kind) = moment.kind
+            && let Some(name) = target.ops.name(kind.op_type)
+            && (!self.tells_more(name)
+                || entered.is_some_and(|e| e.is_by(header.curcop, kind.next)))
+        {
+            return Ok(Some(Running {
+                op: Some(name.clone()),
+                ..Running::default()
+            }));
+        }
+        let read = self
+            .running
+            .read(target, header, &self.pads, entered, moment);
+        let certain = match &read {
+            Ok(running) => running.xsub.is_none() && !self.running.has_learned() || still(),
+            Err(NameError::Read(e)) if !matches!(e, ReadError::BadAddress { .. }) => {
+                return Err(*e);
+            }
+            // Between two ops things are half made; the Perl frames are right all the same.
+            Err(_) => false,
+        };
+        if !certain {
+            self.running.forget_learned();
+            return Ok(None);
+        }
+        Ok(read.ok())
+    }
+
+    /// Ops of this name call C functions or have a pattern.
+    fn tells_more(&self, name: &str) -> bool {
+        match name {
+            "entersub" | "enterxssub" | "null" => true,
+            "match" | "subst" | "qr" | "pushre" | "substcont" | "split" => {
+                self.beyond == Beyond::Ops
+            }
+            _ => false,
+        }
+    }
+
+    /// The frame for it, on top of `below`.
+    pub(in crate::perl) fn frame(
+        &self,
+        running: &Running,
+        below: FrameId,
+        table: &mut FrameTable,
+    ) -> Option<FrameId> {
+        let (kind, name) = match (&running.xsub, &running.op) {
+            (Some(xsub), _) => (FrameKind::Xsub, xsub),
+            (None, Some(op)) if self.beyond == Beyond::Ops => (FrameKind::Op, op),
+            _ => return None,
+        };
+        let detail = running.detail.as_ref().filter(|_| kind == FrameKind::Op);
+        Some(table.intern(on_top(kind, name, detail, below, table)?))
+    }
+}
+
+/// A frame without a file of its own: it is where the Perl frame below it is.
+pub(in crate::perl) fn on_top(
+    kind: FrameKind,
+    name: &Arc<str>,
+    detail: Option<&Arc<str>>,
+    below: FrameId,
+    table: &FrameTable,
+) -> Option<Frame> {
+    let below = table.get(below)?;
+    let label = match detail {
+        Some(pattern) => format!("{name} /{pattern}/").into(),
+        None => name.clone(),
+    };
+    Some(Frame {
+        label,
+        detail: detail.cloned(),
+        place: below.place.clone(),
+        start: Place {
+            file: UNKNOWN.into(),
+            line: 0,
+        },
+        ..Frame::new(kind, name.clone(), below.file.clone(), below.line)
+    })
+}
+
+/// What is on top of the stack of a thread that could run if a CPU were free.
+pub const WAITING_FOR_CPU: &str = "(waiting for a CPU)";
+
+/// The frame of a thread that could run if a CPU were free.
+pub fn ready_frame(below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
+    let name = WAITING_FOR_CPU.into();
+    let frame = on_top(FrameKind::Synthetic, &name, None, below, table)?;
+    Some(table.intern(frame))
+}
+
+/// The frame of a system call that a thread waits in.
+pub fn syscall_frame(name: &str, below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
+    let frame = on_top(FrameKind::Syscall, &name.into(), None, below, table)?;
+    Some(table.intern(frame))
+}

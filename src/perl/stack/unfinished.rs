@@ -1,0 +1,309 @@
+//! Top frames that are only half there. A sample can fall into the middle of a call or a return:
+//! perl exposes a context before it fills it, so that what an earlier one left there shows, and it
+//! takes a context away before it says that the caller goes on.
+
+use super::walk::{ContextKind, Position, RawStack, WalkRules, set_position};
+use super::{Header, StackReader};
+use crate::layout::schema::Constants;
+use crate::perl::names::Names;
+use crate::perl::values::objects::{NameContext, NameError};
+use crate::perl::values::ops::OpNumbers;
+
+/// What the current op has to do with contexts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It calls a sub.
+    Calling,
+    /// C code calls a sub, through an op that it made for that (call_sv, perl.c).
+    CallingFromC,
+    /// It begins an eval, a `require` or a `do FILE`.
+    Evaluating,
+    /// It begins a sort.
+    Sorting,
+    /// It begins a block, a loop or the like.
+    Entering,
+    /// It ends a sub or an eval.
+    Leaving,
+    /// Nothing.
+    Other,
+}
+
+impl Doing {
+    /// By the type of the current op.
+    pub fn of(ops: &OpNumbers, op_type: u64) -> Self {
+        if ops.leaving.contains(&op_type) {
+            return Doing::Leaving;
+        }
+        match ops.name(op_type).map(|name| &**name) {
+            Some("entersub" | "enterxssub") => Doing::Calling,
+            Some("null") => Doing::CallingFromC,
+            Some("sort") => Doing::Sorting,
+            Some("entertry" | "entereval" | "require" | "dofile") => Doing::Evaluating,
+            Some(
+                "enter" | "enterloop" | "enteriter" | "entergiven" | "enterwhen" | "enterwrite"
+                | "subst" | "substcont" | "match" | "regcomp",
+            ) => Doing::Entering,
+            _ => Doing::Other,
+        }
+    }
+
+    /// It makes a context.
+    fn pushes(self) -> bool {
+        !matches!(self, Doing::Leaving | Doing::Other)
+    }
+}
+
+/// What is known of subs that a sort compares with.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparators {
+    /// `si_type` of their stack infos.
+    pub si_type: Option<u64>,
+    /// Their depth is counted, as that of other subs (since 5.8).
+    pub have_depth: bool,
+}
+
+impl Comparators {
+    /// Those of a perl.
+    pub(in crate::perl) fn of(number: &Constants) -> Self {
+        Comparators {
+            si_type: number.PERLSI_SORT,
+            // That has come with 5.8, too.
+            have_depth: number.HVhek_UTF8.is_some(),
+        }
+    }
+}
+
+fn drop_top(stack: &mut RawStack, position: Position) {
+    stack.frames.pop();
+    stack.kept = stack.kept.min(stack.frames.len());
+    set_position(stack, position);
+}
+
+/// Removes a top frame whose sub is none: the context was not filled yet. False where that cannot
+/// be the reason.
+pub(in crate::perl) fn drop_unfilled(stack: &mut RawStack, header: &Header, doing: Doing) -> bool {
+    let top = stack.frames.last().map(|top| top.kind);
+    let unfilled = top == Some(ContextKind::Sub) && doing.pushes();
+    if unfilled {
+        drop_top(stack, Position::now(header));
+    }
+    unfilled
+}
+
+/// Removes a top sub that is not counted as active: perl takes a sub's depth back before it removes
+/// its context. `depth` is `CvDEPTH` of the top frame's CV. Comparators are taken as they are, each
+/// the first on a stack info of its own kind: they are entered once per sort, not once per call.
+/// While the sort op itself is the current one, its comparator has not begun. Until perl 5.22
+/// (pp_sort, pp_sort.c) the context for it says already where it is called, but has the sub of
+/// whoever had that place before.
+pub fn drop_inactive(
+    stack: &mut RawStack,
+    header: &Header,
+    comparators: Comparators,
+    depth: u64,
+    doing: Doing,
+    is_xsub: impl FnOnce(u64) -> bool,
+) {
+    let Some(top) = stack.frames.last().copied() else {
+        return;
+    };
+    let is_comparator = top.place.1 == 0
+        && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == comparators.si_type);
+    let is_sorting = doing == Doing::Sorting;
+    if top.kind != ContextKind::Sub || (is_comparator && !is_sorting) {
+        return;
+    }
+    // One that sorts itself stands there while that sort begins: its depth tells, where perl counts
+    // it; else that it was called from another statement. One in C runs under the sort op, and has
+    // no depth.
+    let is_active = if is_comparator && is_xsub(top.cv) {
+        top.call_site == header.curcop
+    } else if is_comparator && !comparators.have_depth {
+        top.call_site != header.curcop
+    } else {
+        stack.count(top.cv) <= depth
+    };
+    if is_active {
+        return;
+    }
+    // While perl leaves the sub, the statement that called it is the current one already.
+    let position = match doing {
+        Doing::Leaving => Position {
+            cop: top.call_site,
+            op: 0,
+            op_is_next: false,
+        },
+        _ => Position::now(header),
+    };
+    drop_top(stack, position);
+}
+
+/// Removes a top eval that an earlier one left in a context that is just being made. An eval that
+/// is there has the current statement within it, or has only just begun. Since 5.32 `si_cxsubix`
+/// tells, and the walk has heeded it.
+pub(in crate::perl) fn drop_stale_eval(
+    stack: &mut RawStack,
+    header: &Header,
+    doing: Doing,
+    names: &mut Names,
+    target: &NameContext<'_>,
+) -> Result<(), NameError> {
+    if target.layout.stackinfo.si_cxsubix.is_some() || !doing.pushes() {
+        return Ok(());
+    }
+    let Some((top, below)) = stack.frames.split_last() else {
+        return Ok(());
+    };
+    let has_retop = target.layout.context.blk_eval_retop.is_some();
+    let from_c = match has_retop {
+        true => top.kind == ContextKind::EvalFromC,
+        false => doing == Doing::CallingFromC,
+    };
+    let here = header.curcop;
+    let is_real = match top.kind {
+        ContextKind::Main | ContextKind::Sub | ContextKind::Format => return Ok(()),
+        _ if top.call_site == here => from_c || doing == Doing::Evaluating,
+        ContextKind::EvalFromC => false,
+        ContextKind::EvalBlock => {
+            let goes_on = below.last().map(|f| f.position);
+            let goes_on = goes_on.filter(|p| p.op_is_next && p.cop == top.call_site);
+            names.is_in_eval(target, top.call_site, goes_on.map_or(0, |p| p.op), here)?
+        }
+        ContextKind::EvalString | ContextKind::Require => names.is_other_file(top.call_site, here),
+    };
+    if !is_real {
+        drop_top(stack, Position::now(header));
+    }
+    Ok(())
+}
+
+/// Before 5.24 a sub that returns loses its context first, and then `PL_curcop` is set back
+/// (POPBLOCK, cop.h): meanwhile its caller would be on a line of its. Such a sub is still counted as
+/// active, and its context is still there, behind the last one.
+pub(in crate::perl) fn after_return(
+    stack: &mut RawStack,
+    header: &Header,
+    doing: Doing,
+    copy: &StackReader,
+    rules: &WalkRules<'_>,
+    names: &mut Names,
+    target: &NameContext<'_>,
+) -> Result<(), NameError> {
+    if doing != Doing::Leaving {
+        return Ok(());
+    }
+    let Some((cv, oldcop)) = rules.sub_behind_the_last(copy) else {
+        return Ok(());
+    };
+    if oldcop == header.curcop
+        || stack
+            .frames
+            .last()
+            .is_none_or(|f| f.position != Position::now(header))
+    {
+        return Ok(());
+    }
+    let frames = stack.count(cv);
+    match target.depth_of(cv) {
+        Ok(depth) if depth > frames => {}
+        _ => return Ok(()),
+    }
+    names.know_statement(target, oldcop)?;
+    set_position(
+        stack,
+        Position {
+            cop: oldcop,
+            op: 0,
+            op_is_next: false,
+        },
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perl::stack::walk::{Place, RawFrame};
+
+    const SORT: u64 = 3;
+
+    fn frame(kind: ContextKind, cv: u64, place: Place) -> RawFrame {
+        RawFrame {
+            kind,
+            cv,
+            namesv: 0,
+            position: Position::default(),
+            call_site: 24,
+            si_type: if place.0 == 0 { 1 } else { SORT as i64 },
+            place,
+        }
+    }
+
+    /// The CVs that are left when the innermost sub has that depth, and where the top one is.
+    fn active_at(
+        depth: u64,
+        have_depth: bool,
+        is_xsub: bool,
+        curcop: u64,
+        frames: Vec<RawFrame>,
+        doing: Doing,
+    ) -> (Vec<u64>, u64) {
+        let mut stack = RawStack {
+            frames,
+            ..RawStack::default()
+        };
+        let comparators = Comparators {
+            si_type: Some(SORT),
+            have_depth,
+        };
+        let mut header = Header::default();
+        header.curcop = curcop;
+        drop_inactive(&mut stack, &header, comparators, depth, doing, |_| is_xsub);
+        let top = stack.frames.last().map_or(0, |f| f.position.cop);
+        (stack.frames.iter().map(|f| f.cv).collect(), top)
+    }
+
+    fn active(frames: Vec<RawFrame>, doing: Doing) -> (Vec<u64>, u64) {
+        active_at(0, true, false, 0, frames, doing)
+    }
+
+    /// A comparator that sorts is there while its sort begins; one whose own sort begins is not, and
+    /// neither is whoever had its place.
+    #[test]
+    fn a_comparator_has_not_begun_while_its_sort_begins() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let comparator = frame(ContextKind::Sub, 7, (1, 0));
+        let cvs = |depth, have_depth, is_xsub, curcop| {
+            let frames = vec![main, comparator];
+            active_at(depth, have_depth, is_xsub, curcop, frames, Doing::Sorting).0
+        };
+        let (own, other) = (comparator.call_site, comparator.call_site + 1);
+        for curcop in [own, other] {
+            assert_eq!(cvs(0, true, false, curcop), [0]);
+            assert_eq!(cvs(1, true, false, curcop), [0, 7]);
+        }
+        assert_eq!(cvs(0, false, false, own), [0]);
+        assert_eq!(cvs(0, false, false, other), [0, 7]);
+        assert_eq!(cvs(0, true, true, own), [0, 7]);
+        assert_eq!(cvs(0, true, true, other), [0]);
+    }
+
+    #[test]
+    fn only_comparators_need_no_depth() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let comparator = frame(ContextKind::Sub, 7, (1, 0));
+        let called = frame(ContextKind::Sub, 8, (1, 1));
+        let cvs = |frames, doing| active(frames, doing).0;
+        assert_eq!(cvs(vec![main, comparator], Doing::Other), [0, 7]);
+        assert_eq!(cvs(vec![main, comparator], Doing::Sorting), [0]);
+        assert_eq!(cvs(vec![main, comparator, called], Doing::Other), [0, 7]);
+    }
+
+    #[test]
+    fn a_sub_that_is_left_was_called_where_its_context_says() {
+        let main = frame(ContextKind::Main, 0, (0, 0));
+        let sub = frame(ContextKind::Sub, 9, (0, 0));
+        assert_eq!(active(vec![main, sub], Doing::Leaving), (vec![0], 24));
+        assert_eq!(active(vec![main, sub], Doing::Calling), (vec![0], 0));
+    }
+}

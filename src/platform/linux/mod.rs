@@ -1,0 +1,490 @@
+//! What the operating system says of a process: its maps, files, threads and whether they run.
+
+mod beside;
+pub(crate) mod capability;
+mod clocks;
+mod coschedule;
+pub mod execute;
+pub mod files;
+mod gaps;
+pub(crate) mod hidepid;
+mod incarnation;
+mod inherited;
+mod limits;
+pub(crate) mod listed;
+pub mod load;
+pub(crate) mod maps;
+mod memory;
+mod mounted;
+mod open_at;
+mod orphans;
+pub(crate) mod permission;
+mod pinned;
+mod regular;
+pub mod sandbox;
+mod source;
+mod spawn;
+mod stat;
+mod syscall;
+pub(crate) mod thread;
+mod trust;
+mod witness;
+
+pub use beside::Beside;
+pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
+pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
+pub use gaps::{Gap, Gaps};
+pub use hidepid::Hiding;
+pub use incarnation::{Glance, Incarnation};
+pub use inherited::was_ignored;
+pub use limits::allow_many_watches;
+pub use listed::{Listed, ancestors, children_of, has_thread, is_someones, own_line, user_name};
+pub use memory::LiveMemory;
+pub use mounted::missing_proc;
+pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
+pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
+pub use pinned::{PinnedFile, is_mapped_file};
+pub use regular::{Ground, OpenError, is_place, place_at, place_below};
+pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use syscall::syscall_name;
+pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch};
+pub use trust::effective_user;
+pub use witness::{Arrival, Witness};
+
+use indexmap::IndexMap;
+use maps::Line;
+use stat::{PARENT, Stat};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why the operating system would not tell.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is no process with this id.
+    #[error("{}", explain_missing(*.0))]
+    NoSuchProcess(i32),
+    /// The process belongs to someone else, or the system forbids looking.
+    #[error("{}", explain_denied(*.0))]
+    NoPermission(i32),
+    /// The process is a zombie: it has ended and waits to be reaped.
+    #[error("process {0} has ended and only waits for its parent to take note (a zombie)")]
+    Zombie(i32),
+    /// The process has no user memory.
+    #[error("process {0} is a thread of the kernel: it runs no program")]
+    KernelThread(i32),
+    /// The id is that of a thread, not of a process.
+    #[error("{tid} is a thread of process {pid}: use --pid {pid}")]
+    IsThread {
+        /// The id that was given.
+        tid: i32,
+        /// The process that it belongs to.
+        pid: i32,
+    },
+    /// Any other failure.
+    #[error("cannot read {what} of process {pid}")]
+    Io {
+        /// The process.
+        pid: i32,
+        /// What was read.
+        what: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+/// One file that is mapped into the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Its path as the process sees it.
+    pub path: PathBuf,
+    /// Its mappings, lowest address first.
+    pub maps: Vec<Mapping>,
+    /// True when the file was deleted or replaced since it was mapped.
+    pub deleted: bool,
+    /// Its number in its file system.
+    pub inode: u64,
+    /// That file system, as the kernel writes it: `fd:01`.
+    pub device: String,
+}
+
+/// One mapping of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// Where it starts in the file; 0 for anonymous memory.
+    pub file_offset: u64,
+    /// May be written.
+    pub writable: bool,
+    /// May be executed.
+    pub executable: bool,
+    /// Backed by no file.
+    pub anonymous: bool,
+    /// What `brk` made: it may touch a program's data without belonging to it.
+    pub heap: bool,
+}
+
+/// A process of this machine, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pid: i32,
+}
+
+/// The kernel marks a mapped file that is gone this way.
+const DELETED: &str = " (deleted)";
+/// More than most of these files hold: to enlarge what one is read into costs further reads.
+const ENOUGH: usize = 16 << 10;
+/// No list of mappings, of which there are at most some ten thousands, is longer.
+const LONGEST: u64 = 256 << 20;
+
+impl Process {
+    /// Checks that there is such a process and that it runs a program.
+    ///
+    /// # Errors
+    /// Every case of [`ProcessError`].
+    pub fn open(pid: i32) -> Result<Self, ProcessError> {
+        let process = Process { pid };
+        let status = process
+            .read("status")
+            .map_err(|e| process.error("the status", e))?;
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(str::trim)
+        };
+        if field("State").is_some_and(|state| state.starts_with(['Z', 'X'])) {
+            return Err(ProcessError::Zombie(pid));
+        }
+        match field("Tgid").and_then(|t| t.parse().ok()) {
+            Some(tgid) if tgid != pid => {
+                return Err(ProcessError::IsThread {
+                    tid: pid,
+                    pid: tgid,
+                });
+            }
+            _ => {}
+        }
+        if field("VmSize").is_none() {
+            // Who is just ending has given up its memory, too, and is no zombie yet. Older kernels
+            // do not say which are theirs: all are children of the second process.
+            let is_kernels = match field("Kthread") {
+                Some(said) => said == "1",
+                None => pid == 2 || field("PPid") == Some("2"),
+            };
+            return Err(if is_kernels {
+                ProcessError::KernelThread(pid)
+            } else {
+                ProcessError::NoSuchProcess(pid)
+            });
+        }
+        Ok(process)
+    }
+
+    /// The process that we are.
+    pub fn ourselves() -> Self {
+        Process {
+            pid: i32::try_from(std::process::id()).unwrap_or(0),
+        }
+    }
+
+    /// The process id.
+    pub fn pid(self) -> i32 {
+        self.pid
+    }
+
+    fn read(self, name: &str) -> io::Result<String> {
+        self.bytes_of(name)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What the kernel writes into a file of the process when it is read. Its size says nothing, and
+    /// asking for it costs as much as reading.
+    fn bytes_of(self, name: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(ENOUGH);
+        let file = File::open(format!("/proc/{}/{name}", self.pid))?;
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn error(self, what: &'static str, source: io::Error) -> ProcessError {
+        match source.kind() {
+            io::ErrorKind::NotFound => ProcessError::NoSuchProcess(self.pid),
+            io::ErrorKind::PermissionDenied => ProcessError::NoPermission(self.pid),
+            _ if source.raw_os_error() == Some(libc::ESRCH) => {
+                ProcessError::NoSuchProcess(self.pid)
+            }
+            _ => ProcessError::Io {
+                pid: self.pid,
+                what,
+                source,
+            },
+        }
+    }
+
+    /// The path of the program, as the process sees it.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn executable(self) -> Result<PathBuf, ProcessError> {
+        let link = fs::read_link(format!("/proc/{}/exe", self.pid));
+        let path = link.map_err(|e| self.error("the program's path", e))?;
+        let kept = path.to_str().and_then(|p| p.strip_suffix(DELETED));
+        Ok(kept.map(PathBuf::from).unwrap_or(path))
+    }
+
+    /// The words of its command line; empty for a process that erased them.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`] and others.
+    pub fn command_line(self) -> Result<Vec<Vec<u8>>, ProcessError> {
+        let raw = self
+            .bytes_of("cmdline")
+            .map_err(|e| self.error("the command line", e))?;
+        let trimmed = raw.strip_suffix(&[0]).unwrap_or(&raw);
+        if trimmed.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(trimmed.split(|b| *b == 0).map(<[u8]>::to_vec).collect())
+    }
+
+    /// Its command line for headings, cut to a sane length.
+    pub fn title(self) -> String {
+        /// Characters.
+        const LONGEST: usize = 120;
+        let words = self.command_line().unwrap_or_default();
+        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
+        let full = words.join(" ");
+        match full.char_indices().nth(LONGEST) {
+            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
+            None => full,
+        }
+    }
+
+    /// The ids of all processes that can be seen.
+    pub fn all_ids() -> impl Iterator<Item = i32> {
+        let entries = folder("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    }
+
+    /// The process that started the process `pid`, if that is there.
+    pub fn parent_of(pid: i32) -> Option<i32> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Stat::of(&stat)?.number(PARENT)
+    }
+
+    /// True while it is stopped (SIGSTOP, Ctrl-Z), or held by a debugger.
+    pub fn is_stopped(self) -> bool {
+        is_stopped(&format!("/proc/{}/stat", self.pid))
+    }
+
+    /// The same of one of its threads.
+    pub fn thread_is_stopped(self, tid: i32) -> bool {
+        is_stopped(&format!("/proc/{}/task/{tid}/stat", self.pid))
+    }
+
+    /// How many threads it has: a look that costs much less than listing them.
+    pub fn thread_count(self) -> Option<usize> {
+        let links = fs::metadata(format!("/proc/{}/task", self.pid))
+            .ok()?
+            .nlink();
+        // The folder's own two, and one for each thread's folder.
+        usize::try_from(links.checked_sub(2)?).ok()
+    }
+
+    /// Everything that is mapped, lowest address first.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
+        Ok(self.programs_and_mappings()?.1)
+    }
+
+    /// The files that are mapped as programs or libraries, in order of address.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
+        Ok(self.programs_and_mappings()?.0)
+    }
+
+    /// Both at one moment: the kernel takes its time to write the list.
+    ///
+    /// # Errors
+    /// Those of [`Process::mappings`].
+    pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
+        let failed = |e| self.error("the memory map", e);
+        let text = self.bytes_of("maps").map_err(failed)?;
+        let lines = maps::lines(&text).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        Ok((
+            programs(&lines),
+            lines.iter().map(|line| line.mapping).collect(),
+        ))
+    }
+
+    /// The kernel's ids of its threads, the main thread first.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`] and others.
+    pub fn thread_ids(self) -> Result<Vec<i32>, ProcessError> {
+        let entries = folder(&format!("/proc/{}/task", self.pid))
+            .map_err(|e| self.error("the threads", e))?;
+        let mut ids: Vec<i32> = entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        ids.sort_unstable_by_key(|id| (*id != self.pid, *id));
+        Ok(ids)
+    }
+
+    /// How long ago it was started; a program that it executed since does not count.
+    pub fn age(self) -> Option<Duration> {
+        /// "starttime", in ticks since the machine was started.
+        const BEGAN: usize = 22;
+        let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let ticks: f64 = Stat::of(&stat)?.number(BEGAN)?;
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+        // SAFETY: sysconf has no preconditions.
+        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+        let age = now - ticks / per_second.max(1) as f64;
+        Duration::try_from_secs_f64(age.max(0.0)).ok()
+    }
+
+    /// True while the process has not ended; a zombie has.
+    pub fn is_alive(self) -> bool {
+        match self.read("stat") {
+            // The command name in front may hold anything, spaces and parentheses included.
+            Ok(stat) => stat
+                .rsplit_once(") ")
+                .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])),
+            // That it cannot be asked (too many open files) does not mean that it is gone.
+            Err(e) => !matches!(self.error("its state", e), ProcessError::NoSuchProcess(_)),
+        }
+    }
+}
+
+/// The files that are mapped as programs or libraries.
+fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
+    let mut files: IndexMap<(&[u8], &str, u64), Vec<Mapping>> = IndexMap::new();
+    for line in lines.iter().filter(|line| line.name.is_absolute()) {
+        let key = (line.name.as_os_str().as_bytes(), line.device, line.inode);
+        files.entry(key).or_default().push(line.mapping);
+    }
+    files
+        .into_iter()
+        .filter(|(_, maps)| maps.iter().any(|m| m.executable))
+        .map(|((path, device, inode), maps)| {
+            let kept = path.strip_suffix(DELETED.as_bytes());
+            MappedFile {
+                deleted: kept.is_some(),
+                path: unescaped(kept.unwrap_or(path)),
+                maps,
+                inode,
+                device: device.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// A name as it is: the kernel writes only a newline otherwise (proc_pid_maps(5)).
+fn unescaped(name: &[u8]) -> PathBuf {
+    let mut found = Vec::new();
+    let mut rest = name;
+    while let Some(at) = memchr::memmem::find(rest, br"\012") {
+        found.extend(rest.iter().take(at));
+        found.push(b'\n');
+        rest = rest.get(at + 4..).unwrap_or_default();
+    }
+    found.extend(rest);
+    OsString::from_vec(found).into()
+}
+
+/// The data of files: what is mapped writable from a file, and the anonymous rest right behind.
+pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for map in maps.iter().filter(|m| m.writable) {
+        let touches = ranges.last().is_some_and(|(_, end)| *end == map.start);
+        if !map.anonymous || (touches && !map.heap) {
+            ranges.push((map.start, map.end));
+        }
+    }
+    ranges
+}
+
+/// What is in a folder. The standard library lets a signal interrupt it.
+fn folder(path: &str) -> io::Result<fs::ReadDir> {
+    loop {
+        match fs::read_dir(path) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// proc_pid_stat(5): the letter behind the name in parentheses, which may hold anything.
+fn is_stopped(stat: &str) -> bool {
+    fs::read(stat).is_ok_and(|stat| Stat::of(&stat).is_some_and(|stat| stat.is_stopped()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn newlines_in_names_are_what_they_are() {
+        let plain = |name: &str| unescaped(name.as_bytes());
+        assert_eq!(plain(r"/a\012b/\012"), Path::new("/a\nb/\n"));
+        assert_eq!(plain(r"/a\01"), Path::new(r"/a\01"));
+    }
+
+    #[test]
+    fn the_age_of_a_process_is_told() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("9")
+            .spawn()
+            .unwrap();
+        let young = Process::open(child.id() as i32).unwrap().age().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(young < Duration::from_secs(5), "{young:?}");
+        let old = Process::open(1).unwrap().age().unwrap();
+        assert!(old > young, "{old:?}");
+    }
+
+    #[test]
+    fn this_process() {
+        let me = Process::open(std::process::id() as i32).unwrap();
+        assert_eq!(me.executable().unwrap(), std::env::current_exe().unwrap());
+        assert!(me.is_alive());
+        assert!(me.thread_ids().unwrap().contains(&me.pid()));
+        let exe = me.executable().unwrap();
+        assert!(
+            me.mapped_programs()
+                .unwrap()
+                .iter()
+                .any(|f| f.path == exe && !f.deleted)
+        );
+        let words = me.command_line().unwrap();
+        assert!(!words.is_empty());
+    }
+
+    #[test]
+    fn ids_that_name_no_process() {
+        assert!(matches!(
+            Process::open(0x3fff_fffe),
+            Err(ProcessError::NoSuchProcess(_))
+        ));
+        assert!(
+            matches!(Process::open(2), Err(ProcessError::KernelThread(2)))
+                || !Path::new("/proc/2").exists()
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! What Unix systems have in common.
+
+pub mod bytes;
+pub mod opened;
+pub mod poll;
+pub mod signals;
+pub mod suspend;

@@ -1,0 +1,62 @@
+//! What the standard library does not say of files in words that all systems share.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// An open file as it is handed to another process.
+pub type Handle<'a> = BorrowedFd<'a>;
+
+/// The handle of a file.
+pub fn handle(file: &File) -> Handle<'_> {
+    file.as_fd()
+}
+
+/// Opens a file for reading. A pipe, which would be waited for, is opened at once.
+///
+/// # Errors
+/// Those of the system.
+pub fn open_at_once(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// The user that a file belongs to.
+pub fn owner(about: &Metadata) -> u32 {
+    about.uid()
+}
+
+/// Nobody but the owner may write to it.
+pub fn only_the_owner_writes(about: &Metadata) -> bool {
+    about.mode() & 0o022 == 0
+}
+
+/// Nobody but the owner may read it from now on.
+///
+/// # Errors
+/// Those of the system.
+pub fn make_private(file: &File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+/// Fills the buffer from a place in the file, whatever place others read from.
+///
+/// # Errors
+/// Those of the system; an end of the file before the buffer is full.
+pub fn read_exactly(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(buffer, offset)
+}
+
+/// No more files can be open, in this process or on the machine.
+pub fn are_too_many(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// The process, or the file, is no more.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+}

@@ -1,0 +1,298 @@
+//! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
+
+use crate::memory::{Abi, Batch, ReadError, Reader};
+use crate::perl::values::objects::NameContext;
+use crate::platform::Mapping;
+use std::collections::HashMap;
+
+/// A mapping is searched whole up to this size; of a larger one (a thread's stack) only the end,
+/// where glibc puts the thread's control block.
+const WHOLE: u64 = 512 << 10;
+/// How much of the end.
+const END: u64 = 64 << 10;
+/// Larger mappings are searched in pieces of this size, and no further than that in all.
+const PIECE: u64 = 256 << 10;
+const MAX_SEARCHED: u64 = 1 << 30;
+const PAGE: u64 = 4096;
+/// The thread's id is within this distance of its control block (struct pthread, nptl/descr.h).
+const TID_WITHIN: usize = 0x400;
+/// How much of a thread's control block is read: struct pthread is 2304 bytes in glibc 2.36.
+const BLOCK: usize = 0x900;
+/// glibc keeps the first 32 keys of a thread in an array of the control block (nptl/descr.h).
+const FIRST_BLOCK_KEYS: u64 = 32;
+
+/// What libc says of itself for debuggers: `_thread_db_…` in nptl_db/structs.def. The offset of
+/// the array of pointers to blocks of 32 keys, and that of the value within one key's pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyLayout {
+    /// Offset in the control block of the pointers to key blocks.
+    pub specific: u64,
+    /// Offset of the value in a key's pair of sequence number and value.
+    pub data: u64,
+}
+
+/// The thread control blocks of a process, by the kernel's thread id. An address A is taken for
+/// one when the words at A and A+16 both hold A (tcbhead_t, x86-64 glibc) and one of `tids` stands
+/// near.
+///
+/// # Errors
+/// Only those that concern the target as a whole.
+pub fn control_blocks(
+    reader: &Reader<'_>,
+    maps: &[Mapping],
+    tids: &[i32],
+) -> Result<HashMap<i32, u64>, ReadError> {
+    let mut found = HashMap::new();
+    let anonymous = maps.iter().filter(|m| m.writable && m.anonymous);
+    let mut large = Vec::new();
+    for map in anonymous {
+        let start = if map.end - map.start > WHOLE {
+            large.push((map.start, map.end - END));
+            map.end - END
+        } else {
+            map.start
+        };
+        search(reader, start, map.end, tids, &mut found);
+        if found.len() == tids.len() {
+            return Ok(found);
+        }
+    }
+    // Since glibc 2.42 the guard pages between stacks are no mappings of their own, so that many
+    // stacks are one: then the blocks are anywhere in it.
+    let mut left = MAX_SEARCHED;
+    for (start, end) in large {
+        let mut at = start;
+        while at < end && left > 0 && found.len() < tids.len() {
+            let next = (at + PIECE).min(end);
+            // A block may lie across the border.
+            search(reader, at, (next + BLOCK as u64).min(end), tids, &mut found);
+            left = left.saturating_sub(next - at);
+            at = next;
+        }
+    }
+    Ok(found)
+}
+
+/// Looks for control blocks in one range; guard pages in it make it unreadable, and then it is
+/// looked at page by page.
+fn search(reader: &Reader<'_>, start: u64, end: u64, tids: &[i32], found: &mut HashMap<i32, u64>) {
+    let Ok(bytes) = reader.bytes(start, end.saturating_sub(start) as usize) else {
+        if end - start > PAGE {
+            let middle = start + ((end - start) / 2).next_multiple_of(PAGE);
+            search(reader, start, middle.min(end), tids, found);
+            search(reader, middle.min(end), end, tids, found);
+        }
+        return;
+    };
+    for offset in (0..bytes.len()).step_by(16) {
+        let address = start + offset as u64;
+        if is_control_block(reader.abi(), &bytes, offset, address)
+            && let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids)
+        {
+            found.entry(tid).or_insert(address);
+        }
+    }
+}
+
+/// True when the control block of that thread still is where it was.
+pub fn is_block_of(reader: &Reader<'_>, block: u64, tid: i32) -> bool {
+    reader.bytes(block, BLOCK).is_ok_and(|bytes| {
+        is_control_block(reader.abi(), &bytes, 0, block)
+            && thread_id(reader.abi(), &bytes, 0, &[tid]).is_some()
+    })
+}
+
+fn is_control_block(abi: Abi, bytes: &[u8], offset: usize, address: u64) -> bool {
+    abi.pointer(bytes, offset) == Some(address)
+        && abi.pointer(bytes, offset + 2 * usize::from(abi.pointer_size)) == Some(address)
+}
+
+fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[i32]) -> Option<i32> {
+    (offset + 0x40..offset + TID_WITHIN)
+        .step_by(4)
+        .find_map(|at| {
+            let value = i32::try_from(abi.uint(bytes, at, 4)?).ok()?;
+            tids.contains(&value).then_some(value)
+        })
+}
+
+/// Perl's key in one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Specific {
+    /// The address of its value; `None` where several words could be it.
+    pub place: Option<u64>,
+    /// The interpreter that the thread runs, if it runs one.
+    pub interpreter: Option<u64>,
+}
+
+/// Perl's key in the thread with this control block: by the key and what libc says of itself, where
+/// both are known, else the only word near the block that `is_interpreter` accepts. `None` where the
+/// thread has no such word.
+///
+/// # Errors
+/// Any [`ReadError`].
+pub fn specific(
+    reader: &Reader<'_>,
+    block: u64,
+    slot: Option<(u64, KeyLayout)>,
+    is_interpreter: &dyn Fn(u64) -> bool,
+) -> Result<Option<Specific>, ReadError> {
+    let width = u64::from(reader.abi().pointer_size);
+    if let Some((key, layout)) = slot {
+        let pointers = block.wrapping_add(layout.specific);
+        let keys = reader.pointer(pointers.wrapping_add(key / FIRST_BLOCK_KEYS * width))?;
+        if keys == 0 {
+            return Ok(None);
+        }
+        let pair = keys.wrapping_add(key % FIRST_BLOCK_KEYS * 2 * width);
+        let place = pair.wrapping_add(layout.data);
+        let value = reader.pointer(place)?;
+        return Ok(Some(Specific {
+            place: Some(place),
+            interpreter: (value != 0 && is_interpreter(value)).then_some(value),
+        }));
+    }
+    let bytes = reader.bytes(block, BLOCK)?;
+    let step = usize::from(reader.abi().pointer_size);
+    let words = (0..BLOCK).step_by(step).filter_map(|at| {
+        let word = reader.abi().pointer(&bytes, at)?;
+        Some((word, block.wrapping_add(at as u64)))
+    });
+    let accepted: Vec<(u64, u64)> = words
+        .filter(|(word, _)| *word != 0 && is_interpreter(*word))
+        .collect();
+    Ok(match accepted.as_slice() {
+        [(word, at)] => Some(Specific {
+            place: Some(*at),
+            interpreter: Some(*word),
+        }),
+        [(word, _), others @ ..] if others.iter().all(|(other, _)| other == word) => {
+            Some(Specific {
+                place: None,
+                interpreter: Some(*word),
+            })
+        }
+        _ => None,
+    })
+}
+
+/// threads.pm keeps its list in `PL_modglobal` under this name and its XS version (threads.xs).
+const POOL_KEY: &[u8] = b"threads::_pool";
+/// More than any process has.
+const MAX_THREADS: usize = 100_000;
+/// Words of `struct _ithread` (threads.xs) that are looked at for the interpreter.
+const ITHREAD_WORDS: usize = 8;
+
+/// Perl's thread ids by interpreter, from the list of threads.pm: a ring of records that start
+/// with the next record and hold the interpreter with the tid behind it. Empty without threads.pm.
+pub fn perl_thread_ids(
+    target: &NameContext<'_>,
+    modglobal: u64,
+    interpreters: &[u64],
+) -> HashMap<u64, u64> {
+    let pool = target.hash_value(modglobal, POOL_KEY);
+    match pool.map(|sv| target.integer_value(sv)) {
+        Some(Ok(pool)) => ids_in_ring(target, pool, target.abi.pointer_size, interpreters),
+        _ => HashMap::new(),
+    }
+}
+
+/// The same for the threads.pm of 5.8.0 to 5.8.8, which has its list in a variable `threads` of its
+/// own, and ids of 32 bits.
+pub fn old_perl_thread_ids(
+    target: &NameContext<'_>,
+    variable: u64,
+    interpreters: &[u64],
+) -> HashMap<u64, u64> {
+    let first = Reader::new(target.memory, target.abi).pointer(variable);
+    match first {
+        Ok(first) if first != 0 => ids_in_ring(target, first, 4, interpreters),
+        _ => HashMap::new(),
+    }
+}
+
+/// Follows the ring of records from one of them; a tid has `tid_size` bytes.
+fn ids_in_ring(
+    target: &NameContext<'_>,
+    pool: u64,
+    tid_size: u8,
+    interpreters: &[u64],
+) -> HashMap<u64, u64> {
+    let mut ids = HashMap::new();
+    let reader = Reader::new(target.memory, target.abi);
+    let width = usize::from(target.abi.pointer_size);
+    // The pool starts with the main thread's record, which is the head of the ring.
+    let mut at = pool;
+    let mut batch = Batch::new();
+    for _ in 0..MAX_THREADS {
+        batch.clear();
+        let slot = batch.push(at, ITHREAD_WORDS * width);
+        if reader.fill(&mut batch).is_err() {
+            break;
+        }
+        let Ok(bytes) = batch.bytes(slot) else { break };
+        let word = |i: usize| target.abi.pointer(bytes, i * width);
+        let place =
+            (1..ITHREAD_WORDS - 1).find(|i| word(*i).is_some_and(|w| interpreters.contains(&w)));
+        let tid_at = |i: usize| target.abi.uint(bytes, i * width, usize::from(tid_size));
+        if let Some((interpreter, tid)) = place.and_then(|i| Some((word(i)?, tid_at(i + 1)?))) {
+            ids.entry(interpreter).or_insert(tid);
+        }
+        match word(0) {
+            Some(next) if next != pool && next != 0 => at = next,
+            _ => break,
+        }
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::FakeMemory;
+
+    const ABI: Abi = Abi {
+        pointer_size: 8,
+        big_endian: false,
+    };
+
+    fn value(words: &[(usize, u64)], slot: Option<(u64, KeyLayout)>) -> Option<Specific> {
+        let mut block = vec![0; BLOCK];
+        for (at, word) in words {
+            ABI.store(&mut block, *at, 8, *word).unwrap();
+        }
+        let mut memory = FakeMemory::new();
+        memory.map(0x7000, block);
+        let reader = Reader::new(&memory, ABI);
+        specific(&reader, 0x7000, slot, &|word| word % 16 == 8).unwrap()
+    }
+
+    fn found(place: Option<u64>, interpreter: Option<u64>) -> Option<Specific> {
+        Some(Specific { place, interpreter })
+    }
+
+    #[test]
+    fn without_a_key_the_only_interpreter_near_the_block_is_taken() {
+        let others = [(0, 0x7000), (0x10, 0x7000), (0x2d0, 4711)];
+        let one = [&others[..], &[(0x318, 0x5008)]].concat();
+        assert_eq!(value(&one, None), found(Some(0x7318), Some(0x5008)));
+        let again = [&one[..], &[(0x40, 0x5008)]].concat();
+        assert_eq!(value(&again, None), found(None, Some(0x5008)));
+        let two = [&one[..], &[(0x40, 0x6008)]].concat();
+        assert_eq!(value(&two, None), None);
+        assert_eq!(value(&others, None), None);
+    }
+
+    #[test]
+    fn with_a_key_its_value_is_taken_whatever_else_is_there() {
+        let layout = KeyLayout {
+            specific: 0x510,
+            data: 8,
+        };
+        let words = [(0x510, 0x7100), (0x40, 0x6008), (0x138, 0x5008)];
+        let with = |key| value(&words, Some((key, layout)));
+        assert_eq!(with(3), found(Some(0x7138), Some(0x5008)));
+        assert_eq!(with(4), found(Some(0x7148), None));
+        assert_eq!(with(32), None);
+    }
+}

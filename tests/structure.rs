@@ -1,0 +1,357 @@
+//! The structure of the tree, read from its imports: arrows between rooms are those that
+//! ARCHITECTURE.md lists, nothing goes in a circle, the system is met in `platform/` only, and the
+//! names of options are known in `cli/` only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module's path from the crate's root; empty for the root.
+type Module = Vec<String>;
+
+/// Where the list of arrows begins in ARCHITECTURE.md, and where it ends.
+const LIST: (&str, &str) = ("```arrows\n", "```");
+
+struct Source {
+    module: Module,
+    path: PathBuf,
+    /// Without comments and without what is compiled for tests only.
+    code: String,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => collect(&path, into),
+            false if path.extension().is_some_and(|e| e == "rs") => into.push(path),
+            false => {}
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let mut paths = Vec::new();
+    collect(&src, &mut paths);
+    paths.sort();
+    let sources = paths.into_iter().map(|path| {
+        let inside = path.strip_prefix(&src).unwrap().with_extension("");
+        let mut module: Module = inside
+            .iter()
+            .map(|part| part.to_str().unwrap().to_owned())
+            .collect();
+        if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+            module.pop();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        Source {
+            module,
+            code: without_tests(&without_comments(&text)),
+            path,
+        }
+    });
+    sources.collect()
+}
+
+/// Blanks comments. What looks like one in a string stays, as in `"http://"`.
+fn without_comments(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut in_string = false;
+    for line in text.lines() {
+        let bytes = line.as_bytes();
+        let mut at = 0;
+        let mut end = line.len();
+        while at < bytes.len() {
+            match bytes[at] {
+                b'\\' if in_string => at += 1,
+                b'\'' if !in_string && bytes.get(at + 1) == Some(&b'"') => at += 2,
+                b'"' => in_string = !in_string,
+                b'/' if !in_string && bytes.get(at + 1) == Some(&b'/') => {
+                    end = at;
+                    break;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        code.push_str(&line[..end]);
+        code.push('\n');
+    }
+    code
+}
+
+/// Blanks items that are compiled for tests only: modules and functions behind `#[cfg(test)]`.
+fn without_tests(code: &str) -> String {
+    let mut kept = String::with_capacity(code.len());
+    let mut lines = code.lines();
+    while let Some(line) = lines.next() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        if !line.trim_start().starts_with("#[cfg(test)]") {
+            kept.push_str(line);
+            kept.push('\n');
+            continue;
+        }
+        let end = format!("{indent}}}");
+        for inner in lines.by_ref() {
+            let is_whole = inner.starts_with(indent) && inner.trim_end().ends_with(';');
+            if inner == end || is_whole && !inner.trim_start().starts_with("#[") {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+/// `a::{b, c::{d, e}}` as `a::b`, `a::c::d`, `a::c::e`.
+fn expand(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((before, inside)) = tree.split_once('{') else {
+        let name = tree.split(" as ").next().unwrap_or(tree);
+        return vec![name.trim().to_owned()];
+    };
+    let inside = inside.strip_suffix('}').unwrap_or(inside);
+    let mut parts = Vec::new();
+    let (mut depth, mut from) = (0, 0);
+    for (at, c) in inside.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&inside[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&inside[from..]);
+    let parts = parts.into_iter().filter(|part| !part.trim().is_empty());
+    parts
+        .flat_map(expand)
+        .map(|part| format!("{before}{part}"))
+        .collect()
+}
+
+/// Every path that begins with `crate`, `super` or `self`, in imports and elsewhere.
+fn paths(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = String::with_capacity(code.len());
+    for (number, piece) in code.split("use ").enumerate() {
+        match piece.split_once(';').filter(|_| number > 0) {
+            Some((tree, after)) if is_tree(tree) => {
+                let one_line: String = tree.split_whitespace().collect::<Vec<_>>().join(" ");
+                found.extend(expand(&one_line));
+                rest.push_str(after);
+            }
+            _ => rest.push_str(piece),
+        }
+        rest.push('\n');
+    }
+    let is_of_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let words = rest.split(|c: char| !is_of_path(c));
+    found.extend(words.filter(|word| word.contains("::")).map(str::to_owned));
+    found
+        .into_iter()
+        .map(|path| path.replace(' ', ""))
+        .filter(|path| {
+            let first = path.split("::").next().unwrap_or_default();
+            matches!(first, "crate" | "super" | "self")
+        })
+        .collect()
+}
+
+fn is_tree(text: &str) -> bool {
+    let is_of_tree = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_:{},*".contains(c);
+    text.contains("::") && text.chars().all(is_of_tree)
+}
+
+/// The file that a path leads into: the longest part of it that is a module.
+fn target(from: &Module, path: &str, modules: &BTreeSet<Module>) -> Option<Module> {
+    let mut at = from.clone();
+    for part in path.split("::") {
+        match part {
+            "crate" => at.clear(),
+            "self" => {}
+            "super" => {
+                at.pop();
+            }
+            name => at.push(name.to_owned()),
+        }
+    }
+    while !modules.contains(&at) {
+        at.pop()?;
+    }
+    Some(at)
+}
+
+/// From each file to those that it imports from.
+fn arrows() -> BTreeMap<Module, BTreeSet<Module>> {
+    let sources = sources();
+    let modules: BTreeSet<Module> = sources.iter().map(|s| s.module.clone()).collect();
+    let mut arrows = BTreeMap::new();
+    for source in &sources {
+        let to = paths(&source.code)
+            .iter()
+            .filter_map(|path| target(&source.module, path, &modules))
+            .filter(|to| !to.is_empty() && *to != source.module)
+            .collect();
+        arrows.insert(source.module.clone(), to);
+    }
+    arrows
+}
+
+/// The rooms, each with those that it imports from.
+fn rooms() -> BTreeMap<String, BTreeSet<String>> {
+    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (from, all) in arrows() {
+        let Some(room) = from.first().filter(|room| *room != "main") else {
+            continue;
+        };
+        let to = all.iter().filter_map(|to| to.first().cloned());
+        let into = rooms.entry(room.clone()).or_default();
+        into.extend(to.filter(|to| to != room));
+    }
+    rooms
+}
+
+/// Nodes that are on a circle.
+fn circle<N: Ord + Clone>(graph: &BTreeMap<N, BTreeSet<N>>) -> Vec<N> {
+    let mut left = graph.clone();
+    loop {
+        let known: BTreeSet<N> = left.keys().cloned().collect();
+        let before = left.len();
+        // Who points at nobody that is left cannot be on a circle, nor can who is pointed at by nobody.
+        left.retain(|_, to| to.iter().any(|to| known.contains(to)));
+        let pointed: BTreeSet<N> = left.values().flatten().cloned().collect();
+        left.retain(|node, _| pointed.contains(node));
+        if left.len() == before {
+            return left.into_keys().collect();
+        }
+    }
+}
+
+#[test]
+fn arrows_between_rooms_are_those_that_architecture_lists() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let list = text.split_once(LIST.0).expect("a list of arrows").1;
+    let list = list.split_once(LIST.1).expect("its end").0;
+    let listed: BTreeMap<String, BTreeSet<String>> = list
+        .lines()
+        .map(|line| {
+            let (from, to) = line.split_once("->").unwrap_or((line, ""));
+            let to = to.split_whitespace().map(str::to_owned).collect();
+            (from.trim().to_owned(), to)
+        })
+        .collect();
+    let rooms = rooms();
+    assert!(rooms.len() > 15, "{rooms:?}");
+    assert_eq!(circle(&rooms), Vec::<String>::new());
+    for (room, to) in &rooms {
+        let allowed = listed
+            .get(room)
+            .unwrap_or_else(|| panic!("{room} is not listed"));
+        let new: Vec<&String> = to.difference(allowed).collect();
+        assert!(new.is_empty(), "{room} may not import from {new:?}");
+        let gone: Vec<&String> = allowed.difference(to).collect();
+        assert!(
+            gone.is_empty(),
+            "{room} does not import from {gone:?} any more"
+        );
+    }
+    assert_eq!(
+        listed.len(),
+        rooms.len(),
+        "a room is listed that is not there"
+    );
+}
+
+#[test]
+fn files_import_from_each_other_without_circles() {
+    // A folder's own file declares what is in it and holds what that has in common: between these
+    // two an arrow each way is no circle.
+    let mut arrows = arrows();
+    for (from, to) in &mut arrows {
+        to.retain(|to| !from.starts_with(to) && !to.starts_with(from));
+    }
+    let on_circle: Vec<String> = circle(&arrows).iter().map(|m| m.join("/")).collect();
+    let between: BTreeMap<&str, Vec<String>> = on_circle
+        .iter()
+        .map(|name| {
+            let key: Module = name.split('/').map(str::to_owned).collect();
+            let to = arrows[&key].iter().map(|m| m.join("/"));
+            (
+                name.as_str(),
+                to.filter(|to| on_circle.contains(to)).collect(),
+            )
+        })
+        .collect();
+    assert!(between.is_empty(), "{between:#?}");
+}
+
+/// Lines of the code with one of these in them, outside of a room.
+fn lines_with(words: &[&str], outside: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources() {
+        if source.module.first().is_some_and(|room| room == outside) {
+            continue;
+        }
+        for line in source.code.lines() {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}: {}", source.path.display(), line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_system_is_met_in_platform_only() {
+    let found = lines_with(
+        &["libc::", "/proc/", "std::os::", "signal_hook"],
+        "platform",
+    );
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn names_of_options_are_known_in_cli_only() {
+    // What looks like a decrement, or a rule of dashes, is no option.
+    let is_option = |line: &&String| {
+        line.match_indices("--").any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let after = line[at + 2..].chars().next();
+            after.is_some_and(|c| c.is_ascii_lowercase())
+                && before.is_none_or(|c| !c.is_alphanumeric() && c != '-')
+        })
+    };
+    let found = lines_with(&["--"], "cli");
+    let found: Vec<&String> = found.iter().filter(is_option).collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_reader_of_imports_sees_what_there_is() {
+    assert_eq!(
+        expand("a::{b, c::{d, e as f}, *}"),
+        ["a::b", "a::c::d", "a::c::e", "a::*"]
+    );
+    let code = "use crate::a::{b,\n c};\nfn f() { super::x::y(); let u = 1; }";
+    assert_eq!(paths(code), ["crate::a::b", "crate::a::c", "super::x::y"]);
+    assert_eq!(without_comments("a(\"//\"); // b\n"), "a(\"//\"); \n");
+    let tested = "x;\n#[cfg(test)]\nmod tests {\n    y;\n}\nz;\n";
+    assert_eq!(without_tests(tested), "x;\nz;\n");
+    let graph = |pairs: &[(u8, u8)]| {
+        let mut graph: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
+        for (from, to) in pairs {
+            graph.entry(*from).or_default().insert(*to);
+            graph.entry(*to).or_default();
+        }
+        graph
+    };
+    assert_eq!(circle(&graph(&[(1, 2), (2, 3), (1, 3)])), Vec::<u8>::new());
+    assert_eq!(circle(&graph(&[(1, 2), (2, 3), (3, 2), (3, 4)])), [2, 3]);
+}
