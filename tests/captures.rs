@@ -1,8 +1,9 @@
 //! Captures of every perl that p5-spy was ever run on, replayed: so all versions and builds are
 //! tested with none of them installed. `perl-matrix/run --captures` makes them.
 
-use p5_spy::attach::{Demand, Loaded, Perl, Trial, find_perl};
+use p5_spy::attach::{Demand, Loaded, Perl, Trial};
 use p5_spy::capture::Capture;
+use p5_spy::examine::find_perl;
 use p5_spy::frames::FrameTable;
 use p5_spy::identity::Identity;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};

@@ -12,8 +12,8 @@ use p5_spy::perl::leaf::running::{EnteredFrom, Moment, Running, RunningReader};
 use p5_spy::perl::locals::{Wanted, locals};
 use p5_spy::perl::stack::StackReader;
 use p5_spy::perl::stack::walk::{RawStack, WalkRules};
+use p5_spy::perl::values::context::NameContext;
 use p5_spy::perl::values::describe::Wording;
-use p5_spy::perl::values::objects::NameContext;
 use p5_spy::platform::Process;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -178,7 +178,7 @@ fn watch(pid: i32, sources: &Sources) -> Seen {
         layout,
         ops: context.ops,
         db_sub: 0,
-        doing: p5_spy::perl::stack::unfinished::Doing::Other,
+        doing: p5_spy::perl::stack::doing::Doing::Other,
     };
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut seen = Seen {
@@ -452,7 +452,7 @@ fn damaged_memory_ends_in_an_answer() {
                 layout: context.layout,
                 ops: context.ops,
                 db_sub: 0,
-                doing: p5_spy::perl::stack::unfinished::Doing::Other,
+                doing: p5_spy::perl::stack::doing::Doing::Other,
             };
             let mut raw = RawStack::default();
             if rules.walk(&stack, &mut raw).is_err() {

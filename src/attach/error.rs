@@ -1,5 +1,6 @@
 //! Why a process cannot be profiled: every failure with what to do next.
 
+use crate::examine::NoPerl;
 use crate::identity::IdentityError;
 use crate::image::ImageError;
 use crate::layout::{BindError, ResolveError};
@@ -157,6 +158,23 @@ impl AttachError {
                 matches!(e, ProcessError::Io { .. } | ProcessError::NoSuchProcess(_))
             }
             _ => false,
+        }
+    }
+}
+
+impl From<NoPerl> for AttachError {
+    fn from(error: NoPerl) -> Self {
+        match error {
+            NoPerl::Here {
+                pid,
+                program,
+                searched,
+            } => AttachError::NotPerl {
+                pid,
+                program,
+                searched,
+            },
+            NoPerl::Image(error) => AttachError::Image(error),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::learning::Lesson;
 use super::trial::{Demand, Trial, names_make_sense};
 use super::{AttachError, Loaded, Perl, discover};
-use crate::examine::Examiner;
+use crate::examine::{Examiner, find_perl};
 use crate::identity::arrays::add_array_symbols;
 use crate::identity::{Build, Identity};
 use crate::image::{Image, ImageError};
@@ -17,44 +17,6 @@ use std::time::Duration;
 
 /// No perl takes longer until it has an interpreter.
 const STARTED: Duration = Duration::from_secs(2);
-
-/// The mapped file that defines an interpreter: `program` itself, else whichever library does.
-///
-/// # Errors
-/// [`AttachError::NotPerl`], or what kept the files from being read.
-pub fn find_perl(
-    process: Process,
-    examiner: &Examiner,
-    program: &Path,
-    files: &[MappedFile],
-) -> Result<(Image, MappedFile), AttachError> {
-    let mut ordered: Vec<&MappedFile> = files.iter().collect();
-    // The program is the likeliest; the order decides nothing but the speed.
-    ordered.sort_by_key(|f| f.path != program);
-    let mut first_error = None;
-    let mut others = Vec::new();
-    for file in &ordered {
-        match examiner.open(file) {
-            Ok(image) if image.defines_interpreter() => return Ok((image, (*file).clone())),
-            Ok(image) => others.push((image, (*file).clone())),
-            Err(e) => {
-                first_error.get_or_insert(e);
-            }
-        }
-    }
-    let without_symbols = others.into_iter().find(|(image, _)| image.mentions_perl());
-    if let Some(found) = without_symbols {
-        return Ok(found);
-    }
-    match first_error {
-        Some(e) => Err(e.into()),
-        None => Err(AttachError::NotPerl {
-            pid: process.pid(),
-            program: crate::text::from_utf8(program.as_os_str().as_encoded_bytes()),
-            searched: ordered.len(),
-        }),
-    }
-}
 
 /// The perl of a process, and the file that it is in.
 ///

@@ -17,7 +17,6 @@ mod trial;
 
 pub use candidates::Words;
 pub use error::AttachError;
-pub use find::find_perl;
 pub use kin::Kin;
 pub use perl::{Loaded, Perl};
 pub use roster::{PerlProcess, Roster, looks_like_perl};
@@ -28,7 +27,7 @@ use crate::identity::Build;
 use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
-use crate::perl::values::objects::NameContext;
+use crate::perl::values::context::NameContext;
 use crate::platform::LiveMemory;
 use crate::platform::{Incarnation, Mapping, Process};
 use crate::threads::KeyLayout;

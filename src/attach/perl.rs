@@ -8,7 +8,7 @@ use crate::layout::schema::FIELDS;
 use crate::layout::{Resolved, with_block_types};
 use crate::memory::{Batch, Memory, Prefetched, ReadError, Reader};
 use crate::perl::locate::{Interpreter, VariableMap};
-use crate::perl::values::objects::NameContext;
+use crate::perl::values::context::NameContext;
 use crate::perl::values::ops::OpNumbers;
 use crate::platform::Mapping;
 use crate::probe::{Candidate, Probe, Refusal};

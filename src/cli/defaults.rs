@@ -5,7 +5,7 @@
 //! What is nearer wins: the command line, then `P5SPY_OPTS`, then the file's table of the verb, then
 //! the rest of the file. A default that does not go together with what was typed is left out.
 
-use super::opposites::free;
+use super::opposites::{free, opposite};
 use super::{Format, mistake, program};
 use crate::platform::effective_user;
 use crate::platform::opened::{open_at_once, owner};
@@ -191,14 +191,6 @@ fn tells_format(matches: &ArgMatches) -> bool {
 
 fn long<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|a| a.get_long() == Some(name))
-}
-
-/// `no-idle` of `idle`, `learn` of `no-learn`.
-pub(super) fn opposite(name: &str) -> String {
-    match name.strip_prefix("no-") {
-        Some(bare) => bare.to_owned(),
-        None => format!("no-{name}"),
-    }
 }
 
 /// All options of all verbs, each once, with no bond between them.

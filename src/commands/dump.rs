@@ -1,16 +1,15 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::wanted;
-use super::stacks::{shown, take};
+use super::stacks::{about, shown, take};
 use super::{folder, looked_at, print, sources, warn};
-use crate::attach::{AttachError, Perl, Target};
+use crate::attach::{AttachError, Target};
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::frames::FrameTable;
-use crate::identity::Build;
 use crate::layout::{Sources, from_tables};
 use crate::memory::ReadError;
-use crate::output::dump::{LayoutDump, PerlDump, ProcessDump, ThreadDump, shortened, text};
+use crate::output::dump::{ProcessDump, ThreadDump, shortened, text};
 use crate::perl::names::NameOptions;
 use crate::platform::{Process, ProcessError, descendants};
 use anyhow::{Context, bail};
@@ -187,18 +186,4 @@ fn texts(dumps: &[ProcessDump], folders: &[String], show: Show) -> String {
         false => shortened(dumps.to_vec(), folders),
     };
     dumps.iter().map(text).collect::<Vec<_>>().join("\n")
-}
-
-pub(super) fn about(perl: &Perl) -> PerlDump {
-    let identity = &perl.identity;
-    PerlDump {
-        version: identity.version.to_string(),
-        threaded: identity.build == Build::Threaded,
-        build: identity.build.to_string(),
-        archname: identity.archname.clone(),
-        path: crate::text::from_utf8(perl.image.path().as_os_str().as_encoded_bytes()),
-        layout: LayoutDump {
-            source: perl.resolved.source.to_string(),
-        },
-    }
 }

@@ -1,6 +1,5 @@
 //! The variables of the frames of a dump.
 
-use super::stacks::PATIENCE;
 use super::warn;
 use crate::attach::Target;
 use crate::cli::Locals;
@@ -9,12 +8,15 @@ use crate::output::dump::{FrameDump, LocalsDump};
 use crate::perl::locals::{FrameLocals, Wanted, check_layout, locals};
 use crate::perl::locate::Located;
 use crate::perl::sample::SampleError;
-use crate::perl::stack::unfinished::Doing;
+use crate::perl::stack::doing::Doing;
 use crate::perl::stack::walk::{RawStack, WalkRules};
 use crate::perl::stack::{StackError, StackReader, Variable};
 use crate::perl::values::describe::Wording;
 use crate::platform::Beside;
 use std::time::{Duration, Instant};
+
+/// How long a thread that never rests is tried before it is reported as torn.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.
 pub(super) fn wanted(choice: Locals, target: &Target) -> Option<Wanted> {

@@ -25,7 +25,7 @@ mod top;
 use crate::cli::{Job, LayoutChoice, Order, Show, config_folder, foreign_config_folder};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
-use crate::perl::leaf::Beyond;
+use crate::perl::leaf::level::Beyond;
 use crate::perl::names::{NameOptions, Synthetic};
 use crate::platform::Process;
 use crate::say::say;

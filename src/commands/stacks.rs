@@ -1,12 +1,15 @@
 //! The stacks of one process, now: what a dump shows.
 
-use super::dump::about;
-use super::locals::Bracket;
+use super::locals::{Bracket, PATIENCE};
 use super::warn;
+use crate::attach::Perl;
 use crate::attach::{PerlThread, Target};
 use crate::frames::{FrameId, FrameTable};
+use crate::identity::Build;
 use crate::output::dump::{FrameDump, InterpreterDump, ProcessDump, ThreadDump};
-use crate::perl::leaf::{Beyond, syscall_frame};
+use crate::output::dump::{LayoutDump, PerlDump};
+use crate::perl::leaf::level::Beyond;
+use crate::perl::leaf::syscall_frame;
 use crate::perl::locals::Wanted;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::names::{NameOptions, Names};
@@ -14,9 +17,6 @@ use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::Current;
 use crate::platform::{Beside, ThreadState, syscall_name};
 use std::time::{Duration, Instant};
-
-/// How long a thread that never rests is tried before it is reported as torn.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The stacks of a process.
 ///
@@ -223,4 +223,18 @@ pub(super) fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {
             locals: None,
         })
         .collect()
+}
+
+pub(super) fn about(perl: &Perl) -> PerlDump {
+    let identity = &perl.identity;
+    PerlDump {
+        version: identity.version.to_string(),
+        threaded: identity.build == Build::Threaded,
+        build: identity.build.to_string(),
+        archname: identity.archname.clone(),
+        path: crate::text::from_utf8(perl.image.path().as_os_str().as_encoded_bytes()),
+        layout: LayoutDump {
+            source: perl.resolved.source.to_string(),
+        },
+    }
 }

@@ -7,12 +7,15 @@
 //! otherwise.
 
 mod link;
+mod perl_file;
 mod readers;
 mod request;
 mod serve;
 mod source;
 
-pub use source::{LARGEST_SOURCE, SourceError, read_source};
+pub use perl_file::{NoPerl, find_perl};
+pub use request::{LARGEST_SOURCE, SourceError};
+pub use source::read_source;
 
 use crate::image::{Budget, Image, ImageError, may_define_perl};
 use crate::platform::{Ground, MappedFile, OpenError, PinnedFile, Process, effective_user};

@@ -1,7 +1,7 @@
 //! What a child does: it opens files with the rights that it has, parses them, and answers.
 
 use super::request::{Answered, Opened, Request};
-use super::source::{SourceError, read_text};
+use super::request::{LARGEST_SOURCE, SourceError};
 use crate::identity::WhichPerl;
 use crate::identity::arrays::ArrayTexts;
 use crate::identity::references::References;
@@ -17,6 +17,7 @@ use crate::platform::{is_place, place_at};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,6 +136,22 @@ fn reply(name: &str, image: &Image, question: &[u8], files: &dyn Files) -> Optio
         _ => return None,
     };
     reply(image, question, files)
+}
+
+/// All of an open file, where the child is.
+fn read_text(file: File) -> Result<Vec<u8>, SourceError> {
+    let refused = |e: std::io::Error| SourceError::Refused(e.to_string());
+    if file.metadata().map_err(refused)?.len() > LARGEST_SOURCE {
+        return Err(SourceError::TooLarge(LARGEST_SOURCE));
+    }
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    let mut file = file.take(LARGEST_SOURCE + 1);
+    file.read_to_end(&mut bytes).map_err(refused)?;
+    if bytes.len() as u64 > LARGEST_SOURCE {
+        return Err(SourceError::TooLarge(LARGEST_SOURCE));
+    }
+    Ok(bytes)
 }
 
 /// The file as it was sent, or opened, if it was only its place.

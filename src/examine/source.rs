@@ -2,51 +2,9 @@
 //! own root. The path comes from the target's memory and may name anything.
 
 use super::readers::reader;
-use super::request::Request;
-use crate::platform::{OpenError, Process};
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Read;
+use super::request::{Request, SourceError};
+use crate::platform::Process;
 use std::path::Path;
-
-/// Why the text of a file cannot be shown.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum SourceError {
-    /// perl calls it by a name that is no path: `-`, `(eval 1)`.
-    #[error("it is no file, and perl keeps no text of it")]
-    NoFile,
-    /// The system would not open or read it for the user that the target runs as.
-    #[error("{0}")]
-    Refused(String),
-    /// A folder, a device, a pipe.
-    #[error("it is no ordinary file")]
-    NotRegular,
-    /// What the kernel knows, made a file.
-    #[error("it is a file of the kernel's, not a program's")]
-    Kernel,
-    /// So many bytes are the limit.
-    #[error("it is larger than {0} bytes")]
-    TooLarge(u64),
-    /// Nobody could read it for us.
-    #[error("{0}")]
-    NoAnswer(String),
-    /// The process has ended.
-    #[error("the process has ended")]
-    Gone,
-}
-
-impl From<OpenError> for SourceError {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Io(e) => SourceError::Refused(e.to_string()),
-            OpenError::NotRegular => SourceError::NotRegular,
-            OpenError::Kernel => SourceError::Kernel,
-        }
-    }
-}
-
-/// Files above this are no source that anybody reads.
-pub const LARGEST_SOURCE: u64 = 8 << 20;
 
 /// The bytes of a file that a process names, relative to where it is now. They are the target's:
 /// escape them.
@@ -81,28 +39,15 @@ pub fn read_source(process: Process, file: &Path) -> Result<Vec<u8>, SourceError
     })
 }
 
-/// All of an open file, where the child is.
-pub(super) fn read_text(file: File) -> Result<Vec<u8>, SourceError> {
-    let refused = |e: std::io::Error| SourceError::Refused(e.to_string());
-    if file.metadata().map_err(refused)?.len() > LARGEST_SOURCE {
-        return Err(SourceError::TooLarge(LARGEST_SOURCE));
-    }
-    let mut bytes = Vec::new();
-    // It may grow meanwhile.
-    let mut file = file.take(LARGEST_SOURCE + 1);
-    file.read_to_end(&mut bytes).map_err(refused)?;
-    if bytes.len() as u64 > LARGEST_SOURCE {
-        return Err(SourceError::TooLarge(LARGEST_SOURCE));
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::examine::LARGEST_SOURCE;
     use crate::platform::effective_user;
     use std::ffi::CString;
     use std::fs;
+    use std::fs::File;
+    use std::io::Read;
     use std::os::fd::AsRawFd;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -5,6 +5,7 @@
 //! when it is damaged or was written for another schema.
 
 use super::entry;
+use super::entry::Cached;
 use super::schema::{CONSTANTS, FIELDS, FieldSpec};
 use super::{Resolved, table};
 use crate::identity::Identity;
@@ -29,17 +30,6 @@ pub struct Cache {
     below: Vec<OsString>,
     /// What is there is not believed any more: it is only written.
     anew: bool,
-}
-
-/// An entry.
-#[derive(Debug, Clone)]
-pub struct Cached {
-    /// Which perl it is.
-    pub identity: Identity,
-    /// Its layout.
-    pub resolved: Resolved,
-    /// The symbols that its file does not have.
-    pub symbols: Vec<(String, Symbol)>,
 }
 
 impl Cache {

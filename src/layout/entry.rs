@@ -2,7 +2,6 @@
 //! costs a tenth of the time that a table takes to be read. Behind a checksum, as a damaged file
 //! would otherwise be a layout too.
 
-use super::cache::Cached;
 use super::schema::{CONSTANTS, FIELDS};
 use super::{Layout, Origin, Resolved};
 use crate::identity::{Build, Identity, Version};
@@ -10,6 +9,17 @@ use crate::image::Symbol;
 use crate::memory::{Abi, Field};
 use serde::{Deserialize, Serialize};
 use std::io;
+
+/// An entry.
+#[derive(Debug, Clone)]
+pub struct Cached {
+    /// Which perl it is.
+    pub identity: Identity,
+    /// Its layout.
+    pub resolved: Resolved,
+    /// The symbols that its file does not have.
+    pub symbols: Vec<(String, Symbol)>,
+}
 
 /// The version of this form. The first were tables.
 pub(super) const FORMAT: u64 = 2;

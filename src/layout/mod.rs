@@ -13,10 +13,11 @@ pub mod schema;
 pub mod table;
 mod table_set;
 
-pub use cache::{Cache, Cached};
+pub use cache::Cache;
 pub use constants::{block_type_numbers, embedded_flag_sets};
 pub use debug::{LayoutFromDebug, layout_from_debug};
 pub use dwarf::{DwarfError, from_dwarf};
+pub use entry::Cached;
 pub use resolve::{
     Known, Learn, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types,
 };

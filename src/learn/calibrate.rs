@@ -4,8 +4,8 @@ use super::LearnError;
 use super::facts::{Facts, SCRIPT};
 use super::snapshot::Snapshot;
 use super::solution::Unsolved;
-use crate::attach::find_perl;
 use crate::examine::Examiner;
+use crate::examine::find_perl;
 use crate::image::Image;
 use crate::memory::{Abi, ReadError};
 use crate::platform::LiveMemory;
@@ -226,7 +226,7 @@ impl Calibration {
             let program = self.process.executable()?;
             let examiner = Examiner::of(self.process);
             let found = find_perl(self.process, &examiner, &program, &files);
-            self.perl = Some(found.map_err(Box::new)?);
+            self.perl = Some(found?);
         }
         let found = self.perl.as_ref().map(|(image, _)| image.abi());
         found.ok_or(LearnError::Read(ReadError::NoSuchProcess))

@@ -18,7 +18,7 @@ mod solution;
 mod values;
 mod variables;
 
-use crate::attach::AttachError;
+use crate::examine::NoPerl;
 use crate::frames::FrameTable;
 use crate::identity::arrays::add_array_symbols;
 use crate::identity::{Build, Identity};
@@ -30,7 +30,7 @@ use crate::memory::{Abi, ReadError, Reader};
 use crate::perl::locate::{Interpreter, NoVariable, VariableMap};
 use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::perl::values::objects::NameContext;
+use crate::perl::values::context::NameContext;
 use crate::perl::values::ops::{NoSuchOp, OpNumbers};
 use crate::platform::LiveMemory;
 use crate::platform::{MappedFile, Mapping, ProcessError, data_ranges};
@@ -73,9 +73,9 @@ pub enum LearnError {
     /// The program's file cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// It cannot be looked at.
+    /// It runs no perl.
     #[error(transparent)]
-    Attach(#[from] Box<AttachError>),
+    NoPerl(#[from] NoPerl),
     /// The system would not tell.
     #[error(transparent)]
     Process(#[from] ProcessError),

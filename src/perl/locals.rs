@@ -2,8 +2,8 @@
 
 use super::stack::walk::{ContextKind, Position, RawStack};
 use super::stack::{Info, StackReader, Variable};
+use super::values::context::{NameContext, NameError, SHORT};
 use super::values::describe::{Described, Wording};
-use super::values::objects::{NameContext, NameError, SHORT};
 use crate::layout::BoundLayout;
 use crate::text;
 

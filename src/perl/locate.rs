@@ -1,7 +1,7 @@
 //! Where the interpreters of a process are.
 
-use super::leaf::running::Pads;
 use super::stack::{Variable, Variables};
+use super::values::pads::Pads;
 use crate::image::Image;
 use crate::layout::BoundLayout;
 

@@ -1,16 +1,20 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
-use super::leaf::running::{EnteredFrom, Moment, Pads};
-use super::leaf::{Beyond, LeafReader};
+use super::leaf::LeafReader;
+use super::leaf::level::Beyond;
+use super::leaf::running::{EnteredFrom, Moment};
 use super::locate::Located;
 use super::names::recheck::Recheck;
 use super::names::{Names, Trail};
+use super::stack::doing::Doing;
 use super::stack::unfinished;
-use super::stack::unfinished::{Comparators, Doing};
+use super::stack::unfinished::Comparators;
 use super::stack::walk::{RawStack, WalkError, WalkRules};
 use super::stack::{Current, StackError, StackReader, Variables};
-use super::values::objects::{NameContext, NameError};
-use super::values::op_types::{OpKind, OpTypes};
+use super::values::context::{NameContext, NameError};
+use super::values::op_types::OpTypes;
+use super::values::ops::OpKind;
+use super::values::pads::Pads;
 use crate::frames::{FrameId, FrameTable};
 use crate::memory::ReadError;
 

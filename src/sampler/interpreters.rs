@@ -4,7 +4,7 @@
 use crate::attach::{PerlThread, Target};
 use crate::frames::FrameId;
 use crate::frames::StackId;
-use crate::perl::leaf::Beyond;
+use crate::perl::leaf::level::Beyond;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::{Current, StackError, Variable};

@@ -1,7 +1,7 @@
 //! Which threads are read in a round, and in which order.
 
 use super::{Sampler, TOO_FEW_FILES};
-use crate::perl::leaf::Beyond;
+use crate::perl::leaf::level::Beyond;
 use crate::platform::{ThreadState, monotonic};
 use crate::profile::Sink;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
 
 use crate::memory::{Abi, Batch, ReadError, Reader};
-use crate::perl::values::objects::NameContext;
+use crate::perl::values::context::NameContext;
 use crate::platform::Mapping;
 use std::collections::HashMap;
 

@@ -453,7 +453,6 @@ impl Desk {
 
 /// A path for people: the whole one, so that they find it.
 fn shown(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    crate::text::from_utf8(whole.as_os_str().as_bytes())
+    crate::text::from_utf8(whole.as_os_str().as_encoded_bytes())
 }

@@ -4,7 +4,7 @@ use p5_spy::image::Symbol;
 use p5_spy::layout::{BoundLayout, Layout, Table};
 use p5_spy::memory::{Abi, FakeMemory, Field};
 use p5_spy::perl::stack::{Variable, Variables};
-use p5_spy::perl::values::objects::NameContext;
+use p5_spy::perl::values::context::NameContext;
 use p5_spy::perl::values::ops::OpNumbers;
 
 /// The subs and statements that every fake has.

@@ -1,8 +1,9 @@
 //! Which C function a call runs: XSUBs have no context, so the stack does not tell.
 
-use super::running::Pads;
 use crate::perl::stack::Variable;
-use crate::perl::values::objects::{BodySpan, Cv, NameContext, NameError};
+use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::objects::{BodySpan, Cv};
+use crate::perl::values::pads::Pads;
 
 /// Values above the top of the argument stack among which the sub of a call is sought.
 const MAX_TAKEN: usize = 64;

@@ -1,26 +1,17 @@
 //! What stands on top of Perl's own frames: the C function that a sub call runs, or the op.
 
 pub(in crate::perl) mod callee;
+pub mod level;
 pub mod running;
 
 use super::stack::Header;
-use super::values::objects::{NameContext, NameError};
+use super::values::context::{NameContext, NameError};
+use super::values::pads::Pads;
 use crate::frames::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use crate::memory::ReadError;
-use running::{EnteredFrom, Moment, Pads, Running, RunningReader};
+use level::Beyond;
+use running::{EnteredFrom, Moment, Running, RunningReader};
 use std::sync::Arc;
-
-/// Which frames are added on top.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Beyond {
-    /// None.
-    #[default]
-    Nothing,
-    /// Subs written in C.
-    Xsubs,
-    /// These, or the op that is running where it is another.
-    Ops,
-}
 
 /// Finds out what the innermost Perl frame of one interpreter is doing.
 #[derive(Debug)]

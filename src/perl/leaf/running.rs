@@ -5,29 +5,18 @@ use super::callee::{Called, Callee, LookedUp, StackTop};
 use crate::hash::Map;
 use crate::memory::Prefetched;
 use crate::perl::names::of_this_object;
+use crate::perl::stack::Header;
 use crate::perl::stack::walk::RawStack;
-use crate::perl::stack::{Header, Variable};
-use crate::perl::values::objects::{Cv, NameContext, NameError};
-use crate::perl::values::op_types::OpKind;
+use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::objects::Cv;
+use crate::perl::values::ops::OpKind;
+use crate::perl::values::pads::Pads;
 use std::sync::Arc;
 
 /// Ops and subs that are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 1 << 16;
 /// Ranges that are fetched in advance for one op: twice what the longest walk needs.
 const MAX_RANGES: usize = 32;
-
-/// Where the values are that ops refer to by an index, and whether there is a stack to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pads {
-    /// `PL_curpad`.
-    pub curpad: Option<Variable>,
-    /// `PL_regex_pad`, of threaded builds.
-    pub regex_pad: Option<Variable>,
-    /// `PL_stack_base`.
-    pub stack_base: Option<Variable>,
-    /// `PL_stack_sp` is known.
-    pub has_stack: bool,
-}
 
 /// Where the innermost Perl sub was called from. While perl enters a sub, its arguments lie where
 /// the name of a C function would.

@@ -5,7 +5,7 @@ pub(in crate::perl) mod callback;
 pub(in crate::perl) mod naming;
 pub(in crate::perl) mod recheck;
 
-use super::leaf::Beyond;
+use super::leaf::level::Beyond;
 use super::stack::StackReader;
 use super::stack::walk::{ContextKind, Position, RawFrame};
 use super::values::objects::{BodySpan, CopCheck, Cv, CvCheck};
@@ -13,7 +13,7 @@ use super::values::statement::StatementTree;
 use crate::frames::label::{Naming, eval_number, merged_file};
 use crate::frames::{FrameId, UNKNOWN};
 use crate::hash::{Map, OrderedSet, Set};
-use crate::perl::values::objects::{NameContext, NameError};
+use crate::perl::values::context::{NameContext, NameError};
 pub use callback::Synthetic;
 use naming::FrameKey;
 pub use naming::Trail;

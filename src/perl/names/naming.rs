@@ -5,7 +5,7 @@ use super::{CvEntry, Names, Spot, StringId, of_this_object};
 use crate::frames::label::{Naming, Said, module};
 use crate::frames::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use crate::perl::stack::walk::{Callback, ContextKind, Position, RawFrame, RawStack};
-use crate::perl::values::objects::{NameContext, NameError};
+use crate::perl::values::context::{NameContext, NameError};
 
 /// Where a frame is executing.
 #[derive(Debug, Clone, Copy)]

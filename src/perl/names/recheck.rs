@@ -10,7 +10,8 @@ use crate::hash::Set;
 use crate::memory::{Batch, ReadError, Slot, cover};
 use crate::perl::stack::StackReader;
 use crate::perl::stack::walk::RawFrame;
-use crate::perl::values::objects::{BodySpan, NameContext, NameError};
+use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::objects::BodySpan;
 
 /// Ranges that a copy of the stack takes along; each costs a third of a system call.
 const MAX_RANGES: usize = 24;

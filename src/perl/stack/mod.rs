@@ -1,6 +1,7 @@
 //! One consistent copy of a moving stack: the interpreter's header, its stack infos and their
 //! contexts, fetched with one vectored call and accepted only if nothing moved meanwhile.
 
+pub mod doing;
 pub(in crate::perl) mod header;
 pub(in crate::perl) mod info;
 pub(in crate::perl) mod known;

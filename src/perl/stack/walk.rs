@@ -1,6 +1,6 @@
 //! From contexts to frames: what `caller` would report, by the rules of pp_caller (pp_ctl.c).
 
-use super::unfinished::Doing;
+use super::doing::Doing;
 use super::{Header, StackReader};
 use crate::layout::BoundLayout;
 use crate::memory::Abi;

@@ -1,6 +1,6 @@
 //! A value in a few words: its kind, and where that was asked for, what it holds.
 
-use super::objects::{NameContext, NameError, SHORT};
+use super::context::{NameContext, NameError, SHORT};
 use crate::text;
 
 /// Characters of a string that are shown.

@@ -1,7 +1,8 @@
 //! A number for what a sub does. The text of a string eval is gone once it was run, so what it left
 //! behind tells what it was: equal texts make equal ops.
 
-use super::objects::{BodySpan, NameContext, NameError};
+use super::context::{NameContext, NameError};
+use super::objects::BodySpan;
 use crate::frames::UNKNOWN;
 use crate::memory::{Field, Paged};
 

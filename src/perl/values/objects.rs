@@ -1,35 +1,12 @@
 //! Perl's values in the target's memory: subs, globs, packages, names, strings. Everything is
 //! read anew at every call; what may be remembered is for `names.rs` to know.
 
-use super::op_types::OpKind;
-use super::ops::OpNumbers;
+use super::context::{NameContext, NameError, SHORT};
+use super::ops::OpKind;
 use super::strings::Encoding;
 use crate::frames::UNKNOWN;
 use crate::layout::BoundLayout;
-use crate::memory::{Abi, Field, Memory, ReadError, Reader};
-use crate::perl::leaf::running::Pads;
-
-/// What a name could not be had from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// An object is not what it should be: freed, or not yet made.
-    #[error("{0}")]
-    Nonsense(&'static str),
-    /// The target cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-impl NameError {
-    /// True when the reason is not the whole target's.
-    pub(in crate::perl) fn is_of_one_object(&self) -> bool {
-        use ReadError::{BadAddress, TooLong};
-        match self {
-            NameError::Nonsense(_) => true,
-            NameError::Read(e) => matches!(e, BadAddress { .. } | TooLong { .. }),
-        }
-    }
-}
+use crate::memory::{Field, Reader};
 
 /// The parts of a COP that tell whether it is still the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,23 +25,6 @@ pub(in crate::perl) struct CvCheck {
     pub(in crate::perl) gv: u64,
     pub(in crate::perl) cv_flags: u64,
     pub(in crate::perl) root: u64,
-}
-
-/// What resolving needs to know of the target.
-#[derive(Clone, Copy)]
-pub struct NameContext<'a> {
-    /// Its memory.
-    pub memory: &'a dyn Memory,
-    /// Pointer size and byte order.
-    pub abi: Abi,
-    /// Offsets and constants.
-    pub layout: &'a BoundLayout,
-    /// Op numbers.
-    pub ops: &'a OpNumbers,
-    /// The address of `PL_compiling`, whose contents change all the time; 0 where unknown.
-    pub compiling: u64,
-    /// Where what ops refer to by an index is; `None` where nobody asks for it.
-    pub pads: Option<Pads>,
 }
 
 /// Which bytes of a body are read: no more than the members, as perl allocates some bodies
@@ -166,9 +126,6 @@ impl Cv<'_> {
         target.glob_name(check.gv)
     }
 }
-
-pub(in crate::perl) const SHORT: NameError =
-    NameError::Nonsense("a structure is shorter than its members");
 
 impl<'a> NameContext<'a> {
     pub(in crate::perl) fn reader(&self) -> Reader<'a> {

@@ -1,19 +1,11 @@
 //! The types of the ops that run, remembered as long as no op can have taken another's place.
 
+use super::ops::OpKind;
 use crate::hash::Map;
-use crate::perl::values::objects::NameContext;
+use crate::perl::values::context::NameContext;
 
 /// Ops whose types are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 1 << 16;
-
-/// What an op is.
-#[derive(Debug, Clone, Copy)]
-pub struct OpKind {
-    /// Index into `PL_op_name`.
-    pub op_type: u64,
-    /// The op that runs after it; NULL in ops that C code makes for one call.
-    pub next: u64,
-}
 
 /// Types of ops by their address.
 #[derive(Debug, Default)]

@@ -2,6 +2,15 @@
 
 use std::sync::Arc;
 
+/// What an op is.
+#[derive(Debug, Clone, Copy)]
+pub struct OpKind {
+    /// Index into `PL_op_name`.
+    pub op_type: u64,
+    /// The op that runs after it; NULL in ops that C code makes for one call.
+    pub next: u64,
+}
+
 /// Op names by number, and the few numbers that the walk asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpNumbers {

@@ -1,6 +1,6 @@
 //! What packages hold: a method by its name, and the name under which a sub is kept.
 
-use super::objects::{NameContext, NameError};
+use super::context::{NameContext, NameError};
 use crate::memory::{Memory, Paged};
 
 /// KiB of the target that one search may read.

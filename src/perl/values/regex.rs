@@ -1,7 +1,7 @@
 //! The pattern of a match op.
 
-use super::objects::{NameContext, NameError, SHORT};
-use crate::perl::leaf::running::Pads;
+use super::context::{NameContext, NameError, SHORT};
+use crate::perl::values::pads::Pads;
 use crate::text;
 
 /// Characters of a pattern that are shown.

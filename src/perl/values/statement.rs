@@ -1,7 +1,8 @@
 //! The ops of a statement: on which of its lines an op is (closest_cop, util.c), and where a sub's
 //! first statement is.
 
-use super::objects::{BodySpan, NameContext, NameError};
+use super::context::{NameContext, NameError};
+use super::objects::BodySpan;
 use crate::memory::{Batch, Slot};
 use std::collections::HashMap;
 

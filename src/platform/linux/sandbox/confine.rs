@@ -1,8 +1,8 @@
 //! Giving up every right but those of one user, for good.
 
 use super::owner::Owner;
+use super::owner::takes_ids;
 use super::seccomp;
-use crate::platform::linux::effective_user;
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -101,11 +101,6 @@ impl From<ConfineError> for io::Error {
         // Between fork and exec a number is all that gets across.
         io::Error::from_raw_os_error(error.errno)
     }
-}
-
-/// Whether we take on the ids of others to look at their files: root does; nobody else can.
-pub(super) fn takes_ids() -> bool {
-    effective_user() == 0
 }
 
 /// Turns the calling process, which must have a single thread, into one that can do for the owner

@@ -234,7 +234,7 @@ fn child(owner: &Owner, limits: Limits, channel: &Channel, serve: fn(&Post<'_>))
         return;
     };
     let shares_our_root = owner.sees_our_root();
-    let enters = super::confine::takes_ids() || shares_our_root;
+    let enters = super::owner::takes_ids() || shares_our_root;
     let keep = [
         channel.descriptor(),
         descriptors.as_raw_fd(),

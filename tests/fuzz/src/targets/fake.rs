@@ -11,7 +11,7 @@ use p5_spy::attach::{Demand, Loaded, Perl, Trial, Words};
 use p5_spy::identity::Build;
 use p5_spy::image::Image;
 use p5_spy::layout::{Origin, Resolved, Table, TableSet};
-use p5_spy::perl::leaf::running::Pads;
+use p5_spy::perl::values::pads::Pads;
 use p5_spy::platform::Mapping;
 use std::path::Path;
 use std::sync::LazyLock;

@@ -5,17 +5,17 @@ use p5_spy::capture::{Capture, CapturedMemory, ThreadFacts};
 use p5_spy::frames::FrameTable;
 use p5_spy::layout::Resolved;
 use p5_spy::memory::{Abi, Memory};
-use p5_spy::perl::leaf::Beyond;
-use p5_spy::perl::leaf::running::Pads;
+use p5_spy::perl::leaf::level::Beyond;
 use p5_spy::perl::locals::{Wanted, check_layout, locals};
 use p5_spy::perl::locate::Interpreter;
 use p5_spy::perl::names::{NameOptions, Names, Synthetic};
 use p5_spy::perl::sample::ThreadSampler;
-use p5_spy::perl::stack::unfinished::Doing;
+use p5_spy::perl::stack::doing::Doing;
 use p5_spy::perl::stack::walk::{RawStack, WalkRules};
 use p5_spy::perl::stack::{StackReader, Variable, Variables};
+use p5_spy::perl::values::context::NameContext;
 use p5_spy::perl::values::describe::Wording;
-use p5_spy::perl::values::objects::NameContext;
+use p5_spy::perl::values::pads::Pads;
 use std::sync::LazyLock;
 
 /// One of each kind: with and without threads, old and new names, other pointers.
