@@ -32,7 +32,7 @@ use crate::platform::LiveMemory;
 use crate::platform::{Incarnation, Mapping, Process};
 use crate::threads::KeyLayout;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a perl may take to get ready that was there before us.
@@ -56,6 +56,8 @@ pub struct Target {
     keys: OnceLock<Option<KeyLayout>>,
     /// Where threads that ran no interpreter would tell of one.
     vacant: Mutex<Vec<u64>>,
+    /// What was mapped when it was attached to, for the first who asks.
+    mapped: Mutex<Option<Vec<Mapping>>>,
     /// The control blocks of its threads by the kernel's id, as far as they were found.
     blocks: Mutex<HashMap<i32, Option<u64>>>,
 }
@@ -130,6 +132,7 @@ impl Target {
             db_sub: 0,
             keys: OnceLock::new(),
             vacant: Mutex::default(),
+            mapped: Mutex::default(),
             blocks: Mutex::default(),
         }
     }
@@ -271,7 +274,10 @@ impl Target {
                 return Err(AttachError::Starting(pid));
             }
             match self.perl.examine(&self.memory, &maps, interpreter) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    *self.mapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(maps);
+                    return Ok(());
+                }
                 Err(found) => refusal = Some(found),
             }
             std::thread::sleep(Duration::from_micros(200 << attempt.min(5)));

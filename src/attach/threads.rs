@@ -4,7 +4,7 @@ use super::{AttachError, Target};
 use crate::examine::Examiner;
 use crate::identity::Build;
 use crate::image::Image;
-use crate::memory::{Batch, Memory, ReadError, Reader, Slot};
+use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
 use crate::platform::{MappedFile, Mapping, Process};
@@ -12,6 +12,7 @@ use crate::threads::{
     KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids,
     specific,
 };
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
@@ -139,11 +140,20 @@ impl Target {
         main: Option<Interpreter>,
     ) -> Result<Vec<Found>, AttachError> {
         let reader = self.reader();
-        let read = |e| self.read_error(e);
-        let maps = self.process.mappings()?;
-        let blocks = self.blocks(&reader, &maps, tids).map_err(read)?;
+        let maps = OnceCell::new();
+        let mapped = || -> Result<&Vec<Mapping>, AttachError> {
+            match maps.get() {
+                Some(maps) => Ok(maps),
+                None => {
+                    let now = self.process.mappings()?;
+                    Ok(maps.get_or_init(|| now))
+                }
+            }
+        };
+        let blocks = self.blocks(&reader, &mapped, tids)?;
         let is_main = |address: u64| Some(Interpreter::At(address)) == main;
-        let is_interpreter = |address: u64| self.is_one(&maps, Interpreter::At(address));
+        let is_interpreter =
+            |address: u64| mapped().is_ok_and(|maps| self.is_one(maps, Interpreter::At(address)));
         let mut slot = None;
         let mut vacant = Vec::new();
         let mut found = Vec::new();
@@ -207,25 +217,33 @@ impl Target {
 
     /// The control blocks of these threads. Those that were found before are only verified; a thread
     /// for which none was found is not looked for again.
-    fn blocks(
+    fn blocks<'m>(
         &self,
         reader: &Reader<'_>,
-        maps: &[Mapping],
+        mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
         tids: &[i32],
-    ) -> Result<HashMap<i32, u64>, ReadError> {
+    ) -> Result<HashMap<i32, u64>, AttachError> {
         let mut known = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|tid, block| {
             tids.contains(tid) && block.is_none_or(|b| is_block_of(reader, b, *tid))
         });
-        let new: Vec<i32> = tids
-            .iter()
-            .copied()
-            .filter(|tid| !known.contains_key(tid))
-            .collect();
-        if !new.is_empty() {
-            let found = control_blocks(reader, maps, &new)?;
-            known.extend(new.into_iter().map(|tid| (tid, found.get(&tid).copied())));
+        let new = tids.iter().copied();
+        let mut new: Vec<i32> = new.filter(|tid| !known.contains_key(tid)).collect();
+        let mut look = |maps: &[Mapping], new: &mut Vec<i32>| {
+            let found = control_blocks(reader, maps, new).map_err(|e| self.read_error(e))?;
+            new.retain(|tid| !found.contains_key(tid));
+            known.extend(found.into_iter().map(|(tid, block)| (tid, Some(block))));
+            Ok::<(), AttachError>(())
+        };
+        let mut before = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(maps) = before.take().filter(|_| !new.is_empty()) {
+            look(&maps, &mut new)?;
         }
+        // One that has begun since then has its block in what is mapped now.
+        if !new.is_empty() {
+            look(mapped()?, &mut new)?;
+        }
+        known.extend(new.into_iter().map(|tid| (tid, None)));
         let found = known
             .iter()
             .filter_map(|(tid, block)| Some((*tid, (*block)?)));

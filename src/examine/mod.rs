@@ -59,7 +59,7 @@ impl Examiner {
     /// what it says may be remembered.
     pub fn trusts(&self, file: &MappedFile) -> bool {
         let safe = |pinned: PinnedFile| pinned.is_safe_from_others(&[effective_user()]);
-        self.process.shares_our_view() && self.pin(file).is_ok_and(safe)
+        (self.ours || self.process.shares_our_view()) && self.pin(file).is_ok_and(safe)
     }
 
     /// Opens a mapped file.

@@ -43,9 +43,13 @@ pub fn control_blocks(
     tids: &[i32],
 ) -> Result<HashMap<i32, u64>, ReadError> {
     let mut found = HashMap::new();
-    let anonymous = maps.iter().filter(|m| m.writable && m.anonymous);
+    // The heap, where only a statically linked program has one, may be large and comes last.
+    let anonymous = |heap: bool| {
+        let of_kind = move |m: &&Mapping| m.writable && m.anonymous && m.heap == heap;
+        maps.iter().filter(of_kind)
+    };
     let mut large = Vec::new();
-    for map in anonymous {
+    for map in anonymous(false).chain(anonymous(true)) {
         let start = if map.end - map.start > WHOLE {
             large.push((map.start, map.end - END));
             map.end - END

@@ -1,8 +1,9 @@
 //! Which program a process runs: an exec makes another of it, even where the file is the same.
 
 use super::stat::{PARENT, Stat};
+use super::text;
 use super::{Process, ProcessError};
-use std::{fs, io};
+use std::io;
 
 /// A process from one exec to the next. While it is equal, memory that was understood once is still
 /// what it was.
@@ -35,7 +36,7 @@ impl Process {
     pub fn glance(pid: i32) -> Result<Glance, ProcessError> {
         let process = Process { pid };
         let failed = |e| process.error("its state", e);
-        let stat = fs::read(format!("/proc/{pid}/stat")).map_err(failed)?;
+        let stat = text::page(&format!("/proc/{pid}/stat")).map_err(failed)?;
         match parse(&stat) {
             Some(glance) => Ok(glance.ok_or(ProcessError::Zombie(pid))?),
             None => Err(failed(io::ErrorKind::InvalidData.into())),

@@ -3,6 +3,7 @@
 use super::Process;
 use super::clocks::cpu_time_of;
 use super::stat::{PARENT, Stat};
+use super::text;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl Listed {
 
     /// A process, unless [`Listed::all`] would leave it out.
     pub fn one(pid: i32) -> Option<Self> {
-        parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        parse(&text::page(&format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// What its state is called.

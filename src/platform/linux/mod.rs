@@ -26,6 +26,7 @@ mod source;
 mod spawn;
 mod stat;
 mod syscall;
+mod text;
 pub(crate) mod thread;
 mod trust;
 mod witness;
@@ -276,7 +277,7 @@ impl Process {
 
     /// The process that started the process `pid`, if that is there.
     pub fn parent_of(pid: i32) -> Option<i32> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = text::page(&format!("/proc/{pid}/stat")).ok()?;
         Stat::of(&stat)?.number(PARENT)
     }
 
@@ -347,7 +348,7 @@ impl Process {
     pub fn age(self) -> Option<Duration> {
         /// "starttime", in ticks since the machine was started.
         const BEGAN: usize = 22;
-        let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let stat = text::page(&format!("/proc/{}/stat", self.pid)).ok()?;
         let ticks: f64 = Stat::of(&stat)?.number(BEGAN)?;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
         let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
@@ -430,7 +431,7 @@ fn folder(path: &str) -> io::Result<fs::ReadDir> {
 
 /// proc_pid_stat(5): the letter behind the name in parentheses, which may hold anything.
 fn is_stopped(stat: &str) -> bool {
-    fs::read(stat).is_ok_and(|stat| Stat::of(&stat).is_some_and(|stat| stat.is_stopped()))
+    text::page(stat).is_ok_and(|stat| Stat::of(&stat).is_some_and(|stat| stat.is_stopped()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Whose process it is: ours, or another user's.
 
-use super::Process;
+use super::{Process, text};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -33,8 +33,9 @@ impl Process {
     /// True when it runs as the user that we are, with no other identity.
     pub fn is_ours(self) -> bool {
         let me = effective_user().to_string();
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = text::page(&format!("/proc/{}/status", self.pid()));
         let ids = status.ok().and_then(|s| {
+            let s = String::from_utf8_lossy(&s);
             let line = s.lines().find_map(|l| l.strip_prefix("Uid:"))?;
             Some(line.split_whitespace().all(|id| id == me))
         });
