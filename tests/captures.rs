@@ -7,8 +7,7 @@ use p5_spy::examine::find_perl;
 use p5_spy::frames::FrameTable;
 use p5_spy::identity::Identity;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
-use p5_spy::perl::names::{NameOptions, Names, Synthetic};
-use p5_spy::perl::sample::ThreadSampler;
+use p5_spy::perl::names::{NameOptions, Synthetic};
 use p5_spy::platform::LiveMemory;
 use p5_spy::platform::{Process, ThreadState, ThreadWatch};
 use std::io::{BufRead, BufReader};
@@ -47,7 +46,7 @@ fn captures() -> Vec<(String, Capture)> {
 
 fn sources() -> Sources {
     Sources {
-        tables: TableSet::embedded().unwrap(),
+        tables: TableSet::embedded(),
         named: false,
         debug: None,
         known: Known::default(),
@@ -177,7 +176,7 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
     let maps = process.mappings().unwrap();
     let files = process.mapped_programs().unwrap();
     let (mut refused, mut same) = (0, 0);
-    for table in TableSet::embedded().unwrap().tables() {
+    for table in TableSet::embedded().tables() {
         let (image, file) = find_perl(
             process,
             &p5_spy::examine::Examiner::of(process),
@@ -204,20 +203,11 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
         match trial.prove(&perl, main, Demand::patient(2)) {
             Err(_) => refused += 1,
             Ok(()) => {
-                let variables = perl.variables(main).moving().unwrap();
                 let mut table_of_frames = FrameTable::default();
-                let mut sampler = ThreadSampler::new(&variables, 0);
-                sampler
-                    .take(
-                        perl.name_context(&memory, 0),
-                        0,
-                        &mut Names::new(),
-                        &mut table_of_frames,
-                        &mut || {},
-                    )
-                    .unwrap();
-                let ids = sampler.frames().iter().rev();
-                let frames = ids.filter_map(|id| table_of_frames.get(*id));
+                let options = NameOptions::default();
+                let ids = perl.stack(&memory, main, options, &mut table_of_frames);
+                let ids = ids.unwrap();
+                let frames = ids.iter().filter_map(|id| table_of_frames.get(*id));
                 let found: Vec<String> = frames
                     .map(|f| format!("{} {}:{}", f.name, f.file, f.line))
                     .collect();

@@ -71,7 +71,7 @@ proptest! {
 
     #[test]
     fn what_is_encoded_is_walked(stack in stacks()) {
-        for layout in TableSet::embedded().unwrap().tables() {
+        for layout in TableSet::embedded().tables() {
             let perl = FakePerl::build(layout, &stack);
             prop_assert_eq!(walk(&perl).unwrap(), perl.expected(&stack), "{}", layout.name());
         }
@@ -95,7 +95,7 @@ proptest! {
         }
         changed.infos.extend(next.infos.iter().skip(1).cloned());
         changed.curcop = next.curcop;
-        for layout in TableSet::embedded().unwrap().tables() {
+        for layout in TableSet::embedded().tables() {
             let before = FakePerl::build(layout, &stack);
             let after = FakePerl::build(layout, &changed);
             let expected = vec![
@@ -114,7 +114,7 @@ proptest! {
         stack in stacks(),
         damage in prop::collection::vec((any::<usize>(), any::<usize>(), any::<u64>()), 1..12),
     ) {
-        for layout in TableSet::embedded().unwrap().tables() {
+        for layout in TableSet::embedded().tables() {
             let mut perl = FakePerl::build(layout, &stack);
             for (segment, offset, value) in &damage {
                 perl.damage(*segment, *offset, *value);
@@ -137,7 +137,7 @@ fn plain() -> StackModel {
 }
 
 fn each_table(test: impl Fn(FakePerl)) {
-    let set = TableSet::embedded().unwrap();
+    let set = TableSet::embedded();
     assert!(!set.is_empty());
     for layout in set.tables() {
         test(FakePerl::build(layout, &plain()));
@@ -238,7 +238,7 @@ fn a_context_that_is_only_exposed_is_not_shown() {
 fn a_sub_that_was_just_entered_is_at_its_first_statement() {
     let mut stack = plain();
     stack.curcop = 2;
-    for layout in TableSet::embedded().unwrap().tables() {
+    for layout in TableSet::embedded().tables() {
         let perl = FakePerl::build(layout, &stack);
         let walked = walk(&perl).unwrap();
         assert_eq!(walked[0].2, Model::first_line(1));
@@ -269,7 +269,7 @@ fn recursion_a_thousand_deep() {
     stack.infos[0] = (0..1000)
         .map(|_| Context::Sub { sub: 0, oldcop: 1 })
         .collect();
-    for layout in TableSet::embedded().unwrap().tables() {
+    for layout in TableSet::embedded().tables() {
         let perl = FakePerl::build(layout, &stack);
         assert_eq!(walk(&perl).unwrap(), perl.expected(&stack));
     }

@@ -64,7 +64,7 @@ fn flags_only() -> TableSet {
 
 #[test]
 fn every_table_of_the_tree_keeps_its_contract() {
-    let set = TableSet::embedded().unwrap();
+    let set = TableSet::embedded();
     // One that is damaged would be missing.
     assert_eq!(set.tables().count(), set.len());
     assert!(!set.is_empty());
@@ -109,7 +109,7 @@ fn what_is_built_in_is_what_the_files_say() {
     // Read from the folder each is held against all that a table must be.
     let (files, built_in) = (
         TableSet::from_folder(&folder).unwrap(),
-        TableSet::embedded().unwrap(),
+        TableSet::embedded(),
     );
     assert_eq!(said(&built_in), said(&files));
 }
@@ -126,7 +126,7 @@ fn debug_information_and_table_are_the_same() {
         Some(DebugSearch::default()),
         flags_only(),
     );
-    let table = layout_of(&image, &identity, None, TableSet::embedded().unwrap());
+    let table = layout_of(&image, &identity, None, TableSet::embedded());
     assert!(matches!(dwarf.source, Origin::Dwarf(_)));
     assert!(matches!(table.source, Origin::Table(_)));
     assert_eq!(dwarf.bound, table.bound);
@@ -141,7 +141,7 @@ fn debug_information_and_table_are_the_same() {
 
 #[test]
 fn what_is_written_reads_back() {
-    for original in TableSet::embedded().unwrap().tables() {
+    for original in TableSet::embedded().tables() {
         let (_, identity) = perl();
         if !original.differences(&identity).is_empty() {
             continue;
@@ -324,7 +324,7 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
             folders: vec![folder.path().to_owned()],
         };
         let sources = Sources {
-            tables: TableSet::embedded().unwrap(),
+            tables: TableSet::embedded(),
             named: false,
             debug: Some(search),
             known: Known::default(),

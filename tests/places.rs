@@ -4,7 +4,7 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
-use p5_spy::attach::Target;
+use p5_spy::attach::Attach;
 use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::platform::Process;
 use std::io::{BufRead, BufReader};
@@ -109,15 +109,14 @@ fn a_perl_without_symbols_that_runs_is_found_every_time() {
     let process = Process::open(running.0.id() as i32).unwrap();
     for _ in 0..20 {
         let sources = Sources {
-            tables: TableSet::embedded().unwrap(),
+            tables: TableSet::embedded(),
             named: false,
             debug: None,
             known: Known::default(),
             cache: None,
             learn: p5_spy::layout::Learn::Never,
         };
-        let target =
-            Target::attach_patiently(process, &sources, &mut |e| panic!("{e}"), &mut || true);
+        let target = Attach::with(&sources).to(process, &mut |e| panic!("{e}"));
         let target = target.unwrap();
         let source = target.perl.resolved.source.to_string();
         assert_eq!(source, "layout table 5.36.toml");

@@ -5,7 +5,7 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
-use p5_spy::attach::Target;
+use p5_spy::attach::{Attach, Target};
 use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::memory::{Batch, FakeMemory, Memory, ReadError};
 use p5_spy::perl::leaf::running::{EnteredFrom, Moment, Running, RunningReader};
@@ -122,7 +122,7 @@ fn test_perl() -> PathBuf {
 
 fn sources() -> Sources {
     Sources {
-        tables: TableSet::embedded().unwrap(),
+        tables: TableSet::embedded(),
         named: false,
         debug: Some(Default::default()),
         known: Known::default(),
@@ -134,7 +134,7 @@ fn sources() -> Sources {
 /// Nothing is known but what is learned.
 fn learning() -> Sources {
     Sources {
-        tables: TableSet::embedded().unwrap().flags_only(),
+        tables: TableSet::embedded().flags_only(),
         debug: None,
         learn: p5_spy::layout::Learn::Ours,
         ..sources()
@@ -143,7 +143,7 @@ fn learning() -> Sources {
 
 fn attach(pid: i32, sources: &Sources) -> Target {
     let process = Process::open(pid).unwrap();
-    Target::attach_patiently(process, sources, &mut |_| {}, &mut || true).unwrap()
+    Attach::with(sources).to(process, &mut |_| {}).unwrap()
 }
 
 /// A program that does not move.

@@ -66,7 +66,7 @@ fn likeliest(fake: &FakePerl, perl: &Perl, haste: bool) -> Option<Vec<(String, u
 }
 
 fn each_table(mut check: impl FnMut(&Table, FakePerl)) {
-    let tables = TableSet::embedded().unwrap();
+    let tables = TableSet::embedded();
     let mut count = 0;
     for table in tables.tables().filter(|t| t.build() == Build::Unthreaded) {
         check(table, fake(table));

@@ -3,7 +3,7 @@
 
 use super::rules::{File, Place};
 use indexmap::IndexSet;
-use p5_spy::attach::Target;
+use p5_spy::attach::{Attach, Target};
 use p5_spy::frames::StackId;
 use p5_spy::frames::{Frame, FrameKind};
 use p5_spy::image::DebugSearch;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// What the commands use, without the user's cache and tables.
 pub fn sources() -> Sources {
     Sources {
-        tables: TableSet::embedded().expect("the built-in tables"),
+        tables: TableSet::embedded(),
         named: false,
         debug: Some(DebugSearch::default()),
         known: Known::default(),
@@ -140,13 +140,8 @@ pub fn thread_cpu() -> Duration {
 /// Attaches as the commands do.
 pub fn attach(pid: i32, sources: &Sources) -> Target {
     let process = Process::open(pid).expect("the program runs");
-    Target::attach_patiently(
-        process,
-        sources,
-        &mut |w| eprintln!("attaching: {w}"),
-        &mut || true,
-    )
-    .unwrap_or_else(|e| panic!("cannot attach: {e}"))
+    let attached = Attach::with(sources).to(process, &mut |w| eprintln!("attaching: {w}"));
+    attached.unwrap_or_else(|e| panic!("cannot attach: {e}"))
 }
 
 /// How long and how fast to sample.

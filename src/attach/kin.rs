@@ -51,7 +51,7 @@ impl Kin {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Target;
+    use crate::attach::Attach;
     use crate::layout::{Known, Learn, Sources, TableSet};
     use crate::platform::Process;
     use std::io::{BufRead, BufReader};
@@ -92,7 +92,7 @@ mod tests {
         pids.retain(|pid| *pid != parent);
         assert_eq!(pids.len(), 3);
         let sources = Sources {
-            tables: TableSet::embedded().unwrap(),
+            tables: TableSet::embedded(),
             named: false,
             debug: Some(Default::default()),
             known: Known::default(),
@@ -101,7 +101,10 @@ mod tests {
         };
         let attach = |pid: i32, known: &[super::Kin]| {
             let process = Process::open(pid).unwrap();
-            Target::attach_among(known, process, &sources, &mut |_| {}).unwrap()
+            Attach::once(&sources)
+                .among(known)
+                .to(process, &mut |_| {})
+                .unwrap()
         };
         let first = attach(parent, &[]);
         let mut known = Vec::new();

@@ -12,31 +12,31 @@ mod learning;
 mod named;
 mod perl;
 mod roster;
+mod stacks;
 mod threads;
 mod trial;
+mod way_in;
 
 pub use candidates::Words;
 pub use error::AttachError;
 pub use kin::Kin;
 pub use perl::{Loaded, Perl};
 pub use roster::{PerlProcess, Roster, looks_like_perl};
+pub use stacks::{PATIENCE, ThreadStack};
 pub use threads::PerlThread;
 pub use trial::{Demand, Trial};
+pub use way_in::Attach;
 
 use crate::identity::Build;
 use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
 use crate::perl::values::context::NameContext;
-use crate::platform::LiveMemory;
 use crate::platform::{Incarnation, Mapping, Process};
 use crate::threads::KeyLayout;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How long a perl may take to get ready that was there before us.
-const START_PATIENCE: Duration = Duration::from_millis(1500);
+use std::time::Duration;
 
 /// A perl that was found and checked.
 pub struct Target {
@@ -63,35 +63,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Attaches. Nothing in the process changes, and it is not stopped.
-    ///
-    /// # Errors
-    /// [`AttachError`].
-    pub fn attach(
-        process: Process,
-        sources: &Sources,
-        warn: &mut dyn FnMut(String),
-    ) -> Result<Self, AttachError> {
-        let memory = Arc::new(LiveMemory::new(process.pid()));
-        Self::attach_through(process, memory, sources, warn)
-    }
-
-    /// Like [`Target::attach`], reading through a memory of the caller's.
-    ///
-    /// # Errors
-    /// [`AttachError`].
-    pub fn attach_through(
-        process: Process,
-        memory: Arc<dyn Memory>,
-        sources: &Sources,
-        warn: &mut dyn FnMut(String),
-    ) -> Result<Self, AttachError> {
-        unless_replaced(process, |incarnation| {
-            Self::attach_to(process, incarnation, memory, sources, warn)
-        })
-    }
-
-    fn attach_to(
+    /// Everything about the process is found anew.
+    fn found(
         process: Process,
         incarnation: Incarnation,
         memory: Arc<dyn Memory>,
@@ -114,7 +87,7 @@ impl Target {
                     cache: sources.cache.clone().map(Cache::anew),
                     ..sources.clone()
                 };
-                return Self::attach_to(process, incarnation, target.memory, &sources, warn);
+                return Self::found(process, incarnation, target.memory, &sources, warn);
             }
             other => other?,
         }
@@ -137,27 +110,6 @@ impl Target {
         }
     }
 
-    /// Like [`Target::attach`]; a fork of one that was attached to before needs nothing found anew.
-    ///
-    /// # Errors
-    /// [`AttachError`].
-    pub fn attach_among(
-        family: &[Kin],
-        process: Process,
-        sources: &Sources,
-        warn: &mut dyn FnMut(String),
-    ) -> Result<Self, AttachError> {
-        unless_replaced(process, |incarnation| {
-            match Self::attach_fork(family, process, incarnation) {
-                Some(target) => Ok(target),
-                None => {
-                    let memory = Arc::new(LiveMemory::new(process.pid()));
-                    Self::attach_to(process, incarnation, memory, sources, warn)
-                }
-            }
-        })
-    }
-
     /// It is another program than the one that was attached to.
     pub fn is_replaced(&self) -> bool {
         let now = Process::glance(self.process.pid());
@@ -165,14 +117,18 @@ impl Target {
     }
 
     /// `None` where it is no fork of the family, or where anything is not as it should be.
-    fn attach_fork(family: &[Kin], process: Process, incarnation: Incarnation) -> Option<Self> {
+    fn of_fork(
+        family: &[Kin],
+        process: Process,
+        incarnation: Incarnation,
+        memory: Arc<dyn Memory>,
+    ) -> Option<Self> {
         if family.is_empty() {
             return None;
         }
         let program = process.executable().ok()?;
         let (files, maps) = process.programs_and_mappings().ok()?;
         let kin = family.iter().find(|kin| kin.is_in(&program, &files))?;
-        let memory = Arc::new(LiveMemory::new(process.pid()));
         let mut target = Target::like(process, incarnation, memory, kin.clone());
         let main = target.main_interpreter().ok()?;
         target.check(main, maps).ok()?;
@@ -183,49 +139,6 @@ impl Target {
     /// What forks of this process need to be attached to.
     pub fn kin(&self) -> &Kin {
         &self.kin
-    }
-
-    /// Like [`Target::attach`], but gives a perl that is still starting a moment to get ready, as
-    /// long as `go_on` says so.
-    ///
-    /// # Errors
-    /// [`AttachError`].
-    pub fn attach_patiently(
-        process: Process,
-        sources: &Sources,
-        warn: &mut dyn FnMut(String),
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<Self, AttachError> {
-        Self::attach_patiently_among(&[], process, sources, warn, go_on)
-    }
-
-    /// Like [`Target::attach_patiently`]; see [`Target::attach_among`].
-    ///
-    /// # Errors
-    /// [`AttachError`].
-    pub fn attach_patiently_among(
-        family: &[Kin],
-        process: Process,
-        sources: &Sources,
-        warn: &mut dyn FnMut(String),
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<Self, AttachError> {
-        let deadline = Instant::now() + START_PATIENCE;
-        loop {
-            match Self::attach_among(family, process, sources, warn) {
-                Err(AttachError::Starting(_) | AttachError::Replaced(_))
-                    if Instant::now() < deadline && process.is_alive() && go_on() =>
-                {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                // What looks like a perl without an interpreter may be one that has just ended.
-                Err(AttachError::Starting(pid)) if !process.is_alive() => {
-                    let cause = ReadError::NoSuchProcess;
-                    return Err(AttachError::Read { pid, cause });
-                }
-                other => return other,
-            }
-        }
     }
 
     fn read_error(&self, cause: ReadError) -> AttachError {
@@ -303,20 +216,5 @@ impl Target {
     /// How often the target was read.
     pub fn remote_reads(&self) -> u64 {
         self.memory.remote_reads()
-    }
-}
-
-/// What an attach comes to, if the program is the same before and after: an exec in between makes
-/// nonsense of what was found, and of why it was not.
-fn unless_replaced(
-    process: Process,
-    attach: impl FnOnce(Incarnation) -> Result<Target, AttachError>,
-) -> Result<Target, AttachError> {
-    let pid = process.pid();
-    let before = Process::glance(pid)?;
-    let attached = attach(before.incarnation);
-    match Process::glance(pid) {
-        Ok(after) if after.incarnation != before.incarnation => Err(AttachError::Replaced(pid)),
-        _ => attached,
     }
 }

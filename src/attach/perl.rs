@@ -2,12 +2,16 @@
 //! and a candidate that is only being tried have in common.
 
 use super::AttachError;
+use crate::frames::{FrameId, FrameTable};
 use crate::identity::{Build, Identity};
 use crate::image::Image;
 use crate::layout::schema::FIELDS;
 use crate::layout::{Resolved, with_block_types};
 use crate::memory::{Batch, Memory, Prefetched, ReadError, Reader};
 use crate::perl::locate::{Interpreter, VariableMap};
+use crate::perl::names::{NameOptions, Names};
+use crate::perl::sample::{SampleError, ThreadSampler};
+use crate::perl::stack::StackError;
 use crate::perl::values::context::NameContext;
 use crate::perl::values::ops::OpNumbers;
 use crate::platform::Mapping;
@@ -181,6 +185,29 @@ impl Perl {
         }
         ahead.fill(&mut members).ok()?;
         Some(ahead)
+    }
+
+    /// One stack of an interpreter, innermost frame first, read once: nothing is believed that may
+    /// come of a wrong layout.
+    ///
+    /// # Errors
+    /// [`SampleError`], also where the interpreter has only just moved.
+    pub fn stack(
+        &self,
+        memory: &dyn Memory,
+        interpreter: Interpreter,
+        options: NameOptions,
+        table: &mut FrameTable,
+    ) -> Result<Vec<FrameId>, SampleError> {
+        let map = self.variables(interpreter);
+        let variables = map.moving().map_err(|_| StackError::NoStack)?;
+        let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
+        let mut sampler = ThreadSampler::new(&variables, compiling);
+        let context = self.name_context(memory, 0);
+        let db_sub = self.debugger_sub(memory, interpreter);
+        let mut names = Names::with(options);
+        sampler.take(context, db_sub, &mut names, table, &mut || {})?;
+        Ok(sampler.frames().iter().rev().copied().collect())
     }
 
     /// `&DB::sub`, which wraps every call under a debugger; 0 where there is none. The variable is

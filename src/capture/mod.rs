@@ -379,22 +379,7 @@ impl Capture {
         options: NameOptions,
         table: &mut FrameTable,
     ) -> Result<Vec<FrameId>, SampleError> {
-        let map = perl.variables(thread.place());
-        let Ok(variables) = map.moving() else {
-            return Err(crate::perl::stack::StackError::NoStack.into());
-        };
-        let compiling = map.by_name("Icompiling").map_or(0, |v| v.address);
-        let main = self.threads.first().map_or(thread.place(), |t| t.place());
-        let db_sub = perl.debugger_sub(memory, main);
-        let mut sampler = ThreadSampler::new(&variables, compiling);
-        sampler.take(
-            perl.name_context(memory, 0),
-            db_sub,
-            &mut Names::with(options),
-            table,
-            &mut || {},
-        )?;
-        Ok(sampler.frames().iter().rev().copied().collect())
+        perl.stack(memory, thread.place(), options, table)
     }
 
     /// Holds the probe against the main thread's interpreter.

@@ -1,7 +1,7 @@
 //! `p5-spy capture`: what an attach and some samples read, for a bug report or a test.
 
 use super::{sources, warn};
-use crate::attach::Target;
+use crate::attach::Attach;
 use crate::capture::{RecordingMemory, take};
 use crate::cli::LayoutChoice;
 use crate::output::write_whole;
@@ -20,7 +20,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
     let memory = Arc::new(RecordingMemory::new(LiveMemory::new(pid)));
-    let target = Target::attach_through(process, memory.clone(), &sources(choice)?, &mut warn)?;
+    let sources = sources(choice)?;
+    let attach = Attach::once(&sources).through(memory.clone());
+    let target = attach.to(process, &mut warn)?;
     let capture = take(&target, &memory, SAMPLES, PAUSE)?;
     write_whole(output, &mut |to| capture.write(to))?;
     if output.as_os_str() != "-" {

@@ -3,7 +3,8 @@
 use super::locals::wanted;
 use super::stacks::{about, shown, take};
 use super::{folder, looked_at, print, sources, warn};
-use crate::attach::{AttachError, Target};
+use crate::attach::Attach;
+use crate::attach::AttachError;
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::frames::FrameTable;
@@ -98,7 +99,7 @@ fn dump(
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
     let attach_and_take = || {
-        let target = Target::attach_patiently(process, sources, &mut warn, &mut || true)?;
+        let target = Attach::with(sources).to(process, &mut warn)?;
         let wanted = locals.and_then(|choice| wanted(choice, &target));
         let options = NameOptions {
             // Variables are those of perl's own frames.

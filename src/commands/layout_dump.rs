@@ -1,7 +1,7 @@
 //! `p5-spy layout-dump`: where things are in a perl's memory, as a table.
 
 use super::{print, sources, warn};
-use crate::attach::Target;
+use crate::attach::Attach;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
 use crate::identity::Identity;
@@ -52,8 +52,7 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
             write(&identity, &with_block_types(&resolved, &names)?, &image)
         }
         LayoutSource::Pid(pid) => {
-            let target =
-                Target::attach_patiently(Process::open(*pid)?, &sources, &mut warn, &mut || true)?;
+            let target = Attach::with(&sources).to(Process::open(*pid)?, &mut warn)?;
             write(
                 &target.perl.identity,
                 &target.perl.resolved,

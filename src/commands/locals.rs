@@ -1,6 +1,7 @@
 //! The variables of the frames of a dump.
 
 use super::warn;
+use crate::attach::PATIENCE;
 use crate::attach::Target;
 use crate::cli::Locals;
 use crate::frames::FrameKind;
@@ -14,9 +15,6 @@ use crate::perl::stack::{StackError, StackReader, Variable};
 use crate::perl::values::describe::Wording;
 use crate::platform::Beside;
 use std::time::{Duration, Instant};
-
-/// How long a thread that never rests is tried before it is reported as torn.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.
 pub(super) fn wanted(choice: Locals, target: &Target) -> Option<Wanted> {

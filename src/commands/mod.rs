@@ -211,7 +211,7 @@ fn sources(choice: &LayoutChoice) -> anyhow::Result<Sources> {
     let tables = match &choice.layouts {
         Some(folder) => TableSet::from_folder(folder)?,
         None => {
-            let mut tables = TableSet::embedded()?;
+            let mut tables = TableSet::embedded();
             if let Some(folder) = user_tables() {
                 tables.prefer(TableSet::from_folder(&folder)?);
             }

@@ -3,6 +3,7 @@
 
 use super::aside::aside;
 use super::warn;
+use crate::attach::Attach;
 use crate::attach::{AttachError, Target};
 use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
@@ -113,7 +114,9 @@ impl Session {
                 Process::open(pid)
                     .map_err(AttachError::from)
                     .and_then(|process| {
-                        Target::attach_patiently_among(&known, process, &sources, &mut warn, go_on)
+                        Attach::with(&sources)
+                            .among(&known)
+                            .to_while(process, &mut warn, go_on)
                     })
             };
             let mut asked: Option<(Request, Instant)> = None;
@@ -177,7 +180,7 @@ impl Session {
                 let mut said = Vec::new();
                 let attached = Process::open(pid)
                     .map_err(AttachError::from)
-                    .and_then(|process| Target::attach(process, &used, &mut |w| said.push(w)));
+                    .and_then(|process| Attach::once(&used).to(process, &mut |w| said.push(w)));
                 (attached, said)
             };
             let mut asked = 0;

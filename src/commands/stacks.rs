@@ -1,6 +1,6 @@
 //! The stacks of one process, now: what a dump shows.
 
-use super::locals::{Bracket, PATIENCE};
+use super::locals::Bracket;
 use super::warn;
 use crate::attach::Perl;
 use crate::attach::{PerlThread, Target};
@@ -14,9 +14,7 @@ use crate::perl::locals::Wanted;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::perl::stack::Current;
 use crate::platform::{Beside, ThreadState, syscall_name};
-use std::time::{Duration, Instant};
 
 /// The stacks of a process.
 ///
@@ -70,8 +68,7 @@ impl Taker<'_> {
             ThreadState::Running => beside.has_cpu(),
             _ => None,
         };
-        let mut runs = thread.runs;
-        let taken = self.of_current(thread, &mut runs, &mut beside, state);
+        let (runs, taken) = self.frames(thread, &mut beside, state);
         self.ran.push(runs.interpreter);
         let (frames, error) = match taken {
             Ok(frames) => (frames, None),
@@ -91,70 +88,39 @@ impl Taker<'_> {
         }
     }
 
-    /// The frames of the interpreter that the thread runs, which may be another one by now.
-    fn of_current(
-        &mut self,
-        thread: &PerlThread,
-        runs: &mut Located,
-        beside: &mut Beside,
-        state: ThreadState,
-    ) -> Result<Vec<FrameDump>, SampleError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut asks = true;
-        loop {
-            let mut sampler = ThreadSampler::of(runs, self.options.beyond);
-            if let (true, Some(place), Interpreter::At(interpreter)) =
-                (asks, thread.current, runs.interpreter)
-            {
-                sampler.only_current(Some(Current { place, interpreter }));
-            }
-            let taken = self.frames(runs, &mut sampler, beside, state);
-            let other = taken
-                .as_ref()
-                .err()
-                .and_then(SampleError::other_interpreter);
-            let Some(address) = other.filter(|_| Instant::now() < deadline) else {
-                return taken;
-            };
-            match self.target.interpreter_at(address) {
-                Some(other) => *runs = other,
-                // One that is just being made, or taken down: that is done by the one before.
-                None => asks = false,
-            }
-        }
-    }
-
+    /// The frames of the interpreter that the thread runs, and which one that was.
     fn frames(
         &mut self,
-        runs: &Located,
-        sampler: &mut ThreadSampler,
+        thread: &PerlThread,
         beside: &mut Beside,
         state: ThreadState,
-    ) -> Result<Vec<FrameDump>, SampleError> {
-        let (target, options) = (self.target, self.options);
+    ) -> (Located, Result<Vec<FrameDump>, SampleError>) {
+        let (target, options, wanted) = (self.target, self.options, self.wanted);
         let (names, table) = (&mut self.names, &mut self.table);
         let mut said = false;
-        let take = |beside: &mut Beside| {
-            let mut ids = patiently(target, beside, sampler, names, table)?;
-            if sampler.takes_moving() && !std::mem::replace(&mut said, true) {
-                warn("the stack is approximate: the program moved whenever it was read".into());
+        let mut take = |runs: &Located, sampler: &mut ThreadSampler| {
+            let mut take = |beside: &mut Beside| {
+                let mut ids = target.take(beside, sampler, names, table)?;
+                if sampler.takes_moving() && !std::mem::replace(&mut said, true) {
+                    warn("the stack is approximate: the program moved whenever it was read".into());
+                }
+                let machine = target.perl.identity.machine.as_deref();
+                if let ThreadState::Idle(Some(number)) = state
+                    && options.beyond == Beyond::Ops
+                    && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
+                    && let Some(below) = ids.first()
+                    && let Some(frame) = syscall_frame(name, *below, table)
+                {
+                    ids.insert(0, frame);
+                }
+                Ok(shown(&ids, table))
+            };
+            match wanted {
+                None => take(beside),
+                Some(wanted) => Bracket::new(target, runs, wanted).frames(beside, take),
             }
-            let machine = target.perl.identity.machine.as_deref();
-            if let ThreadState::Idle(Some(number)) = state
-                && options.beyond == Beyond::Ops
-                && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
-                && let Some(below) = ids.first()
-                && let Some(frame) = syscall_frame(name, *below, table)
-            {
-                ids.insert(0, frame);
-            }
-            Ok(shown(&ids, table))
         };
-        let mut take = take;
-        match self.wanted {
-            None => take(beside),
-            Some(wanted) => Bracket::new(target, runs, wanted).frames(beside, take),
-        }
+        target.of_current(thread, options, &mut take)
     }
 
     /// Interpreters that no thread runs.
@@ -174,37 +140,6 @@ impl Taker<'_> {
         });
         dumps.collect()
     }
-}
-
-/// The frames of a thread. One that never rests is taken as it is in the end: then the sampler
-/// accepts what moves.
-fn patiently(
-    target: &Target,
-    beside: &mut Beside,
-    sampler: &mut ThreadSampler,
-    names: &mut Names,
-    table: &mut FrameTable,
-) -> Result<Vec<FrameId>, SampleError> {
-    let deadline = Instant::now() + PATIENCE;
-    sampler.accept_moving(false);
-    loop {
-        let context = target.name_context(0);
-        beside.follow();
-        match sampler.take(context, target.db_sub, names, table, &mut || {
-            beside.follow()
-        }) {
-            Ok(()) => break,
-            Err(e) if e.other_interpreter().is_some() => return Err(e),
-            Err(e) if matches!(e.kind(), "no permission" | "process ended") => return Err(e),
-            Err(e) if e.is_torn() && !sampler.takes_moving() && Instant::now() >= deadline => {
-                sampler.accept_moving(true);
-            }
-            Err(e) if Instant::now() >= deadline => return Err(e),
-            Err(_) => std::thread::sleep(Duration::from_micros(300)),
-        }
-    }
-    let perl = sampler.frames().iter().rev().copied();
-    Ok(sampler.leaf().into_iter().chain(perl).collect())
 }
 
 pub(super) fn shown(ids: &[FrameId], table: &FrameTable) -> Vec<FrameDump> {

@@ -190,7 +190,7 @@ mod tests {
 
     /// What is kept of every built-in table.
     fn entries() -> Vec<(Identity, Layout, Vec<u8>)> {
-        let tables = TableSet::embedded().unwrap();
+        let tables = TableSet::embedded();
         let symbol = Symbol {
             address: 0x1234,
             size: 8,

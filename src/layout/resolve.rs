@@ -40,6 +40,19 @@ pub enum Learn {
 }
 
 impl Sources {
+    /// Built-in tables and debug information where it usually lies: nothing is remembered, and no
+    /// perl is run.
+    pub fn built_in() -> Self {
+        Sources {
+            tables: TableSet::embedded(),
+            named: false,
+            debug: Some(DebugSearch::default()),
+            known: Known::default(),
+            cache: None,
+            learn: Learn::Never,
+        }
+    }
+
     /// What an earlier run found about the perl in `image`, unless it came from debug information
     /// that is not to be used.
     pub fn cached(&self, image: &Image) -> Option<Cached> {

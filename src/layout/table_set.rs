@@ -83,12 +83,9 @@ pub struct TableSet {
 }
 
 impl TableSet {
-    /// The tables that are built into the program.
-    ///
-    /// # Errors
-    /// None by now: a built-in file is parsed when it is asked for, and a test sees to it that none
-    /// is damaged.
-    pub fn embedded() -> Result<Self, TableError> {
+    /// The tables that are built into the program. Each is parsed when it is asked for; a test sees to
+    /// it that none is damaged.
+    pub fn embedded() -> Self {
         let mut set = TableSet {
             source: "the built-in tables".into(),
             ..TableSet::default()
@@ -99,7 +96,7 @@ impl TableSet {
                 target: OnceLock::new(),
                 parsed: OnceLock::new(),
             }));
-        Ok(set)
+        set
     }
 
     /// The tables of a folder and no others. Flags are still the built-in ones unless the folder

@@ -62,6 +62,12 @@ impl SampleError {
         }
     }
 
+    /// Another try would fail as well: the process has ended, or may not be read.
+    pub fn is_final(&self) -> bool {
+        use crate::memory::ReadError::{NoPermission, NoSuchProcess};
+        matches!(self.read_error(), Some(NoPermission | NoSuchProcess))
+    }
+
     /// A word for the kind, stable enough for programs.
     pub fn kind(&self) -> &'static str {
         use crate::memory::ReadError;

@@ -2,6 +2,7 @@
 //! processes that have become another program. Attaching takes milliseconds, and with debug
 //! information or learning much longer, so it happens on a thread of its own.
 
+use crate::attach::Attach;
 use crate::attach::{AttachError, Kin, Target, looks_like_perl};
 use crate::layout::Sources;
 use crate::platform::children_of;
@@ -448,7 +449,8 @@ impl Patrol {
         let attached = Process::open(pid)
             .map_err(AttachError::from)
             .and_then(|process| {
-                Target::attach_among(&self.kin, process, &self.sources, &mut |_| {})
+                let attach = Attach::once(&self.sources).among(&self.kin);
+                attach.to(process, &mut |_| {})
             });
         let error = match attached {
             Ok(target) => {

@@ -32,7 +32,7 @@ fn packed(data: &[u8]) -> Vec<u8> {
 /// As `dump --capture` does, by its own layout and by a table.
 fn replay(capture: &Capture) {
     static TABLES: LazyLock<Sources> = LazyLock::new(|| Sources {
-        tables: TableSet::embedded().expect("built-in tables"),
+        tables: TableSet::embedded(),
         named: false,
         debug: None,
         known: Known::default(),
