@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 fn main() -> anyhow::Result<()> {
     let pid = std::env::args().nth(1).unwrap_or_default().parse()?;
     let sources = Sources::built_in();
-    let target = Attach::with(&sources).to(Process::open(pid)?, &mut |word| eprintln!("{word}"))?;
+    let target =
+        Attach::with(&sources).to(Process::open(pid)?, &mut |note| eprintln!("{}", note.text))?;
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let end = Instant::now() + Duration::from_secs(10);
     while Instant::now() < end {

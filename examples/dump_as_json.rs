@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 fn main() -> anyhow::Result<()> {
     let pid = std::env::args().nth(1).unwrap_or_default().parse()?;
     let sources = Sources::built_in();
-    let target = Attach::with(&sources).to(Process::open(pid)?, &mut |word| eprintln!("{word}"))?;
+    let target =
+        Attach::with(&sources).to(Process::open(pid)?, &mut |note| eprintln!("{}", note.text))?;
     let stacks = target.stacks(NameOptions::default())?;
     let stacks: Vec<Value> = stacks
         .iter()

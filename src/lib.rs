@@ -6,7 +6,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use p5_spy::{attach::Attach, layout::Sources, perl::names::NameOptions, platform::Process};
 //! let sources = Sources::built_in();
-//! let target = Attach::with(&sources).to(Process::open(12345)?, &mut |word| eprintln!("{word}"))?;
+//! let target = Attach::with(&sources).to(Process::open(12345)?, &mut |note| eprintln!("{}", note.text))?;
 //! for stack in target.stacks(NameOptions::default())? {
 //!     for frame in stack.frames? {
 //!         println!("{} {}:{}", frame.name, frame.file, frame.line);
@@ -62,6 +62,7 @@ pub mod platform;
 pub mod probe;
 pub mod profile;
 pub mod recording;
+pub mod remedy;
 pub mod sampler;
 pub mod say;
 pub mod text;

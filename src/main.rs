@@ -18,22 +18,9 @@ fn main() -> ExitCode {
         Err(e) => {
             p5_spy::say::say(format_args!(
                 "p5-spy: {}",
-                p5_spy::text::message(&explain(&e))
+                p5_spy::text::message(&p5_spy::cli::hints::explain(&e))
             ));
             ExitCode::FAILURE
         }
     }
-}
-
-/// The error and its causes, but no cause that the text before it has told already.
-fn explain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }

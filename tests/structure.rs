@@ -1,6 +1,6 @@
 //! The structure of the tree, read from its imports: arrows between rooms are those that
-//! ARCHITECTURE.md lists, nothing goes in a circle, and the system is met in `platform/`
-//! only.
+//! ARCHITECTURE.md lists, nothing goes in a circle, the system is met in `platform/` only,
+//! and the names of options are known in `cli/` only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -320,6 +320,47 @@ fn the_system_is_met_in_platform_only() {
         &["libc::", "/proc/", "std::os::", "signal_hook"],
         "platform",
     );
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Every long option of every verb, with its dashes.
+fn options() -> BTreeSet<String> {
+    let pages = p5_spy::cli::pages().expect("man pages");
+    let mut found = BTreeSet::new();
+    for (_, page) in pages {
+        // A hyphen that is one is written \\- in a man page.
+        let page = String::from_utf8_lossy(&page).replace("\\-", "-");
+        for (at, _) in page.match_indices("--") {
+            let name: String = page[at + 2..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '-')
+                .collect();
+            if !name.is_empty() {
+                found.insert(format!("--{name}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn names_of_options_are_known_in_cli_only() {
+    let options = options();
+    assert!(
+        options.contains("--pid") && options.contains("--max-cpu"),
+        "{options:?}"
+    );
+    let names_one = |line: &&String| {
+        line.match_indices("--").any(|(at, _)| {
+            let word: String = line[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '-')
+                .collect();
+            options.contains(&word)
+        })
+    };
+    let lines = lines_with(&["--"], "cli");
+    let found: Vec<&String> = lines.iter().filter(names_one).collect();
     assert!(found.is_empty(), "{found:#?}");
 }
 

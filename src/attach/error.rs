@@ -7,8 +7,9 @@ use crate::layout::{BindError, ResolveError};
 use crate::memory::ReadError;
 use crate::perl::locate::NoVariable;
 use crate::perl::values::ops::NoSuchOp;
-use crate::platform::{ProcessError, explain_denied};
+use crate::platform::ProcessError;
 use crate::probe::{ProbeError, Refusal};
+use crate::remedy::Remedy;
 use std::path::PathBuf;
 
 /// Why a process cannot be profiled.
@@ -66,9 +67,7 @@ pub enum AttachError {
     #[error("process {0} became another program while p5-spy looked at it. Try again in a moment")]
     Replaced(i32),
     /// Perl has no interpreter yet, or one that is still being built.
-    #[error(
-        "perl in process {0} is still starting, or has given up the interpreter that it had. Try again in a moment, or look at the processes below it with -s"
-    )]
+    #[error("perl in process {0} is still starting, or has given up the interpreter that it had")]
     Starting(i32),
     /// The memory of the process may not be read, or it ended.
     #[error("{}", read_message(*.pid, .cause))]
@@ -80,7 +79,7 @@ pub enum AttachError {
     },
     /// What was found is no interpreter: the layout is wrong.
     #[error(
-        "process {pid}: the layout from {layout} does not fit this perl ({identity}): {refusal}. Nothing was sampled. Install the debug symbols of this very perl, or give another layout with --layouts FOLDER"
+        "process {pid}: the layout from {layout} does not fit this perl ({identity}): {refusal}. Nothing was sampled"
     )]
     Refused {
         /// The process.
@@ -107,9 +106,7 @@ pub enum AttachError {
         problem: String,
     },
     /// A perl without symbols in which nothing was found.
-    #[error(
-        "{path} is a perl ({version}) without symbols, and {tried}. Learn its layout with: p5-spy layout-learn {path} -o FOLDER/NAME.toml, and give it with --layouts FOLDER; or run the same program unstripped"
-    )]
+    #[error("{path} is a perl ({version}) without symbols, and {tried}")]
     NothingFound {
         /// The file.
         path: PathBuf,
@@ -125,13 +122,28 @@ pub enum AttachError {
 
 fn read_message(pid: i32, source: &ReadError) -> String {
     match source {
-        ReadError::NoPermission => explain_denied(pid),
+        ReadError::NoPermission => ProcessError::NoPermission(pid).to_string(),
         ReadError::NoSuchProcess => format!("process {pid} has ended"),
         other => format!("process {pid}: {other}"),
     }
 }
 
 impl AttachError {
+    /// What can be done about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            AttachError::Process(e) => e.remedy(),
+            AttachError::Resolve(e) => e.remedy(),
+            AttachError::Starting(_) => Some(Remedy::LookBelow),
+            AttachError::Read { pid, cause } if *cause == ReadError::NoPermission => {
+                Some(Remedy::GetRights(*pid))
+            }
+            AttachError::Refused { .. } => Some(Remedy::OtherLayout),
+            AttachError::NothingFound { path, .. } => Some(Remedy::LearnStripped(path.clone())),
+            _ => None,
+        }
+    }
+
     /// True where we may not look: nobody can tell what it runs.
     pub fn is_denied(&self) -> bool {
         matches!(

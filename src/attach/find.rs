@@ -11,6 +11,7 @@ use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
 use crate::learn::Learned;
 use crate::memory::{Memory, ReadError, Reader};
 use crate::platform::{MappedFile, Process};
+use crate::remedy::{Notice, Remedy};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub fn perl(
     memory: &Arc<dyn Memory>,
     files: &[MappedFile],
     sources: &Sources,
-    warn: &mut dyn FnMut(String),
+    warn: &mut dyn FnMut(Notice),
 ) -> Result<(Perl, MappedFile), AttachError> {
     let examiner = Examiner::of(process);
     let (image, file) = find_perl(process, &examiner, program, files)?;
@@ -88,7 +89,7 @@ impl Search<'_> {
     fn with_symbols(
         &self,
         loaded: Loaded,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, AttachError> {
         let pid = self.process.pid();
         let identity = Identity::of(&loaded.image).map_err(|source| {
@@ -117,7 +118,7 @@ impl Search<'_> {
         // Learning is exact; a neighbour is a guess, if a checked one, and only second best.
         if let Some(learned) = self.learned(&loaded, warn) {
             if matches!(refused, AttachError::Misnamed { .. }) {
-                warn(refused.to_string());
+                warn(refused.to_string().into());
             }
             let resolved = learned.resolved;
             self.sources.known.insert(&loaded.image, &resolved);
@@ -168,7 +169,7 @@ impl Search<'_> {
         &self,
         mut loaded: Loaded,
         identity: &Identity,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, Loaded> {
         let pid = self.process.pid();
         let Ok(maps) = self.process.mappings() else {
@@ -197,10 +198,11 @@ impl Search<'_> {
             let proved = perl.main_interpreter(self.memory).ok().flatten();
             let proved = proved.map(|main| trial.prove(&perl, main, Demand::patient(2)));
             if let Some(Ok(())) = proved {
-                warn(format!(
-                    "no layout table is made for this perl ({identity}). Using that of {}, under which its stacks make sense. To be sure: p5-spy layout-learn PERL -o FOLDER/NAME.toml, and --layouts FOLDER",
+                let guessed = format!(
+                    "no layout table is made for this perl ({identity}). Using that of {}, under which its stacks make sense",
                     table.describe()
-                ));
+                );
+                warn(Notice::new(guessed, Remedy::LearnToBeSure));
                 return Ok(perl);
             }
             loaded = perl.into_loaded();
@@ -209,7 +211,7 @@ impl Search<'_> {
     }
 
     /// The layout, found by running the same program; remembered for the next time.
-    fn learned(&self, loaded: &Loaded, warn: &mut dyn FnMut(String)) -> Option<Learned> {
+    fn learned(&self, loaded: &Loaded, warn: &mut dyn FnMut(Notice)) -> Option<Learned> {
         let lesson = Lesson {
             process: self.process,
             examiner: self.examiner,
@@ -224,7 +226,7 @@ impl Search<'_> {
     fn without_symbols(
         &self,
         mut loaded: Loaded,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, AttachError> {
         let pid = self.process.pid();
         let read = |cause: ReadError| AttachError::Read { pid, cause };

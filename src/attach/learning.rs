@@ -13,6 +13,7 @@ use crate::platform::bytes::{path_of, word_of};
 use crate::platform::execute::Pinned;
 use crate::platform::sandbox::Owner;
 use crate::platform::{MappedFile, PinnedFile, Process, effective_user};
+use crate::remedy::{Notice, Remedy};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,14 +38,17 @@ struct Subject {
 
 impl Lesson<'_> {
     /// Learns, if that may be; the reason why not is told.
-    pub fn learn(&self, image: &Image, warn: &mut dyn FnMut(String)) -> Option<Learned> {
+    pub fn learn(&self, image: &Image, warn: &mut dyn FnMut(Notice)) -> Option<Learned> {
         if self.sources.learn == Learn::Never {
             return None;
         }
         let start = match self.start() {
             Ok(start) => start,
             Err(why) => {
-                warn(format!("its layout was not learned: {why}"));
+                warn(Notice {
+                    text: format!("its layout was not learned: {}", why.text),
+                    ..why
+                });
                 return None;
             }
         };
@@ -53,21 +57,27 @@ impl Lesson<'_> {
         let learned = match learn(&start, &self.sources.tables) {
             Ok(learned) => learned,
             Err(e) => {
-                warn(e.to_string());
+                warn(e.to_string().into());
                 return None;
             }
         };
-        warn(format!(
-            "learned the layout of {name} by running it for {} ms",
-            started.elapsed().as_millis()
-        ));
+        warn(
+            format!(
+                "learned the layout of {name} by running it for {} ms",
+                started.elapsed().as_millis()
+            )
+            .into(),
+        );
         // A program that loads its perl from a library may have loaded another one.
         let (ran, runs) = (&learned.file, self.file);
         if (ran.inode, &ran.device) != (runs.inode, &runs.device) {
-            warn(format!(
-                "but it now runs another perl ({}) than the process does: not used",
-                crate::text::from_utf8(ran.path.as_os_str().as_encoded_bytes())
-            ));
+            warn(
+                format!(
+                    "but it now runs another perl ({}) than the process does: not used",
+                    crate::text::from_utf8(ran.path.as_os_str().as_encoded_bytes())
+                )
+                .into(),
+            );
             return None;
         }
         // Whoever's perl was run could have answered for it.
@@ -83,23 +93,23 @@ impl Lesson<'_> {
                 &learned.symbols,
             )
         {
-            warn(format!("what was learned could not be kept: {e}"));
+            warn(format!("what was learned could not be kept: {e}").into());
         }
         Some(learned)
     }
 
     /// How to start the same perl, or why that is not done.
-    fn start(&self) -> Result<Start, String> {
+    fn start(&self) -> Result<Start, Notice> {
         let subject = self.subject()?;
         let shown = crate::text::from_utf8(subject.path.as_os_str().as_encoded_bytes());
-        let owner = Owner::of(self.process).map_err(|e| format!("whose it is: {e}"))?;
-        let by_hand =
-            "If you trust it: p5-spy layout-learn PERL -o FOLDER/NAME.toml, then --layouts FOLDER";
+        let owner =
+            Owner::of(self.process).map_err(|e| Notice::from(format!("whose it is: {e}")))?;
         if !self.examiner.is_ours() && self.sources.learn != Learn::Anybodys {
-            return Err(format!(
-                "that means to run {shown}, and the process belongs to user id {} or is in a container. --learn runs it as that user, with no rights but to read. {by_hand}",
+            let why = format!(
+                "that means to run {shown}, and the process belongs to user id {} or is in a container",
                 owner.rights.user
-            ));
+            );
+            return Err(Notice::new(why, Remedy::LearnAsTheirs));
         }
         let mut users = vec![effective_user()];
         if !self.examiner.is_ours() {
@@ -108,24 +118,27 @@ impl Lesson<'_> {
         let all = [Some(&subject.program), subject.loaded.as_ref()];
         for file in all.into_iter().flatten() {
             if !file.is_safe_from_others(&users) {
-                return Err(format!(
-                    "that means to run {shown}, which belongs to somebody else than root and its user, or which others may write. {by_hand}"
-                ));
+                let why = format!(
+                    "that means to run {shown}, which belongs to somebody else than root and its user, or which others may write"
+                );
+                return Err(Notice::new(why, Remedy::LearnByHand));
             }
         }
         if !subject.program.is_plain_program() {
             return Err(format!(
                 "that means to run {shown}, which is no program, or one that takes its owner's rights"
-            ));
+            ).into());
         }
         Ok(self.like(subject, owner))
     }
 
     /// The program, if it takes perl's arguments: another one that has a perl in it does not.
-    fn subject(&self) -> Result<Subject, String> {
-        let failed = |e: std::io::Error| format!("its program cannot be looked at: {e}");
+    fn subject(&self) -> Result<Subject, Notice> {
+        let failed =
+            |e: std::io::Error| Notice::from(format!("its program cannot be looked at: {e}"));
         let program = self.process.pin_program().map_err(failed)?;
-        let path = self.process.executable().map_err(|e| e.to_string())?;
+        let path = self.process.executable();
+        let path = path.map_err(|e| Notice::from(e.to_string()))?;
         let file = self.examiner.pin(self.file).map_err(failed)?;
         let is_program = file.is_same(&program);
         if is_perl_name(&path) {
@@ -144,9 +157,9 @@ impl Lesson<'_> {
             });
         }
         let shown = crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
-        Err(format!(
-            "that means to run {shown}, which may be another program with a perl in it. If it is a perl: p5-spy layout-learn {shown} -o FOLDER/NAME.toml, then --layouts FOLDER"
-        ))
+        let why =
+            format!("that means to run {shown}, which may be another program with a perl in it");
+        Err(Notice::new(why, Remedy::LearnIfPerl(shown)))
     }
 
     /// For a process of our own user as it was started itself: through the same loader, with the same

@@ -17,6 +17,7 @@ mod threads;
 mod trial;
 mod way_in;
 
+use crate::remedy::Notice;
 pub use candidates::Words;
 pub use error::AttachError;
 pub use kin::Kin;
@@ -69,7 +70,7 @@ impl Target {
         incarnation: Incarnation,
         memory: Arc<dyn Memory>,
         sources: &Sources,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Self, AttachError> {
         let (files, maps) = process.programs_and_mappings()?;
         let program = process.executable()?;

@@ -4,6 +4,7 @@ use super::{AttachError, Kin, Target};
 use crate::layout::Sources;
 use crate::memory::{Memory, ReadError};
 use crate::platform::{Incarnation, LiveMemory, Process};
+use crate::remedy::Notice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,7 +67,7 @@ impl<'a> Attach<'a> {
     pub fn to(
         &self,
         process: Process,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Target, AttachError> {
         self.to_while(process, warn, &mut || true)
     }
@@ -78,7 +79,7 @@ impl<'a> Attach<'a> {
     pub fn to_while(
         &self,
         process: Process,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Target, AttachError> {
         let deadline = Instant::now() + self.patience;
@@ -106,7 +107,7 @@ impl<'a> Attach<'a> {
     fn try_once(
         &self,
         process: Process,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Target, AttachError> {
         let pid = process.pid();
         let before = Process::glance(pid)?.incarnation;
@@ -121,7 +122,7 @@ impl<'a> Attach<'a> {
         &self,
         process: Process,
         incarnation: Incarnation,
-        warn: &mut dyn FnMut(String),
+        warn: &mut dyn FnMut(Notice),
     ) -> Result<Target, AttachError> {
         let memory = || match &self.memory {
             Some(memory) => memory.clone(),

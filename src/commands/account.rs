@@ -1,6 +1,9 @@
 //! What a recording leaves open, in words.
 
+use crate::cli::hints::SEE_SHORTER;
+use crate::cli::hints::notice;
 use crate::profile::Summary;
+use crate::remedy::Notice;
 use crate::sampler::{End, TOO_FEW_FILES};
 use std::collections::BTreeMap;
 
@@ -14,7 +17,7 @@ pub fn nothing_due(end: &End, summary: &Summary) -> Option<String> {
     }
     Some(match end {
         End::TargetEnded => format!(
-            "No sample was due: within {:.1} s nothing of the program was a perl for long enough. A higher --rate sees shorter ones",
+            "No sample was due: within {:.1} s nothing of the program was a perl for long enough. {SEE_SHORTER}",
             summary.duration_seconds
         ),
         End::Lost(_) => "No sample was due before the process became another program".into(),
@@ -34,11 +37,11 @@ pub fn too_few_files(summary: &Summary) -> Option<String> {
 }
 
 /// What is said of perls that could not be read.
-pub fn unread(processes: &BTreeMap<i32, String>) -> Vec<String> {
+pub fn unread(processes: &BTreeMap<i32, Notice>) -> Vec<String> {
     let mut lines: Vec<String> = processes
         .iter()
         .take(MOST)
-        .map(|(pid, why)| format!("Not sampled: process {pid}: {why}"))
+        .map(|(pid, why)| format!("Not sampled: process {pid}: {}", notice(why.clone())))
         .collect();
     if let Some(more @ 1..) = processes.len().checked_sub(MOST) {
         lines.push(format!("Not sampled either: {more} more processes"));
@@ -65,7 +68,7 @@ mod tests {
     fn a_few_perls_are_named_and_all_are_counted() {
         let of = |count| {
             (1..=count)
-                .map(|pid| (pid, format!("reason {pid}")))
+                .map(|pid| (pid, format!("reason {pid}").into()))
                 .collect()
         };
         assert!(unread(&of(0)).is_empty());

@@ -1,9 +1,11 @@
 //! `p5-spy capture`: what an attach and some samples read, for a bug report or a test.
 
-use super::{sources, warn};
+use super::note;
+use super::sources;
 use crate::attach::Attach;
 use crate::capture::{RecordingMemory, take};
 use crate::cli::LayoutChoice;
+use crate::cli::hints::look_at_capture;
 use crate::output::write_whole;
 use crate::platform::LiveMemory;
 use crate::platform::Process;
@@ -22,14 +24,14 @@ pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8>
     let memory = Arc::new(RecordingMemory::new(LiveMemory::new(pid)));
     let sources = sources(choice)?;
     let attach = Attach::once(&sources).through(memory.clone());
-    let target = attach.to(process, &mut warn)?;
+    let target = attach.to(process, &mut note)?;
     let capture = take(&target, &memory, SAMPLES, PAUSE)?;
     write_whole(output, &mut |to| capture.write(to))?;
     if output.as_os_str() != "-" {
         say(format_args!(
-            "Wrote {}. It holds the stacks, the names of subs, files and packages, and up to 255 bytes of memory behind each name, which may be anything: mind who gets it. Its stacks: p5-spy dump --capture {}",
+            "Wrote {}. It holds the stacks, the names of subs, files and packages, and up to 255 bytes of memory behind each name, which may be anything: mind who gets it. Its stacks: {}",
             output.display(),
-            output.display()
+            look_at_capture(output)
         ));
     }
     Ok(0)

@@ -3,6 +3,7 @@
 use super::print;
 use super::report::{describe, wrote};
 use super::spool::Origin;
+use crate::cli::hints;
 use crate::cli::{By, Format, Output};
 use crate::frames::paths::Shortener;
 use crate::output::stats::nothing;
@@ -46,7 +47,11 @@ pub fn run(files: &[PathBuf; 2], outputs: &[Output], settings: &Settings) -> any
     }
     for (file, profile) in files.iter().zip([&before, &after]) {
         if let Some(why) = nothing(profile) {
-            bail!("{}: no samples to compare: {why}", file.display());
+            bail!(
+                "{}: no samples to compare: {why}{}",
+                file.display(),
+                hints::emptiness(profile)
+            );
         }
     }
     diff::check(&before, &after)?;

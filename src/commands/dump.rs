@@ -1,11 +1,13 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::wanted;
+use super::note;
 use super::stacks::{about, shown, take};
 use super::{folder, looked_at, print, sources, warn};
 use crate::attach::Attach;
 use crate::attach::AttachError;
 use crate::capture::{Capture, MAX_FRAMES};
+use crate::cli::hints::explain;
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::frames::FrameTable;
 use crate::layout::{Sources, from_tables};
@@ -49,7 +51,7 @@ pub fn run(
             // Most processes below a shell are no perls, and many end at any moment.
             Err(e) if subprocesses && is_no_perl(&e, pids.contains(pid)) => {}
             Err(e) if is_single => return Err(e),
-            Err(e) => warn(format!("{e:#}")),
+            Err(e) => warn(explain(&e)),
         }
     }
     let document = match (json, dumps.as_slice()) {
@@ -99,7 +101,7 @@ fn dump(
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
     let attach_and_take = || {
-        let target = Attach::with(sources).to(process, &mut warn)?;
+        let target = Attach::with(sources).to(process, &mut note)?;
         let wanted = locals.and_then(|choice| wanted(choice, &target));
         let options = NameOptions {
             // Variables are those of perl's own frames.

@@ -4,6 +4,7 @@ use super::pick::pick;
 use super::ps::{about_hidden, cut, roster, rows, table};
 use crate::attach::{PerlProcess, Roster};
 use crate::cli::Find;
+use crate::cli::hints::{no_such_name, too_many_names};
 use crate::platform::{Listed, ancestors, own_line};
 use anyhow::{anyhow, bail};
 use regex::bytes::Regex;
@@ -51,8 +52,7 @@ fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
         .collect();
     let found = with_those_below(&found, &roster.perls, &roster.all);
     if found.is_empty() {
-        let what = format!("no perl process matches --name '{name}'; those that run: p5-spy ps");
-        return Err(nothing(roster, &what));
+        return Err(nothing(roster, &no_such_name(name)));
     }
     let pids: Vec<i32> = found.iter().map(|perl| perl.listed.pid).collect();
     let perls: Vec<i32> = roster.perls.iter().map(|p| p.listed.pid).collect();
@@ -67,11 +67,7 @@ fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
             if more > 0 {
                 lines.push(format!("… and {more} more"));
             }
-            bail!(
-                "{} processes match --name '{name}', and none of them is above all others:\n{}\nName one with --pid PID, or use a narrower --name",
-                all.len(),
-                lines.join("\n")
-            )
+            bail!(too_many_names(name, all.len(), &lines.join("\n")))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `p5-spy layout-dump`: where things are in a perl's memory, as a table.
 
-use super::{print, sources, warn};
+use super::note;
+use super::{print, sources};
 use crate::attach::Attach;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
@@ -47,12 +48,12 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
                     );
                 }
             }
-            let resolved = resolve(&image, &identity, &sources, &mut warn)?;
+            let resolved = resolve(&image, &identity, &sources, &mut note)?;
             let names = image.string_array("PL_block_type").unwrap_or_default();
             write(&identity, &with_block_types(&resolved, &names)?, &image)
         }
         LayoutSource::Pid(pid) => {
-            let target = Attach::with(&sources).to(Process::open(*pid)?, &mut warn)?;
+            let target = Attach::with(&sources).to(Process::open(*pid)?, &mut note)?;
             write(
                 &target.perl.identity,
                 &target.perl.resolved,

@@ -28,6 +28,7 @@ use crate::layout::{Cache, Known, Sources, TableSet};
 use crate::perl::leaf::level::Beyond;
 use crate::perl::names::{NameOptions, Synthetic};
 use crate::platform::Process;
+use crate::remedy::Notice;
 use crate::say::say;
 use spool::{Origin, Pictures};
 use std::path::PathBuf;
@@ -193,6 +194,11 @@ fn folder(process: Process) -> Option<String> {
 /// Prints a warning.
 fn warn(message: String) {
     say(format_args!("p5-spy: {}", crate::text::message(&message)));
+}
+
+/// What the user should know of an attach.
+fn note(notice: Notice) {
+    warn(crate::cli::hints::notice(notice));
 }
 
 /// The user's own tables.

@@ -9,6 +9,7 @@ use super::session::{
 };
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
+use crate::cli::hints::{SEE_WAITING, compare_with_dump, explain};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::output::stats;
 use crate::output::write_whole;
@@ -16,6 +17,7 @@ use crate::platform::poll::sleep_unless_signalled;
 use crate::platform::signals::{Requests, Wish};
 use crate::platform::{Child, Process, Streams, own_cpu_time};
 use crate::profile::{About, Filter, Fold, Profile, SampleLog, Summary};
+use crate::remedy::Notice;
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
 use anyhow::{Context, anyhow, bail};
@@ -142,7 +144,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         if asked && spooled.is_ok() {
             watcher.progress.clear();
             if let Err(e) = spool.picture(&pictures, &mut |output, _| wrote(output)) {
-                warn(format!("{e:#}"));
+                warn(explain(&e));
             }
         }
         if spooled.is_err() {
@@ -186,7 +188,8 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
     let empty = match end {
         End::Lost(e) if nothing => Err((*e).into()),
         _ if nothing && failed > 0 && !is_ours => Err(anyhow!(
-            "not one stack could be read. The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}"
+            "not one stack could be read. {}",
+            compare_with_dump(pid)
         )),
         _ if settings.subprocesses && recording.seen.threads.is_empty() && !is_ours => {
             Err(anyhow!("no perl was found in process {pid}, nor below it"))
@@ -200,7 +203,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
     for (problem, is_failure) in problems {
         match problem {
             Err(e) if is_failure && status == 0 && failure.is_none() => failure = Some(e),
-            Err(e) => warn(format!("{e:#}")),
+            Err(e) => warn(explain(&e)),
             Ok(()) => {}
         }
     }
@@ -363,7 +366,7 @@ impl Watcher {
     }
 }
 
-fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, String>, settings: &Settings) {
+fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, Notice>, settings: &Settings) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
         End::Lost(e) => warn(format!(
@@ -396,7 +399,7 @@ fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, String>, settin
         ));
     } else if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
         say(format_args!(
-            "The program was waiting all the time. To see where it waits: --idle"
+            "The program was waiting all the time. {SEE_WAITING}"
         ));
     }
 }

@@ -2,9 +2,11 @@
 //! already or is started for the purpose, and leaving it properly.
 
 use super::aside::aside;
+use super::note;
 use super::warn;
 use crate::attach::Attach;
 use crate::attach::{AttachError, Target};
+use crate::cli::hints::{NO_TERMINAL, explain};
 use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
 use crate::identity::Identity;
@@ -116,7 +118,7 @@ impl Session {
                     .and_then(|process| {
                         Attach::with(&sources)
                             .among(&known)
-                            .to_while(process, &mut warn, go_on)
+                            .to_while(process, &mut note, go_on)
                     })
             };
             let mut asked: Option<(Request, Instant)> = None;
@@ -148,7 +150,7 @@ impl Session {
                 }
                 (Err(e), None) => {
                     if let Some(earlier) = problem.replace(e) {
-                        warn(earlier.to_string());
+                        warn(explain(&earlier.into()));
                     }
                 }
             }
@@ -157,7 +159,7 @@ impl Session {
             Some(error) if roots.is_empty() => Err(error.into()),
             problem => {
                 if let Some(error) = problem {
-                    warn(error.to_string());
+                    warn(explain(&error.into()));
                 }
                 Ok(Opening::Ready(Box::new(Self::ready(targets, roots, None))))
             }
@@ -208,7 +210,7 @@ impl Session {
             };
             let error = match attached {
                 Ok(target) => {
-                    warnings.into_iter().for_each(warn);
+                    warnings.into_iter().for_each(note);
                     return Ok(Opening::Ready(Box::new(Self::ready(
                         vec![target],
                         vec![pid],
@@ -367,7 +369,5 @@ pub fn require_terminal() -> anyhow::Result<()> {
     } else {
         return Ok(());
     };
-    bail!(
-        "{obstacle}. To write a file: p5-spy record -o profile.svg --pid PID. For the stack, now: p5-spy dump --pid PID"
-    )
+    bail!("{obstacle}. {NO_TERMINAL}")
 }

@@ -1,6 +1,7 @@
 //! What a recording has so far, as a raw recording on disk, and the pictures made of it.
 
 use super::haven::{Haven, Store, around, folders, keep, name_for};
+use crate::cli::hints::{self, SamePicture};
 use crate::cli::{By, Output};
 use crate::examine::read_source;
 use crate::frames::Frame;
@@ -14,7 +15,6 @@ use crate::profile::{
 use crate::recording::{Recorder, load};
 use crate::sampler::Recording;
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -65,31 +65,15 @@ impl Pictures {
         outputs.filter(|output| output.format == Format::P5spy)
     }
 
-    /// What `p5-spy report` has to be told to make one of them of a recording.
-    fn words(&self, recording: &Path, output: &Output) -> String {
-        let mut words = vec![quoted(recording), "-o".into(), quoted(&output.file)];
-        if Format::of_file(&output.file) != Some(output.format) {
-            words.extend(["-f".into(), output.format.name().into()]);
+    fn same(&self, needs_memory: bool) -> SamePicture<'_> {
+        SamePicture {
+            by: self.by,
+            fold: &self.fold,
+            threads: self.threads,
+            full_filenames: self.full_filenames,
+            filter: &self.filter,
+            needs_memory,
         }
-        if let By::Line | By::Package = self.by
-            && let Some(value) = self.by.to_possible_value()
-        {
-            words.extend(["--by".into(), value.get_name().to_owned()]);
-        }
-        for pattern in self.fold.patterns() {
-            words.extend(["--fold".into(), quoted(Path::new(pattern))]);
-        }
-        for (is_set, word) in [
-            (self.threads, "--threads"),
-            (self.full_filenames, "--full-filenames"),
-            (self.filter.idle, "--idle"),
-            (self.filter.ops, "--ops"),
-        ] {
-            if is_set {
-                words.push(word.into());
-            }
-        }
-        words.join(" ")
     }
 
     /// Makes all but the raw ones of a raw recording.
@@ -121,7 +105,7 @@ impl Pictures {
             if let Origin::File(_) = self.origin
                 && let Some(why) = nothing(&profile)
             {
-                bail!("no samples: {why}");
+                bail!("no samples: {why}{}", hints::emptiness(&profile));
             }
             profile.fold(&self.fold);
             if !self.full_filenames {
@@ -319,12 +303,6 @@ fn is_raw_file(output: &Output) -> bool {
     output.format == Format::P5spy && output.file.as_os_str() != "-" && is_file()
 }
 
-/// A name as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    shlex::try_quote(&text).map_or_else(|_| text.clone(), Into::into)
-}
-
 /// An ordinary file, there or not: writing it waits for nobody.
 fn is_plain(file: &Path) -> bool {
     file.as_os_str() != "-" && file.metadata().map_or(true, |about| about.is_file())
@@ -423,15 +401,12 @@ fn saved(store: &mut Box<dyn Store>, pictures: &Pictures, why: anyhow::Error) ->
             return e.context(format!("{why:#}; the samples could not be kept elsewhere"));
         }
     };
-    let more = match why.is::<TooLarge>() {
-        true => " --max-memory SIZE",
-        false => "",
-    };
+    let same = pictures.same(why.is::<TooLarge>());
     let commands: Vec<String> = pictures
         .outputs
         .iter()
         .filter(|output| output.format != Format::P5spy)
-        .map(|output| format!("p5-spy report {}{more}", pictures.words(&place, output)))
+        .map(|output| same.command(&place, output))
         .collect();
     let how = match commands.as_slice() {
         [] => String::new(),

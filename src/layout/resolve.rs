@@ -6,6 +6,7 @@ use super::{BindError, BoundLayout, Cache, Cached, Layout, Origin, TableSet};
 use crate::identity::Identity;
 use crate::image::{DebugSearch, Image};
 use crate::platform::MappedFile;
+use crate::remedy::{Notice, Remedy};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -125,23 +126,19 @@ pub struct Resolved {
     pub source: Origin,
 }
 
-/// No layout, and what to do about it.
+/// Why there is no layout.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Nothing fits.
-    #[error("{identity}: no layout. {reason} {next}")]
+    #[error("{identity}: no layout. {reason}")]
     NoLayout {
         /// The perl.
         identity: String,
         /// Where was looked.
         reason: String,
-        /// What the user can do.
-        next: String,
     },
     /// Two tables fit, and p5-spy does not guess.
-    #[error(
-        "{identity}: two layouts fit, {tables}. Remove one, or name a folder that has one of them with --layouts"
-    )]
+    #[error("{identity}: two layouts fit, {tables}")]
     Ambiguous {
         /// The perl.
         identity: String,
@@ -160,6 +157,17 @@ pub enum ResolveError {
     },
 }
 
+impl ResolveError {
+    /// What can be done about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            ResolveError::NoLayout { .. } => Some(Remedy::AnyLayout),
+            ResolveError::Ambiguous { .. } => Some(Remedy::OneLayout),
+            ResolveError::Incomplete { .. } => None,
+        }
+    }
+}
+
 /// The layout of the perl in `image`: from a table that the user named, else from its debug
 /// information, else from a built-in table.
 /// Debug information that is there but unusable is reported through `warn`, and the search goes on.
@@ -170,7 +178,7 @@ pub fn resolve(
     image: &Image,
     identity: &Identity,
     sources: &Sources,
-    warn: &mut dyn FnMut(String),
+    warn: &mut dyn FnMut(Notice),
 ) -> Result<Resolved, ResolveError> {
     if let Some(resolved) = sources.known.get(image) {
         return Ok(resolved);
@@ -184,7 +192,7 @@ fn search(
     image: &Image,
     identity: &Identity,
     sources: &Sources,
-    warn: &mut dyn FnMut(String),
+    warn: &mut dyn FnMut(Notice),
 ) -> Result<Resolved, ResolveError> {
     if sources.named && !sources.tables.matching(identity).is_empty() {
         return from_tables_or(image, identity, sources);
@@ -209,11 +217,11 @@ fn search(
                         let _ = cache.map(|c| c.put(image, identity, &resolved, &[]));
                         return Ok(resolved);
                     }
-                    Err(e) => warn(format!("{file} was not used: {e}")),
+                    Err(e) => warn(format!("{file} was not used: {e}").into()),
                 }
             }
             Ok(None) => {}
-            Err(e) => warn(e),
+            Err(e) => warn(e.into()),
         }
     }
     from_tables_or(image, identity, sources)
@@ -272,7 +280,7 @@ pub fn from_tables(identity: &Identity, sources: &Sources) -> Result<Resolved, R
 
 fn no_layout(file: &Path, identity: &Identity, sources: &Sources) -> ResolveError {
     let debug = match &sources.debug {
-        None => "Debug information was not looked for (--no-debug-info).".to_owned(),
+        None => "Debug information was not looked for.".to_owned(),
         Some(search) => {
             let folders: Vec<String> = search
                 .folders
@@ -303,11 +311,6 @@ fn no_layout(file: &Path, identity: &Identity, sources: &Sources) -> ResolveErro
     ResolveError::NoLayout {
         identity: identity.to_string(),
         reason: format!("{debug} {nearest}"),
-        next: "Install the debug symbols of this perl (Debian and Ubuntu: perl-debug or a -dbgsym \
-               package; Fedora: dnf debuginfo-install perl-interpreter), or make a table \
-               of it (p5-spy layout-learn PERL -o FOLDER/NAME.toml, or on a machine with its debug \
-               symbols p5-spy layout-dump PERL > FOLDER/NAME.toml) and name it with --layouts FOLDER"
-            .into(),
     }
 }
 

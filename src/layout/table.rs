@@ -532,7 +532,7 @@ pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let _ = writeln!(
         out,
-        "# Layout of {identity}.\n# Put this file into layouts/, or into a folder given with --layouts.\n"
+        "# Layout of {identity}.\n# Put this file into layouts/, or into a folder of your own that p5-spy is told of.\n"
     );
     let _ = writeln!(out, "format = {FORMAT}\n\n[perl]");
     let _ = writeln!(out, "version = {}", quoted(&identity.version.to_string()));

@@ -44,14 +44,14 @@ pub fn text(summary: &Summary, rate: f64) -> String {
     if summary.thinned == 0 && summary.missed.saturating_mul(20) > summary.attempted {
         let _ = write!(
             text,
-            "\np5-spy fell behind {rate} samples a second. Take a lower --rate"
+            "\np5-spy fell behind {rate} samples a second: at a lower rate it would not"
         );
     }
     if summary.thinned > 0 {
         let taken = summary.attempted.saturating_sub(summary.thinned).max(1);
         let _ = write!(
             text,
-            "\nTo cost no more than it may (--max-cpu) p5-spy took one sample for {:.1}, which counts for all of them",
+            "\nTo cost no more than it may p5-spy took one sample for {:.1}, which counts for all of them",
             summary.attempted as f64 / taken as f64
         );
     }
@@ -99,8 +99,10 @@ pub fn nothing(profile: &Profile) -> Option<String> {
         Emptiness::NoSample => "none was taken".into(),
         Emptiness::Filtered => "the filters are too narrow".into(),
         Emptiness::Waiting => {
-            "the program was waiting all the time (--idle counts that too)".into()
+            "the program was waiting all the time, and that was not counted".into()
         }
-        Emptiness::Nameless => "there are only ops outside of any sub (--ops shows them)".into(),
+        Emptiness::Nameless => {
+            "there are only ops outside of any sub, and ops were not counted".into()
+        }
     })
 }

@@ -5,6 +5,7 @@
 //! is allowed here: an hour at 1000 Hz of 50 workers with 200,000 stacks, a file of 36 MB, takes half of
 //! it at the most in all formats, and more only where each worker is to be shown for itself.
 
+use crate::remedy::Remedy;
 use std::fmt;
 
 /// What any recording may take, however short.
@@ -130,11 +131,19 @@ impl Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLarge {
     /// Memory.
-    #[error("it takes more than {} of memory, and an honest file of its size seldom does. If you know where it is from: --max-memory {}", Bytes(*.0), larger(*.0))]
+    #[error("it takes more than {} of memory, and an honest file of its size seldom does", Bytes(*.0))]
     Memory(u64),
     /// What is written.
-    #[error("it would be larger than {}, and what is made of an honest recording of this size seldom is. If you know where it is from: --max-memory {}", Bytes(*.0), larger(*.0))]
+    #[error("it would be larger than {}, and what is made of an honest recording of this size seldom is", Bytes(*.0))]
     File(u64),
+}
+
+impl TooLarge {
+    /// What can be done about it, by somebody who knows where the file is from.
+    pub fn remedy(self) -> Remedy {
+        let (TooLarge::Memory(size) | TooLarge::File(size)) = self;
+        Remedy::AllowMemory(size)
+    }
 }
 
 /// A size for people.
@@ -148,15 +157,6 @@ impl fmt::Display for Bytes {
             many if many < 10 << 30 => write!(f, "{} MiB", many >> 20),
             many => write!(f, "{} GiB", many >> 30),
         }
-    }
-}
-
-/// Four times as much, as people type it.
-fn larger(bytes: u64) -> String {
-    let more = bytes.saturating_mul(4).max(1);
-    match more.div_ceil(1 << 30) {
-        1 => format!("{}M", more.div_ceil(1 << 20)),
-        many => format!("{many}G"),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         budget.take(7).unwrap();
         let refused = budget.take(4).unwrap_err().to_string();
         assert!(refused.contains("more than 10 bytes"), "{refused}");
-        assert!(refused.contains("--max-memory 1M"), "{refused}");
+        assert!(refused.contains("more than"), "{refused}");
         budget.give_back(7);
         budget.take(10).unwrap();
         budget.take(u64::MAX).unwrap_err();

@@ -4,6 +4,7 @@ use super::Follow;
 use crate::attach::AttachError;
 use crate::perl::names::NameOptions;
 use crate::profile::{Seen, Tally};
+use crate::remedy::Notice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -91,7 +92,7 @@ pub struct Recording<S> {
     /// System calls that read the targets.
     pub remote_reads: u64,
     /// Perls among the processes that are followed that cannot be read, by process, with the reason.
-    pub unread: Arc<BTreeMap<i32, String>>,
+    pub unread: Arc<BTreeMap<i32, Notice>>,
 }
 
 /// Why a recording ended.

@@ -3,6 +3,7 @@
 
 use super::Recording;
 use crate::profile::{Sample, Seen, Sink, Tally};
+use crate::remedy::Notice;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -18,7 +19,7 @@ pub(super) struct Own {
     pub threads: usize,
     pub ticks: u64,
     pub remote_reads: u64,
-    pub unread: Arc<BTreeMap<i32, String>>,
+    pub unread: Arc<BTreeMap<i32, Notice>>,
     /// Samples that were not handed over.
     pub samples: Vec<Sample>,
     /// Stacks of waiting threads that are not counted, and were not handed over.

@@ -8,6 +8,7 @@ use crate::layout::Sources;
 use crate::platform::children_of;
 use crate::platform::load::Load;
 use crate::platform::{Glance, Process, ProcessError, adopted};
+use crate::remedy::Notice;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ pub(super) enum Report {
     /// A process that was asked for ended, or can no longer be read.
     Gone(i32, Option<Box<AttachError>>),
     /// A perl that cannot be read.
-    Unread(i32, String),
+    Unread(i32, Notice),
     /// What there is beside that what is sampled.
     Left(Left),
 }
@@ -483,9 +484,13 @@ impl Patrol {
         let is_ours = matches!(error, AttachError::Process(ProcessError::Io { .. }));
         let is_certain = (verdict.why == Why::Unread || is_ours) && verdict.tries >= MOST_TRIES;
         if is_certain && (!error.is_denied() || looks_like_perl(candidate.pid)) {
-            let _ = self
-                .found
-                .send(Report::Unread(candidate.pid, error.to_string()));
+            let _ = self.found.send(Report::Unread(
+                candidate.pid,
+                Notice {
+                    text: error.to_string(),
+                    remedy: error.remedy(),
+                },
+            ));
         }
         // A perl that is between two lives, as in a server that reads its configuration again, is
         // waited for.

@@ -43,7 +43,7 @@ pub use listed::{Listed, ancestors, children_of, has_thread, is_someones, own_li
 pub use memory::LiveMemory;
 pub use mounted::missing_proc;
 pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
-pub use permission::{Obstacle, explain_denied, explain_missing, obstacle};
+pub use permission::{Obstacle, obstacle};
 pub use pinned::{PinnedFile, is_mapped_file};
 pub use regular::{Ground, OpenError, is_place, place_at, place_below};
 pub use spawn::{Child, SpawnError, Streams, exit_code};
@@ -52,6 +52,7 @@ pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch};
 pub use trust::effective_user;
 pub use witness::{Arrival, Witness};
 
+use crate::remedy::Remedy;
 use indexmap::IndexMap;
 use maps::Line;
 use stat::{PARENT, Stat};
@@ -67,10 +68,10 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// There is no process with this id.
-    #[error("{}", explain_missing(*.0))]
+    #[error("there is no process {0}")]
     NoSuchProcess(i32),
     /// The process belongs to someone else, or the system forbids looking.
-    #[error("{}", explain_denied(*.0))]
+    #[error("no permission to read process {0}")]
     NoPermission(i32),
     /// The process is a zombie: it has ended and waits to be reaped.
     #[error("process {0} has ended and only waits for its parent to take note (a zombie)")]
@@ -79,7 +80,7 @@ pub enum ProcessError {
     #[error("process {0} is a thread of the kernel: it runs no program")]
     KernelThread(i32),
     /// The id is that of a thread, not of a process.
-    #[error("{tid} is a thread of process {pid}: use --pid {pid}")]
+    #[error("{tid} is a thread of process {pid}")]
     IsThread {
         /// The id that was given.
         tid: i32,
@@ -96,6 +97,18 @@ pub enum ProcessError {
         /// What the system answered.
         source: io::Error,
     },
+}
+
+impl ProcessError {
+    /// What can be done about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            ProcessError::NoSuchProcess(pid) => Some(Remedy::FindProcess(*pid)),
+            ProcessError::NoPermission(pid) => Some(Remedy::GetRights(*pid)),
+            ProcessError::IsThread { pid, .. } => Some(Remedy::NameProcess(*pid)),
+            _ => None,
+        }
+    }
 }
 
 /// One file that is mapped into the process.

@@ -105,7 +105,7 @@ fn identify(image: &Image) {
     is_harmless(&identity.to_string());
     // What was found is kept by build-id, of which inputs have the same one.
     SOURCES.known.forget(image);
-    match resolve(image, &identity, &SOURCES, &mut |word| is_harmless(&word)) {
+    match resolve(image, &identity, &SOURCES, &mut |word| is_harmless(&word.text)) {
         Ok(resolved) => is_harmless(&table::made_from(&identity, &resolved, image)),
         Err(e) => is_harmless(&e.to_string()),
     }

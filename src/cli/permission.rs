@@ -1,0 +1,274 @@
+//! What to do where the system forbids reading a process: the shortest remedy for this very situation.
+
+use crate::platform::{Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+/// What the remedy depends on beside the obstacle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Surroundings {
+    our_uid: u32,
+    in_container: bool,
+    /// The same command, for who has other rights.
+    command: String,
+    /// Sudo is there.
+    has_sudo: bool,
+}
+
+/// A sentence or two: what stands in the way of reading process `pid`, and what to type.
+pub(super) fn get_rights(pid: i32) -> String {
+    advice(&obstacle(pid), &Surroundings::look(pid))
+}
+
+/// Why a process cannot be seen that may be there; `None` where there simply is none.
+pub(super) fn find_process(pid: i32) -> Option<String> {
+    if let Some(missing) = missing_proc() {
+        return Some(missing);
+    }
+    let hiding = Hiding::of_proc().filter(|_| is_someones(pid))?;
+    let why = advice(&Obstacle::Hidden(hiding), &Surroundings::look(pid));
+    Some(format!("it cannot be seen: {why}"))
+}
+
+impl Surroundings {
+    fn look(pid: i32) -> Self {
+        let marks = [
+            "/.dockerenv",
+            "/run/.containerenv",
+            "/run/systemd/container",
+        ];
+        let names = ["KUBERNETES_SERVICE_HOST", "container"];
+        Surroundings {
+            our_uid: effective_user(),
+            in_container: marks.iter().any(|p| fs::exists(p).unwrap_or(false))
+                || names.iter().any(|n| std::env::var_os(n).is_some()),
+            command: again(
+                std::env::args_os().collect(),
+                pid,
+                &std::env::current_exe().unwrap_or_default(),
+            ),
+            has_sudo: {
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                std::env::split_paths(&path).any(|folder| folder.join("sudo").is_file())
+            },
+        }
+    }
+}
+
+/// What to do about it, after what is wrong.
+fn advice(obstacle: &Obstacle, around: &Surroundings) -> String {
+    let run_as_root = match around.has_sudo {
+        true => format!("Run: sudo {}", around.command),
+        false => format!("Run as root: {}", around.command),
+    };
+    let ours = around.our_uid;
+    match obstacle {
+        Obstacle::Forbidden => {
+            "kernel.yama.ptrace_scope is 3, which forbids it to everybody until the next boot"
+                .into()
+        }
+        Obstacle::NoCapability if around.in_container => {
+            "this root lacks CAP_SYS_PTRACE, as in most containers. Start the container with \
+             `--cap-add SYS_PTRACE` (Kubernetes: securityContext.capabilities.add \
+             [\"SYS_PTRACE\"]), or run p5-spy on the host"
+                .into()
+        }
+        Obstacle::NoCapability => {
+            "this root lacks CAP_SYS_PTRACE. In a systemd service, look at \
+             CapabilityBoundingSet=; or run p5-spy from another shell of root"
+                .into()
+        }
+        Obstacle::UserNamespace => {
+            "it and p5-spy are in different user namespaces, so that not even the root of one \
+             may read the other. Run p5-spy as the real root, on the host"
+                .into()
+        }
+        Obstacle::Seccomp if !around.in_container => {
+            "a filter of system calls (seccomp) forbids it, which p5-spy was started under, as by a \
+             systemd service or a sandbox. Run it from a shell outside of that"
+                .into()
+        }
+        Obstacle::Seccomp => {
+            "a filter of system calls (seccomp), as containers have it, forbids it. Start the \
+             container with `--cap-add SYS_PTRACE`, or run p5-spy on the host"
+                .into()
+        }
+        Obstacle::SecurityModule => {
+            "the kernel's own rules allow it, so a security module (AppArmor, SELinux) forbids \
+             it. Run p5-spy on the host or outside of what confines it; dmesg may tell more"
+                .into()
+        }
+        Obstacle::OtherUser(uid) if around.in_container => format!(
+            "it belongs to user id {uid}, you are {ours}. {run_as_root}. Or be that user, from outside of this container: docker exec -u {uid} CONTAINER {}",
+            around.command
+        ),
+        Obstacle::OtherUser(uid) => {
+            format!("it belongs to user id {uid}, you are {ours}. {run_as_root}")
+        }
+        Obstacle::PtraceScope(scope) if around.in_container => format!(
+            "kernel.yama.ptrace_scope is {scope}. In a container the capability SYS_PTRACE is \
+             needed then: start it with `--cap-add SYS_PTRACE`"
+        ),
+        Obstacle::PtraceScope(1) => format!(
+            "kernel.yama.ptrace_scope is 1, which allows it only to a process's own ancestors. \
+             {run_as_root}, or let p5-spy start the program: p5-spy -- perl program.pl"
+        ),
+        Obstacle::PtraceScope(scope) => format!(
+            "kernel.yama.ptrace_scope is {scope}, which allows it only to root. {run_as_root}"
+        ),
+        Obstacle::Privileged => format!(
+            "it runs with other rights than yours (a set-uid or set-gid program, one that \
+             changed its user, group or capabilities, or one that you may run and not read). \
+             {run_as_root}"
+        ),
+        Obstacle::Hidden(hiding) => format!(
+            "/proc is mounted with {hiding}, which keeps other users' processes from you. \
+             {run_as_root}"
+        ),
+    }
+}
+
+/// Where sudo looks for programs, as it is usually set up (`secure_path`).
+const SECURE_PATH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// The command that was typed: with the whole path of p5-spy where sudo would not find it, and with
+/// the process where that was picked from a list.
+fn again(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
+    let mut words: Vec<String> = typed
+        .iter()
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect();
+    let is_found = own
+        .parent()
+        .is_some_and(|folder| SECURE_PATH.iter().any(|known| folder == Path::new(known)));
+    let program = if is_found {
+        "p5-spy".into()
+    } else {
+        own.to_string_lossy().into_owned()
+    };
+    match words.first_mut() {
+        Some(first) => *first = program,
+        None => words.push(program),
+    }
+    let end = words.iter().position(|w| w == "--").unwrap_or(words.len());
+    let names_it = |word: &String| {
+        let long = ["--pid", "--name"].iter().any(|l| word.starts_with(l));
+        long || (word.starts_with("-p") && !word.starts_with("--"))
+    };
+    let named = words.iter().take(end).any(names_it);
+    if !named && end == words.len() {
+        words.extend(["--pid".into(), pid.to_string()]);
+    }
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    crate::text::from_utf8(quoted.join(" ").as_bytes())
+}
+
+/// A word as one types it in a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_obstacle_has_its_own_remedy() {
+        let outside = Surroundings {
+            our_uid: 1000,
+            in_container: false,
+            command: "p5-spy dump -p 7".into(),
+            has_sudo: true,
+        };
+        let inside = Surroundings {
+            in_container: true,
+            ..outside.clone()
+        };
+        let sudo = "Run: sudo p5-spy dump -p 7";
+        for (obstacle, out, within) in [
+            (
+                Obstacle::Forbidden,
+                "until the next boot",
+                "until the next boot",
+            ),
+            (
+                Obstacle::NoCapability,
+                "CapabilityBoundingSet=",
+                "Kubernetes",
+            ),
+            (Obstacle::UserNamespace, "real root", "real root"),
+            (Obstacle::Seccomp, "outside of that", "--cap-add"),
+            (Obstacle::SecurityModule, "AppArmor", "AppArmor"),
+            (
+                Obstacle::OtherUser(33),
+                sudo,
+                "docker exec -u 33 CONTAINER p5-spy dump",
+            ),
+            (Obstacle::PtraceScope(1), sudo, "--cap-add"),
+            (Obstacle::PtraceScope(1), "p5-spy -- perl", "--cap-add"),
+            (Obstacle::PtraceScope(2), sudo, "--cap-add"),
+            (Obstacle::Privileged, sudo, sudo),
+            (
+                Obstacle::Hidden(Hiding::Invisible),
+                sudo,
+                "hidepid=invisible",
+            ),
+        ] {
+            for (around, needle) in [(&outside, out), (&inside, within)] {
+                let said = advice(&obstacle, around);
+                assert!(said.contains(needle), "{obstacle:?} {around:?}: {said}");
+            }
+            let said = advice(&obstacle, &outside);
+            assert!(
+                !said.contains("docker") && !said.contains("--cap-add"),
+                "{said}"
+            );
+        }
+        for around in [&outside, &inside] {
+            let said = advice(&Obstacle::OtherUser(33), around);
+            let (_, remedy) = said.split_once("you are 1000. ").unwrap();
+            assert!(remedy.starts_with(sudo), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_repeated() {
+        let line = |typed: &str, own: &str| {
+            let words = shlex::split(typed).unwrap();
+            let typed = words.into_iter().map(OsString::from).collect();
+            again(typed, 7, Path::new(own))
+        };
+        let installed = "/usr/bin/p5-spy";
+        assert_eq!(line("p5-spy dump -p 7", installed), "p5-spy dump -p 7");
+        assert_eq!(
+            line("p5-spy record -o 'a b.svg' --pid=7", "/home/a b/bin/p5-spy"),
+            "'/home/a b/bin/p5-spy' record -o 'a b.svg' --pid=7"
+        );
+        assert_eq!(line("p5-spy top", installed), "p5-spy top --pid 7");
+        assert_eq!(
+            line("p5-spy dump --name x", installed),
+            "p5-spy dump --name x"
+        );
+        assert_eq!(line("p5-spy -- perl -p", installed), "p5-spy -- perl -p");
+        assert_eq!(
+            line("p5-spy -p 7 $'\\e[2J'", installed),
+            "p5-spy -p 7 '$\\e[2J'"
+        );
+        assert_eq!(
+            line("p5-spy -p 7 '\x1b'", installed),
+            "p5-spy -p 7 '\\x{1b}'"
+        );
+    }
+}
