@@ -191,9 +191,9 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
         }
         let loaded = Loaded {
             bias: image.load_bias(&file.maps).unwrap(),
-            image: Box::new(image),
+            image,
         };
-        let Ok(perl) = Perl::assemble(process.pid(), &memory, loaded, identity, &resolved(table))
+        let Ok(perl) = Perl::assemble(process.pid(), &memory, &loaded, identity, &resolved(table))
         else {
             refused += 1;
             continue;

@@ -35,7 +35,7 @@ fn layout_of(
     };
     let mut warnings = Vec::new();
     let resolved = resolve(image, identity, &sources, &mut |w| warnings.push(w)).unwrap();
-    assert_eq!(warnings, Vec::<String>::new());
+    assert!(warnings.is_empty(), "{warnings:?}");
     with_block_types(&resolved, &image.string_array("PL_block_type").unwrap()).unwrap()
 }
 

@@ -116,7 +116,7 @@ fn a_perl_without_symbols_that_runs_is_found_every_time() {
             cache: None,
             learn: p5_spy::layout::Learn::Never,
         };
-        let target = Attach::with(&sources).to(process, &mut |e| panic!("{e}"));
+        let target = Attach::with(&sources).to(process, &mut |e| panic!("{}", e.text));
         let target = target.unwrap();
         let source = target.perl.resolved.source.to_string();
         assert_eq!(source, "layout table 5.36.toml");

@@ -25,10 +25,9 @@ fn fake(table: &Table) -> FakePerl {
 }
 
 fn perl(fake: &mut FakePerl, table: &Table) -> Perl {
-    let mut image = Image::without_file(Path::new("perl"), table.abi());
-    image.add_symbol("PL_op_name", fake.op_names());
+    let names = vec![("PL_op_name".to_owned(), fake.op_names())];
     let loaded = Loaded {
-        image: Box::new(image),
+        image: Image::without_file(Path::new("perl"), table.abi(), names),
         bias: 0,
     };
     let layout = table.layout().clone();
@@ -37,7 +36,7 @@ fn perl(fake: &mut FakePerl, table: &Table) -> Perl {
         layout,
         source: Origin::Table(table.name().into()),
     };
-    Perl::assemble(0, fake.memory(), loaded, table.identity(), &resolved).unwrap()
+    Perl::assemble(0, fake.memory(), &loaded, table.identity(), &resolved).unwrap()
 }
 
 /// The memory of a fake is one mapping.
@@ -99,7 +98,7 @@ fn the_variables_are_found_among_others_that_lead_to_ops() {
         let mut trial = Trial::new(pid, fake.memory(), &MAPS);
         let words = Words::read(&mut trial, table.abi(), std::iter::once(fake.data()));
         let places = words.candidates(&mut trial, &perl, true).remove(0);
-        perl.image.add_symbols(&places);
+        perl.image = perl.image.with_symbols(places);
         let main = perl.main_interpreter(fake.memory()).unwrap().unwrap();
         assert_eq!(trial.prove(&perl, main, Demand::patient(3)), Ok(()));
     });
@@ -130,7 +129,8 @@ fn stack_infos_in_a_circle_are_refused_at_once() {
             let address = fake.global(&format!("I{name}"));
             let size = u64::from(table.abi().pointer_size);
             let symbol = Symbol { address, size };
-            perl.image.add_symbol(&format!("PL_{name}"), symbol);
+            let found = [(format!("PL_{name}"), symbol)];
+            perl.image = perl.image.with_symbols(found);
         }
         let refusal = perl.examine(fake.memory(), &MAPS, Interpreter::Globals);
         let refusal = refusal.unwrap_err().to_string();

@@ -140,7 +140,7 @@ pub fn thread_cpu() -> Duration {
 /// Attaches as the commands do.
 pub fn attach(pid: i32, sources: &Sources) -> Target {
     let process = Process::open(pid).expect("the program runs");
-    let attached = Attach::with(sources).to(process, &mut |w| eprintln!("attaching: {w}"));
+    let attached = Attach::with(sources).to(process, &mut |w| eprintln!("attaching: {}", w.text));
     attached.unwrap_or_else(|e| panic!("cannot attach: {e}"))
 }
 

@@ -23,14 +23,14 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(2);
 /// Tries every table that may fit. `own_maps` are the mappings of the file itself.
 ///
 /// # Errors
-/// The file back, with what to say when nothing else helps.
+/// What to say when nothing else helps.
 pub fn discover(
     process: Process,
     memory: &Arc<dyn Memory>,
-    mut loaded: Loaded,
+    loaded: &Loaded,
     own_maps: &[Mapping],
     tables: &TableSet,
-) -> Result<Perl, (Loaded, Box<AttachError>)> {
+) -> Result<Perl, AttachError> {
     let told = Told::by(&loaded.image);
     let possible = tables.possible(&told);
     let search = Search {
@@ -48,10 +48,9 @@ pub fn discover(
     let started = Instant::now();
     let mut demand = Demand::brief(least);
     while !possible.is_empty() {
-        loaded = match search.round(loaded, demand) {
-            Ok(perl) => return Ok(perl),
-            Err(back) => back,
-        };
+        if let Some(perl) = search.round(loaded, demand) {
+            return Ok(perl);
+        }
         let moves = is_new || watch.state() == ThreadState::Running;
         let waited = started.elapsed();
         if demand.hasty {
@@ -63,7 +62,7 @@ pub fn discover(
         }
         std::thread::sleep(BETWEEN_ROUNDS);
     }
-    let error = AttachError::NothingFound {
+    Err(AttachError::NothingFound {
         path: loaded.image.path().to_owned(),
         version: told
             .version
@@ -75,8 +74,7 @@ pub fn discover(
             let tried = tried.join(", ");
             format!("nothing in its data is an interpreter by {tried}")
         },
-    };
-    Err((loaded, Box::new(error)))
+    })
 }
 
 struct Search<'a> {
@@ -89,36 +87,28 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Tries each table once.
-    fn round(&self, mut loaded: Loaded, demand: Demand) -> Result<Perl, Loaded> {
+    fn round(&self, loaded: &Loaded, demand: Demand) -> Option<Perl> {
         let (pid, memory) = (self.process.pid(), self.memory);
-        let Ok(maps) = self.process.mappings() else {
-            return Err(loaded);
-        };
+        let maps = self.process.mappings().ok()?;
         let mut trial = Trial::new(pid, memory, &maps);
         let words = Words::read(&mut trial, self.told.abi, own_data(self.own_maps, &maps));
         for table in self.possible {
-            let mut perl = match adopt(pid, memory, loaded, table, self.told) {
-                Ok(perl) => perl,
-                Err(back) => {
-                    loaded = back;
-                    continue;
-                }
+            let Some(mut perl) = adopt(pid, memory, loaded, table, self.told) else {
+                continue;
             };
             for places in words.candidates(&mut trial, &perl, demand.hasty) {
-                perl.image.add_symbols(&places);
+                perl.image = loaded.image.with_symbols(places);
                 let main = perl.main_interpreter(memory).ok().flatten();
                 if main.is_some_and(|main| trial.prove(&perl, main, demand).is_ok()) {
                     if perl.identity.build == Build::Unthreaded {
                         let found = words.debugger_sub(&mut trial, &perl);
-                        perl.image.add_symbols(found.as_slice());
+                        perl.image = perl.image.with_symbols(found);
                     }
-                    return Ok(perl);
+                    return Some(perl);
                 }
-                perl.image.remove_symbols(&places);
             }
-            loaded = perl.into_loaded();
         }
-        Err(loaded)
+        None
     }
 }
 
@@ -134,14 +124,12 @@ fn own_data(own_maps: &[Mapping], maps: &[Mapping]) -> impl Iterator<Item = (u64
 fn adopt(
     pid: i32,
     memory: &Arc<dyn Memory>,
-    loaded: Loaded,
+    loaded: &Loaded,
     table: &Table,
     told: &Told,
-) -> Result<Perl, Loaded> {
+) -> Option<Perl> {
     let layout = table.layout().clone();
-    let Ok(bound) = layout.bind() else {
-        return Err(loaded);
-    };
+    let bound = layout.bind().ok()?;
     let resolved = Resolved {
         layout,
         bound,
@@ -155,5 +143,5 @@ fn adopt(
         machine: told.machine.clone(),
         ..of_table
     };
-    Perl::try_on(pid, memory, loaded, identity, &resolved).map_err(|(back, _)| back)
+    Perl::assemble(pid, memory, loaded, identity, &resolved).ok()
 }

@@ -4,7 +4,7 @@ use super::learning::Lesson;
 use super::trial::{Demand, Trial, names_make_sense};
 use super::{AttachError, Loaded, Perl, discover};
 use crate::examine::{Examiner, find_perl};
-use crate::identity::arrays::add_array_symbols;
+use crate::identity::arrays::with_array_symbols;
 use crate::identity::{Build, Identity};
 use crate::image::{Image, ImageError};
 use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
@@ -53,15 +53,14 @@ pub fn perl(
         file: &file,
         sources: &sources,
     };
-    let image = Box::new(image);
     let loaded = Loaded { image, bias };
     let perl = if loaded.image.defines_interpreter() {
-        search.with_symbols(loaded, warn)
+        search.with_symbols(&loaded, warn)
     } else {
-        search.without_symbols(loaded, warn)
+        search.without_symbols(&loaded, warn)
     };
     let mut perl = perl?;
-    perl.image.release();
+    perl.image = perl.image.released();
     Ok((perl, file))
 }
 
@@ -88,7 +87,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn with_symbols(
         &self,
-        loaded: Loaded,
+        loaded: &Loaded,
         warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, AttachError> {
         let pid = self.process.pid();
@@ -96,27 +95,26 @@ impl Search<'_> {
             let path = loaded.image.path().to_owned();
             unless_misread(&loaded.image, AttachError::Identity { path, source })
         })?;
-        self.await_sign_of_life(&loaded, &identity)?;
-        let (loaded, refused) = match resolve(&loaded.image, &identity, self.sources, warn) {
+        self.await_sign_of_life(loaded, &identity)?;
+        let refused = match resolve(&loaded.image, &identity, self.sources, warn) {
             Ok(resolved) => {
                 let perl = Perl::assemble(pid, self.memory, loaded, identity.clone(), &resolved)?;
                 let Err(problem) = self.names_make_sense(&perl) else {
                     return Ok(perl);
                 };
                 self.sources.known.forget(&perl.image);
-                let refused = AttachError::Misnamed {
+                AttachError::Misnamed {
                     pid,
                     layout: resolved.source.to_string(),
                     identity: identity.to_string(),
                     problem,
-                };
-                (perl.into_loaded(), refused)
+                }
             }
-            Err(e @ ResolveError::NoLayout { .. }) => (loaded, e.into()),
+            Err(e @ ResolveError::NoLayout { .. }) => e.into(),
             Err(e) => return Err(e.into()),
         };
         // Learning is exact; a neighbour is a guess, if a checked one, and only second best.
-        if let Some(learned) = self.learned(&loaded, warn) {
+        if let Some(learned) = self.learned(loaded, warn) {
             if matches!(refused, AttachError::Misnamed { .. }) {
                 warn(refused.to_string().into());
             }
@@ -124,7 +122,7 @@ impl Search<'_> {
             self.sources.known.insert(&loaded.image, &resolved);
             return Perl::assemble(pid, self.memory, loaded, identity, &resolved);
         }
-        self.neighbour(loaded, &identity, warn).map_err(|_| refused)
+        self.neighbour(loaded, &identity, warn).ok_or(refused)
     }
 
     /// A table may be that of another build: where perl tells no size of its interpreter, nothing
@@ -167,14 +165,12 @@ impl Search<'_> {
     /// those that do, the nearest is taken.
     fn neighbour(
         &self,
-        mut loaded: Loaded,
+        loaded: &Loaded,
         identity: &Identity,
         warn: &mut dyn FnMut(Notice),
-    ) -> Result<Perl, Loaded> {
+    ) -> Option<Perl> {
         let pid = self.process.pid();
-        let Ok(maps) = self.process.mappings() else {
-            return Err(loaded);
-        };
+        let maps = self.process.mappings().ok()?;
         let mut trial = Trial::new(pid, self.memory, &maps);
         for table in self.sources.tables.neighbours(identity) {
             // The last variables of an interpreter are where its build options put them, and
@@ -187,14 +183,8 @@ impl Search<'_> {
                 bound,
                 source: Origin::Table(format!("{} (a neighbour)", table.name()).into()),
             };
-            let perl = Perl::try_on(pid, self.memory, loaded, identity.clone(), &resolved);
-            let perl = match perl {
-                Ok(perl) => perl,
-                Err((back, _)) => {
-                    loaded = back;
-                    continue;
-                }
-            };
+            let perl = Perl::assemble(pid, self.memory, loaded, identity.clone(), &resolved);
+            let Ok(perl) = perl else { continue };
             let proved = perl.main_interpreter(self.memory).ok().flatten();
             let proved = proved.map(|main| trial.prove(&perl, main, Demand::patient(2)));
             if let Some(Ok(())) = proved {
@@ -203,11 +193,10 @@ impl Search<'_> {
                     table.describe()
                 );
                 warn(Notice::new(guessed, Remedy::LearnToBeSure));
-                return Ok(perl);
+                return Some(perl);
             }
-            loaded = perl.into_loaded();
         }
-        Err(loaded)
+        None
     }
 
     /// The layout, found by running the same program; remembered for the next time.
@@ -225,22 +214,25 @@ impl Search<'_> {
     /// with the probes as judge, else learning.
     fn without_symbols(
         &self,
-        mut loaded: Loaded,
+        bare: &Loaded,
         warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, AttachError> {
         let pid = self.process.pid();
         let read = |cause: ReadError| AttachError::Read { pid, cause };
-        let abi = loaded.image.abi();
-        let reader = Reader::new(self.memory, abi);
-        if let Some(found) = self.sources.cached(&loaded.image) {
-            loaded.image.add_symbols(&found.symbols);
+        let reader = Reader::new(self.memory, bare.image.abi());
+        let over = |image: Image| Loaded {
+            image,
+            bias: bare.bias,
+        };
+        if let Some(found) = self.sources.cached(&bare.image) {
+            let loaded = over(bare.image.with_symbols(found.symbols));
+            // It may have been found in a copy that was not stripped: the build-id is the same.
             if has_entrance(&loaded.image, found.identity.build) {
-                return Perl::assemble(pid, self.memory, loaded, found.identity, &found.resolved);
+                return Perl::assemble(pid, self.memory, &loaded, found.identity, &found.resolved);
             }
-            // It was found in a copy that was not stripped: the build-id is the same.
-            loaded.image.remove_symbols(&found.symbols);
         }
-        add_array_symbols(&mut loaded.image, &reader, loaded.bias).map_err(read)?;
+        let arrays = with_array_symbols(&bare.image, &reader, bare.bias).map_err(read)?;
+        let loaded = over(arrays);
         if loaded.image.symbol("PL_op_name").is_none() {
             let error = AttachError::NotPerl {
                 pid,
@@ -251,21 +243,18 @@ impl Search<'_> {
         }
         let tables: &TableSet = &self.sources.tables;
         let own_maps = &self.file.maps;
-        let found = discover::discover(self.process, self.memory, loaded, own_maps, tables);
-        let (loaded, refusal) = match found {
+        let found = discover::discover(self.process, self.memory, &loaded, own_maps, tables);
+        let refusal = match found {
             Ok(perl) => return Ok(perl),
             Err(_) if !self.process.is_alive() => return Err(read(ReadError::NoSuchProcess)),
-            Err(failed) => failed,
+            Err(refusal) => refusal,
         };
-        let Some(learned) = self.learned(&loaded, warn) else {
-            return Err(*refusal);
-        };
-        let mut loaded = loaded;
-        loaded.image.add_symbols(&learned.symbols);
+        let learned = self.learned(&loaded, warn).ok_or(refusal)?;
+        let loaded = over(loaded.image.with_symbols(learned.symbols));
         Perl::assemble(
             pid,
             self.memory,
-            loaded,
+            &loaded,
             learned.identity,
             &learned.resolved,
         )

@@ -20,7 +20,7 @@ use crate::probe::{Candidate, Probe, Refusal};
 /// A perl with everything that reading its stacks needs but the memory itself.
 pub struct Perl {
     /// The file that defines perl.
-    pub image: Box<Image>,
+    pub image: Image,
     /// How far it was moved when loaded.
     pub bias: u64,
     /// Which perl it is.
@@ -36,9 +36,10 @@ pub struct Perl {
 pub(super) const DEBUGGER_SUB: &str = "DB::sub";
 
 /// Where a file lies in memory, and the file itself.
+#[derive(Clone)]
 pub struct Loaded {
     /// The file.
-    pub image: Box<Image>,
+    pub image: Image,
     /// How far it was moved.
     pub bias: u64,
 }
@@ -51,46 +52,25 @@ impl Perl {
     pub fn assemble(
         pid: i32,
         memory: &dyn Memory,
-        loaded: Loaded,
+        loaded: &Loaded,
         identity: Identity,
         resolved: &Resolved,
     ) -> Result<Self, AttachError> {
-        match Self::try_on(pid, memory, loaded, identity, resolved) {
-            Ok(perl) => Ok(perl),
-            Err((_, error)) => Err(*error),
+        let reader = Reader::new(memory, identity.abi);
+        let strings = |name: &str| loaded.image.live_strings(&reader, loaded.bias, name);
+        let resolved = with_block_types(resolved, &strings("PL_block_type"))?;
+        let names = strings("PL_op_name");
+        if names.iter().all(Option::is_none) {
+            return Err(AttachError::Starting(pid));
         }
-    }
-
-    /// Like [`Perl::assemble`], for a layout that is one of several to try: gives the file back.
-    ///
-    /// # Errors
-    /// The file, and what [`Perl::assemble`] would say.
-    pub fn try_on(
-        pid: i32,
-        memory: &dyn Memory,
-        loaded: Loaded,
-        identity: Identity,
-        resolved: &Resolved,
-    ) -> Result<Self, (Loaded, Box<AttachError>)> {
-        match parts(pid, memory, &loaded, &identity, resolved) {
-            Ok((resolved, ops, probe)) => Ok(Perl {
-                image: loaded.image,
-                bias: loaded.bias,
-                identity,
-                resolved,
-                ops,
-                probe,
-            }),
-            Err(error) => Err((loaded, Box::new(error))),
-        }
-    }
-
-    /// Gives the file back, for another layout to be tried.
-    pub fn into_loaded(self) -> Loaded {
-        Loaded {
-            image: self.image,
-            bias: self.bias,
-        }
+        Ok(Perl {
+            image: loaded.image.clone(),
+            bias: loaded.bias,
+            identity,
+            resolved,
+            ops: OpNumbers::from_names(&names)?,
+            probe: Probe::interpreter()?,
+        })
     }
 
     /// The variables of one interpreter, by name.
@@ -229,22 +209,4 @@ impl Perl {
             .and_then(|gv| context.glob_cv(gv).ok())
             .unwrap_or(0)
     }
-}
-
-fn parts(
-    pid: i32,
-    memory: &dyn Memory,
-    loaded: &Loaded,
-    identity: &Identity,
-    resolved: &Resolved,
-) -> Result<(Resolved, OpNumbers, Probe), AttachError> {
-    let reader = Reader::new(memory, identity.abi);
-    let strings = |name: &str| loaded.image.live_strings(&reader, loaded.bias, name);
-    let resolved = with_block_types(resolved, &strings("PL_block_type"))?;
-    let names = strings("PL_op_name");
-    if names.iter().all(Option::is_none) {
-        return Err(AttachError::Starting(pid));
-    }
-    let ops = OpNumbers::from_names(&names)?;
-    Ok((resolved, ops, Probe::interpreter()?))
 }

@@ -2,7 +2,7 @@
 
 use super::named::is_perl_name;
 use crate::examine::Examiner;
-use crate::identity::arrays::add_array_symbols;
+use crate::identity::arrays::with_array_symbols;
 use crate::identity::texts::Told;
 use crate::identity::{Build, Identity};
 use crate::image::Image;
@@ -227,9 +227,9 @@ impl PerlFile {
     /// True unless it only has texts of perl's, as p5-spy itself, but no perl's table of ops.
     fn is_perl(&self, reader: &Reader<'_>, process: Process, file: &MappedFile) -> bool {
         let look = || {
-            let mut image = Examiner::of(process).open(file).ok()?;
+            let image = Examiner::of(process).open(file).ok()?;
             let bias = image.load_bias(&file.maps)?;
-            add_array_symbols(&mut image, reader, bias).ok()?;
+            let image = with_array_symbols(&image, reader, bias).ok()?;
             image.symbol("PL_op_name")
         };
         self.identity.is_some() || *self.has_ops.get_or_init(|| look().is_some())

@@ -354,16 +354,16 @@ impl Capture {
     pub fn perl(&self, memory: &CapturedMemory, layout: &Resolved) -> Result<Perl, CaptureError> {
         let identity = self.identity()?;
         let facts = &self.perl;
-        let mut image = Image::without_file(Path::new(&facts.file), identity.abi);
-        for (name, (address, size)) in &facts.symbols {
+        let symbols = facts.symbols.iter().map(|(name, (address, size))| {
             let (address, size) = (*address, *size);
-            image.add_symbol(name, Symbol { address, size });
-        }
+            (name.clone(), Symbol { address, size })
+        });
+        let symbols = symbols.collect();
         let loaded = Loaded {
-            image: Box::new(image),
+            image: Image::without_file(Path::new(&facts.file), identity.abi, symbols),
             bias: facts.bias,
         };
-        let perl = Perl::assemble(self.pid, memory, loaded, identity, layout);
+        let perl = Perl::assemble(self.pid, memory, &loaded, identity, layout);
         Ok(perl.map_err(Box::new)?)
     }
 

@@ -233,18 +233,18 @@ fn is_name(text: &[u8], is_part: fn(&u8) -> bool) -> bool {
     !text.is_empty() && text.iter().all(is_part)
 }
 
-/// Adds `PL_op_name` and `PL_block_type` to the image's symbols where it has none of its own.
+/// The image with `PL_op_name` and `PL_block_type` laid over it where it has none of its own.
 /// `bias` is how far the loader moved it.
 ///
 /// # Errors
 /// Only those that concern the process as a whole.
-pub fn add_array_symbols(
-    image: &mut Image,
+pub fn with_array_symbols(
+    image: &Image,
     reader: &Reader<'_>,
     bias: u64,
-) -> Result<(), ReadError> {
+) -> Result<Image, ReadError> {
     if image.symbol("PL_op_name").is_some() {
-        return Ok(());
+        return Ok(image.clone());
     }
     let unmoved = bias == 0;
     let texts = image.ask(&ArrayTexts { unmoved }).unwrap_or_default();
@@ -252,13 +252,12 @@ pub fn add_array_symbols(
         reader: *reader,
         texts: texts.moved(bias),
     };
-    for (name, found) in search.arrays()? {
-        if let Some(found) = found {
-            let address = found.address.wrapping_sub(bias);
-            image.add_symbol(name, Symbol { address, ..found });
-        }
-    }
-    Ok(())
+    let arrays = search.arrays()?.into_iter().filter_map(|(name, found)| {
+        let found = found?;
+        let address = found.address.wrapping_sub(bias);
+        Some((name.to_owned(), Symbol { address, ..found }))
+    });
+    Ok(image.with_symbols(arrays))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl DebugFile {
             .object()
             .map_err(|e| damaged(image.path(), e.to_string()))?;
         if own.section_by_name(".debug_info").is_some() {
-            let sections = Sections::load(&own, &image.data, &budget);
+            let sections = Sections::load(&own, &image.file.data, &budget);
             let sections = sections.map_err(|e| damaged(image.path(), e))?;
             let supplement = supplement(&own, image.path(), search, files, &budget)?;
             return Ok(Some(DebugFile {

@@ -90,8 +90,19 @@ pub struct Symbol {
     pub size: u64,
 }
 
-/// An object file, of which as much is read as is needed.
+/// An object file, of which as much is read as is needed, and symbols that were laid over it. The file
+/// is shared by clones; what is laid over one is not seen in another.
+#[derive(Clone)]
 pub struct Image {
+    file: Arc<Shared>,
+    /// Who may be asked what is not to be done here.
+    elsewhere: Option<Arc<dyn Elsewhere>>,
+    /// Symbols that the file does not have any more, found in memory.
+    overlay: HashMap<String, Symbol>,
+}
+
+/// What never changes.
+struct Shared {
     path: PathBuf,
     abi: Abi,
     build_id: Option<Vec<u8>>,
@@ -99,8 +110,6 @@ pub struct Image {
     segments: Vec<Segment>,
     /// The file, where we read it ourselves; else nothing.
     data: FileBytes,
-    /// Who may be asked what is not to be done here.
-    elsewhere: Option<Box<dyn Elsewhere>>,
     /// Why an answer is missing that there should be.
     trouble: OnceLock<String>,
 }
@@ -158,16 +167,18 @@ impl Image {
             }
         });
         let segments = segments.collect();
-        Ok(Image {
-            path: path.to_owned(),
-            abi,
-            build_id,
-            symbols,
-            segments,
-            data,
-            elsewhere: None,
-            trouble: OnceLock::new(),
-        })
+        Ok(Image::of(
+            Shared {
+                path: path.to_owned(),
+                abi,
+                build_id,
+                symbols,
+                segments,
+                data,
+                trouble: OnceLock::new(),
+            },
+            None,
+        ))
     }
 
     /// A file that somebody else has open.
@@ -185,29 +196,41 @@ impl Image {
                 reason: "what is said of it cannot be".into(),
             });
         }
-        Ok(Image {
-            path: path.to_owned(),
-            abi: facts.abi,
-            build_id: facts.build_id,
-            symbols: Symbols::told(facts.symbols),
-            segments: facts.segments,
-            data: FileBytes::nothing(),
-            elsewhere: Some(elsewhere),
-            trouble: OnceLock::new(),
-        })
+        Ok(Image::of(
+            Shared {
+                path: path.to_owned(),
+                abi: facts.abi,
+                build_id: facts.build_id,
+                symbols: Symbols::told(facts.symbols),
+                segments: facts.segments,
+                data: FileBytes::nothing(),
+                trouble: OnceLock::new(),
+            },
+            Some(elsewhere),
+        ))
     }
 
-    /// An image of which only the symbols are known, to be added one by one.
-    pub fn without_file(path: &Path, abi: Abi) -> Self {
+    /// An image of which only symbols are known.
+    pub fn without_file(path: &Path, abi: Abi, symbols: Vec<(String, Symbol)>) -> Self {
+        Image::of(
+            Shared {
+                path: path.to_owned(),
+                abi,
+                build_id: None,
+                symbols: Symbols::told(symbols),
+                segments: Vec::new(),
+                data: FileBytes::nothing(),
+                trouble: OnceLock::new(),
+            },
+            None,
+        )
+    }
+
+    fn of(file: Shared, elsewhere: Option<Box<dyn Elsewhere>>) -> Self {
         Image {
-            path: path.to_owned(),
-            abi,
-            build_id: None,
-            symbols: Symbols::told(Vec::new()),
-            segments: Vec::new(),
-            data: FileBytes::nothing(),
-            elsewhere: None,
-            trouble: OnceLock::new(),
+            file: Arc::new(file),
+            elsewhere: elsewhere.map(Arc::from),
+            overlay: HashMap::new(),
         }
     }
 
@@ -215,7 +238,7 @@ impl Image {
     #[must_use]
     pub fn with_help(self, elsewhere: Box<dyn Elsewhere>) -> Self {
         Image {
-            elsewhere: Some(elsewhere),
+            elsewhere: Some(Arc::from(elsewhere)),
             ..self
         }
     }
@@ -231,7 +254,7 @@ impl Image {
                         .map_err(|_| "what was answered cannot be understood".to_owned())
                 });
                 answer
-                    .map_err(|reason| self.trouble.get_or_init(|| reason).clone())
+                    .map_err(|reason| self.file.trouble.get_or_init(|| reason).clone())
                     .ok()
             }
             _ => Some(question.answer(self, &question::Here)),
@@ -240,41 +263,49 @@ impl Image {
 
     /// Why some question had no answer, if that happened: what then seems not to be there may be.
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.get().map(String::as_str)
+        self.file.trouble.get().map(String::as_str)
     }
 
     fn is_here(&self) -> bool {
-        self.data.length() > 0
+        self.file.data.length() > 0
     }
 
-    /// Lets go of who could be asked, and of the descriptor by which he is: what is known stays.
-    pub fn release(&mut self) {
-        self.elsewhere = None;
+    /// The same without who could be asked, and without the descriptor by which he is: what is known
+    /// stays.
+    #[must_use]
+    pub fn released(self) -> Self {
+        Image {
+            elsewhere: None,
+            ..self
+        }
     }
 
     /// What reading it may still cost.
     pub fn budget(&self) -> Arc<Budget> {
-        self.data.budget()
+        self.file.data.budget()
     }
 
     /// All symbols of perl's.
     pub fn symbols(&self) -> impl Iterator<Item = (&str, Symbol)> {
-        self.symbols.iter(&self.data)
+        let file = &self.file;
+        let own = file.symbols.iter(&file.data);
+        let overlay = self.overlay.iter().map(|(name, s)| (name.as_str(), *s));
+        own.chain(overlay.filter(|(name, _)| file.symbols.get(&file.data, name).is_none()))
     }
 
     /// The name to show for the file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
     /// Pointer size and byte order of its code.
     pub fn abi(&self) -> Abi {
-        self.abi
+        self.file.abi
     }
 
     /// The linker's fingerprint of the file.
     pub fn build_id(&self) -> Option<&[u8]> {
-        self.build_id.as_deref()
+        self.file.build_id.as_deref()
     }
 
     /// The build-id as it is usually written.
@@ -300,31 +331,21 @@ impl Image {
 
     /// A variable of perl's (`PL_…`), from .dynsym or .symtab.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
-        self.symbols.get(&self.data, name)
+        let own = self.file.symbols.get(&self.file.data, name);
+        own.or_else(|| self.overlay.get(name).copied())
     }
 
-    /// Adds a symbol that the file does not have any more, found in memory.
-    pub fn add_symbol(&mut self, name: &str, symbol: Symbol) {
-        self.symbols.add(&self.data, name, symbol);
-    }
-
-    /// Adds several symbols.
-    pub fn add_symbols(&mut self, symbols: &[(String, Symbol)]) {
-        for (name, symbol) in symbols {
-            self.add_symbol(name, *symbol);
-        }
-    }
-
-    /// Takes symbols away again that were only tried.
-    pub fn remove_symbols(&mut self, symbols: &[(String, Symbol)]) {
-        for (name, symbol) in symbols {
-            self.symbols.remove(name, *symbol);
-        }
+    /// The same file with these symbols laid over it: what the file has itself stays.
+    #[must_use]
+    pub fn with_symbols(&self, symbols: impl IntoIterator<Item = (String, Symbol)>) -> Self {
+        let mut laid = self.clone();
+        laid.overlay.extend(symbols);
+        laid
     }
 
     /// True when the file has this text somewhere.
     pub fn mentions(&self, text: &[u8]) -> bool {
-        self.data.find(0..u64::MAX, text).is_some()
+        self.file.data.find(0..u64::MAX, text).is_some()
     }
 
     /// What stands on both sides of the first `marker` in the file's data: at most `limit` bytes
@@ -332,11 +353,11 @@ impl Image {
     pub fn text_around(&self, marker: &[u8], limit: u64) -> Option<(&[u8], &[u8])> {
         self.data_parts().into_iter().find_map(|part| {
             let end = part.offset.checked_add(part.size)?;
-            let found = self.data.find(part.offset..end, marker)?;
+            let found = self.file.data.find(part.offset..end, marker)?;
             let before = limit.min(found - part.offset);
             let start = found.checked_add(marker.len() as u64)?;
             let length = limit.min(end.checked_sub(start)?);
-            let read = |at: u64, length: u64| (&self.data).read_bytes_at(at, length).ok();
+            let read = |at: u64, length: u64| (&self.file.data).read_bytes_at(at, length).ok();
             Some((read(found - before, before)?, read(start, length)?))
         })
     }
@@ -366,7 +387,7 @@ impl Image {
         let mut missing: Vec<&[u8]> = vec![b"PERL5LIB\0", b"pushmark\0", b"nextstate\0"];
         for part in self.data_parts() {
             let range = part.offset..part.offset.saturating_add(part.size);
-            self.data.cross_off(range, &mut missing);
+            self.file.data.cross_off(range, &mut missing);
         }
         missing.is_empty()
     }
@@ -386,12 +407,12 @@ impl Image {
 
     fn own_digest(&self) -> Option<String> {
         const LARGEST: u64 = 128 << 20;
-        let length = self.data.length();
+        let length = self.file.data.length();
         if length == 0 || length > LARGEST {
             return None;
         }
         let mut hash = Sha256::new();
-        self.data.pieces(0..length, 0, |_, piece| {
+        self.file.data.pieces(0..length, 0, |_, piece| {
             hash.update(piece);
             true
         })?;
@@ -403,12 +424,12 @@ impl Image {
     /// # Errors
     /// [`object::Error`]: none in practice, as the same bytes were parsed before.
     pub fn object(&self) -> Result<object::File<'_, &FileBytes>, object::Error> {
-        object::File::parse(&self.data)
+        object::File::parse(&self.file.data)
     }
 
     /// Where in the file the byte at `address` is, and how many follow it in its segment.
     fn place(&self, address: u64) -> Option<(u64, u64)> {
-        self.segments.iter().find_map(|segment| {
+        self.file.segments.iter().find_map(|segment| {
             let skip = address.checked_sub(segment.address)?;
             let left = segment.file_size.checked_sub(skip)?;
             let offset = segment.file_offset.checked_add(skip)?;
@@ -425,26 +446,27 @@ impl Image {
     pub fn own_bytes(&self, address: u64, length: usize) -> Option<&[u8]> {
         let length = u64::try_from(length).ok()?;
         let (offset, left) = self.place(address)?;
-        (length <= left).then(|| (&self.data).read_bytes_at(offset, length).ok())?
+        (length <= left).then(|| (&self.file.data).read_bytes_at(offset, length).ok())?
     }
 
     /// The NUL-terminated string at `address` as the file counts, of at most `limit` bytes.
     pub fn c_string_at(&self, address: u64, limit: usize) -> Option<&[u8]> {
         let (offset, left) = self.place(address)?;
         let end = offset.checked_add(left.min(limit as u64))?;
-        (&self.data).read_bytes_at_until(offset..end, 0).ok()
+        (&self.file.data).read_bytes_at_until(offset..end, 0).ok()
     }
 
     /// The pointers of the array that `name` is, as the dynamic linker would fill them in.
     pub fn pointer_array(&self, name: &str) -> Option<Vec<u64>> {
         let symbol = self.symbol(name)?;
-        let width = u64::from(self.abi.pointer_size);
+        let width = u64::from(self.file.abi.pointer_size);
         let count = usize::try_from(symbol.size / width).ok()?;
         let bytes = self.own_bytes(symbol.address, usize::try_from(symbol.size).ok()?)?;
         let mut pointers: Vec<u64> = (0..count)
             .map_while(|i| {
-                self.abi
-                    .pointer(bytes, i * usize::from(self.abi.pointer_size))
+                self.file
+                    .abi
+                    .pointer(bytes, i * usize::from(self.file.abi.pointer_size))
             })
             .collect();
         let file = self.object().ok()?;
@@ -509,7 +531,7 @@ impl Image {
     pub fn load_bias(&self, maps: &[Mapping]) -> Option<u64> {
         maps.iter().find_map(|map| {
             // Mappings start on a page, segments need not: both sides are rounded down alike.
-            let mut loaded = self.segments.iter().filter(|s| s.file_size > 0);
+            let mut loaded = self.file.segments.iter().filter(|s| s.file_size > 0);
             loaded.find_map(|segment| {
                 let slack = segment.file_offset.checked_sub(map.file_offset)?;
                 let length = map.end.checked_sub(map.start)?;
@@ -548,5 +570,30 @@ fn bounded_length(path: &Path, file: &File) -> Result<u64, ImageError> {
             path: path.to_owned(),
         }),
         length => Ok(length),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_laid_over_hides_nothing_and_is_seen_in_no_other() {
+        let at = |address| Symbol { address, size: 8 };
+        let named = |name: &str, address| (name.to_owned(), at(address));
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
+        let file = Image::without_file(Path::new("perl"), abi, vec![named("PL_op", 1)]);
+        let one = file.with_symbols([named("PL_op", 2), named("PL_curcop", 3)]);
+        let other = file.with_symbols([named("PL_curcop", 4)]);
+        assert_eq!(one.symbol("PL_op"), Some(at(1)));
+        assert_eq!(one.symbol("PL_curcop"), Some(at(3)));
+        assert_eq!(other.symbol("PL_curcop"), Some(at(4)));
+        assert_eq!(file.symbol("PL_curcop"), None);
+        let mut all: Vec<(&str, Symbol)> = one.symbols().collect();
+        all.sort_unstable_by_key(|(_, symbol)| symbol.address);
+        assert_eq!(all, [("PL_op", at(1)), ("PL_curcop", at(3))]);
     }
 }

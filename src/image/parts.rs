@@ -65,7 +65,7 @@ impl Image {
     }
 
     fn loaded(&self, wanted: impl Fn(bool) -> bool) -> Vec<Part> {
-        let segments = self.segments.iter().filter(|s| wanted(s.executable));
+        let segments = self.file.segments.iter().filter(|s| wanted(s.executable));
         self.within_reason(segments.map(|segment| Part {
             address: segment.address,
             offset: segment.file_offset,
@@ -77,7 +77,7 @@ impl Image {
     /// In a sound file no two parts overlap; those of another do not make more work than the file is
     /// long.
     fn within_reason(&self, parts: impl Iterator<Item = Part>) -> Vec<Part> {
-        let mut room = self.data.length();
+        let mut room = self.file.data.length();
         let fits = |part: &Part| {
             let left = room.checked_sub(part.size);
             room = left.unwrap_or(room);
@@ -88,7 +88,7 @@ impl Image {
 
     /// The bytes of a part as the file has them; kept, once read.
     pub fn part(&self, part: Part) -> Option<&[u8]> {
-        (&self.data).read_bytes_at(part.offset, part.size).ok()
+        (&self.file.data).read_bytes_at(part.offset, part.size).ok()
     }
 
     /// The file's code, piece by piece with addresses as the file counts. A piece starts with the
@@ -97,7 +97,7 @@ impl Image {
         for part in self.code_parts() {
             let range = part.offset..part.offset.saturating_add(part.size);
             // Code that cannot be read refers to nothing.
-            let _ = self.data.pieces(range, overlap, |at, bytes| {
+            let _ = self.file.data.pieces(range, overlap, |at, bytes| {
                 look(part.address.wrapping_add(at - part.offset), bytes);
                 true
             });
@@ -157,7 +157,7 @@ mod tests {
         let part = Part {
             address: 0,
             offset: 0,
-            size: image.data.length() / 2,
+            size: image.file.data.length() / 2,
             writable: false,
         };
         let empty = Part { size: 0, ..part };

@@ -74,9 +74,9 @@ impl Facts {
     pub fn of(image: &Image) -> Self {
         let symbols = image.symbols().take(Self::MOST_SYMBOLS);
         Facts {
-            abi: image.abi,
-            build_id: image.build_id.clone(),
-            segments: image.segments.clone(),
+            abi: image.abi(),
+            build_id: image.file.build_id.clone(),
+            segments: image.file.segments.clone(),
             symbols: symbols
                 .map(|(name, symbol)| (name.to_owned(), symbol))
                 .collect(),

@@ -10,12 +10,11 @@ use std::sync::OnceLock;
 /// A file with these has perl, and all that perl exports is in the same table.
 pub(super) const OF_PERL: [&str; 2] = ["PL_curinterp", "PL_op_name"];
 
-/// Those of a file, found when they are asked for, and those that were found in memory.
+/// Those of a file, found when they are asked for.
 #[derive(Default)]
 pub(super) struct Symbols {
     hashed: Option<Hashed>,
     all: OnceLock<HashMap<String, Symbol>>,
-    added: HashMap<String, Symbol>,
 }
 
 impl Symbols {
@@ -36,30 +35,16 @@ impl Symbols {
     }
 
     pub(super) fn get(&self, data: &FileBytes, name: &str) -> Option<Symbol> {
-        let in_file = match &self.hashed {
+        match &self.hashed {
             Some(hashed) => hashed.find(data, name),
             None => self.all(data).get(name).copied(),
-        };
-        in_file.or_else(|| self.added.get(name).copied())
-    }
-
-    /// Adds one that the file does not have.
-    pub(super) fn add(&mut self, data: &FileBytes, name: &str, symbol: Symbol) {
-        if self.get(data, name).is_none() {
-            self.added.insert(name.to_owned(), symbol);
-        }
-    }
-
-    /// Takes one away again that was added.
-    pub(super) fn remove(&mut self, name: &str, symbol: Symbol) {
-        if self.added.get(name) == Some(&symbol) {
-            self.added.remove(name);
         }
     }
 
     pub(super) fn iter(&self, data: &FileBytes) -> impl Iterator<Item = (&str, Symbol)> {
-        let all = self.all(data).iter().chain(&self.added);
-        all.map(|(name, symbol)| (name.as_str(), *symbol))
+        self.all(data)
+            .iter()
+            .map(|(name, symbol)| (name.as_str(), *symbol))
     }
 
     fn all(&self, data: &FileBytes) -> &HashMap<String, Symbol> {
@@ -161,28 +146,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn what_is_added_is_in_front_of_nothing_and_can_be_taken_away() {
-        let data = file(b"");
-        let mut symbols = Symbols::default();
-        let (one, other) = (
-            Symbol {
-                address: 1,
-                size: 8,
-            },
-            Symbol {
-                address: 2,
-                size: 8,
-            },
-        );
-        symbols.add(&data, "PL_op", one);
-        symbols.add(&data, "PL_op", other);
-        assert_eq!(symbols.get(&data, "PL_op"), Some(one));
-        symbols.remove("PL_op", other);
-        assert_eq!(symbols.iter(&data).collect::<Vec<_>>(), [("PL_op", one)]);
-        symbols.remove("PL_op", one);
-        assert_eq!(symbols.get(&data, "PL_op"), None);
     }
 }

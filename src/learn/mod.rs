@@ -20,7 +20,7 @@ mod variables;
 
 use crate::examine::NoPerl;
 use crate::frames::FrameTable;
-use crate::identity::arrays::add_array_symbols;
+use crate::identity::arrays::with_array_symbols;
 use crate::identity::{Build, Identity};
 use crate::image::{Image, ImageError, Symbol};
 use crate::layout::{
@@ -166,7 +166,7 @@ impl<'a> Lab<'a> {
         let process = run.process;
         let memory = LiveMemory::new(process.pid());
         let no_perl = LearnError::Read(ReadError::NoSuchProcess);
-        let (mut image, file) = perl.ok_or(no_perl)?;
+        let (image, file) = perl.ok_or(no_perl)?;
         let abi = image.abi();
         let bias = image.load_bias(&file.maps).ok_or_else(|| LearnError::Run {
             program: program.to_owned(),
@@ -175,7 +175,7 @@ impl<'a> Lab<'a> {
         let reader = Reader::new(&memory, abi);
         let had = |image: &Image, name: &str| image.symbol(name).is_some();
         let before = ["PL_op_name", "PL_block_type"].map(|name| had(&image, name));
-        add_array_symbols(&mut image, &reader, bias)?;
+        let image = with_array_symbols(&image, &reader, bias)?;
         let mut added = Vec::new();
         for (name, was) in ["PL_op_name", "PL_block_type"].iter().zip(before) {
             if let (false, Some(symbol)) = (was, image.symbol(name)) {
@@ -279,7 +279,8 @@ impl<'a> Lab<'a> {
                 2,
             )),
             None => {
-                self.image.add_symbol(name, symbol);
+                let found = [(name.to_owned(), symbol)];
+                self.image = self.image.with_symbols(found);
                 self.added.push((name.to_owned(), symbol));
                 Ok(())
             }

@@ -111,10 +111,9 @@ pub fn search(data: &[u8]) {
     }
     let names = fake.op_names();
     damage(&mut fake, &mut input);
-    let mut image = Image::without_file(Path::new("perl"), table.abi());
-    image.add_symbol("PL_op_name", names);
+    let names = vec![("PL_op_name".to_owned(), names)];
     let loaded = Loaded {
-        image: Box::new(image),
+        image: Image::without_file(Path::new("perl"), table.abi(), names),
         bias: 0,
     };
     let layout = table.layout().clone();
@@ -123,7 +122,8 @@ pub fn search(data: &[u8]) {
         layout,
         source: Origin::Table(table.name().into()),
     };
-    let Ok(mut perl) = Perl::assemble(0, fake.memory(), loaded, table.identity(), &resolved) else {
+    let Ok(mut perl) = Perl::assemble(0, fake.memory(), &loaded, table.identity(), &resolved)
+    else {
         return;
     };
     // Nobody has this id: it is not looked where it runs.
@@ -139,11 +139,10 @@ pub fn search(data: &[u8]) {
         .into_iter()
         .take(8)
     {
-        perl.image.add_symbols(&places);
+        perl.image = loaded.image.with_symbols(places);
         if let Ok(Some(main)) = perl.main_interpreter(fake.memory()) {
             let _ = trial.prove(&perl, main, demand);
         }
         let _ = words.debugger_sub(&mut trial, &perl);
-        perl.image.remove_symbols(&places);
     }
 }

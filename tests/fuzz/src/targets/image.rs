@@ -3,7 +3,7 @@
 use super::file::TempFile;
 use super::is_harmless;
 use p5_spy::identity::Identity;
-use p5_spy::identity::arrays::add_array_symbols;
+use p5_spy::identity::arrays::with_array_symbols;
 use p5_spy::identity::references::references;
 use p5_spy::identity::texts::Told;
 use p5_spy::image::{DebugFile, DebugSearch, Files, Image, may_define_perl};
@@ -48,7 +48,7 @@ fn open(data: &[u8]) -> Option<(Image, TempFile)> {
 
 /// All that an attach asks of a file.
 fn image(data: &[u8]) {
-    let Some((mut image, file)) = open(data) else {
+    let Some((image, file)) = open(data) else {
         return;
     };
     for is_program in [true, false] {
@@ -86,7 +86,7 @@ fn image(data: &[u8]) {
     identify(&image);
     let memory = FakeMemory::new();
     let reader = Reader::new(&memory, image.abi());
-    let _ = add_array_symbols(&mut image, &reader, bias);
+    let _ = with_array_symbols(&image, &reader, bias);
 }
 
 /// Which perl it is, and which layout.
@@ -105,7 +105,9 @@ fn identify(image: &Image) {
     is_harmless(&identity.to_string());
     // What was found is kept by build-id, of which inputs have the same one.
     SOURCES.known.forget(image);
-    match resolve(image, &identity, &SOURCES, &mut |word| is_harmless(&word.text)) {
+    match resolve(image, &identity, &SOURCES, &mut |word| {
+        is_harmless(&word.text)
+    }) {
         Ok(resolved) => is_harmless(&table::made_from(&identity, &resolved, image)),
         Err(e) => is_harmless(&e.to_string()),
     }
