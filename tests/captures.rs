@@ -204,7 +204,10 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
             Err(_) => refused += 1,
             Ok(()) => {
                 let mut table_of_frames = FrameTable::default();
-                let options = NameOptions::default();
+                let options = NameOptions {
+                    synthetic: Synthetic::None,
+                    ..NameOptions::default()
+                };
                 let ids = perl.stack(&memory, main, options, &mut table_of_frames);
                 let ids = ids.unwrap();
                 let frames = ids.iter().filter_map(|id| table_of_frames.get(*id));

@@ -118,14 +118,17 @@ impl Header {
         header
     }
 
-    fn missing(&self, perl: &Perl) -> Option<String> {
+    /// Why the program is not for this perl.
+    fn is_for_others(&self, perl: &Perl) -> Option<String> {
         if perl.version < self.version {
             let (series, subversion) = (self.version / 1000 % 1000, self.version % 1000);
             return Some(format!("it needs perl 5.{series}.{subversion}"));
         }
-        if self.threads && !perl.threads {
-            return Some("this perl has no threads".into());
-        }
+        (self.threads && !perl.threads).then(|| "this perl has no threads".into())
+    }
+
+    /// What this perl lacks.
+    fn missing(&self, perl: &Perl) -> Option<String> {
         let module = self
             .modules
             .iter()
@@ -435,6 +438,10 @@ fn differences(perl: &Perl, program: &str, stops: usize, layout: Layout) -> Resu
 fn check(program: &str) {
     let perl = Perl::get();
     let header = Header::read(&programs().join(format!("{program}.pl")));
+    if let Some(other) = header.is_for_others(perl) {
+        loudly!("LEFT OUT {program} with {}: {other}", perl.path.display());
+        return;
+    }
     if let Some(missing) = header.missing(perl) {
         loudly!("SKIPPED {program} with {}: {missing}", perl.path.display());
         return;
