@@ -167,6 +167,7 @@ fn stats(file: &Path) -> serde_json::Value {
             "good",
             "idle",
             "late",
+            "made_up",
             "missed",
             "ready",
             "remote_reads",

@@ -47,6 +47,14 @@ pub fn text(summary: &Summary, rate: f64) -> String {
             "\np5-spy fell behind {rate} samples a second: at a lower rate it would not"
         );
     }
+    if summary.made_up > 0 {
+        let _ = write!(
+            text,
+            "\nOf {} samples on a CPU {} stand for moments at which p5-spy was not let in: the kernel's \
+             account says that the program had a CPU then",
+            summary.good, summary.made_up
+        );
+    }
     if summary.thinned > 0 {
         let taken = summary.attempted.saturating_sub(summary.thinned).max(1);
         let _ = write!(

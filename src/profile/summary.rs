@@ -44,10 +44,13 @@ pub struct Summary {
     pub stopped_ms: u64,
     /// Times a thread had ended, or its process become another program, before it was read.
     pub gone: u64,
+    /// Of `good`, those at whose moment p5-spy was not let in: by the kernel's account of its CPU time
+    /// the thread had a CPU then, and a stack that was seen soon after counts for it.
+    pub made_up: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 6;
+pub const NEW_NUMBERS: usize = 7;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -74,6 +77,7 @@ impl Summary {
             away_ms: milliseconds(tally.away),
             stopped_ms: 0,
             gone: tally.gone,
+            made_up: tally.made_up,
         }
     }
 }

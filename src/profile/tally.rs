@@ -14,6 +14,9 @@ pub struct Tally {
     pub ready: u64,
     /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
     pub unsure: u64,
+    /// Of `good`, those at whose moment p5-spy was not let in: by the kernel's account of its CPU time
+    /// the thread had a CPU then, and a stack that was seen soon after counts for it.
+    pub made_up: u64,
     /// Of all, those that were left out so that sampling costs no more than it may: those that were
     /// taken count for them.
     pub thinned: u64,
@@ -49,9 +52,10 @@ impl Tally {
             idle: self.idle - before.idle,
             ready: self.ready - before.ready,
             unsure: self.unsure - before.unsure,
+            made_up: self.made_up - before.made_up,
             thinned: self.thinned - before.thinned,
             torn: self.torn - before.torn,
-            missed: self.missed - before.missed,
+            missed: self.missed.saturating_sub(before.missed),
             approximate: self.approximate - before.approximate,
             late: self.late - before.late,
             away: self.away.saturating_sub(before.away),

@@ -5,6 +5,7 @@
 #[doc(hidden)]
 pub mod clock;
 mod control;
+mod debt;
 mod ending;
 mod governor;
 mod interpreters;
@@ -92,6 +93,8 @@ pub struct Sampler<S> {
     gaps: Gaps,
     /// There was a gap since the last sample.
     was_away: bool,
+    /// Whoever we wait for may not let us in: samples count for what the kernel says was missed.
+    is_ordinary: bool,
 }
 
 impl<S: Sink> Sampler<S> {
@@ -138,6 +141,7 @@ impl<S: Sink> Sampler<S> {
             deadline: None,
             gaps: Gaps::watch(),
             was_away: false,
+            is_ordinary: false,
         }
     }
 
@@ -172,7 +176,8 @@ impl<S: Sink> Sampler<S> {
         self.deadline = self.settings.duration.map(|d| self.started + d);
         self.control.set_deadline(self.deadline);
         let priority = wake_at_once();
-        let mut own_wait = (priority == Priority::Ordinary).then(OwnWait::start);
+        self.is_ordinary = priority == Priority::Ordinary;
+        let mut own_wait = self.is_ordinary.then(OwnWait::start);
         let mut punctual = Punctual::default();
         let mut put_off = 0;
         allow_many_watches();
@@ -188,6 +193,7 @@ impl<S: Sink> Sampler<S> {
             }
             if self.take_gap() {
                 own_wait = own_wait.map(|_| OwnWait::start());
+                self.forget_debts();
                 clock = Clock::new(self.settings.rate, Instant::now());
                 continue;
             }
@@ -195,6 +201,7 @@ impl<S: Sink> Sampler<S> {
                 if let Some(end) = self.wait_out_pause() {
                     return end;
                 }
+                self.forget_debts();
                 clock = Clock::new(self.settings.rate, Instant::now());
                 continue;
             }
@@ -246,6 +253,12 @@ impl<S: Sink> Sampler<S> {
                 (spent, round) = (so_far, now);
             }
         }
+    }
+
+    /// What programs did meanwhile was not to be sampled.
+    fn forget_debts(&mut self) {
+        let threads = self.watched.iter_mut().flat_map(|w| &mut w.threads);
+        threads.for_each(|thread| thread.opens_account());
     }
 
     fn sleep_until(&mut self, due: Instant) -> Option<End> {
@@ -411,6 +424,14 @@ impl<S: Sink> Sampler<S> {
         }
         let about = thread.about;
         let tally = &mut self.own.tally;
+        let mut count = self.weight;
+        if self.is_ordinary && on_cpu && !turn.is_glance && matches!(taken, Ok(Some(_))) {
+            let more = thread.makes_up_for(self.settings.rate, count, tally.missed);
+            tally.missed -= u64::from(more);
+            tally.made_up += u64::from(more);
+            tally.good += u64::from(more);
+            count += more;
+        }
         match taken {
             Ok(Some(stack)) if turn.is_glance => self.own.glances.push(Sample {
                 stack,
@@ -434,7 +455,7 @@ impl<S: Sink> Sampler<S> {
                     thread: about,
                     running: on_cpu,
                     at,
-                    count: self.weight,
+                    count,
                 });
                 watched.succeeded();
             }

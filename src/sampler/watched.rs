@@ -1,5 +1,6 @@
 //! One process that is sampled: its threads, and what was learned about its names.
 
+use super::debt::Debt;
 use super::interpreters::{Chair, Interpreters, Runner};
 use crate::attach::{PerlThread, Target};
 use crate::frames::FrameId;
@@ -87,11 +88,22 @@ pub(super) struct WatchedThread {
     waiting: Option<(Top, u32, StackId)>,
     /// The last stack that waited for a CPU, with the frame that says so.
     ready: Option<(Top, StackId)>,
+    debt: Debt,
     /// Failures of which it is not yet known whether they come of the thread's end.
     failures: BTreeMap<&'static str, u64>,
 }
 
 impl WatchedThread {
+    /// From now on what it has a CPU for is compared with what is seen of it.
+    pub(super) fn opens_account(&mut self) {
+        self.debt.begin(self.watch.runs());
+    }
+
+    /// For how many samples that were missed one counts that was just taken.
+    pub(super) fn makes_up_for(&mut self, rate: f64, weight: u32, missed: u64) -> u32 {
+        self.debt.more(self.watch.runs(), rate, weight, missed)
+    }
+
     /// It could not be read, which counts for so many samples.
     pub(super) fn failed(&mut self, kind: &'static str, weight: u64, tally: &mut Tally) {
         let count = self.failures.entry(kind).or_insert(0);
@@ -400,8 +412,11 @@ impl Watched {
             interpreter: (number > 1 && thread.perl_tid.is_none()).then_some(number),
         };
         let about = seen.threads.insert_full(me.clone()).0;
+        let mut watch = ThreadWatch::new(pid, thread.os_tid);
+        let mut debt = Debt::default();
+        debt.begin(watch.runs());
         self.threads.push(WatchedThread {
-            watch: ThreadWatch::new(pid, thread.os_tid),
+            watch,
             witness: Witness::new(pid, thread.os_tid),
             chair,
             real_time: is_real_time(thread.os_tid),
@@ -418,6 +433,7 @@ impl Watched {
             top: None,
             waiting: None,
             ready: None,
+            debt,
             failures: BTreeMap::new(),
         });
     }

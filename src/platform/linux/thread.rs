@@ -32,6 +32,16 @@ pub struct Runs {
 }
 
 impl Runs {
+    /// The time that the thread had a CPU, in nanoseconds.
+    pub fn nanoseconds(self) -> u64 {
+        self.time
+    }
+
+    /// That of a thread that has had a CPU so long, in one turn.
+    pub fn of(time: u64) -> Self {
+        Runs { time, turns: 1 }
+    }
+
     /// True if it got no CPU between the two.
     pub fn is_same_turn(self, other: Runs) -> bool {
         self.turns == other.turns

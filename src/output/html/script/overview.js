@@ -114,6 +114,8 @@ function facts(now) {
       + "wanted one. ",
     summary.unsure > 0 && `Of ${count(summary.unsure)} nobody can tell whether the program was `
       + "waiting for a CPU. ",
+    summary.made_up > 0 && `Of those on a CPU ${count(summary.made_up)} stand for moments at which `
+      + "p5-spy was not let in: the kernel's account says that the program had a CPU then. ",
     summary.thinned > 0 && `To cost no more than it may, p5-spy left out ${count(summary.thinned)}: `
       + "those that it took count for them. ",
     summary.approximate > 0 && `${count(summary.approximate)} stacks are approximate: they were `

@@ -1,0 +1,93 @@
+//! What a thread was seen to have a CPU for, against what the kernel has counted. Who has no real-time
+//! priority is let in late, or not at all, above all while others want the CPUs too: what is seen then
+//! is less than there was. How much less the kernel knows, and the samples that are taken count for it.
+
+use crate::platform::Runs;
+
+/// So many standard deviations are chance: at random moments one time in twenty is more.
+const CHANCE: f64 = 2.0;
+/// Where nothing was counted yet, this much is chance too.
+const FIRST: f64 = 4.0;
+
+/// The account of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Debt {
+    /// Nanoseconds of CPU time when the account was opened.
+    from: Option<u64>,
+    /// Samples that were counted since then.
+    counted: f64,
+}
+
+impl Debt {
+    /// Opens the account, or closes what was open: from now on both sides are counted.
+    pub(super) fn begin(&mut self, runs: Option<Runs>) {
+        *self = Debt {
+            from: runs.map(Runs::nanoseconds),
+            counted: 0.0,
+        };
+    }
+
+    /// For how many more samples than `weight` one counts that was just taken, but no more than
+    /// `most`. `rate` is that of samples a second.
+    pub(super) fn more(&mut self, runs: Option<Runs>, rate: f64, weight: u32, most: u64) -> u32 {
+        let Some(now) = runs.map(Runs::nanoseconds) else {
+            return 0;
+        };
+        let from = *self.from.get_or_insert(now);
+        self.counted += f64::from(weight);
+        let due = now.saturating_sub(from) as f64 / 1e9 * rate;
+        let chance = CHANCE * (self.counted + FIRST).sqrt();
+        let more = (due - self.counted - chance)
+            .floor()
+            .clamp(0.0, most as f64);
+        let more = (more as u64).min(u64::from(u32::MAX / 2)) as u32;
+        self.counted += f64::from(more);
+        more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: f64 = 400.0;
+
+    /// So many seconds of CPU time, of which a share is seen. Returns what is counted.
+    fn counted(seconds: f64, share: f64) -> f64 {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut debt = Debt::default();
+        debt.begin(Some(Runs::of(5_000_000_000)));
+        let (mut at, mut all) = (0.0, 0.0);
+        while at < seconds {
+            at += -(1.0 - random.f64()).ln() / RATE;
+            if random.f64() < share {
+                let now = Some(Runs::of(5_000_000_000 + (at * 1e9) as u64));
+                all += 1.0 + f64::from(debt.more(now, RATE, 1, u64::MAX));
+            }
+        }
+        all / RATE
+    }
+
+    #[test]
+    fn what_is_counted_is_what_the_kernel_has_counted() {
+        for share in [1.0, 0.7, 0.1, 0.02] {
+            let seen = counted(20.0, share);
+            assert!((19.0..20.6).contains(&seen), "{share}: {seen}");
+        }
+    }
+
+    #[test]
+    fn chance_is_no_debt() {
+        let mut debt = Debt::default();
+        debt.begin(Some(Runs::of(0)));
+        // On time, each of them.
+        for number in 1..10_000_u64 {
+            let now = Some(Runs::of(number * 2_500_000));
+            assert_eq!(debt.more(now, RATE, 1, u64::MAX), 0);
+        }
+        // No more than there is to be made up for, and nothing where nobody counts.
+        let later = Some(Runs::of(100_000_000_000));
+        assert_eq!(debt.more(later, RATE, 1, 3), 3);
+        assert_eq!(Debt::default().more(None, RATE, 1, 3), 0);
+    }
+}
