@@ -92,7 +92,9 @@ fn a_program_that_computes_is_seen_to() {
         (entry["cpu_percent"].as_f64()? > 10.0).then_some(entry)
     });
     assert!(entry["cpu_percent"].as_f64().unwrap() <= 130.0, "{entry}");
-    assert_eq!(entry["state"], "running");
+    let state = entry["state"].as_str().unwrap();
+    // Others may have the CPUs at that moment.
+    assert!(["running", "waiting for a CPU"].contains(&state), "{entry}");
 }
 
 #[test]
