@@ -65,10 +65,13 @@ pub enum AttachError {
     #[error("process {0} became another program while p5-spy looked at it. Try again in a moment")]
     Replaced(i32),
     /// Perl has no interpreter yet, or one that is still being built.
-    #[error(
-        "perl in process {0} is still starting, or has given up the interpreter that it had. Try again in a moment, or look at the processes below it with -s"
-    )]
+    #[error("perl in process {0} is still starting. Try again in a moment")]
     Starting(i32),
+    /// Perl has been there for long, and has no interpreter.
+    #[error(
+        "the perl in process {0} has no interpreter now: it has made none yet, or given up what it had. Nothing of Perl can run in it before it makes one; the processes below it may have their own, which -s shows"
+    )]
+    NoInterpreter(i32),
     /// The memory of the process may not be read, or it ended.
     #[error("{}", read_message(*.pid, .cause))]
     Read {
@@ -147,6 +150,7 @@ impl AttachError {
     pub fn is_temporary(&self) -> bool {
         match self {
             AttachError::Starting(_)
+            | AttachError::NoInterpreter(_)
             | AttachError::Replaced(_)
             | AttachError::NotPerl { .. }
             | AttachError::LoadBias { .. } => true,

@@ -2,7 +2,7 @@
 
 use super::learning::Lesson;
 use super::trial::{Demand, Trial, names_make_sense};
-use super::{AttachError, Loaded, Perl, discover};
+use super::{AttachError, Loaded, Perl, STARTED, discover};
 use crate::examine::Examiner;
 use crate::image::{Image, ImageError};
 use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
@@ -13,10 +13,6 @@ use crate::perl::identity::{Build, Identity};
 use crate::process::{MappedFile, Process};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// No perl takes longer until it has an interpreter.
-const STARTED: Duration = Duration::from_secs(2);
 
 /// The mapped file that defines an interpreter: `program` itself, else whichever library does.
 ///

@@ -29,6 +29,8 @@ pub struct PerlProcess {
     pub version: Option<String>,
     /// Why it cannot be attached to; `None` where it can.
     pub obstacle: Option<Obstacle>,
+    /// It is another program, with a perl in it that it may use or not.
+    pub is_embedded: bool,
 }
 
 /// All of them.
@@ -148,6 +150,7 @@ impl KnownFiles {
             words: process.command_line().unwrap_or_default(),
             version,
             obstacle,
+            is_embedded: process.executable().is_ok_and(|p| !is_perl_name(&p)),
         })
     }
 

@@ -88,7 +88,7 @@ impl LeafReader {
     /// Ops of this name call C functions or have a pattern.
     fn tells_more(&self, name: &str) -> bool {
         match name {
-            "entersub" | "enterxssub" | "null" => true,
+            "entersub" | "enterxssub" | "null" | "goto" => true,
             "match" | "subst" | "qr" | "pushre" | "substcont" | "split" => {
                 self.beyond == Beyond::Ops
             }

@@ -32,6 +32,7 @@ mod statement;
 mod strings;
 pub mod texts;
 pub mod threads;
+mod uncalled;
 pub mod unfinished;
 pub mod version;
 pub mod walk;

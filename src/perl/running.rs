@@ -120,7 +120,8 @@ pub struct RunningReader {
     ranges: Map<u64, Vec<(u64, usize)>>,
     calls: Map<u64, KnownCall>,
     subs: Map<u64, KnownSub>,
-    /// Methods by the op that names them and a class, with `PL_cop_seqmax` at that time.
+    /// Methods by the op that names them and a class, and what else was found of two addresses, with
+    /// `PL_cop_seqmax` at that time.
     methods: Map<(u64, u64), (u64, Option<u64>)>,
     texts: Map<u64, Arc<str>>,
     learned_calls: Vec<u64>,
@@ -235,6 +236,13 @@ impl RunningReader {
             Some("null") if self.is_made_by_c(target, header.op)? => {
                 let seqmax = moment.cop_seqmax;
                 running.xsub = self.xsub(target, Called::Computed(0), header, pads, seqmax)?;
+            }
+            Some("null") if target.member(header.op, target.layout.op.op_next)? == 0 => {
+                running.xsub = self.called_in(target, header, pads, moment.cop_seqmax)?;
+            }
+            Some("goto") => {
+                running.op = name.cloned();
+                running.xsub = self.gone_to(target, header, moment.cop_seqmax)?;
             }
             Some("match" | "subst" | "qr" | "pushre") => {
                 running.op = name.cloned();
@@ -358,25 +366,72 @@ impl RunningReader {
     ) -> Result<Option<Arc<str>>, NameError> {
         let stack = match called {
             Called::Glob(_) => None,
-            _ if !pads.has_stack || header.stack_sp == 0 => None,
-            _ => {
-                let width = usize::from(target.abi.pointer_size);
-                let bytes = target.reader().bytes(header.stack_sp, 2 * width)?;
-                let value = |index: usize| target.abi.pointer(&bytes, index * width);
-                value(0).zip(value(1)).map(|(top, popped)| StackTop {
-                    address: header.stack_sp,
-                    top,
-                    popped,
-                })
-            }
+            _ => stack_top(target, header, pads)?,
         };
         // Above the top of the stack may lie what was freed long ago.
         let found = match (called, stack) {
             (Called::Method(op), Some(stack)) => self.method(target, op, stack, pads, seqmax),
             _ => target.xsub(called, stack, pads),
         };
+        self.named(target, found)
+    }
+
+    fn named(
+        &mut self,
+        target: &NameContext<'_>,
+        found: Result<Option<u64>, NameError>,
+    ) -> Result<Option<Arc<str>>, NameError> {
         let named = found.and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
         of_this_object(named)
+    }
+
+    /// The C function that an op of C's own stands in front of.
+    fn called_in(
+        &mut self,
+        target: &NameContext<'_>,
+        header: &Header,
+        pads: &Pads,
+        seqmax: Option<u64>,
+    ) -> Result<Option<Arc<str>>, NameError> {
+        let Some(stack) = stack_top(target, header, pads)? else {
+            return Ok(None);
+        };
+        let key = (header.curcop, stack.popped);
+        let found = self.once(key, seqmax, || target.called_in(key.0, stack, pads));
+        self.named(target, found)
+    }
+
+    /// The C function that `goto &name` has gone to.
+    fn gone_to(
+        &mut self,
+        target: &NameContext<'_>,
+        header: &Header,
+        seqmax: Option<u64>,
+    ) -> Result<Option<Arc<str>>, NameError> {
+        let Ok(Some(sub)) = target.left_last(header) else {
+            return Ok(None);
+        };
+        let found = self.once((header.op, sub), seqmax, || target.gone_to(header.op, sub));
+        self.named(target, found)
+    }
+
+    /// What was found before while nothing was compiled since, else what `find` says.
+    fn once(
+        &mut self,
+        key: (u64, u64),
+        seqmax: Option<u64>,
+        find: impl FnOnce() -> Result<Option<u64>, NameError>,
+    ) -> Result<Option<u64>, NameError> {
+        let known = self.methods.get(&key).copied();
+        if let Some((_, cv)) = known.filter(|(at, _)| Some(*at) == seqmax) {
+            return Ok(cv);
+        }
+        let cv = find()?;
+        if let Some(seqmax) = seqmax {
+            self.methods.insert(key, (seqmax, cv));
+            self.learned_methods.push(key);
+        }
+        Ok(cv)
     }
 
     /// The C function that the method call runs whose method's name the op `named_by` has. Once that
@@ -403,18 +458,7 @@ impl RunningReader {
         };
         for class in target.classes_near(stack, pads.stack_base)? {
             let key = (named_by, class);
-            let known = self.methods.get(&key).copied();
-            let cv = match known.filter(|(at, _)| Some(*at) == seqmax) {
-                Some((_, cv)) => cv,
-                None => {
-                    let cv = target.method_in(class, &name)?;
-                    if let Some(seqmax) = seqmax {
-                        self.methods.insert(key, (seqmax, cv));
-                        self.learned_methods.push(key);
-                    }
-                    cv
-                }
-            };
+            let cv = self.once(key, seqmax, || target.method_in(class, &name))?;
             if cv.is_some() {
                 return target.if_xsub(cv);
             }
@@ -445,4 +489,22 @@ impl RunningReader {
         self.learned_subs.push(cv);
         Ok(name)
     }
+}
+
+fn stack_top(
+    target: &NameContext<'_>,
+    header: &Header,
+    pads: &Pads,
+) -> Result<Option<StackTop>, NameError> {
+    if !pads.has_stack || header.stack_sp == 0 {
+        return Ok(None);
+    }
+    let width = usize::from(target.abi.pointer_size);
+    let bytes = target.reader().bytes(header.stack_sp, 2 * width)?;
+    let value = |index: usize| target.abi.pointer(&bytes, index * width);
+    Ok(value(0).zip(value(1)).map(|(top, popped)| StackTop {
+        address: header.stack_sp,
+        top,
+        popped,
+    }))
 }

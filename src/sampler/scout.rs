@@ -172,6 +172,7 @@ impl Verdict {
             why: match error {
                 AttachError::NotPerl { .. } => Why::NoPerl,
                 AttachError::Starting(_)
+                | AttachError::NoInterpreter(_)
                 | AttachError::Replaced(_)
                 | AttachError::Process(ProcessError::Io { .. }) => Why::Passing,
                 _ => Why::Unread,

@@ -354,7 +354,7 @@ impl Watched {
             return;
         }
         let newcomers = self.target.has_newcomers();
-        let is_settled = self.settled && !is_empty && !newcomers;
+        let is_settled = self.settled && (!is_empty || self.target.is_vacant()) && !newcomers;
         // Who waits makes no threads.
         if is_settled && self.threads.iter().all(|t| t.waits) {
             return;
