@@ -94,6 +94,12 @@ impl Target {
         Ok(its_own.first().map(|found| found.interpreter))
     }
 
+    /// The interpreter is not made yet, or was destroyed.
+    pub fn has_no_stacks(&self, interpreter: Interpreter) -> bool {
+        let info = self.perl.variables(interpreter).by_name("Icurstackinfo");
+        info.is_some_and(|info| self.reader().pointer(info.address) == Ok(0))
+    }
+
     /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must
     /// stand several times. `maps` may be of some moments ago: that only costs another look.
     fn check(&self, interpreter: Interpreter, mut maps: Vec<Mapping>) -> Result<(), AttachError> {
@@ -103,9 +109,7 @@ impl Target {
             if attempt > 0 {
                 maps = self.process.mappings()?;
             }
-            if let Some(info) = self.perl.variables(interpreter).by_name("Icurstackinfo")
-                && self.reader().pointer(info.address) == Ok(0)
-            {
+            if self.has_no_stacks(interpreter) {
                 return Err(AttachError::Starting(pid));
             }
             match self.perl.examine(&self.memory, &maps, interpreter) {

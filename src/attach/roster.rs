@@ -164,8 +164,12 @@ impl KnownFiles {
                 .files
                 .entry(key)
                 .or_insert_with(|| perl_of(&examiner, file, is_program));
-            if let Some(perl) = known {
-                return perl.look(process, file, is_perl_name(&program));
+            // A program may only speak of the perl that one of its libraries is.
+            let look = known
+                .as_ref()
+                .map(|perl| perl.look(process, file, is_perl_name(&program)));
+            if let Some(found @ Look::Yes { .. }) = look {
+                return found;
             }
         }
         Look::No

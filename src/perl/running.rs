@@ -6,7 +6,7 @@ use super::names::of_this_object;
 use super::objects::{Cv, NameContext, NameError};
 use super::op_types::OpKind;
 use super::stack::{Header, Variable};
-use super::walk::RawStack;
+use super::walk::{ContextKind, RawStack};
 use crate::memory::Prefetched;
 use crate::quick::Map;
 use std::sync::Arc;
@@ -39,9 +39,13 @@ pub struct EnteredFrom {
 }
 
 impl EnteredFrom {
-    /// Of a stack as [`super::walk::WalkRules::walk`] leaves it; `None` in the main program.
+    /// Of a stack as [`super::walk::WalkRules::walk`] leaves it; `None` in the main program, and in an
+    /// eval: no call enters that.
     pub fn of(stack: &RawStack, target: &NameContext<'_>) -> Option<Self> {
         let (innermost, below) = stack.frames.split_last()?;
+        if !matches!(innermost.kind, ContextKind::Sub | ContextKind::Format) {
+            return None;
+        }
         let caller = below.last()?.position;
         let has_retop = target.layout.context.blk_sub_retop.is_some();
         Some(EnteredFrom {

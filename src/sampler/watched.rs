@@ -99,6 +99,11 @@ impl WatchedThread {
         }
     }
 
+    /// What it ran is no more.
+    pub(super) fn has_lost_interpreter(&self, target: &Target) -> bool {
+        target.has_no_stacks(self.chair.interpreter())
+    }
+
     /// What failed so far failed though it was there.
     pub(super) fn counts_failures(&mut self, tally: &mut Tally) {
         while let Some((kind, count)) = self.failures.pop_first() {

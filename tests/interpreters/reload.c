@@ -20,24 +20,24 @@ static void xs_init(pTHX)
 static PerlInterpreter *make(char *script)
 {
     char *words[] = { "reload", script, NULL };
-    PerlInterpreter *perl = perl_alloc();
-    PERL_SET_CONTEXT(perl);
-    perl_construct(perl);
+    PerlInterpreter *my_perl = perl_alloc();
+    PERL_SET_CONTEXT(my_perl);
+    perl_construct(my_perl);
     PL_exit_flags |= PERL_EXIT_DESTRUCT_END;
-    if (perl_parse(perl, xs_init, 2, words, NULL) || perl_run(perl))
+    if (perl_parse(my_perl, xs_init, 2, words, NULL) || perl_run(my_perl))
         exit(1);
-    return perl;
+    return my_perl;
 }
 
-static void destroy(PerlInterpreter *perl)
+static void destroy(PerlInterpreter *my_perl)
 {
-    if (!perl)
+    if (!my_perl)
         return;
-    PERL_SET_CONTEXT(perl);
-    PERL_SET_INTERP(perl);
+    PERL_SET_CONTEXT(my_perl);
+    PERL_SET_INTERP(my_perl);
     PL_perl_destruct_level = 2;
-    perl_destruct(perl);
-    perl_free(perl);
+    perl_destruct(my_perl);
+    perl_free(my_perl);
 }
 
 static void run(PerlInterpreter *perl)
