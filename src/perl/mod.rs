@@ -7,6 +7,7 @@ mod callee;
 pub mod describe;
 mod fingerprint;
 mod frame;
+mod functions;
 mod header;
 pub mod identity;
 mod known;
