@@ -108,7 +108,10 @@ fn main() {
                 println!("{:10} skipped: this perl has no threads", program.name);
                 continue;
             }
-            let outcome = run(&perl, program, &sources, effort);
+            let Some(outcome) = run(&perl, program, &sources, effort) else {
+                println!("{:10} skipped: not with this perl", program.name);
+                continue;
+            };
             row(&program.name, &outcome);
             broken += usize::from(!outcome.broken().is_empty());
             all += outcome.sampled.good;

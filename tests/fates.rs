@@ -217,6 +217,7 @@ fn whatever_befalls_a_target_during_a_dump_has_its_own_word() {
                 Fate::Perl | Fate::Shell => &[
                     "is not perl",
                     "still starting",
+                    "has no interpreter now",
                     "another program",
                     "is not mapped",
                 ],

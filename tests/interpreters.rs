@@ -2,6 +2,8 @@
 //! of one interpreter in the stack of another.
 
 mod loudly;
+#[path = "interpreters/make.rs"]
+mod make;
 mod support;
 
 use loudly::loudly;
@@ -9,55 +11,41 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
-use support::{Target, file, folder, run, stacks, text};
+use std::sync::Mutex;
+use support::{Running, Target, file, folder, run, spy, stacks, text, wait_for};
 
-/// tests/interpreters/pool.c; `None` where it cannot be made.
-fn pool() -> Option<&'static Path> {
-    static POOL: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let made = POOL.get_or_init(|| {
-        let said = |words: &str| {
-            let mut perl = Command::new(support::PERL);
-            let said = perl
-                .args(["-MExtUtils::Embed", "-e", words])
-                .output()
-                .ok()?;
-            let said = String::from_utf8(said.stdout).ok()?;
-            Some(said.split_whitespace().map(str::to_owned).collect())
-        };
-        let (compile, link): (Vec<String>, Vec<String>) = (said("ccopts")?, said("ldopts")?);
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pool");
-        let made = Command::new("cc")
-            .arg("-o")
-            .arg(&program)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/interpreters/pool.c"
-            ))
-            .args(compile)
-            .args(link)
-            .output();
-        let is_made = made.is_ok_and(|made| made.status.success());
-        is_made.then_some(program)
+/// The program of this name in tests/interpreters; `None` where it cannot be made.
+fn made(name: &'static str) -> Option<PathBuf> {
+    static MADE: Mutex<BTreeMap<&str, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
+    let mut all = MADE.lock().unwrap();
+    let made = all.entry(name).or_insert_with(|| {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interpreters");
+        let source = sources.join(format!("{name}.c"));
+        make::make(support::PERL, &source, &program).then_some(program)
     });
+    let made = made.clone();
     if made.is_none() {
         loudly!("SKIPPED several interpreters in a process: needs cc and libperl-dev");
     }
-    made.as_deref()
+    made
 }
 
-/// A pool with these two scripts; both have subs `tick` and `work`, and one of their own.
+/// A script with subs `tick` and `work`, and one of its own.
+fn script(place: &Path, name: &str) -> PathBuf {
+    let script = format!(
+        "sub work_{name} {{ my $x; $x += $_ for 1 .. 100_000 }}\n\
+         sub work {{ work_{name}() }} sub tick {{ work() }} 1;"
+    );
+    file(place, &format!("{name}.pl"), &script)
+}
+
+/// A pool with two scripts.
 fn started(place: &Path, threads: &str) -> Option<Target> {
-    let program = pool()?;
+    let program = made("pool")?;
     let mut command = Command::new(program);
     command.arg(threads);
-    for name in ["a", "b"] {
-        let script = format!(
-            "sub work_{name} {{ my $x; $x += $_ for 1 .. 100_000 }}\n\
-             sub work {{ work_{name}() }} sub tick {{ work() }} 1;"
-        );
-        command.arg(file(place, &format!("{name}.pl"), &script));
-    }
+    command.args(["a", "b"].map(|name| script(place, name)));
     Some(Target::of_command(command))
 }
 
@@ -190,4 +178,152 @@ fn whoever_makes_or_joins_a_thread_is_shown_meanwhile() {
         made += count * u64::from(frames.iter().any(is_call));
     }
     assert!(all >= 100 && made * 10 >= all * 9, "{made} of {all}");
+}
+
+/// tests/interpreters/reload.c.
+struct Server(Target);
+
+impl Server {
+    fn start() -> Option<Self> {
+        Some(Server(Target::of_command(Command::new(made("reload")?))))
+    }
+
+    fn pid(&self) -> String {
+        self.0.pid().to_string()
+    }
+
+    /// Does something, and answers.
+    fn does(&mut self, what: &str) -> String {
+        self.0.write(format!("{what}\n").as_bytes());
+        self.0.line()
+    }
+
+    fn reads(&mut self, script: &Path) {
+        self.does(&format!("new {}", text(script)));
+    }
+
+    fn dumped(&self, words: &[&str]) -> Value {
+        let pid = self.pid();
+        let always = ["dump", "--no-config", "--json", "--pid", &pid];
+        let dump = run(&[&always[..], words].concat());
+        dump.expect(0, "");
+        serde_json::from_str(&dump.out).unwrap()
+    }
+
+    /// What `ps` says stands in the way.
+    fn obstacle(&self) -> Value {
+        let list = run(&["ps", "--json"]);
+        let list: Value = serde_json::from_str(&list.out).unwrap();
+        let rows = list["processes"].as_array().unwrap();
+        let own = rows.iter().find(|row| row["pid"] == self.0.pid());
+        own.unwrap_or_else(|| panic!("{list:#}"))["obstacle"].clone()
+    }
+}
+
+/// The file in which an interpreter is outermost.
+fn file_of(one: &Value) -> &str {
+    let frames = one["frames"].as_array().unwrap();
+    frames.last().unwrap()["file"].as_str().unwrap()
+}
+
+#[test]
+fn a_server_that_gave_up_its_first_interpreter_has_another() {
+    let place = folder();
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    server.reads(&script(place.path(), "a"));
+    server.reads(&script(place.path(), "b"));
+    let dump = server.dumped(&[]);
+    assert_eq!(dump["threads"], serde_json::json!([]), "{dump:#}");
+    let others = dump["interpreters"].as_array().unwrap();
+    assert_eq!(others.len(), 1, "{dump:#}");
+    assert!(file_of(&others[0]).ends_with("b.pl"), "{dump:#}");
+    assert_eq!(server.obstacle(), Value::Null);
+    let said = run(&["dump", "--no-config", "--pid", &server.pid()]);
+    said.expect(0, "");
+    assert!(
+        said.out
+            .contains("An interpreter, which no thread runs now")
+    );
+    let worker: i32 = server.does("fork").parse().unwrap();
+    let dumps = server.dumped(&["-s"]);
+    let of_worker = dumps
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|d| d["pid"] == worker);
+    let threads = of_worker.unwrap()["threads"].as_array().unwrap();
+    assert!(file_of(&threads[0]).ends_with("b.pl"), "{dumps:#}");
+}
+
+#[test]
+fn a_server_that_gave_up_its_interpreter_has_none() {
+    let place = folder();
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    server.reads(&script(place.path(), "a"));
+    server.does("none");
+    // For a while it might be one that starts.
+    wait_for("the truth", || {
+        let dump = run(&["dump", "--no-config", "--pid", &server.pid()]);
+        let is_said = dump.err.contains("has no interpreter now");
+        assert!(
+            is_said || dump.err.contains("is still starting"),
+            "{dump:?}"
+        );
+        assert_ne!(dump.code(), 0);
+        is_said.then_some(())
+    });
+    assert_eq!(server.obstacle(), "no interpreter now");
+    server.reads(&script(place.path(), "b"));
+    let dump = server.dumped(&[]);
+    assert!(file_of(&dump["threads"][0]).ends_with("b.pl"), "{dump:#}");
+}
+
+#[test]
+fn a_recording_outlives_the_first_interpreter() {
+    let place = folder();
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    let (a, b) = (script(place.path(), "a"), script(place.path(), "b"));
+    server.reads(&a);
+    let to = place.path().join("x.folded");
+    let stats = place.path().join("x.json");
+    let mut command = spy();
+    command.args(["record", "--no-config", "-s", "-t", "-r", "400"]);
+    command.args([
+        "--pid",
+        &server.pid(),
+        "-o",
+        text(&to),
+        "--stats",
+        text(&stats),
+    ]);
+    let mut recording = Running::start(command);
+    recording.samples();
+    server.reads(&b);
+    let worker = server.does("fork");
+    recording.samples();
+    // Nobody ran it before, and the recording is told of nothing.
+    server.does("run");
+    let mut collapsed = String::new();
+    wait_for("samples of both", || {
+        recording.signal(libc::SIGUSR1);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        collapsed = std::fs::read_to_string(&to).unwrap_or_default();
+        let met = |pid: &str| {
+            let is_met = |(frames, _): &(Vec<String>, u64)| {
+                frames[0].contains(pid) && frames.iter().any(|f| f.contains("work_b"))
+            };
+            stacks(&collapsed).iter().any(is_met)
+        };
+        (met(&worker) && met(&server.pid())).then_some(())
+    });
+    recording.signal(libc::SIGINT);
+    recording.finish().expect(0, "");
+    let stats: Value = serde_json::from_str(&std::fs::read_to_string(stats).unwrap()).unwrap();
+    assert_eq!(stats["errors"], serde_json::json!({}), "{stats:#}");
 }

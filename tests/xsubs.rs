@@ -5,6 +5,8 @@
 //! does not have are left out, and that is said.
 
 mod loudly;
+#[path = "interpreters/make.rs"]
+mod make;
 mod support;
 
 use loudly::loudly;
@@ -23,7 +25,8 @@ struct Module {
 const MODULES: &[Module] = &[
     Module {
         name: "List::Util",
-        made: "my @n = map { $_ * 7919 % 100003 } 1 .. 100000; my @s = map { \"s$_\" } @n;",
+        made: "my @n = map { $_ * 7919 % 100003 } 1 .. 100000; my @s = map { \"s$_\" } @n;
+               sub gone { goto &List::Util::sum }",
         calls: &[
             ("List::Util::sum(@n)", "List::Util::sum"),
             ("List::Util::max(@n)", "List::Util::max"),
@@ -39,6 +42,7 @@ const MODULES: &[Module] = &[
                 "List::Util::max",
             ),
             ("my $x = List::Util->can('sum'); &$x(@n)", "List::Util::sum"),
+            ("main::gone(@n)", "List::Util::sum"),
         ],
     },
     Module {
@@ -271,4 +275,41 @@ fn every_function_in_c_has_its_name() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Above the sub that calls it is an eval's context, which C has put there; the function is above that.
+#[test]
+fn a_function_that_catches_errors_has_its_name() {
+    let folder = support::folder();
+    let program = folder.path().join("catches");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interpreters/catches.c");
+    let perl = perl();
+    let perl = perl.to_str().unwrap();
+    if !make::make(perl, std::path::Path::new(source), &program) {
+        loudly!("SKIPPED a function that catches errors: needs cc and libperl-dev");
+        return;
+    }
+    let mut command = Command::new(program);
+    command.args(["-e", "sub work { catches() } work() while 1"]);
+    let target = support::Target::of_command(command);
+    let out = folder.path().join("out.folded");
+    let pid = target.pid().to_string();
+    let words = [
+        "record",
+        "--no-config",
+        "-d",
+        "2",
+        "-r",
+        "200",
+        "--pid",
+        &pid,
+    ];
+    support::run(&[&words[..], &["-o", support::text(&out)]].concat()).expect(0, "");
+    let (mut named, mut all) = (0, 0);
+    for (frames, count) in support::stacks(&std::fs::read_to_string(out).unwrap()) {
+        let is_it = |frame: &String| frame.starts_with("main::catches");
+        named += count * u64::from(frames.last().is_some_and(is_it));
+        all += count;
+    }
+    assert!(all >= 20 && named * 10 >= all * 9, "{named} of {all}");
 }

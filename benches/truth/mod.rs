@@ -7,6 +7,7 @@ pub mod distance;
 pub mod floor;
 pub mod frozen;
 pub mod perl;
+pub mod pool;
 pub mod programs;
 pub mod rules;
 pub mod trial;

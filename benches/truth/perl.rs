@@ -1,6 +1,6 @@
 //! Perls to look at, and programs that run under them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -63,15 +63,21 @@ pub struct Running {
     output: BufReader<ChildStdout>,
     /// The processes to look at: itself, or those that it named as its workers.
     pub pids: Vec<i32>,
+    /// What it runs lies here.
+    pub folder: Option<tempfile::TempDir>,
 }
 
 impl Running {
     /// Starts a program, which says "ready" and perhaps the ids of its workers.
     pub fn start(perl: &str, program: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(perl);
+        command.arg(program).args(arguments);
+        Self::of(command, &format!("{perl} {}", program.display()))
+    }
+
+    /// The same for any command; `what` is what people call it.
+    pub fn of(mut command: Command, what: &str) -> Self {
         command
-            .arg(program)
-            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0);
@@ -85,7 +91,7 @@ impl Running {
         }
         let mut child = command
             .spawn()
-            .unwrap_or_else(|e| panic!("cannot start {perl}: {e}"));
+            .unwrap_or_else(|e| panic!("cannot start {what}: {e}"));
         let input = child.stdin.take().expect("a pipe");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
         let pids = vec![child.id() as i32];
@@ -94,10 +100,11 @@ impl Running {
             input,
             output,
             pids,
+            folder: None,
         };
         let said = running.line();
         let mut words = said.split(' ');
-        assert_eq!(words.next(), Some("ready"), "{perl} {}", program.display());
+        assert_eq!(words.next(), Some("ready"), "{what}");
         let workers: Vec<i32> = words.map(|w| w.parse().expect("a process id")).collect();
         if !workers.is_empty() {
             running.pids = workers;
@@ -110,6 +117,11 @@ impl Running {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("a line");
         line.trim_end().to_owned()
+    }
+
+    /// Writes to its standard input.
+    pub fn write(&mut self, text: &str) {
+        self.input.write_all(text.as_bytes()).expect("it listens");
     }
 
     /// The process that was started.

@@ -12,7 +12,7 @@ pub struct Program {
 }
 
 /// The order of the table.
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     "chain5",
     "chain50",
     "chain500",
@@ -27,6 +27,7 @@ const ALL: [&str; 14] = [
     "callbacks",
     "threads",
     "prefork",
+    "pool",
 ];
 
 /// Every program, or those that are named. Chains are written into the folder.

@@ -8,6 +8,8 @@
 //! - `#@+ depth main::f 5` — the sub is on no stack more often than this.
 //! - `#@+ unwinds` — exceptions: innermost lines may be perl's older ones.
 //! - `#@+ threads 3` — needs ithreads, and runs so many.
+//! - `#@+ pool 3` — is run by two interpreters, which so many threads take in turn.
+//! - `#@+ C: (main) > main::f` — C code calls these, on no line.
 //!
 //! Nothing here knows how p5-spy reads a stack.
 
@@ -64,6 +66,8 @@ pub struct Rules {
     pub unwinds: bool,
     /// 0 for a program without ithreads.
     pub threads: usize,
+    /// 0 for a program with one interpreter for each thread.
+    pub pool: usize,
 }
 
 /// Where every stack starts.
@@ -87,6 +91,8 @@ impl Rules {
         let words: Vec<&str> = text.split_whitespace().collect();
         match words.as_slice() {
             ["unwinds"] => self.unwinds = true,
+            ["pool", count] => self.pool = count.parse().expect("a number"),
+            ["C:", ..] => self.clauses(&text["C:".len()..], File::Program, 0),
             ["threads", count] => self.threads = count.parse().expect("a number"),
             ["budget", most] => self.budget = Some(most.parse().expect("a number")),
             ["depth", sub, most] => {

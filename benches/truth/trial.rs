@@ -4,6 +4,7 @@ use super::contact::{self, Cost, Samples, Wanted};
 use super::distance::{Noise, distance, noise};
 use super::frozen::stopped;
 use super::perl::Running;
+use super::pool;
 use super::programs::Program;
 use super::rules::{Place, Rules, Verdict};
 use indexmap::IndexMap;
@@ -64,7 +65,8 @@ impl Outcome {
         let wrong = share(sampled.wrong_lines, sampled.good);
         bar(wrong < 0.001 || self.unwinds, "wrong lines");
         bar(share(sampled.torn, sampled.attempted) < 0.002, "torn");
-        bar(self.distance <= self.noise.limit, "distance");
+        let is_close = self.distance <= self.noise.limit;
+        bar(is_close || self.stopped.good == 0, "distance");
         bar(self.stopped.impossible == 0, "impossible at rest");
         broken
     }
@@ -134,9 +136,14 @@ fn bearable(running: &Running, program: &Program, sources: &Sources, rate: f64) 
 
 /// Runs a program and looks at it in both ways in turn, so that whatever else the machine does
 /// falls on both.
-pub fn run(perl: &str, program: &Program, sources: &Sources, effort: Effort) -> Outcome {
+/// `None` where this perl cannot run it.
+pub fn run(perl: &str, program: &Program, sources: &Sources, effort: Effort) -> Option<Outcome> {
     let slices = (effort.samples / 2500).clamp(1, 20);
-    let running = Running::start(perl, &program.path, &[]);
+    let rules = &program.rules;
+    let running = match rules.pool {
+        0 => Running::start(perl, &program.path, &[]),
+        threads => pool::start(perl, program, threads)?,
+    };
     let mut known = Known::default();
     let (mut sampled, mut at_rest) = (Counted::default(), Counted::default());
     let samples = effort.samples.div_ceil(slices);
@@ -152,7 +159,8 @@ pub fn run(perl: &str, program: &Program, sources: &Sources, effort: Effort) -> 
         for samples in contact::sample(&running.pids, sources, &program.path, wanted) {
             known.count(&program.rules, samples, &mut sampled);
         }
-        if effort.stops == 0 {
+        // Who stops a pool does not know which of its threads has which interpreter.
+        if effort.stops == 0 || rules.pool > 0 {
             continue;
         }
         let stops = effort.stops.div_ceil(slices);
@@ -161,11 +169,11 @@ pub fn run(perl: &str, program: &Program, sources: &Sources, effort: Effort) -> 
             known.count(&program.rules, samples, &mut at_rest);
         }
     }
-    Outcome {
+    Some(Outcome {
         distance: distance(&sampled.order, &at_rest.order),
         noise: noise(&sampled.order, &at_rest.order),
         unwinds: program.rules.unwinds,
         sampled,
         stopped: at_rest,
-    }
+    })
 }

@@ -67,8 +67,13 @@ pub enum AttachError {
     #[error("process {0} became another program while p5-spy looked at it. Try again in a moment")]
     Replaced(i32),
     /// Perl has no interpreter yet, or one that is still being built.
-    #[error("perl in process {0} is still starting, or has given up the interpreter that it had")]
+    #[error("perl in process {0} is still starting. Try again in a moment")]
     Starting(i32),
+    /// Perl has been there for long, and has no interpreter.
+    #[error(
+        "the perl in process {0} has no interpreter now: it has made none yet, or given up what it had. Nothing of Perl can run in it before it makes one"
+    )]
+    NoInterpreter(i32),
     /// The memory of the process may not be read, or it ended.
     #[error("{}", read_message(*.pid, .cause))]
     Read {
@@ -134,7 +139,7 @@ impl AttachError {
         match self {
             AttachError::Process(e) => e.remedy(),
             AttachError::Resolve(e) => e.remedy(),
-            AttachError::Starting(_) => Some(Remedy::LookBelow),
+            AttachError::NoInterpreter(_) => Some(Remedy::LookBelow),
             AttachError::Read { pid, cause } if *cause == ReadError::NoPermission => {
                 Some(Remedy::GetRights(*pid))
             }
@@ -160,6 +165,7 @@ impl AttachError {
     pub fn is_temporary(&self) -> bool {
         match self {
             AttachError::Starting(_)
+            | AttachError::NoInterpreter(_)
             | AttachError::Replaced(_)
             | AttachError::NotPerl { .. }
             | AttachError::LoadBias { .. } => true,

@@ -2,7 +2,7 @@
 
 use super::learning::Lesson;
 use super::trial::{Demand, Trial, names_make_sense};
-use super::{AttachError, Loaded, Perl, discover};
+use super::{AttachError, Loaded, Perl, STARTED, discover};
 use crate::examine::{Examiner, find_perl};
 use crate::identity::arrays::with_array_symbols;
 use crate::identity::{Build, Identity};
@@ -14,10 +14,6 @@ use crate::platform::{MappedFile, Process};
 use crate::remedy::{Notice, Remedy};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// No perl takes longer until it has an interpreter.
-const STARTED: Duration = Duration::from_secs(2);
 
 /// The perl of a process, and the file that it is in.
 ///

@@ -5,9 +5,25 @@ use super::Target;
 use crate::identity::Build;
 use crate::perl::locate::{Interpreter, Located};
 
-/// No more memory is searched: whoever asks wants to know it now.
-const MOST: u64 = 16 << 20;
-/// Nor are there more of them.
+/// How much memory is searched.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Extent {
+    /// As much as nobody has to wait for.
+    Narrow,
+    /// Without one of them there is nothing to show.
+    Wide,
+}
+
+impl Extent {
+    fn bytes(self) -> u64 {
+        match self {
+            Extent::Narrow => 16 << 20,
+            Extent::Wide => 256 << 20,
+        }
+    }
+}
+
+/// There are no more of them.
 const MANY: usize = 256;
 /// What `malloc` gives begins at a multiple of this.
 const ALIGNED: usize = 16;
@@ -21,10 +37,20 @@ impl Target {
     /// The interpreters that are not among `ran`, as far as they are found, with the id that
     /// threads.pm knows them by.
     pub fn other_interpreters(&self, ran: &[Interpreter]) -> Vec<(Option<u64>, Located)> {
+        let others = self.unasked(ran, Extent::Narrow);
+        let ids = self.ids_of(&others);
+        let located = others.into_iter().zip(ids).filter_map(|(interpreter, id)| {
+            Some((id, self.perl.variables(interpreter).located().ok()?))
+        });
+        located.collect()
+    }
+
+    /// The same without what else is known of them.
+    pub(super) fn unasked(&self, ran: &[Interpreter], extent: Extent) -> Vec<Interpreter> {
         if self.has_only_one() {
             return Vec::new();
         }
-        let Some(places) = self.pieces_of_that_size() else {
+        let Some(places) = self.pieces_of_that_size(extent) else {
             return Vec::new();
         };
         let Ok(maps) = self.process.mappings() else {
@@ -37,15 +63,10 @@ impl Target {
                 .map(Interpreter::At)
                 .filter(|i| Some(*i) != main),
         );
-        let others: Vec<Interpreter> = others
+        others
             .filter(|i| !ran.contains(i) && self.is_one(&maps, *i))
             .take(MANY)
-            .collect();
-        let ids = self.ids_of(&others);
-        let located = others.into_iter().zip(ids).filter_map(|(interpreter, id)| {
-            Some((id, self.perl.variables(interpreter).located().ok()?))
-        });
-        located.collect()
+            .collect()
     }
 
     /// A program that is perl itself, and has one thread, is not searched: it has others only where
@@ -56,7 +77,7 @@ impl Target {
     }
 
     /// Where memory of the size of an interpreter is in use.
-    fn pieces_of_that_size(&self) -> Option<Vec<u64>> {
+    fn pieces_of_that_size(&self, extent: Extent) -> Option<Vec<u64>> {
         let identity = &self.perl.identity;
         if identity.build == Build::Unthreaded {
             return None;
@@ -68,7 +89,7 @@ impl Target {
         let sizes = [size, size + ALIGNED as u64];
         let reader = self.reader();
         let mut found = Vec::new();
-        let mut left = MOST;
+        let mut left = extent.bytes();
         let maps = self.process.mappings().ok()?;
         for map in maps.iter().filter(|m| m.writable && m.anonymous) {
             let length = map.end.saturating_sub(map.start).min(left);

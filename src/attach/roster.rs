@@ -31,6 +31,8 @@ pub struct PerlProcess {
     pub version: Option<String>,
     /// Why it cannot be attached to; `None` where it can.
     pub obstacle: Option<Obstacle>,
+    /// It is another program, with a perl in it that it may use or not.
+    pub is_embedded: bool,
 }
 
 /// All of them.
@@ -150,6 +152,7 @@ impl KnownFiles {
             words: process.command_line().unwrap_or_default(),
             version,
             obstacle,
+            is_embedded: process.executable().is_ok_and(|p| !is_perl_name(&p)),
         })
     }
 
@@ -163,8 +166,12 @@ impl KnownFiles {
                 .files
                 .entry(key)
                 .or_insert_with(|| perl_of(&examiner, file, is_program));
-            if let Some(perl) = known {
-                return perl.look(process, file, is_perl_name(&program));
+            // A program may only speak of the perl that one of its libraries is.
+            let look = known
+                .as_ref()
+                .map(|perl| perl.look(process, file, is_perl_name(&program)));
+            if let Some(found @ Look::Yes { .. }) = look {
+                return found;
             }
         }
         Look::No

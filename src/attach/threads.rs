@@ -29,6 +29,14 @@ pub struct PerlThread {
     pub runs: Located,
 }
 
+/// Where a thread would tell which interpreter it runs, and what it said when it ran none: nothing, or
+/// one that is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Vacant {
+    place: u64,
+    said: u64,
+}
+
 /// A thread, the interpreter that it runs, and where it tells which one that is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
@@ -52,11 +60,14 @@ impl Target {
             }
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
         };
-        if found.iter().all(|f| f.interpreter != main && f.tid != pid) {
-            let current = match self.perl.identity.build {
-                Build::Multiplicity => self.curinterp(),
-                Build::Threaded | Build::Unthreaded => None,
-            };
+        let nobody_runs_it = found.iter().all(|f| f.interpreter != main && f.tid != pid);
+        let current = match self.perl.identity.build {
+            Build::Multiplicity => self.place_of_curinterp(),
+            Build::Threaded | Build::Unthreaded => None,
+        };
+        if self.is_successor(main) {
+            self.watch_vacant(current);
+        } else if nobody_runs_it {
             let main = Found {
                 tid: pid,
                 interpreter: main,
@@ -84,14 +95,34 @@ impl Target {
         let vacant = self.vacant.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
         let width = usize::from(self.perl.identity.abi.pointer_size);
-        let slots: Vec<Slot> = vacant.iter().map(|at| batch.push(*at, width)).collect();
+        let slots: Vec<(Slot, u64)> = vacant
+            .iter()
+            .map(|one| (batch.push(one.place, width), one.said))
+            .collect();
         if slots.is_empty() || self.memory.fill(&mut batch).is_err() {
             return false;
         }
-        let is_taken = |bytes: &[u8]| bytes.iter().any(|b| *b != 0);
-        slots
-            .iter()
-            .any(|slot| batch.bytes(*slot).is_ok_and(is_taken))
+        slots.iter().any(|(slot, said)| {
+            let bytes = batch.bytes(*slot).ok();
+            let says = bytes.and_then(|bytes| self.perl.identity.abi.pointer(bytes, 0));
+            says.is_some_and(|says| says != 0 && says != *said)
+        })
+    }
+
+    /// No thread runs Perl, and it is known where one would say so.
+    pub fn is_vacant(&self) -> bool {
+        let vacant = self.vacant.lock().unwrap_or_else(PoisonError::into_inner);
+        !vacant.is_empty()
+    }
+
+    /// Looks, from now on, at one more word that may tell of an interpreter.
+    fn watch_vacant(&self, place: Option<Variable>) {
+        let said = place.map(|p| (p.address, self.reader().pointer(p.address)));
+        if let Some((place, Ok(said))) = said {
+            let mut vacant = self.vacant.lock().unwrap_or_else(PoisonError::into_inner);
+            vacant.retain(|one| one.place != place);
+            vacant.push(Vacant { place, said });
+        }
     }
 
     /// The interpreter at an address that a thread gave, if one is there.
@@ -128,7 +159,7 @@ impl Target {
     }
 
     /// `PL_curinterp`, which without threads is the interpreter that runs.
-    fn curinterp(&self) -> Option<Variable> {
+    fn place_of_curinterp(&self) -> Option<Variable> {
         let symbol = self.perl.image.symbol("PL_curinterp")?;
         Some(self.pointer_at(self.perl.bias.wrapping_add(symbol.address)))
     }
@@ -189,7 +220,10 @@ impl Target {
                 }),
                 Some(Specific {
                     place: Some(place), ..
-                }) => vacant.push(place),
+                }) => vacant.push(Vacant {
+                    place,
+                    said: reader.pointer(place).unwrap_or(0),
+                }),
                 _ => {}
             }
         }
@@ -291,8 +325,9 @@ impl Target {
             Some(variable) => old_perl_thread_ids(&self.name_context(0), variable, &addresses),
             None => ids,
         };
+        let first = (!self.is_successor(main)).then_some(main);
         move |interpreter| match interpreter {
-            i if i == main => Some(0),
+            i if Some(i) == first => Some(0),
             Interpreter::At(address) => ids.get(&address).copied(),
             Interpreter::Globals => None,
         }

@@ -85,13 +85,15 @@ impl<'a> Attach<'a> {
         let deadline = Instant::now() + self.patience;
         loop {
             match self.try_once(process, warn) {
-                Err(AttachError::Starting(_) | AttachError::Replaced(_))
-                    if Instant::now() < deadline && process.is_alive() && go_on() =>
-                {
+                Err(
+                    AttachError::Starting(_)
+                    | AttachError::NoInterpreter(_)
+                    | AttachError::Replaced(_),
+                ) if Instant::now() < deadline && process.is_alive() && go_on() => {
                     std::thread::sleep(BETWEEN);
                 }
                 // What looks like a perl without an interpreter may be one that has just ended.
-                Err(AttachError::Starting(pid))
+                Err(AttachError::Starting(pid) | AttachError::NoInterpreter(pid))
                     if !self.patience.is_zero() && !process.is_alive() =>
                 {
                     let cause = ReadError::NoSuchProcess;

@@ -60,7 +60,7 @@ fn with(text: String, remedy: Option<&Remedy>) -> String {
         Remedy::GetRights(pid) => format!("{text}: {}", get_rights(*pid)),
         Remedy::NameProcess(pid) => format!("{text}: use --pid {pid}"),
         Remedy::LookBelow => {
-            format!("{text}. Try again in a moment, or look at the processes below it with -s")
+            format!("{text}; the processes below it may have their own, which -s shows")
         }
         Remedy::OtherLayout => format!(
             "{text}. Install the debug symbols of this very perl, or give another layout with --layouts FOLDER"

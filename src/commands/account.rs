@@ -36,6 +36,18 @@ pub fn too_few_files(summary: &Summary) -> Option<String> {
     ))
 }
 
+/// What is said of processes that were not looked into before the end.
+pub fn unlooked(count: usize) -> Option<String> {
+    let (what, they) = match count {
+        0 => return None,
+        1 => ("1 process".to_owned(), "It"),
+        _ => (format!("{count} processes"), "They"),
+    };
+    Some(format!(
+        "Not sampled: {what} that there was no time to look into. {they} may be perls: record for longer, or with less to do for the CPUs"
+    ))
+}
+
 /// What is said of perls that could not be read.
 pub fn unread(processes: &BTreeMap<i32, Notice>) -> Vec<String> {
     let mut lines: Vec<String> = processes
@@ -71,6 +83,8 @@ mod tests {
                 .map(|pid| (pid, format!("reason {pid}").into()))
                 .collect()
         };
+        assert_eq!(unlooked(0), None);
+        assert!(unlooked(7).unwrap().contains("7 processes that"));
         assert!(unread(&of(0)).is_empty());
         assert_eq!(unread(&of(1)), ["Not sampled: process 1: reason 1"]);
         let many = unread(&of(9));

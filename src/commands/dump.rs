@@ -66,8 +66,7 @@ pub fn run(
         );
     }
     print(document.as_bytes())?;
-    let mut threads = dumps.iter().flat_map(|d| &d.threads);
-    if threads.all(|t| t.error.is_some()) {
+    if dumps.iter().all(ProcessDump::has_no_stack) {
         bail!(
             "no stack of {} could be read: try again, or look for longer with p5-spy record",
             listed(pids)
@@ -84,7 +83,9 @@ fn listed(pids: &[i32]) -> String {
 /// It runs no perl now. That one that was `named` is not there must be said.
 fn is_no_perl(error: &anyhow::Error, named: bool) -> bool {
     match error.downcast_ref::<AttachError>() {
-        Some(AttachError::NotPerl { .. } | AttachError::Starting(_)) => true,
+        Some(
+            AttachError::NotPerl { .. } | AttachError::Starting(_) | AttachError::NoInterpreter(_),
+        ) => true,
         Some(AttachError::Process(e)) => !named && e.is_end(),
         Some(AttachError::Read { cause, .. }) => !named && *cause == ReadError::NoSuchProcess,
         _ => match error.downcast_ref::<ProcessError>() {
@@ -115,7 +116,7 @@ fn dump(
     };
     let taken = attach_and_take()?;
     // It may have become another program meanwhile, which then is looked at, or named.
-    match taken.threads.iter().all(|thread| thread.error.is_some()) {
+    match taken.has_no_stack() {
         true => attach_and_take(),
         false => Ok(taken),
     }

@@ -1,13 +1,15 @@
 //! `p5-spy ps`: the perl processes of this machine.
 
-use super::print;
-use crate::attach::{PerlProcess, Roster};
+use super::{print, sources};
+use crate::attach::{Attach, AttachError, PerlProcess, Roster};
+use crate::cli::LayoutChoice;
+use crate::layout::Learn;
 use crate::platform::{Hiding, Process, effective_user, missing_proc, user_name};
 use crate::say::say;
 use anyhow::{Context, bail};
 use ratatui::text::Line;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -119,6 +121,7 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
         std::thread::sleep(PERIOD);
     }
     let mut names = HashMap::new();
+    let hollow = without_interpreter(perls);
     let mut rows: Vec<Row> = perls
         .iter()
         .zip(before.into_iter().zip(look()))
@@ -133,6 +136,10 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
             if waited && perl.listed.is_running() {
                 row.state = WAITING;
             }
+            if hollow.contains(&row.pid) {
+                row.attachable = false;
+                row.obstacle = Some("no interpreter now".into());
+            }
             row
         })
         .collect();
@@ -140,6 +147,43 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
     let busy = |row: &Row| row.cpu_percent.map_or(0, |p| p.round() as i64);
     rows.sort_by_key(|row| (-busy(row), row.pid));
     rows
+}
+
+/// Those that had an interpreter and gave it up, without another one. Only other programs do so and go
+/// on, and there are few of these: each is attached to.
+fn without_interpreter(perls: &[PerlProcess]) -> HashSet<i32> {
+    let embedded = perls
+        .iter()
+        .filter(|p| p.is_embedded && p.obstacle.is_none());
+    let mut embedded = embedded.peekable();
+    if embedded.peek().is_none() {
+        return HashSet::new();
+    }
+    let Ok(sources) = sources(&LayoutChoice {
+        layouts: None,
+        debug_dirs: Vec::new(),
+        use_debug_info: false,
+        learn: Learn::Never,
+        use_cache: true,
+    }) else {
+        return HashSet::new();
+    };
+    let mut family = Vec::new();
+    let mut has_none = |perl: &&PerlProcess| {
+        let process = Process::listed(&perl.listed);
+        match Attach::once(&sources)
+            .among(&family)
+            .to(process, &mut |_| {})
+        {
+            Ok(target) => {
+                target.kin().clone().join(&mut family);
+                false
+            }
+            Err(e) => matches!(e, AttachError::NoInterpreter(_)),
+        }
+    };
+    let hollow = embedded.filter(|perl| has_none(perl));
+    hollow.map(|perl| perl.listed.pid).collect()
 }
 
 /// What a process has got so far.

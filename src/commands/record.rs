@@ -1,6 +1,6 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
-use super::account::{nothing_due, too_few_files, unread};
+use super::account::{nothing_due, too_few_files, unlooked, unread};
 use super::halted::Halted;
 use super::progress::Progress;
 use super::report::wrote;
@@ -17,11 +17,9 @@ use crate::platform::poll::sleep_unless_signalled;
 use crate::platform::signals::{Requests, Wish};
 use crate::platform::{Child, Process, Streams, own_cpu_time};
 use crate::profile::{About, Filter, Fold, Profile, SampleLog, Summary};
-use crate::remedy::Notice;
 use crate::sampler::{self, Control, End, Recording, Sampler};
 use crate::say::say;
 use anyhow::{Context, anyhow, bail};
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -177,7 +175,13 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
         }),
         None => Ok(()),
     };
-    report(&end, &summary, &recording.unread, &settings);
+    report(&end, &summary, &settings);
+    for line in unlooked(recording.unlooked)
+        .into_iter()
+        .chain(unread(&recording.unread))
+    {
+        say(format_args!("{line}"));
+    }
     made.iter().for_each(wrote);
     requests.hold_again();
     let is_ours = session.child.is_some();
@@ -366,7 +370,7 @@ impl Watcher {
     }
 }
 
-fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, Notice>, settings: &Settings) {
+fn report(end: &End, summary: &Summary, settings: &Settings) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
         End::Lost(e) => warn(format!(
@@ -389,7 +393,7 @@ fn report(end: &End, summary: &Summary, left_out: &BTreeMap<i32, Notice>, settin
         ));
     }
     let said = [nothing_due(end, summary), too_few_files(summary)];
-    for line in said.into_iter().flatten().chain(unread(left_out)) {
+    for line in said.into_iter().flatten() {
         say(format_args!("{line}"));
     }
     let is_halted = summary.stopped_ms as f64 > summary.duration_seconds * 500.0;

@@ -143,9 +143,14 @@ impl Session {
                     targets.push(target);
                     roots.push(pid);
                 }
-                (Err(AttachError::NotPerl { .. } | AttachError::Starting(_)), None)
-                    if follow != Follow::Nobody =>
-                {
+                (
+                    Err(
+                        AttachError::NotPerl { .. }
+                        | AttachError::Starting(_)
+                        | AttachError::NoInterpreter(_),
+                    ),
+                    None,
+                ) if follow != Follow::Nobody => {
                     roots.push(pid);
                 }
                 (Err(e), None) => {

@@ -23,6 +23,13 @@ pub struct ProcessDump {
     pub interpreters: Vec<InterpreterDump>,
 }
 
+impl ProcessDump {
+    /// Nothing of it could be read.
+    pub fn has_no_stack(&self) -> bool {
+        self.interpreters.is_empty() && self.threads.iter().all(|thread| thread.error.is_some())
+    }
+}
+
 /// An interpreter that no thread runs: one of a pool, or of a thread that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InterpreterDump {

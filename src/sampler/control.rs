@@ -93,6 +93,8 @@ pub struct Recording<S> {
     pub remote_reads: u64,
     /// Perls among the processes that are followed that cannot be read, by process, with the reason.
     pub unread: Arc<BTreeMap<i32, Notice>>,
+    /// Processes that were found some time ago and not looked into yet.
+    pub unlooked: usize,
 }
 
 /// Why a recording ended.

@@ -47,6 +47,8 @@ const THREADS_EVERY: Duration = Duration::from_millis(100);
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// So often a sample is put off that came late; then it is taken as it is.
 const MOST_PUT_OFF: u32 = 12;
+/// A round of more samples than this takes is not gone through to its end where everything ends.
+const LONG_ROUND: Duration = Duration::from_millis(200);
 /// The longest sleep, so that a request to stop is heard soon.
 const NAP: Duration = Duration::from_millis(50);
 /// A wake-up that comes later than this waited for the target's turn on the CPU to end.
@@ -345,12 +347,24 @@ impl<S: Sink> Sampler<S> {
         let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
         self.own.tally.thinned += u64::from(self.weight.saturating_sub(1)) * threads as u64;
         let turns = std::mem::take(&mut self.turns);
-        for turn in &turns {
+        let begun = Instant::now();
+        for (done, turn) in turns.iter().enumerate() {
+            if begun.elapsed() >= LONG_ROUND && self.is_over() {
+                let left = turns.iter().skip(done).filter(|t| !t.is_glance).count();
+                self.own.tally.missed += self.weighed(left);
+                break;
+            }
             self.sample(*turn, at);
         }
         self.turns = turns;
         self.own.publish(&self.recording);
         self.sweep();
+    }
+
+    /// It was asked to end, or its time is over.
+    fn is_over(&self) -> bool {
+        let is_late = self.deadline.is_some_and(|d| Instant::now() >= d);
+        is_late || self.control.stop.load(Ordering::Relaxed)
     }
 
     fn weighed(&self, samples: usize) -> u64 {
@@ -467,6 +481,10 @@ impl<S: Sink> Sampler<S> {
             Ok(None) | Err(_) if turn.is_glance => {}
             Ok(None) => tally.torn += weight,
             Err(e) if e.is_torn() => tally.torn += weight,
+            Err(e) if e.is_about_stack() && thread.has_lost_interpreter(&watched.target) => {
+                tally.gone += weight;
+                watched.failed();
+            }
             Err(e) => {
                 thread.failed(e.kind(), weight, tally);
                 watched.failed();
@@ -507,7 +525,14 @@ impl<S: Sink> Sampler<S> {
 
     /// Keeps the lists of threads true to the targets'.
     fn refresh_threads(&mut self) {
-        for watched in &mut self.watched {
+        let begun = Instant::now();
+        for at in 0..self.watched.len() {
+            if begun.elapsed() >= LONG_ROUND && self.is_over() {
+                break;
+            }
+            let Some(watched) = self.watched.get_mut(at) else {
+                break;
+            };
             watched.refresh_threads(&mut self.own.seen, &mut self.own.tally);
         }
         self.own.processes = self.watched.len();
@@ -541,6 +566,7 @@ impl<S: Sink> Sampler<S> {
                 }
             }
         }
+        self.own.unlooked = self.scout.unlooked();
         if found {
             self.refresh_threads();
         }

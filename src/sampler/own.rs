@@ -20,6 +20,7 @@ pub(super) struct Own {
     pub ticks: u64,
     pub remote_reads: u64,
     pub unread: Arc<BTreeMap<i32, Notice>>,
+    pub unlooked: usize,
     /// Samples that were not handed over.
     pub samples: Vec<Sample>,
     /// Stacks of waiting threads that are not counted, and were not handed over.
@@ -56,6 +57,7 @@ impl Own {
         recording.ticks = self.ticks;
         recording.remote_reads = self.remote_reads;
         recording.unread = self.unread.clone();
+        recording.unlooked = self.unlooked;
         for sample in self.samples.drain(..) {
             recording.sink.add(&recording.seen, sample);
         }

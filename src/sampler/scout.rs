@@ -11,6 +11,7 @@ use crate::platform::{Glance, Process, ProcessError, adopted};
 use crate::remedy::Notice;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a program that cannot be read is tried again without a pause: perl starts in that time.
@@ -31,6 +32,8 @@ const YOUNG_EVERY: Duration = Duration::from_millis(5);
 const YOUTH: Duration = Duration::from_secs(2);
 /// What is due at about the same time is done together.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+/// A look at a process takes less, unless many wait for theirs.
+const OVERDUE: Duration = Duration::from_millis(300);
 /// The longest pause between two judgements of one program.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A perl that cannot be read is tried so often, as a look at it may be costly.
@@ -59,6 +62,30 @@ pub(super) struct Left {
     pub(super) others: usize,
 }
 
+/// Processes that were found and not judged yet, since when: there may be perls among them.
+#[derive(Clone, Default)]
+struct Unlooked(Arc<Mutex<HashMap<i32, Instant>>>);
+
+impl Unlooked {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn found(&self, pid: i32) {
+        self.lock().entry(pid).or_insert_with(Instant::now);
+    }
+
+    fn judged(&self, pid: i32) {
+        self.lock().remove(&pid);
+    }
+
+    /// How many wait for longer than it takes.
+    fn overdue(&self) -> usize {
+        let since = self.lock();
+        since.values().filter(|s| s.elapsed() >= OVERDUE).count()
+    }
+}
+
 /// What the scout is asked.
 enum Errand {
     /// To attach to a process that has become another program.
@@ -82,6 +109,7 @@ pub enum Follow {
 pub(super) struct Scout {
     errands: Sender<Errand>,
     reports: Receiver<Report>,
+    unlooked: Unlooked,
 }
 
 impl Scout {
@@ -95,6 +123,7 @@ impl Scout {
     ) -> Self {
         let (errands, asked) = channel();
         let (found, reports) = channel();
+        let unlooked = Unlooked::default();
         let mut patrol = Patrol {
             load: Load::open(),
             children: News::default(),
@@ -107,6 +136,7 @@ impl Scout {
             candidates: Vec::new(),
             kin: Vec::new(),
             found,
+            unlooked: unlooked.clone(),
         };
         for target in attached {
             target.kin().clone().join(&mut patrol.kin);
@@ -116,7 +146,11 @@ impl Scout {
             patrol.add(*pid, false);
         }
         std::thread::spawn(move || patrol.run(&asked));
-        Scout { errands, reports }
+        Scout {
+            errands,
+            reports,
+            unlooked,
+        }
     }
 
     /// Asks for a process that has become another program.
@@ -128,6 +162,11 @@ impl Scout {
     /// Asks who is left; [`Report::Left`] is the answer.
     pub(super) fn count(&self) {
         let _ = self.errands.send(Errand::Count);
+    }
+
+    /// How many processes were found some time ago and not looked into yet.
+    pub(super) fn unlooked(&self) -> usize {
+        self.unlooked.overdue()
     }
 
     /// The next report that is there.
@@ -175,6 +214,7 @@ impl Verdict {
             why: match error {
                 AttachError::NotPerl { .. } => Why::NoPerl,
                 AttachError::Starting(_)
+                | AttachError::NoInterpreter(_)
                 | AttachError::Replaced(_)
                 | AttachError::Process(ProcessError::Io { .. }) => Why::Passing,
                 _ => Why::Unread,
@@ -270,6 +310,7 @@ struct Patrol {
     /// The perls that were found: their forks need no search.
     kin: Vec<Kin>,
     found: Sender<Report>,
+    unlooked: Unlooked,
 }
 
 impl Patrol {
@@ -349,7 +390,10 @@ impl Patrol {
                 known.asked |= asked;
                 known.due = Instant::now();
             }
-            None => self.candidates.push(Candidate::new(pid, asked)),
+            None => {
+                self.unlooked.found(pid);
+                self.candidates.push(Candidate::new(pid, asked));
+            }
         }
     }
 
@@ -422,7 +466,13 @@ impl Patrol {
     fn try_candidates(&mut self) {
         let mut candidates = std::mem::take(&mut self.candidates);
         let now = Instant::now();
-        candidates.retain_mut(|c| c.due > now || self.keep_after_try(c));
+        candidates.retain_mut(|c| {
+            let is_kept = c.due > now || self.keep_after_try(c);
+            if !is_kept || c.verdict.is_some() {
+                self.unlooked.judged(c.pid);
+            }
+            is_kept
+        });
         self.candidates.append(&mut candidates);
     }
 

@@ -113,6 +113,11 @@ impl WatchedThread {
         }
     }
 
+    /// What it ran is no more.
+    pub(super) fn has_lost_interpreter(&self, target: &Target) -> bool {
+        target.has_no_stacks(self.chair.interpreter())
+    }
+
     /// What failed so far failed though it was there.
     pub(super) fn counts_failures(&mut self, tally: &mut Tally) {
         while let Some((kind, count)) = self.failures.pop_first() {
@@ -368,7 +373,7 @@ impl Watched {
             return;
         }
         let newcomers = self.target.has_newcomers();
-        let is_settled = self.settled && !is_empty && !newcomers;
+        let is_settled = self.settled && (!is_empty || self.target.is_vacant()) && !newcomers;
         // Who waits makes no threads.
         if is_settled && self.threads.iter().all(|t| t.waits) {
             return;

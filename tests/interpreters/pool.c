@@ -1,4 +1,4 @@
-/* Several interpreters in one process: pool THREADS SCRIPT...
+/* Several interpreters in one process: pool THREADS SCRIPT... Each script is told its number.
    Without threads the only one runs each script's `tick` in turn. With them it waits for a line on
    standard input first; then each thread takes whatever interpreter nobody has. */
 #include <EXTERN.h>
@@ -19,13 +19,14 @@ static void xs_init(pTHX)
     newXS("DynaLoader::boot_DynaLoader", boot_DynaLoader, __FILE__);
 }
 
-static PerlInterpreter *make(char *script)
+static PerlInterpreter *make(char *script, int number)
 {
-    char *words[] = { "pool", script, NULL };
+    char digits[16], *words[] = { "pool", script, digits, NULL };
     PerlInterpreter *perl = perl_alloc();
+    sprintf(digits, "%d", number);
     PERL_SET_CONTEXT(perl);
     perl_construct(perl);
-    if (perl_parse(perl, xs_init, 2, words, NULL) || perl_run(perl))
+    if (perl_parse(perl, xs_init, 3, words, NULL) || perl_run(perl))
         exit(1);
     return perl;
 }
@@ -66,8 +67,10 @@ int main(int argc, char **argv, char **env)
 {
     int threads = atoi(argv[1]), i;
     PERL_SYS_INIT3(&argc, &argv, &env);
-    for (i = 2; i < argc && left < MOST; i++)
-        idle[left++] = make(argv[i]);
+    for (i = 2; i < argc && left < MOST; i++) {
+        idle[left] = make(argv[i], left);
+        left++;
+    }
     puts("ready");
     fflush(stdout);
     if (threads) {

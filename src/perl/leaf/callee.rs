@@ -110,7 +110,7 @@ impl NameContext<'_> {
         })
     }
 
-    fn first_child(&self, op: u64) -> Result<u64, NameError> {
+    pub(super) fn first_child(&self, op: u64) -> Result<u64, NameError> {
         let flags = self.member(op, self.layout.op.op_flags)?;
         if flags & self.layout.constants.OPf_KIDS == 0 {
             return Ok(0);
@@ -309,7 +309,7 @@ impl NameContext<'_> {
     }
 
     /// The name of a sub without its package.
-    fn own_name(&self, cv: u64) -> Result<Option<String>, NameError> {
+    pub(super) fn own_name(&self, cv: u64) -> Result<Option<String>, NameError> {
         let name = self.name_of_sub(cv)?;
         Ok(name.rsplit("::").next().map(str::to_owned))
     }
@@ -341,7 +341,7 @@ impl NameContext<'_> {
     }
 
     /// The CV that a value is or refers to.
-    fn code_of(&self, sv: u64, globs: bool) -> Result<Option<u64>, NameError> {
+    pub(super) fn code_of(&self, sv: u64, globs: bool) -> Result<Option<u64>, NameError> {
         let number = &self.layout.constants;
         // What lies above the top of the stack may be freed by now.
         let Ok((flags, _)) = self.head(sv) else {
@@ -377,7 +377,7 @@ impl NameContext<'_> {
         }
     }
 
-    fn bare_code(&self, sv: u64) -> Result<Option<u64>, NameError> {
+    pub(super) fn bare_code(&self, sv: u64) -> Result<Option<u64>, NameError> {
         let number = &self.layout.constants;
         let is_code = match self.head(sv) {
             Ok((flags, _)) => flags & number.SVTYPEMASK == number.SVt_PVCV,

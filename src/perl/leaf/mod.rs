@@ -1,8 +1,10 @@
 //! What stands on top of Perl's own frames: the C function that a sub call runs, or the op.
 
 pub(in crate::perl) mod callee;
+mod functions;
 pub mod level;
 pub mod running;
+mod uncalled;
 
 use super::stack::Header;
 use super::values::context::{NameContext, NameError};
@@ -82,7 +84,7 @@ impl LeafReader {
     /// Ops of this name call C functions or have a pattern.
     fn tells_more(&self, name: &str) -> bool {
         match name {
-            "entersub" | "enterxssub" | "null" => true,
+            "entersub" | "enterxssub" | "null" | "goto" => true,
             "match" | "subst" | "qr" | "pushre" | "substcont" | "split" => {
                 self.beyond == Beyond::Ops
             }

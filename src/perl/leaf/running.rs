@@ -1,14 +1,14 @@
 //! What an interpreter executes beside subs: its op, the pattern of a match, the C function of a
 //! call.
 
-use super::callee::{Called, Callee, LookedUp, StackTop};
+use super::callee::{Called, Callee};
+use super::functions::KnownSub;
 use crate::hash::Map;
 use crate::memory::Prefetched;
 use crate::perl::names::of_this_object;
 use crate::perl::stack::Header;
-use crate::perl::stack::walk::RawStack;
+use crate::perl::stack::walk::{ContextKind, RawStack};
 use crate::perl::values::context::{NameContext, NameError};
-use crate::perl::values::objects::Cv;
 use crate::perl::values::ops::OpKind;
 use crate::perl::values::pads::Pads;
 use std::sync::Arc;
@@ -28,9 +28,13 @@ pub struct EnteredFrom {
 }
 
 impl EnteredFrom {
-    /// Of a stack as [`crate::perl::stack::walk::WalkRules::walk`] leaves it; `None` in the main program.
+    /// Of a stack as [`crate::perl::stack::walk::WalkRules::walk`] leaves it; `None` in the main program, and
+    /// in an eval: no call enters that.
     pub fn of(stack: &RawStack, target: &NameContext<'_>) -> Option<Self> {
         let (innermost, below) = stack.frames.split_last()?;
+        if !matches!(innermost.kind, ContextKind::Sub | ContextKind::Format) {
+            return None;
+        }
         let caller = below.last()?.position;
         let has_retop = target.layout.context.blk_sub_retop.is_some();
         Some(EnteredFrom {
@@ -94,27 +98,20 @@ impl KnownCall {
     }
 }
 
-/// A sub's name, and the bytes that it depends on.
-#[derive(Debug)]
-struct KnownSub {
-    head: Vec<u8>,
-    body: Vec<u8>,
-    name: Arc<str>,
-}
-
 /// Reads what runs, again and again, with one call where it meets the same again. Nothing of it
 /// is believed without being compared with the target.
 #[derive(Debug, Default)]
 pub struct RunningReader {
     ranges: Map<u64, Vec<(u64, usize)>>,
     calls: Map<u64, KnownCall>,
-    subs: Map<u64, KnownSub>,
-    /// Methods by the op that names them and a class, with `PL_cop_seqmax` at that time.
-    methods: Map<(u64, u64), (u64, Option<u64>)>,
+    pub(super) subs: Map<u64, KnownSub>,
+    /// Methods by the op that names them and a class, and what else was found of two addresses, with
+    /// `PL_cop_seqmax` at that time.
+    pub(super) methods: Map<(u64, u64), (u64, Option<u64>)>,
     texts: Map<u64, Arc<str>>,
     learned_calls: Vec<u64>,
-    learned_subs: Vec<u64>,
-    learned_methods: Vec<(u64, u64)>,
+    pub(super) learned_subs: Vec<u64>,
+    pub(super) learned_methods: Vec<(u64, u64)>,
 }
 
 impl RunningReader {
@@ -224,6 +221,13 @@ impl RunningReader {
             Some("null") if self.is_made_by_c(target, header.op)? => {
                 let seqmax = moment.cop_seqmax;
                 running.xsub = self.xsub(target, Called::Computed(0), header, pads, seqmax)?;
+            }
+            Some("null") if target.member(header.op, target.layout.op.op_next)? == 0 => {
+                running.xsub = self.called_in(target, header, pads, moment.cop_seqmax)?;
+            }
+            Some("goto") => {
+                running.op = name.cloned();
+                running.xsub = self.gone_to(target, header, moment.cop_seqmax)?;
             }
             Some("match" | "subst" | "qr" | "pushre") => {
                 running.op = name.cloned();
@@ -335,103 +339,5 @@ impl RunningReader {
             self.learned_calls.push(op);
         }
         Ok(known.called())
-    }
-
-    fn xsub(
-        &mut self,
-        target: &NameContext<'_>,
-        called: Called,
-        header: &Header,
-        pads: &Pads,
-        seqmax: Option<u64>,
-    ) -> Result<Option<Arc<str>>, NameError> {
-        let stack = match called {
-            Called::Glob(_) => None,
-            _ if !pads.has_stack || header.stack_sp == 0 => None,
-            _ => {
-                let width = usize::from(target.abi.pointer_size);
-                let bytes = target.reader().bytes(header.stack_sp, 2 * width)?;
-                let value = |index: usize| target.abi.pointer(&bytes, index * width);
-                value(0).zip(value(1)).map(|(top, popped)| StackTop {
-                    address: header.stack_sp,
-                    top,
-                    popped,
-                })
-            }
-        };
-        // Above the top of the stack may lie what was freed long ago.
-        let found = match (called, stack) {
-            (Called::Method(op), Some(stack)) => self.method(target, op, stack, pads, seqmax),
-            _ => target.xsub(called, stack, pads),
-        };
-        let named = found.and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
-        of_this_object(named)
-    }
-
-    /// The C function that the method call runs whose method's name the op `named_by` has. Once that
-    /// has called something itself, nothing on the stack tells; then it is what the class of one of
-    /// the objects there has under that name.
-    fn method(
-        &mut self,
-        target: &NameContext<'_>,
-        named_by: u64,
-        stack: StackTop,
-        pads: &Pads,
-        seqmax: Option<u64>,
-    ) -> Result<Option<u64>, NameError> {
-        match target.looked_up(stack)? {
-            LookedUp::ToBeCalled(cv) => return target.if_xsub(Some(cv)),
-            LookedUp::Called(cv) => return Ok(Some(cv)),
-            LookedUp::Unknown => {}
-        }
-        if let Some(cv) = target.method_itself(named_by, pads)? {
-            return target.if_xsub(Some(cv));
-        }
-        let Some(name) = target.method_name(named_by, pads)? else {
-            return Ok(None);
-        };
-        for class in target.classes_near(stack, pads.stack_base)? {
-            let key = (named_by, class);
-            let known = self.methods.get(&key).copied();
-            let cv = match known.filter(|(at, _)| Some(*at) == seqmax) {
-                Some((_, cv)) => cv,
-                None => {
-                    let cv = target.method_in(class, &name)?;
-                    if let Some(seqmax) = seqmax {
-                        self.methods.insert(key, (seqmax, cv));
-                        self.learned_methods.push(key);
-                    }
-                    cv
-                }
-            };
-            if cv.is_some() {
-                return target.if_xsub(cv);
-            }
-        }
-        target.if_xsub(target.sub_above(stack, &name)?)
-    }
-
-    fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
-        let (head, body, start) = target.sub_bytes(cv)?;
-        if let Some(known) = self.subs.get(&cv)
-            && (&known.head, &known.body) == (&head, &body)
-        {
-            return Ok(known.name.clone());
-        }
-        let name: Arc<str> = target
-            .sub_name(&Cv {
-                head: &head,
-                body: &body,
-                start,
-            })?
-            .into();
-        let known = KnownSub {
-            head,
-            body,
-            name: name.clone(),
-        };
-        self.subs.insert(cv, known);
-        self.learned_subs.push(cv);
-        Ok(name)
     }
 }

@@ -32,17 +32,17 @@ impl Hash {
 
 /// What the ops of one sub refer to by an index; 0 where that is not known.
 #[derive(Debug, Clone, Copy)]
-struct Pad {
+pub(in crate::perl) struct Pad {
     values: u64,
     /// The list that says what each is.
     names: u64,
 }
 
-struct Node {
-    op_type: u64,
+pub(in crate::perl) struct Node {
+    pub(in crate::perl) op_type: u64,
     targ: u64,
-    first: u64,
-    sibling: u64,
+    pub(in crate::perl) first: u64,
+    pub(in crate::perl) sibling: u64,
 }
 
 impl NameContext<'_> {
@@ -124,7 +124,7 @@ impl NameContext<'_> {
         }
     }
 
-    fn op_node(&self, op: u64) -> Result<Node, NameError> {
+    pub(in crate::perl) fn op_node(&self, op: u64) -> Result<Node, NameError> {
         let (fields, unop) = (&self.layout.op, &self.layout.unop);
         let mut of_all = vec![
             fields.op_type,
@@ -292,7 +292,7 @@ impl NameContext<'_> {
         }
     }
 
-    fn glob_of(&self, op: u64, pad: Pad) -> Result<u64, NameError> {
+    pub(in crate::perl) fn glob_of(&self, op: u64, pad: Pad) -> Result<u64, NameError> {
         match (self.layout.padop.op_padix, self.layout.cop.cop_file) {
             // Unthreaded perls have the structure too, and no op of that kind.
             (Some(place), Some(_)) => self.pad_constant(pad, self.member(op, place)?),
@@ -311,7 +311,7 @@ impl NameContext<'_> {
     }
 
     /// The first pad of a sub: constants are in all of its pads.
-    fn constants_of(&self, cv: u64) -> Pad {
+    pub(in crate::perl) fn constants_of(&self, cv: u64) -> Pad {
         let values = self.pad(cv, 1).ok().flatten();
         let values = values.and_then(|pad| self.array_start(pad).ok());
         let names = self.layout.padnamelist.xpadnl_alloc.and_then(|place| {
