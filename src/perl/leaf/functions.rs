@@ -2,6 +2,7 @@
 //! packages say, and remembered as long as that cannot have changed.
 
 use super::callee::{Called, LookedUp, StackTop};
+use super::known_sub::KnownSub;
 use super::running::RunningReader;
 use crate::perl::names::of_this_object;
 use crate::perl::stack::Header;
@@ -9,14 +10,6 @@ use crate::perl::values::context::{NameContext, NameError};
 use crate::perl::values::objects::Cv;
 use crate::perl::values::pads::Pads;
 use std::sync::Arc;
-
-/// A sub's name, and the bytes that it depends on.
-#[derive(Debug)]
-pub(in crate::perl) struct KnownSub {
-    head: Vec<u8>,
-    body: Vec<u8>,
-    name: Arc<str>,
-}
 
 impl RunningReader {
     pub(in crate::perl) fn xsub(

@@ -2,6 +2,7 @@
 
 pub(in crate::perl) mod callee;
 mod functions;
+mod known_sub;
 pub mod level;
 pub mod running;
 mod uncalled;

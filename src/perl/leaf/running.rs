@@ -2,7 +2,7 @@
 //! call.
 
 use super::callee::{Called, Callee};
-use super::functions::KnownSub;
+use super::known_sub::KnownSub;
 use crate::hash::Map;
 use crate::memory::Prefetched;
 use crate::perl::names::of_this_object;
