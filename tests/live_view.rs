@@ -233,7 +233,11 @@ fn it_shows_which_subs_are_busy() {
 
     assert_eq!(lines[0], format!("{pid} {PERL} {}", text(&script)));
     for needle in [
-        "perl 5.36.0 (threaded)",
+        &format!(
+            "perl {} ({})",
+            support::this_perl().version,
+            support::this_perl().kind()
+        ),
         "CPU time",
         " samples in ",
         "load ",

@@ -573,6 +573,22 @@ fn bounded_length(path: &Path, file: &File) -> Result<u64, ImageError> {
     }
 }
 
+/// The file that has the system's perl in it: the program, or its library.
+#[cfg(test)]
+pub(crate) fn perl_of_the_system() -> PathBuf {
+    let program = PathBuf::from("/usr/bin/perl");
+    let has_it = |path: &Path| Image::open(path, path).is_ok_and(|i| i.defines_interpreter());
+    if has_it(&program) {
+        return program;
+    }
+    let asks = r#"print "$Config{archlibexp}/CORE/$Config{libperl}""#;
+    let perl = std::process::Command::new(&program)
+        .args(["-MConfig", "-e", asks])
+        .output();
+    let library = String::from_utf8(perl.unwrap().stdout).unwrap();
+    library.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

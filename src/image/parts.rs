@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn texts_and_code_are_found_with_sections_and_without() {
-        let mut bytes = std::fs::read("/usr/bin/perl").unwrap();
+        let mut bytes = std::fs::read(crate::image::perl_of_the_system()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let open = |bytes: &[u8]| {
             let path = folder.path().join("perl");
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn parts_that_overlap_are_no_more_than_the_file() {
-        let path = Path::new("/usr/bin/perl");
-        let image = Image::open(path, path).unwrap();
+        let path = crate::image::perl_of_the_system();
+        let image = Image::open(&path, &path).unwrap();
         let part = Part {
             address: 0,
             offset: 0,

@@ -14,8 +14,70 @@ use std::time::{Duration, Instant};
 /// Longer than anything takes on a machine that is busy with something else.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The perl that the built-in tables know.
+/// The system's perl.
 pub const PERL: &str = "/usr/bin/perl";
+
+/// Which perl that is.
+pub struct ThisPerl {
+    /// Such as `5.36.0`.
+    pub version: String,
+    /// It has threads.
+    pub is_threaded: bool,
+    /// Such as `x86_64-linux-gnu-thread-multi`.
+    pub archname: String,
+}
+
+/// Asks it.
+pub fn this_perl() -> &'static ThisPerl {
+    static PERL_HERE: OnceLock<ThisPerl> = OnceLock::new();
+    PERL_HERE.get_or_init(|| {
+        let asks =
+            "use Config; printf '%vd %s %s', $^V, $Config{useithreads} || 'no', $Config{archname}";
+        let said = Command::new(PERL).args(["-e", asks]).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let words: Vec<&str> = said.split(' ').collect();
+        ThisPerl {
+            version: words[0].to_owned(),
+            is_threaded: words[1] == "define",
+            archname: words[2].to_owned(),
+        }
+    })
+}
+
+impl ThisPerl {
+    /// `perl 5.36.0 threaded`, as p5-spy has it in its messages.
+    pub fn kind(&self) -> &'static str {
+        match self.is_threaded {
+            true => "threaded",
+            false => "unthreaded",
+        }
+    }
+
+    /// The built-in table that is made for it; none for a version that is too new.
+    pub fn table(&self) -> Option<String> {
+        let series = self.version.rsplit_once('.').unwrap().0;
+        let suffix = if self.is_threaded { "" } else { "-unthreaded" };
+        let name = format!("{series}{suffix}.toml");
+        let is_common = self.archname.starts_with("x86_64");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("layouts");
+        (is_common && folder.join(&name).exists()).then_some(name)
+    }
+
+    /// It is the one of which some tests have the table at hand: Debian 12's. Says so where it is not.
+    pub fn is_debian_12(&self) -> bool {
+        let is_it =
+            self.version == "5.36.0" && self.is_threaded && self.archname.starts_with("x86_64");
+        if !is_it {
+            let mut err = std::io::stderr();
+            let _ = writeln!(
+                err,
+                "LEFT OUT: the table is for 5.36.0, not for {}",
+                self.version
+            );
+        }
+        is_it
+    }
+}
 
 /// The program under test, without the settings of whoever runs the tests.
 pub fn spy() -> Command {
