@@ -52,6 +52,7 @@ pub mod frames;
 pub mod fuzzing;
 mod hash;
 pub mod identity;
+pub mod ids;
 pub mod image;
 pub mod layout;
 pub mod learn;

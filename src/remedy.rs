@@ -1,17 +1,18 @@
 //! What can be done about a failure. What is typed for it, and in which words it is said, only `cli/`
 //! knows.
 
+use crate::ids::Pid;
 use std::path::PathBuf;
 
 /// What can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
     /// To name the process that a thread belongs to.
-    NameProcess(i32),
+    NameProcess(Pid),
     /// To find out why there is no such process to be seen.
-    FindProcess(i32),
+    FindProcess(Pid),
     /// To get the right to read a process.
-    GetRights(i32),
+    GetRights(Pid),
     /// To look at the processes below it.
     LookBelow,
     /// To install debug symbols, or to name another layout.

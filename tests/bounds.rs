@@ -5,6 +5,8 @@ mod support;
 
 use loudly::loudly;
 use p5_spy::frames::{Frame, FrameKind};
+use p5_spy::ids::Pid;
+use p5_spy::ids::Tid;
 use p5_spy::profile::{About, Source, Summary, ThreadAbout};
 use p5_spy::recording::{Block, Chunk, Writer};
 use std::io::Write;
@@ -44,9 +46,9 @@ fn frame(name: &str, line: u32) -> Frame {
 
 fn thread(tid: i32, title: &str) -> ThreadAbout {
     ThreadAbout {
-        pid: 1,
+        pid: Pid::from(1),
         title: title.into(),
-        os_tid: tid,
+        os_tid: Tid::from(tid),
         perl_tid: None,
         interpreter: None,
     }

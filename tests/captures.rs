@@ -6,6 +6,7 @@ use p5_spy::capture::Capture;
 use p5_spy::examine::find_perl;
 use p5_spy::frames::FrameTable;
 use p5_spy::identity::Identity;
+use p5_spy::ids::Pid;
 use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
 use p5_spy::perl::names::{NameOptions, Synthetic};
 use p5_spy::platform::LiveMemory;
@@ -166,10 +167,12 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
     let out = child.stdout.take().unwrap();
     BufReader::new(out).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
-    let process = Process::open(child.id() as i32).unwrap();
+    let process = Process::open(Pid::from(child.id() as i32)).unwrap();
     let memory = LiveMemory::new(process.pid());
     let deadline = Instant::now() + Duration::from_secs(30);
-    while ThreadWatch::new(process.pid(), process.pid()).state() == ThreadState::Running {
+    while ThreadWatch::new(process.pid(), process.pid().main_thread()).state()
+        == ThreadState::Running
+    {
         assert!(Instant::now() < deadline, "it does not come to rest");
         std::thread::sleep(Duration::from_millis(1));
     }

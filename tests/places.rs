@@ -5,6 +5,7 @@ mod support;
 
 use loudly::loudly;
 use p5_spy::attach::Attach;
+use p5_spy::ids::Pid;
 use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::platform::Process;
 use std::io::{BufRead, BufReader};
@@ -116,7 +117,7 @@ fn a_perl_without_symbols_that_runs_is_found_every_time() {
     let copy = copy_of_perl(folder.path());
     support::hidden::hide_symbols(&copy);
     let running = Waiting::start(Command::new(&copy).args(["-e", RUNS]));
-    let process = Process::open(running.0.id() as i32).unwrap();
+    let process = Process::open(Pid::from(running.0.id() as i32)).unwrap();
     for _ in 0..20 {
         let sources = Sources {
             tables: TableSet::embedded(),

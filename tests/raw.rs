@@ -4,6 +4,8 @@
 mod support;
 
 use p5_spy::frames::{Frame, FrameKind};
+use p5_spy::ids::Pid;
+use p5_spy::ids::Tid;
 use p5_spy::profile::{
     About, Filter, Profile, Room, Sample, SampleLog, Seen, Sink, Source, Summary, ThreadAbout,
 };
@@ -30,9 +32,9 @@ fn recorded(samples: &[(usize, u32, bool)]) -> (Vec<u8>, Vec<usize>) {
             while seen.threads.len() <= *thread as usize {
                 let os_tid = 100 + i32::try_from(seen.threads.len()).unwrap();
                 seen.threads.insert(ThreadAbout {
-                    pid: 100,
+                    pid: Pid::from(100),
                     title: "perl x.pl".into(),
-                    os_tid,
+                    os_tid: Tid::from(os_tid),
                     perl_tid: None,
                     interpreter: None,
                 });

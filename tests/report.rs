@@ -7,6 +7,8 @@ mod support;
 use loudly::loudly;
 use p5_spy::frames::StackId;
 use p5_spy::frames::{Frame, FrameKind};
+use p5_spy::ids::Pid;
+use p5_spy::ids::Tid;
 use p5_spy::output::{Format, Picture, render};
 use p5_spy::profile::{About, Filter, Profile, Room, Run, Seen, Source, Summary, ThreadAbout};
 use p5_spy::recording::{Recorder, load};
@@ -213,9 +215,9 @@ fn hostile() -> Profile {
         profile.add_stack(frame.checked_sub(1), frame).unwrap();
     }
     profile.add_thread(ThreadAbout {
-        pid: 7,
+        pid: Pid::from(7),
         title: EVIL.into(),
-        os_tid: 7,
+        os_tid: Tid::from(7),
         perl_tid: None,
         interpreter: None,
     });
@@ -308,9 +310,9 @@ fn threads_are_kept_apart() {
     profile.add_stack(None, 0).unwrap();
     for os_tid in [11, 12] {
         profile.add_thread(ThreadAbout {
-            pid: 11,
+            pid: Pid::from(11),
             title: "t.pl".into(),
-            os_tid,
+            os_tid: Tid::from(os_tid),
             perl_tid: None,
             interpreter: None,
         });
@@ -406,9 +408,9 @@ fn hour(to: Vec<u8>) -> Vec<u8> {
         })
         .collect();
     seen.threads.insert(ThreadAbout {
-        pid: 1,
+        pid: Pid::from(1),
         title: "big.pl".into(),
-        os_tid: 1,
+        os_tid: Tid::from(1),
         perl_tid: Some(0),
         interpreter: None,
     });
@@ -519,9 +521,9 @@ fn profile_of(title: &str, stacks: &[(&[&str], u32)], text: &str) -> Profile {
             .unwrap();
     }
     profile.add_thread(ThreadAbout {
-        pid: 1,
+        pid: Pid::from(1),
         title: "t.pl".into(),
-        os_tid: 1,
+        os_tid: Tid::from(1),
         perl_tid: None,
         interpreter: None,
     });

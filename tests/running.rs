@@ -6,6 +6,7 @@ mod support;
 
 use loudly::loudly;
 use p5_spy::attach::{Attach, Target};
+use p5_spy::ids::Pid;
 use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::memory::{Batch, FakeMemory, Memory, ReadError};
 use p5_spy::perl::leaf::running::{EnteredFrom, Moment, Running, RunningReader};
@@ -142,7 +143,7 @@ fn learning() -> Sources {
 }
 
 fn attach(pid: i32, sources: &Sources) -> Target {
-    let process = Process::open(pid).unwrap();
+    let process = Process::open(Pid::from(pid)).unwrap();
     Attach::with(sources).to(process, &mut |_| {}).unwrap()
 }
 

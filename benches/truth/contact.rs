@@ -6,6 +6,7 @@ use indexmap::IndexSet;
 use p5_spy::attach::{Attach, Target};
 use p5_spy::frames::StackId;
 use p5_spy::frames::{Frame, FrameKind};
+use p5_spy::ids::Pid;
 use p5_spy::image::DebugSearch;
 use p5_spy::layout::{Known, Sources, TableSet};
 use p5_spy::perl::names::NameOptions;
@@ -139,7 +140,7 @@ pub fn thread_cpu() -> Duration {
 
 /// Attaches as the commands do.
 pub fn attach(pid: i32, sources: &Sources) -> Target {
-    let process = Process::open(pid).expect("the program runs");
+    let process = Process::open(Pid::from(pid)).expect("the program runs");
     let attached = Attach::with(sources).to(process, &mut |w| eprintln!("attaching: {}", w.text));
     attached.unwrap_or_else(|e| panic!("cannot attach: {e}"))
 }
@@ -349,7 +350,7 @@ pub fn look(
     };
     let sampler = Sampler::new(
         vec![target],
-        vec![pid],
+        vec![Pid::from(pid)],
         sources.clone(),
         settings,
         recording.clone(),

@@ -2,6 +2,8 @@
 //! target's CPU and makes one 64-byte vectored read each time.
 
 use super::contact::thread_cpu;
+use p5_spy::ids::Pid;
+use p5_spy::ids::Tid;
 use p5_spy::memory::{Batch, Memory};
 use p5_spy::platform::LiveMemory;
 use p5_spy::platform::ThreadWatch;
@@ -15,8 +17,8 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 /// Runs on the calling thread while `go_on` says so; returns its CPU time, and how often it woke up.
 pub fn run(pid: i32, rate: f64, go_on: impl Fn() -> bool) -> (Duration, u32) {
     wake_at_once();
-    let memory = LiveMemory::new(pid);
-    let mut watch = ThreadWatch::new(pid, pid);
+    let memory = LiveMemory::new(Pid::from(pid));
+    let mut watch = ThreadWatch::new(Pid::from(pid), Tid::from(pid));
     let mut schedule = CoSchedule::new();
     let mut batch = Batch::new();
     let slot = batch.push(first_readable(pid), 64);

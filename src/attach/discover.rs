@@ -6,6 +6,7 @@ use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl};
 use crate::identity::texts::Told;
 use crate::identity::{Build, Identity};
+use crate::ids::Pid;
 use crate::layout::{Origin, Resolved, Table, TableSet};
 use crate::memory::Memory;
 use crate::platform::{Mapping, Process, ThreadState, ThreadWatch, data_ranges};
@@ -44,7 +45,7 @@ pub fn discover(
     // place tells them apart.
     let least = if told.version.is_some() { 1 } else { 2 };
     let is_new = process.age().is_some_and(|age| age < NEW);
-    let mut watch = ThreadWatch::new(process.pid(), process.pid());
+    let mut watch = ThreadWatch::new(process.pid(), process.pid().main_thread());
     let started = Instant::now();
     let mut demand = Demand::brief(least);
     while !possible.is_empty() {
@@ -122,7 +123,7 @@ fn own_data(own_maps: &[Mapping], maps: &[Mapping]) -> impl Iterator<Item = (u64
 }
 
 fn adopt(
-    pid: i32,
+    pid: Pid,
     memory: &Arc<dyn Memory>,
     loaded: &Loaded,
     table: &Table,

@@ -2,6 +2,7 @@
 
 use crate::examine::NoPerl;
 use crate::identity::IdentityError;
+use crate::ids::Pid;
 use crate::image::ImageError;
 use crate::layout::{BindError, ResolveError};
 use crate::memory::ReadError;
@@ -24,7 +25,7 @@ pub enum AttachError {
     )]
     NotPerl {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// Its program.
         program: String,
         /// How many files were looked at.
@@ -55,7 +56,7 @@ pub enum AttachError {
         /// The file.
         path: PathBuf,
         /// The process.
-        pid: i32,
+        pid: Pid,
     },
     /// A variable of perl's is not to be found.
     #[error(transparent)]
@@ -65,20 +66,20 @@ pub enum AttachError {
     Ops(#[from] NoSuchOp),
     /// It became another program while it was looked at: nothing that was found of it holds.
     #[error("process {0} became another program while p5-spy looked at it. Try again in a moment")]
-    Replaced(i32),
+    Replaced(Pid),
     /// Perl has no interpreter yet, or one that is still being built.
     #[error("perl in process {0} is still starting. Try again in a moment")]
-    Starting(i32),
+    Starting(Pid),
     /// Perl has been there for long, and has no interpreter.
     #[error(
         "the perl in process {0} has no interpreter now: it has made none yet, or given up what it had. Nothing of Perl can run in it before it makes one"
     )]
-    NoInterpreter(i32),
+    NoInterpreter(Pid),
     /// The memory of the process may not be read, or it ended.
     #[error("{}", read_message(*.pid, .cause))]
     Read {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// What happened.
         cause: ReadError,
     },
@@ -88,13 +89,13 @@ pub enum AttachError {
     )]
     Refused {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// Where the layout came from.
         layout: String,
         /// The perl.
         identity: String,
         /// The check that failed.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The layout is that of another perl: it leads to names that are none.
     #[error(
@@ -102,7 +103,7 @@ pub enum AttachError {
     )]
     Misnamed {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// Where the layout came from.
         layout: String,
         /// The perl.
@@ -125,7 +126,7 @@ pub enum AttachError {
     Probe(#[from] ProbeError),
 }
 
-fn read_message(pid: i32, source: &ReadError) -> String {
+fn read_message(pid: Pid, source: &ReadError) -> String {
     match source {
         ReadError::NoPermission => ProcessError::NoPermission(pid).to_string(),
         ReadError::NoSuchProcess => format!("process {pid} has ended"),

@@ -89,7 +89,7 @@ impl Target {
     /// What the main thread's key says.
     fn of_main_thread(&self) -> Result<Option<Interpreter>, AttachError> {
         let its_own = match self.perl.identity.build {
-            Build::Threaded => self.by_specific_data(&[self.process.pid()], None)?,
+            Build::Threaded => self.by_specific_data(&[self.process.pid().main_thread()], None)?,
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
         };
         Ok(its_own.first().map(|found| found.interpreter))
@@ -130,7 +130,7 @@ impl Target {
                 pid,
                 layout: self.perl.resolved.source.to_string(),
                 identity: self.perl.identity.to_string(),
-                refusal,
+                refusal: Box::new(refusal),
             }),
             None => Ok(()),
         }

@@ -52,6 +52,7 @@ impl Kin {
 #[cfg(test)]
 mod tests {
     use crate::attach::Attach;
+    use crate::ids::Pid;
     use crate::layout::{Known, Learn, Sources, TableSet};
     use crate::platform::Process;
     use std::io::{BufRead, BufReader};
@@ -73,7 +74,7 @@ mod tests {
     impl Drop for Family {
         fn drop(&mut self) {
             // SAFETY: kill has no memory effects; the child has not been waited for yet.
-            unsafe { libc::kill(self.0.id() as i32, libc::SIGTERM) };
+            unsafe { libc::kill(Pid::from(self.0.id()).native(), libc::SIGTERM) };
             let _ = self.0.wait();
         }
     }
@@ -87,8 +88,8 @@ mod tests {
             .spawn();
         let mut family = Family(child.unwrap());
         let lines = BufReader::new(family.0.stdout.take().unwrap()).lines();
-        let mut pids: Vec<i32> = lines.take(4).map(|l| l.unwrap().parse().unwrap()).collect();
-        let parent = family.0.id() as i32;
+        let mut pids: Vec<Pid> = lines.take(4).map(|l| l.unwrap().parse().unwrap()).collect();
+        let parent = Pid::from(family.0.id());
         pids.retain(|pid| *pid != parent);
         assert_eq!(pids.len(), 3);
         let sources = Sources {
@@ -99,7 +100,7 @@ mod tests {
             cache: None,
             learn: Learn::Never,
         };
-        let attach = |pid: i32, known: &[super::Kin]| {
+        let attach = |pid: Pid, known: &[super::Kin]| {
             let process = Process::open(pid).unwrap();
             Attach::once(&sources)
                 .among(known)

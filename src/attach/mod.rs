@@ -18,6 +18,7 @@ mod threads;
 mod trial;
 mod way_in;
 
+use crate::ids::Tid;
 use crate::remedy::Notice;
 pub use candidates::Words;
 pub use error::AttachError;
@@ -66,7 +67,7 @@ pub struct Target {
     /// What was mapped when it was attached to, for the first who asks.
     mapped: Mutex<Option<Vec<Mapping>>>,
     /// The control blocks of its threads by the kernel's id, as far as they were found.
-    blocks: Mutex<HashMap<i32, Option<u64>>>,
+    blocks: Mutex<HashMap<Tid, Option<u64>>>,
 }
 
 impl Target {

@@ -4,6 +4,7 @@
 use super::AttachError;
 use crate::frames::{FrameId, FrameTable};
 use crate::identity::{Build, Identity};
+use crate::ids::Pid;
 use crate::image::Image;
 use crate::layout::schema::FIELDS;
 use crate::layout::{Resolved, with_block_types};
@@ -50,7 +51,7 @@ impl Perl {
     /// # Errors
     /// [`AttachError::Starting`] while the dynamic linker has not filled the arrays.
     pub fn assemble(
-        pid: i32,
+        pid: Pid,
         memory: &dyn Memory,
         loaded: &Loaded,
         identity: Identity,

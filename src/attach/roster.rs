@@ -5,6 +5,7 @@ use crate::examine::Examiner;
 use crate::identity::arrays::with_array_symbols;
 use crate::identity::texts::Told;
 use crate::identity::{Build, Identity};
+use crate::ids::Pid;
 use crate::image::Image;
 use crate::memory::{Abi, Memory, ReadError, Reader};
 use crate::platform::LiveMemory;
@@ -56,7 +57,7 @@ impl Roster {
     pub fn take() -> io::Result<Self> {
         let all = Listed::all();
         let mut known = KnownFiles::default();
-        let me = i32::try_from(std::process::id()).unwrap_or(0);
+        let me = Pid::ours();
         let others = all.iter().filter(|one| one.pid != me);
         let perls = others.filter_map(|one| known.perl(one)).collect::<Vec<_>>();
         // The files that were met are still open.
@@ -244,7 +245,7 @@ impl PerlFile {
 }
 
 /// By its name only: for one that cannot be looked into.
-pub fn looks_like_perl(pid: i32) -> bool {
+pub fn looks_like_perl(pid: Pid) -> bool {
     Listed::one(pid).is_some_and(|listed| says_perl(&listed, Process::listed(&listed)))
 }
 

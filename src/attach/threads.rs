@@ -3,6 +3,7 @@
 use super::{AttachError, Target};
 use crate::examine::Examiner;
 use crate::identity::Build;
+use crate::ids::Tid;
 use crate::image::Image;
 use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
@@ -20,7 +21,7 @@ use std::sync::PoisonError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerlThread {
     /// The kernel's id.
-    pub os_tid: i32,
+    pub os_tid: Tid,
     /// What `threads->tid` says; `None` where that cannot be told.
     pub perl_tid: Option<u64>,
     /// Where the thread tells which interpreter it runs; `None` where that is not known.
@@ -40,7 +41,7 @@ pub(super) struct Vacant {
 /// A thread, the interpreter that it runs, and where it tells which one that is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
-    tid: i32,
+    tid: Tid,
     pub(super) interpreter: Interpreter,
     current: Option<Variable>,
 }
@@ -69,7 +70,7 @@ impl Target {
             self.watch_vacant(current);
         } else if nobody_runs_it {
             let main = Found {
-                tid: pid,
+                tid: pid.main_thread(),
                 interpreter: main,
                 current,
             };
@@ -167,7 +168,7 @@ impl Target {
     /// What these threads run. `main` is what is likely.
     pub(super) fn by_specific_data(
         &self,
-        tids: &[i32],
+        tids: &[Tid],
         main: Option<Interpreter>,
     ) -> Result<Vec<Found>, AttachError> {
         let reader = self.reader();
@@ -255,15 +256,15 @@ impl Target {
         &self,
         reader: &Reader<'_>,
         mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
-        tids: &[i32],
-    ) -> Result<HashMap<i32, u64>, AttachError> {
+        tids: &[Tid],
+    ) -> Result<HashMap<Tid, u64>, AttachError> {
         let mut known = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|tid, block| {
             tids.contains(tid) && block.is_none_or(|b| is_block_of(reader, b, *tid))
         });
         let new = tids.iter().copied();
-        let mut new: Vec<i32> = new.filter(|tid| !known.contains_key(tid)).collect();
-        let mut look = |maps: &[Mapping], new: &mut Vec<i32>| {
+        let mut new: Vec<Tid> = new.filter(|tid| !known.contains_key(tid)).collect();
+        let mut look = |maps: &[Mapping], new: &mut Vec<Tid>| {
             let found = control_blocks(reader, maps, new).map_err(|e| self.read_error(e))?;
             new.retain(|tid| !found.contains_key(tid));
             known.extend(found.into_iter().map(|(tid, block)| (tid, Some(block))));

@@ -2,6 +2,7 @@
 
 use super::Perl;
 use crate::frames::{Frame, FrameKind, FrameTable, UNKNOWN};
+use crate::ids::Pid;
 use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
 use crate::perl::names::Names;
@@ -57,11 +58,11 @@ pub struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// Nothing is read yet.
-    pub fn new(pid: i32, memory: &'a dyn Memory, maps: &'a [Mapping]) -> Self {
+    pub fn new(pid: Pid, memory: &'a dyn Memory, maps: &'a [Mapping]) -> Self {
         Trial {
             memory,
             maps,
-            beside: Beside::new(pid, pid),
+            beside: Beside::new(pid, pid.main_thread()),
         }
     }
 
@@ -138,7 +139,7 @@ impl<'a> Trial<'a> {
 /// # Errors
 /// What is wrong with every stack that was read.
 pub fn names_make_sense(
-    pid: i32,
+    pid: Pid,
     memory: &dyn Memory,
     perl: &Perl,
     interpreter: Interpreter,
@@ -156,7 +157,7 @@ pub fn names_make_sense(
     // A perl may have a sub that has lost its name.
     sampler.demand_names(false);
     let (mut names, mut table) = (Names::new(), FrameTable::default());
-    let mut beside = Beside::new(pid, pid);
+    let mut beside = Beside::new(pid, pid.main_thread());
     let mut failures = 0;
     for look in 0..MOST {
         beside.follow();

@@ -3,6 +3,7 @@
 
 mod memory;
 
+use crate::ids::{Pid, Tid};
 pub use memory::{CapturedMemory, RecordingMemory};
 
 use crate::attach::{AttachError, Loaded, Perl, Target};
@@ -57,7 +58,7 @@ pub struct Capture {
     format: u32,
     made_by: String,
     /// The process.
-    pub pid: i32,
+    pub pid: Pid,
     perl: PerlFacts,
     /// The layout that it was taken with, as a table.
     layout: String,
@@ -96,7 +97,7 @@ struct Map(u64, u64, String);
 #[serde(deny_unknown_fields)]
 pub struct ThreadFacts {
     /// The kernel's id.
-    pub os_tid: i32,
+    pub os_tid: Tid,
     /// Perl's.
     pub perl_tid: Option<u64>,
     /// Its interpreter's address; none where the variables are globals.

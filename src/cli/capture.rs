@@ -3,6 +3,7 @@
 use super::Job;
 use super::shared::{ConfigArgs, LayoutArgs};
 use super::values::parse_pid;
+use crate::ids::Pid;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 pub(super) struct CaptureArgs {
     /// The process to look at
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pid: i32,
+    pid: Pid,
     /// The file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,

@@ -3,6 +3,7 @@
 use super::shared::{ConfigArgs, LayoutArgs, ShowArgs};
 use super::values::{parse_name, parse_pid};
 use super::{Find, Job, Locals, Order, mistake};
+use crate::ids::Pid;
 use clap::Args;
 use clap::error::ErrorKind;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(super) struct DumpArgs {
     values: bool,
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pid: Vec<i32>,
+    pid: Vec<Pid>,
     /// The processes whose command line matches this regular expression: one, or one with those below it
     #[arg(long, value_name = "REGEX", value_parser = parse_name)]
     name: Option<String>,

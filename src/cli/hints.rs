@@ -3,6 +3,7 @@
 use super::permission::{find_process, get_rights};
 use super::{By, Format, Output};
 use crate::attach::AttachError;
+use crate::ids::Pid;
 use crate::layout::ResolveError;
 use crate::platform::ProcessError;
 use crate::profile::{Emptiness, Filter, Fold, Profile, TooLarge};
@@ -171,7 +172,7 @@ pub const SEE_WAITING: &str = "To see where it waits: --idle";
 pub const NO_TERMINAL: &str = "To write a file: p5-spy record -o profile.svg --pid PID. For the stack, now: p5-spy dump --pid PID";
 
 /// Where not one stack could be read.
-pub fn compare_with_dump(pid: i32) -> String {
+pub fn compare_with_dump(pid: Pid) -> String {
     format!("The layout may be wrong for this perl: compare with p5-spy dump --pid {pid}")
 }
 

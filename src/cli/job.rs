@@ -1,6 +1,7 @@
 //! What the user wants, whatever was typed: all that the rest of the program sees of a command
 //! line.
 
+use crate::ids::Pid;
 use crate::layout::Learn;
 pub use crate::output::Format;
 use crate::perl::names::Synthetic;
@@ -15,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aim {
     /// Processes that run already; at least one, when all are found.
-    Pids(Vec<i32>),
+    Pids(Vec<Pid>),
     /// A program to start.
     Start {
         /// The program.
@@ -133,7 +134,7 @@ pub struct Locals {
 
 impl Job {
     /// Adds processes to look at, each once.
-    pub fn add_pids(&mut self, more: &[i32]) {
+    pub fn add_pids(&mut self, more: &[Pid]) {
         let pids = match self {
             Job::Top { aim, .. } | Job::Record { aim, .. } => match aim {
                 Aim::Pids(pids) => pids,
@@ -232,7 +233,7 @@ pub enum Job {
     /// The stacks, once.
     Dump {
         /// The processes; at least one, when all are found.
-        pids: Vec<i32>,
+        pids: Vec<Pid>,
         /// Those below them too.
         subprocesses: bool,
         /// As JSON.
@@ -258,7 +259,7 @@ pub enum Job {
     /// A capture of a process.
     Capture {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// Where to.
         output: PathBuf,
         /// Where layouts come from.
@@ -300,5 +301,5 @@ pub enum LayoutSource {
     /// A file.
     File(PathBuf),
     /// The perl of a process.
-    Pid(i32),
+    Pid(Pid),
 }

@@ -3,6 +3,7 @@
 use super::shared::{ConfigArgs, LayoutArgs};
 use super::values::parse_pid;
 use super::{Job, LayoutSource, mistake};
+use crate::ids::Pid;
 use clap::Args;
 use clap::error::ErrorKind;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ pub(super) struct LayoutDumpArgs {
     file: Option<PathBuf>,
     /// A running process, whose perl is taken
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pid: Option<i32>,
+    pid: Option<Pid>,
     #[command(flatten)]
     layout: LayoutArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! What to do where the system forbids reading a process: the shortest remedy for this very situation.
 
+use crate::ids::Pid;
 use crate::platform::{Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle};
 use std::ffi::OsString;
 use std::fs;
@@ -17,12 +18,12 @@ struct Surroundings {
 }
 
 /// A sentence or two: what stands in the way of reading process `pid`, and what to type.
-pub(super) fn get_rights(pid: i32) -> String {
+pub(super) fn get_rights(pid: Pid) -> String {
     advice(&obstacle(pid), &Surroundings::look(pid))
 }
 
 /// Why a process cannot be seen that may be there; `None` where there simply is none.
-pub(super) fn find_process(pid: i32) -> Option<String> {
+pub(super) fn find_process(pid: Pid) -> Option<String> {
     if let Some(missing) = missing_proc() {
         return Some(missing);
     }
@@ -32,7 +33,7 @@ pub(super) fn find_process(pid: i32) -> Option<String> {
 }
 
 impl Surroundings {
-    fn look(pid: i32) -> Self {
+    fn look(pid: Pid) -> Self {
         let marks = [
             "/.dockerenv",
             "/run/.containerenv",
@@ -141,7 +142,7 @@ const SECURE_PATH: [&str; 6] = [
 
 /// The command that was typed: with the whole path of p5-spy where sudo would not find it, and with
 /// the process where that was picked from a list.
-fn again(typed: Vec<OsString>, pid: i32, own: &Path) -> String {
+fn again(typed: Vec<OsString>, pid: Pid, own: &Path) -> String {
     let mut words: Vec<String> = typed
         .iter()
         .map(|w| w.to_string_lossy().into_owned())
@@ -248,7 +249,7 @@ mod tests {
         let line = |typed: &str, own: &str| {
             let words = shlex::split(typed).unwrap();
             let typed = words.into_iter().map(OsString::from).collect();
-            again(typed, 7, Path::new(own))
+            again(typed, Pid::from(7), Path::new(own))
         };
         let installed = "/usr/bin/p5-spy";
         assert_eq!(line("p5-spy dump -p 7", installed), "p5-spy dump -p 7");

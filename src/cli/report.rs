@@ -4,6 +4,7 @@ use super::record::outputs;
 use super::shared::FoldArgs;
 use super::values::{parse_moment, parse_pid, parse_size};
 use super::{By, Format, Job, Output, Pick, mistake};
+use crate::ids::Pid;
 use crate::profile::Filter;
 use clap::Args;
 use clap::error::ErrorKind;
@@ -35,7 +36,7 @@ pub(super) struct ReportArgs {
     thread: Vec<u64>,
     /// Only this process (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pid: Vec<i32>,
+    pid: Vec<Pid>,
     /// Only stacks with a function whose name matches
     #[arg(long, value_name = "REGEX")]
     sub: Option<regex::Regex>,

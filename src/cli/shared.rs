@@ -2,6 +2,7 @@
 
 use super::values::{parse_duration, parse_name, parse_percent, parse_pid, parse_rate};
 use super::{Aim, Find, LayoutChoice, Sampling, Show, mistake};
+use crate::ids::Pid;
 use crate::layout::Learn;
 use crate::perl::names::Synthetic;
 use crate::profile::{Fold, Preset};
@@ -30,7 +31,7 @@ pub(super) struct SessionArgs {
 pub(super) struct TargetArgs {
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
-    pub(super) pid: Vec<i32>,
+    pub(super) pid: Vec<Pid>,
     /// The processes whose command line matches this regular expression: one, or one with those below it
     #[arg(long, value_name = "REGEX", value_parser = parse_name)]
     pub(super) name: Option<String>,
@@ -239,7 +240,7 @@ mod tests {
             assert_eq!(find(line), Ok(None), "{line}");
         }
         let mut found = order("p5-spy dump --name x -p 3", true).unwrap().job;
-        found.add_pids(&[4, 3]);
+        found.add_pids(&[Pid::from(4), Pid::from(3)]);
         assert_eq!(found, parse("p5-spy dump -p 3 -p 4").unwrap());
         for (line, needle) in [
             ("p5-spy --name ( ", "regular expression: unclosed group"),

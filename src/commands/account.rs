@@ -2,6 +2,7 @@
 
 use crate::cli::hints::SEE_SHORTER;
 use crate::cli::hints::notice;
+use crate::ids::Pid;
 use crate::profile::Summary;
 use crate::remedy::Notice;
 use crate::sampler::{End, TOO_FEW_FILES};
@@ -49,7 +50,7 @@ pub fn unlooked(count: usize) -> Option<String> {
 }
 
 /// What is said of perls that could not be read.
-pub fn unread(processes: &BTreeMap<i32, Notice>) -> Vec<String> {
+pub fn unread(processes: &BTreeMap<Pid, Notice>) -> Vec<String> {
     let mut lines: Vec<String> = processes
         .iter()
         .take(MOST)
@@ -80,7 +81,7 @@ mod tests {
     fn a_few_perls_are_named_and_all_are_counted() {
         let of = |count| {
             (1..=count)
-                .map(|pid| (pid, format!("reason {pid}").into()))
+                .map(|pid: i32| (pid.into(), format!("reason {pid}").into()))
                 .collect()
         };
         assert_eq!(unlooked(0), None);

@@ -6,6 +6,7 @@ use crate::attach::Attach;
 use crate::capture::{RecordingMemory, take};
 use crate::cli::LayoutChoice;
 use crate::cli::hints::look_at_capture;
+use crate::ids::Pid;
 use crate::output::write_whole;
 use crate::platform::LiveMemory;
 use crate::platform::Process;
@@ -19,7 +20,7 @@ const SAMPLES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(10);
 
 #[inline(never)]
-pub fn run(pid: i32, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8> {
+pub fn run(pid: Pid, output: &Path, choice: &LayoutChoice) -> anyhow::Result<u8> {
     let process = Process::open(pid)?;
     let memory = Arc::new(RecordingMemory::new(LiveMemory::new(pid)));
     let sources = sources(choice)?;

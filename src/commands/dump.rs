@@ -10,6 +10,7 @@ use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::hints::explain;
 use crate::cli::{LayoutChoice, Locals, Show};
 use crate::frames::FrameTable;
+use crate::ids::Pid;
 use crate::layout::{Sources, from_tables};
 use crate::memory::ReadError;
 use crate::output::dump::{ProcessDump, ThreadDump, shortened, text};
@@ -24,7 +25,7 @@ const TOO_MANY: &str = "the capture has more frames than an honest one";
 /// The stacks of processes. As JSON, one process is one document and several are a list; so are those
 /// with `subprocesses`, however many there are.
 pub fn run(
-    pids: &[i32],
+    pids: &[Pid],
     subprocesses: bool,
     json: bool,
     show: Show,
@@ -75,8 +76,8 @@ pub fn run(
     Ok(0)
 }
 
-fn listed(pids: &[i32]) -> String {
-    let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
+fn listed(pids: &[Pid]) -> String {
+    let pids: Vec<String> = pids.iter().map(Pid::to_string).collect();
     format!("process {}", pids.join(", "))
 }
 

@@ -5,6 +5,7 @@ use super::ps::{about_hidden, cut, roster, rows, table};
 use crate::attach::{PerlProcess, Roster};
 use crate::cli::Find;
 use crate::cli::hints::{no_such_name, too_many_names};
+use crate::ids::Pid;
 use crate::platform::{Listed, ancestors, own_line};
 use anyhow::{anyhow, bail};
 use regex::bytes::Regex;
@@ -18,14 +19,14 @@ const MOST: usize = 20;
 ///
 /// # Errors
 /// When there is none, or which ones are meant is not clear.
-pub fn processes(find: &Find) -> anyhow::Result<Option<Vec<i32>>> {
+pub fn processes(find: &Find) -> anyhow::Result<Option<Vec<Pid>>> {
     match find {
         Find::Name(name) => named(name, &roster()?).map(Some),
         Find::Ask => asked(),
     }
 }
 
-fn asked() -> anyhow::Result<Option<Vec<i32>>> {
+fn asked() -> anyhow::Result<Option<Vec<Pid>>> {
     let roster = roster()?;
     let rows = rows(&roster.perls);
     if rows.is_empty() {
@@ -41,7 +42,7 @@ fn nothing(roster: &Roster, what: &str) -> anyhow::Error {
     }
 }
 
-fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
+fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<Pid>> {
     let regex = Regex::new(name)?;
     // Whoever calls us has our own words on its command line, and did not mean itself.
     let own = own_line(&roster.all);
@@ -54,8 +55,8 @@ fn named(name: &str, roster: &Roster) -> anyhow::Result<Vec<i32>> {
     if found.is_empty() {
         return Err(nothing(roster, &no_such_name(name)));
     }
-    let pids: Vec<i32> = found.iter().map(|perl| perl.listed.pid).collect();
-    let perls: Vec<i32> = roster.perls.iter().map(|p| p.listed.pid).collect();
+    let pids: Vec<Pid> = found.iter().map(|perl| perl.listed.pid).collect();
+    let perls: Vec<Pid> = roster.perls.iter().map(|p| p.listed.pid).collect();
     match family(&pids, &perls, &roster.all) {
         Some(family) => Ok(family),
         None => {
@@ -82,16 +83,16 @@ fn with_those_below<'r>(
     perls: &'r [PerlProcess],
     all: &[Listed],
 ) -> Vec<&'r PerlProcess> {
-    let is_one = |pid: &i32| found.iter().any(|perl| perl.listed.pid == *pid);
+    let is_one = |pid: &Pid| found.iter().any(|perl| perl.listed.pid == *pid);
     let is_below = |perl: &&PerlProcess| ancestors(perl.listed.pid, all).iter().any(is_one);
     perls.iter().filter(is_below).collect()
 }
 
 /// The processes, if they are one program: a single one, one and those below it, or those below a
 /// perl that was not asked for itself. The first is above the others where it is one of them.
-fn family(pids: &[i32], perls: &[i32], all: &[Listed]) -> Option<Vec<i32>> {
-    let lines: Vec<Vec<i32>> = pids.iter().map(|pid| ancestors(*pid, all)).collect();
-    let is_head = |head: &i32| lines.iter().all(|line| line.contains(head));
+fn family(pids: &[Pid], perls: &[Pid], all: &[Listed]) -> Option<Vec<Pid>> {
+    let lines: Vec<Vec<Pid>> = pids.iter().map(|pid| ancestors(*pid, all)).collect();
+    let is_head = |head: &Pid| lines.iter().all(|line| line.contains(head));
     if let Some(head) = pids.iter().find(|pid| is_head(pid)) {
         let others = pids.iter().filter(|pid| *pid != head);
         return Some(std::iter::once(head).chain(others).copied().collect());
@@ -107,8 +108,8 @@ mod tests {
     #[test]
     fn families() {
         let one = |(pid, parent): &(i32, i32)| Listed {
-            pid: *pid,
-            parent: *parent,
+            pid: Pid::from(*pid),
+            parent: Pid::from(*parent),
             name: b"perl".to_vec(),
             state: b'S',
         };
@@ -125,12 +126,13 @@ mod tests {
         .iter()
         .map(one)
         .collect();
-        let perls = [10, 11, 12, 13, 20];
-        let family = |pids: &[i32]| family(pids, &perls, &all);
-        assert_eq!(family(&[20]), Some(vec![20]));
-        assert_eq!(family(&[10, 11, 12, 13]), Some(vec![10, 11, 12, 13]));
-        assert_eq!(family(&[13, 12]), Some(vec![12, 13]));
-        assert_eq!(family(&[11, 12]), Some(vec![11, 12]));
+        let ids = |ids: &[i32]| -> Vec<Pid> { ids.iter().map(|id| Pid::from(*id)).collect() };
+        let perls = ids(&[10, 11, 12, 13, 20]);
+        let family = |pids: &[i32]| family(&ids(pids), &perls, &all);
+        assert_eq!(family(&[20]), Some(ids(&[20])));
+        assert_eq!(family(&[10, 11, 12, 13]), Some(ids(&[10, 11, 12, 13])));
+        assert_eq!(family(&[13, 12]), Some(ids(&[12, 13])));
+        assert_eq!(family(&[11, 12]), Some(ids(&[11, 12])));
         assert_eq!(family(&[10, 20]), None);
         assert_eq!(family(&[11, 20]), None);
         // What only init is above of is none.

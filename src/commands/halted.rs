@@ -1,5 +1,6 @@
 //! Whether the program is stopped (SIGSTOP, Ctrl-Z): then it waits for nothing but to go on.
 
+use crate::ids::Pid;
 use crate::platform::Process;
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,14 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Counts how long all of some processes were stopped.
 pub struct Halted {
-    pids: Vec<i32>,
+    pids: Vec<Pid>,
     last: Instant,
     total: Duration,
 }
 
 impl Halted {
     /// From now on.
-    pub fn watch(pids: Vec<i32>) -> Self {
+    pub fn watch(pids: Vec<Pid>) -> Self {
         Halted {
             pids,
             last: Instant::now(),
@@ -43,7 +44,7 @@ impl Halted {
 }
 
 /// True when there are such processes, and each is stopped.
-pub fn are_stopped(pids: &[i32]) -> bool {
-    let is_stopped = |pid: &i32| Process::open(*pid).is_ok_and(Process::is_stopped);
+pub fn are_stopped(pids: &[Pid]) -> bool {
+    let is_stopped = |pid: &Pid| Process::open(*pid).is_ok_and(Process::is_stopped);
     !pids.is_empty() && pids.iter().all(is_stopped)
 }

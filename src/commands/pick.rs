@@ -1,6 +1,7 @@
 //! The list from which the user chooses a process: arrows, Enter, letters that narrow it down.
 
 use super::ps::{Row, about_hidden, cut, table};
+use crate::ids::Pid;
 use crate::platform::Hiding;
 use crate::platform::signals::Held;
 use crate::platform::signals::{INTERRUPT, end_by};
@@ -22,7 +23,7 @@ const AROUND: usize = 4;
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     GoOn,
-    Chosen(i32),
+    Chosen(Pid),
     Quit,
     /// Ctrl-C, which is a key while the terminal is ours.
     Interrupt,
@@ -47,7 +48,7 @@ struct Picker<'a> {
 ///
 /// # Errors
 /// When the terminal fails.
-pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<i32>> {
+pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<Pid>> {
     let held = Held::hold()?;
     let picker = Picker {
         rows,
@@ -155,8 +156,8 @@ impl Picker<'_> {
         }
         // Of all, so that columns stay where they are while the list gets narrower.
         let all = table(self.rows, Some(width));
-        let shown: Vec<i32> = self.shown().iter().map(|row| row.pid).collect();
-        let line_of = |pid: &i32| {
+        let shown: Vec<Pid> = self.shown().iter().map(|row| row.pid).collect();
+        let line_of = |pid: &Pid| {
             let at = self.rows.iter().position(|row| row.pid == *pid)?;
             all.get(at + 1)
         };
@@ -196,9 +197,9 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     fn rows(count: i32) -> Vec<Row> {
-        let row = |pid| Row {
-            pid,
-            parent: 1,
+        let row = |pid: i32| Row {
+            pid: pid.into(),
+            parent: Pid::from(1),
             user: Some("www".into()),
             version: Some("5.36.0".into()),
             cpu_percent: Some(0.0),
@@ -233,20 +234,35 @@ mod tests {
         for code in [KeyCode::Up, KeyCode::Down, KeyCode::Down] {
             assert_eq!(press(&mut picker, code), Outcome::GoOn);
         }
-        assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(3));
+        assert_eq!(
+            press(&mut picker, KeyCode::Enter),
+            Outcome::Chosen(Pid::from(3))
+        );
         press(&mut picker, KeyCode::End);
         press(&mut picker, KeyCode::Down);
-        assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(30));
+        assert_eq!(
+            press(&mut picker, KeyCode::Enter),
+            Outcome::Chosen(Pid::from(30))
+        );
         for c in "PROGRAM17 www".chars() {
             press(&mut picker, KeyCode::Char(c));
         }
-        assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(17));
+        assert_eq!(
+            press(&mut picker, KeyCode::Enter),
+            Outcome::Chosen(Pid::from(17))
+        );
         press(&mut picker, KeyCode::Char('x'));
         assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::GoOn);
         press(&mut picker, KeyCode::Backspace);
-        assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(17));
+        assert_eq!(
+            press(&mut picker, KeyCode::Enter),
+            Outcome::Chosen(Pid::from(17))
+        );
         picker.press(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
-        assert_eq!(press(&mut picker, KeyCode::Enter), Outcome::Chosen(1));
+        assert_eq!(
+            press(&mut picker, KeyCode::Enter),
+            Outcome::Chosen(Pid::from(1))
+        );
         assert_eq!(press(&mut picker, KeyCode::Esc), Outcome::Quit);
         let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
         assert_eq!(picker.press(control('c')), Outcome::Interrupt);

@@ -3,6 +3,7 @@
 use super::{print, sources};
 use crate::attach::{Attach, AttachError, PerlProcess, Roster};
 use crate::cli::LayoutChoice;
+use crate::ids::Pid;
 use crate::layout::Learn;
 use crate::platform::{Hiding, Process, effective_user, missing_proc, user_name};
 use crate::say::say;
@@ -19,8 +20,8 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// One process, in words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    pub pid: i32,
-    pub parent: i32,
+    pub pid: Pid,
+    pub parent: Pid,
     /// The name of its user; null where that is hidden.
     pub user: Option<String>,
     /// Such as `5.36.0`; null where it may not be looked into.
@@ -151,7 +152,7 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
 
 /// Those that had an interpreter and gave it up, without another one. Only other programs do so and go
 /// on, and there are few of these: each is attached to.
-fn without_interpreter(perls: &[PerlProcess]) -> HashSet<i32> {
+fn without_interpreter(perls: &[PerlProcess]) -> HashSet<Pid> {
     let embedded = perls
         .iter()
         .filter(|p| p.is_embedded && p.obstacle.is_none());
@@ -316,13 +317,13 @@ pub fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn row(pid: i32, obstacle: Option<&str>, command: &str) -> Row {
+    fn row(pid: Pid, obstacle: Option<&str>, command: &str) -> Row {
         Row {
             pid,
-            parent: 1,
-            user: (pid != 7).then(|| "www".into()),
+            parent: Pid::from(1),
+            user: (pid != Pid::from(7)).then(|| "www".into()),
             version: obstacle.is_none().then(|| "5.36.0".into()),
-            cpu_percent: Some(f64::from(pid)),
+            cpu_percent: Some(pid.number() as f64),
             state: "sleeping",
             attachable: obstacle.is_none(),
             obstacle: obstacle.map(str::to_owned),
@@ -334,8 +335,8 @@ mod tests {
     #[test]
     fn columns_are_below_each_other() {
         let rows = [
-            row(7, Some("other user"), "perl a.pl"),
-            row(123, None, "starman worker 日本語"),
+            row(Pid::from(7), Some("other user"), "perl a.pl"),
+            row(Pid::from(123), None, "starman worker 日本語"),
         ];
         assert_eq!(
             table(&rows, None),

@@ -11,6 +11,7 @@ use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::hints::{SEE_WAITING, compare_with_dump, explain};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
+use crate::ids::Pid;
 use crate::output::stats;
 use crate::output::write_whole;
 use crate::platform::poll::sleep_unless_signalled;
@@ -302,7 +303,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(settings: &Settings, started: Instant, roots: Vec<i32>) -> Self {
+    fn new(settings: &Settings, started: Instant, roots: Vec<Pid>) -> Self {
         Watcher {
             progress: Progress::new(started, settings.sampling.duration),
             interrupted: false,

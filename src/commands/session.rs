@@ -10,6 +10,7 @@ use crate::cli::hints::{NO_TERMINAL, explain};
 use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
 use crate::identity::Identity;
+use crate::ids::Pid;
 use crate::layout::{Sources, resolve};
 use crate::platform::signals::{Request, Requests};
 use crate::platform::{
@@ -39,7 +40,7 @@ pub struct Session {
     /// What is sampled; none yet where a perl is still to be found among the children.
     pub targets: Vec<Target>,
     /// The processes that were asked for, or started.
-    pub roots: Vec<i32>,
+    pub roots: Vec<Pid>,
     /// The program, when it is ours.
     pub child: Option<Child>,
     /// The command line, or how many processes there are, for titles.
@@ -97,7 +98,7 @@ impl Session {
     /// Attaches to every process; one that cannot be had is only fatal when it is the only one. One
     /// that is no perl is as good where its children are looked at.
     fn attach_all(
-        pids: &[i32],
+        pids: &[Pid],
         follow: Follow,
         sources: &Sources,
         requests: &mut Requests,
@@ -260,7 +261,7 @@ impl Session {
         }
     }
 
-    fn ready(targets: Vec<Target>, roots: Vec<i32>, child: Option<Child>) -> Self {
+    fn ready(targets: Vec<Target>, roots: Vec<Pid>, child: Option<Child>) -> Self {
         let title = match roots.as_slice() {
             [only] => Process::open(*only).map_or_else(|_| String::new(), Process::title),
             several => format!("{} processes", several.len()),
@@ -274,7 +275,7 @@ impl Session {
     }
 
     /// The first process.
-    pub fn pid(&self) -> i32 {
+    pub fn pid(&self) -> Pid {
         self.roots.first().copied().unwrap_or_default()
     }
 }

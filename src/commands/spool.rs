@@ -5,6 +5,7 @@ use crate::cli::hints::{self, SamePicture};
 use crate::cli::{By, Output};
 use crate::examine::read_source;
 use crate::frames::Frame;
+use crate::ids::Pid;
 use crate::output::stats::nothing;
 use crate::output::{Format, Picture, render, write_whole};
 use crate::platform::Process;
@@ -196,7 +197,7 @@ impl Spool {
     }
 
     /// The texts of files that were not met before.
-    fn sources(&mut self, frames: &[Frame], pids: &[i32]) -> Vec<Source> {
+    fn sources(&mut self, frames: &[Frame], pids: &[Pid]) -> Vec<Source> {
         let files = frames.iter().flat_map(|f| [&f.place.file, &f.start.file]);
         let mut new: Vec<String> = Vec::new();
         for file in files {
@@ -317,10 +318,10 @@ fn decoded(bytes: &[u8]) -> String {
 }
 
 /// Processes that were sampled, the latest first: they may still be there.
-fn pids(seen: &Seen) -> Vec<i32> {
+fn pids(seen: &Seen) -> Vec<Pid> {
     /// A file that none of so many can read is left out.
     const ASKED: usize = 4;
-    let mut pids: Vec<i32> = seen.threads.iter().rev().map(|t| t.pid).collect();
+    let mut pids: Vec<Pid> = seen.threads.iter().rev().map(|t| t.pid).collect();
     pids.dedup();
     pids.truncate(ASKED);
     pids

@@ -1,6 +1,7 @@
 //! Which of the files that a process runs is perl.
 
 use super::Examiner;
+use crate::ids::Pid;
 use crate::image::{Image, ImageError};
 use crate::platform::{MappedFile, Process};
 use std::path::Path;
@@ -14,7 +15,7 @@ pub enum NoPerl {
     )]
     Here {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// Its program.
         program: String,
         /// How many files were looked at.

@@ -43,6 +43,7 @@ pub fn read_source(process: Process, file: &Path) -> Result<Vec<u8>, SourceError
 mod tests {
     use super::*;
     use crate::examine::LARGEST_SOURCE;
+    use crate::ids::Pid;
     use crate::platform::effective_user;
     use std::ffi::CString;
     use std::fs;
@@ -67,7 +68,7 @@ mod tests {
         }
 
         fn process(&self) -> Process {
-            Process::open(self.0.id() as i32).unwrap()
+            Process::open(Pid::from(self.0.id())).unwrap()
         }
     }
 
@@ -211,7 +212,7 @@ mod tests {
         left.read_exact(&mut ready).unwrap();
         let child = Process::all_ids()
             .find(|pid| {
-                Process::parent_of(*pid) == Some(std::process::id() as i32)
+                Process::parent_of(*pid) == Some(Pid::from(std::process::id() as i32))
                     && fs::read_link(format!("/proc/{pid}/root")).is_ok_and(|r| r == folder.path())
             })
             .unwrap();
@@ -219,7 +220,7 @@ mod tests {
         let good = read(process, "/good");
         let bad = ["/bad", "/worse", "/etc/passwd", "etc/passwd"].map(|p| read(process, p));
         // SAFETY: kill has no memory effects in this process.
-        unsafe { libc::kill(child, libc::SIGKILL) };
+        unsafe { libc::kill(child.native(), libc::SIGKILL) };
         let _ = spawning.join();
         assert_eq!(good.unwrap(), b"inside");
         assert!(bad.iter().all(Result::is_err), "{bad:?}");

@@ -6,6 +6,7 @@ use super::snapshot::Snapshot;
 use super::solution::Unsolved;
 use crate::examine::Examiner;
 use crate::examine::find_perl;
+use crate::ids::Pid;
 use crate::image::Image;
 use crate::memory::{Abi, ReadError};
 use crate::platform::LiveMemory;
@@ -136,7 +137,7 @@ impl Drop for Calibration {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        forget_helper(self.child.id() as i32);
+        forget_helper(Pid::from(self.child.id()));
     }
 }
 
@@ -167,11 +168,11 @@ impl Calibration {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let command = in_own_group(&mut command);
-        let mut child = start_helper(|| command.spawn(), |child| child.id() as i32)
+        let mut child = start_helper(|| command.spawn(), |child| Pid::from(child.id()))
             .map_err(|e| failed(format!("it does not start: {e}")))?;
         let streams = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = streams.ok_or_else(|| failed("it has no streams".into()))?;
-        let pid = i32::try_from(child.id()).map_err(|e| failed(e.to_string()))?;
+        let pid = Pid::from(child.id());
         let process = Process::open(pid).map_err(|e| failed(e.to_string()))?;
         let mut run = Calibration {
             child,
@@ -267,7 +268,7 @@ fn read_line(
 }
 
 /// Waits until the process sleeps, which after a "stop" line it does in reading its input.
-fn wait_for_read(pid: i32, deadline: Instant) -> Result<(), String> {
+fn wait_for_read(pid: Pid, deadline: Instant) -> Result<(), String> {
     loop {
         match Listed::one(pid).map(|listed| listed.state) {
             Some(b'S') => return Ok(()),

@@ -5,6 +5,8 @@ use super::spots::Spots;
 use super::{Format, Picture, render, synthetic};
 use crate::frames::StackId;
 use crate::frames::{Frame, FrameKind, Place};
+use crate::ids::Pid;
+use crate::ids::Tid;
 use crate::profile::{About, By, Filter, Profile, Run, ThreadAbout};
 use proptest::prelude::*;
 use prost::Message;
@@ -327,9 +329,9 @@ fn profile(
     }
     for (pid, os_tid) in [(1, 1), (1, 2), (3, 3), (3, 3)] {
         profile.add_thread(ThreadAbout {
-            pid,
+            pid: Pid::from(pid),
             title: format!("t{}", profile.threads.len()).into(),
-            os_tid,
+            os_tid: Tid::from(os_tid),
             perl_tid: None,
             interpreter: None,
         });

@@ -8,6 +8,7 @@
 use super::Picture;
 use super::spots::{Spot, Spots};
 use super::stats;
+use crate::ids::Pid;
 use crate::profile::{Profile, Stack};
 use crate::text::from_utf8;
 use indexmap::IndexSet;
@@ -48,7 +49,7 @@ fn head(profile: &Profile, to: &mut dyn Write) -> io::Result<()> {
     let about = &profile.about;
     writeln!(to, "# callgrind format\nversion: 1")?;
     writeln!(to, "creator: {}", line(&about.made_by))?;
-    let mut pids: Vec<i32> = profile.threads.iter().map(|t| t.pid).collect();
+    let mut pids: Vec<Pid> = profile.threads.iter().map(|t| t.pid).collect();
     pids.dedup();
     if let [pid] = pids[..] {
         writeln!(to, "pid: {pid}")?;
@@ -251,6 +252,7 @@ mod tests {
     use super::*;
     use crate::frames::StackId;
     use crate::frames::{Frame, FrameKind};
+    use crate::ids::Tid;
     use crate::output::synthetic;
     use crate::profile::{Filter, Run, ThreadAbout};
 
@@ -272,9 +274,9 @@ mod tests {
         profile.add_frame(Frame::new(FrameKind::Sub, name.into(), "a\nb.pl".into(), 1));
         profile.add_stack(None, 0).unwrap();
         profile.add_thread(ThreadAbout {
-            pid: 1,
+            pid: Pid::from(1),
             title: "x".into(),
-            os_tid: 1,
+            os_tid: Tid::from(1),
             perl_tid: None,
             interpreter: None,
         });

@@ -7,6 +7,7 @@
 use super::Picture;
 use super::spots::{Spot, Spots};
 use super::timeline::APART;
+use crate::ids::{Pid, Tid};
 use crate::profile::{Profile, Run, ThreadAbout};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -21,8 +22,8 @@ struct Event<'a, A: Serialize> {
     cat: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<f64>,
-    pid: i32,
-    tid: i32,
+    pid: Pid,
+    tid: Tid,
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<A>,
 }
@@ -93,7 +94,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
         spots: &spots,
         is_first: true,
     };
-    let mut tracks: IndexMap<(i32, i32), Track> = IndexMap::new();
+    let mut tracks: IndexMap<(Pid, Tid), Track> = IndexMap::new();
     let period = profile.about.period();
     for run in &profile.runs {
         let Some(thread) = profile.threads.get(run.thread as usize) else {
@@ -134,7 +135,7 @@ impl Events<'_, '_> {
     /// Takes a run of samples into account, whose stack is given outermost first.
     fn advance(
         &mut self,
-        key: (i32, i32),
+        key: (Pid, Tid),
         track: &mut Track,
         run: &Run,
         stack: &[Spot],
@@ -168,7 +169,7 @@ impl Events<'_, '_> {
         Ok(())
     }
 
-    fn open(&mut self, (pid, tid): (i32, i32), entry: u32, at: Duration) -> io::Result<()> {
+    fn open(&mut self, (pid, tid): (Pid, Tid), entry: u32, at: Duration) -> io::Result<()> {
         let about = self.spots.entry(entry);
         let place = about.filter(|e| !e.file.is_empty()).map(|e| Where {
             file: &e.file,
@@ -188,7 +189,7 @@ impl Events<'_, '_> {
     /// Ends all calls but the outermost `kept`.
     fn close(
         &mut self,
-        (pid, tid): (i32, i32),
+        (pid, tid): (Pid, Tid),
         track: &mut Track,
         kept: usize,
         at: Duration,

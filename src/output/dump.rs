@@ -2,6 +2,7 @@
 
 use crate::frames::paths::Shortener;
 use crate::frames::{Frame, FrameKind};
+use crate::ids::{Pid, Tid};
 use crate::perl::locals::Lexical;
 use crate::perl::values::describe::Described;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProcessDump {
     /// The process id.
-    pub pid: i32,
+    pub pid: Pid,
     /// The command line.
     pub command: String,
     /// Its perl.
@@ -67,7 +68,7 @@ pub struct LayoutDump {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThreadDump {
     /// The kernel's id.
-    pub os_tid: i32,
+    pub os_tid: Tid,
     /// What `threads->tid` says; null where that cannot be told.
     pub perl_tid: Option<u64>,
     /// `running`, `waiting for a CPU`, `idle`, or `stopped` (by a signal, or a debugger).

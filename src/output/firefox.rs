@@ -10,6 +10,7 @@ use super::stats;
 use super::timeline::{APART, Timeline};
 use crate::frames::FrameKind;
 use crate::frames::StackId;
+use crate::ids::{Pid, Tid};
 use crate::profile::{Profile, ThreadAbout};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -111,17 +112,17 @@ struct Ids(Vec<(String, String)>);
 
 impl Ids {
     fn new(threads: &[ThreadAbout]) -> Self {
-        let mut titles: HashMap<i32, IndexSet<&str>> = HashMap::new();
-        let mut tids: HashMap<i32, u32> = HashMap::new();
-        let numbered = |id: i32, number: usize| match number {
+        let mut titles: HashMap<Pid, IndexSet<&str>> = HashMap::new();
+        let mut tids: HashMap<Tid, u32> = HashMap::new();
+        let numbered = |id: i64, number: usize| match number {
             0 => id.to_string(),
             _ => format!("{id}.{number}"),
         };
         let ids = threads.iter().map(|thread| {
             let titles = titles.entry(thread.pid).or_default();
-            let pid = numbered(thread.pid, titles.insert_full(&thread.title).0);
+            let pid = numbered(thread.pid.number(), titles.insert_full(&thread.title).0);
             let before = tids.entry(thread.os_tid).or_insert(0);
-            let tid = numbered(thread.os_tid, *before as usize);
+            let tid = numbered(thread.os_tid.number(), *before as usize);
             *before = before.saturating_add(1);
             (pid, tid)
         });
@@ -180,7 +181,7 @@ struct Thread<'a> {
 impl Serialize for Thread<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tables = &self.tables;
-        let is_main = self.about.pid == self.about.os_tid;
+        let is_main = self.about.os_tid == self.about.pid;
         let starts = tables.samples.first().map_or(Duration::ZERO, |s| s.at);
         let name = match is_main {
             true => self.about.title.to_string(),
@@ -531,9 +532,9 @@ mod tests {
             interpreter: None,
         };
         let threads = [
-            thread(7, "sh", 7),
-            thread(7, "perl", 7),
-            thread(7, "perl", 8),
+            thread(Pid::from(7), "sh", Tid::from(7)),
+            thread(Pid::from(7), "perl", Tid::from(7)),
+            thread(Pid::from(7), "perl", Tid::from(8)),
         ];
         let ids = Ids::new(&threads).0;
         let ids: Vec<(&str, &str)> = ids.iter().map(|(p, t)| (&**p, &**t)).collect();

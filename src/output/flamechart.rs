@@ -165,6 +165,8 @@ impl Span {
 mod tests {
     use super::*;
     use crate::frames::{Frame, FrameKind};
+    use crate::ids::Pid;
+    use crate::ids::Tid;
     use crate::profile::{About, Filter, Run, ThreadAbout};
 
     fn profile(runs: &[(u64, u32, u32)], threads: i32) -> Profile {
@@ -182,9 +184,9 @@ mod tests {
         }
         for os_tid in 1..=threads {
             profile.add_thread(ThreadAbout {
-                pid: 1,
+                pid: Pid::from(1),
                 title: "".into(),
-                os_tid,
+                os_tid: Tid::from(os_tid),
                 perl_tid: None,
                 interpreter: None,
             });

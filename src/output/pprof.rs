@@ -253,16 +253,16 @@ fn labels(thread: &ThreadAbout, texts: &mut Texts) -> Vec<Label> {
         str: texts.of(text),
         num: 0,
     };
-    let number = |key: &str, num: i32, texts: &mut Texts| Label {
+    let number = |key: &str, num: i64, texts: &mut Texts| Label {
         key: texts.of(key),
         str: 0,
-        num: num.into(),
+        num,
     };
     vec![
         text("process", &thread.title, texts),
         text("thread", &thread.name(), texts),
-        number("pid", thread.pid, texts),
-        number("tid", thread.os_tid, texts),
+        number("pid", thread.pid.number(), texts),
+        number("tid", thread.os_tid.number(), texts),
     ]
 }
 

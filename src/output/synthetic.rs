@@ -3,6 +3,8 @@
 
 use crate::frames::StackId;
 use crate::frames::{Frame, FrameKind, Place, UNKNOWN};
+use crate::ids::Pid;
+use crate::ids::Tid;
 use crate::profile::{About, Filter, Profile, Run, Summary, ThreadAbout};
 use std::time::Duration;
 
@@ -81,9 +83,9 @@ fn made(filter: Filter) -> Profile {
     }
     for (pid, os_tid, perl_tid) in [(100, 100, Some(0)), (100, 101, Some(1)), (200, 200, None)] {
         profile.add_thread(ThreadAbout {
-            pid,
+            pid: Pid::from(pid),
             title: if pid == 100 { "perl shop.pl" } else { "worker" }.into(),
-            os_tid,
+            os_tid: Tid::from(os_tid),
             perl_tid,
             interpreter: None,
         });

@@ -2,6 +2,7 @@
 
 use super::{Run, ThreadAbout};
 use crate::frames::Frame;
+use crate::ids::Pid;
 use regex::Regex;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ pub struct Filter {
     /// Of one of these threads: the kernel's ids, or perl's.
     pub threads: Vec<u64>,
     /// Of one of these processes.
-    pub pids: Vec<i32>,
+    pub pids: Vec<Pid>,
     /// With a function on the stack whose name has this in it.
     pub sub: Option<Regex>,
     /// Taken at this time or later, since the start.
@@ -46,7 +47,7 @@ impl Filter {
     /// Whether samples of a thread count.
     pub fn takes_thread(&self, thread: &ThreadAbout) -> bool {
         let named = |wanted: &u64| {
-            u64::try_from(thread.os_tid) == Ok(*wanted) || thread.perl_tid == Some(*wanted)
+            u64::try_from(thread.os_tid.number()) == Ok(*wanted) || thread.perl_tid == Some(*wanted)
         };
         (self.pids.is_empty() || self.pids.contains(&thread.pid))
             && (self.threads.is_empty() || self.threads.iter().any(named))

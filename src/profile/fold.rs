@@ -138,6 +138,8 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Pid;
+    use crate::ids::Tid;
     use crate::profile::{About, Filter, ThreadAbout};
     use std::time::Duration;
 
@@ -166,9 +168,9 @@ mod tests {
             profile.add_stack(index.checked_sub(1), index).unwrap();
         }
         profile.add_thread(ThreadAbout {
-            pid: 1,
+            pid: Pid::from(1),
             title: "".into(),
-            os_tid: 1,
+            os_tid: Tid::from(1),
             perl_tid: None,
             interpreter: None,
         });

@@ -15,6 +15,7 @@ pub mod sums;
 mod tally;
 
 use crate::frames::{StackId, StackTree};
+use crate::ids::{Pid, Tid};
 pub use compare::{Change, Difference, compare};
 pub use entries::{By, Entries, Entry};
 pub use filter::Filter;
@@ -36,11 +37,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ThreadAbout {
     /// Its process.
-    pub pid: i32,
+    pub pid: Pid,
     /// That one's command line, cut to a sane length.
     pub title: Arc<str>,
     /// The kernel's id.
-    pub os_tid: i32,
+    pub os_tid: Tid,
     /// What `threads->tid` says; `None` where that cannot be told.
     pub perl_tid: Option<u64>,
     /// Which interpreter of the process, where that is neither the first one (1) nor the one of a

@@ -2,6 +2,7 @@
 
 use super::Follow;
 use crate::attach::AttachError;
+use crate::ids::Pid;
 use crate::perl::names::NameOptions;
 use crate::profile::{Seen, Tally};
 use crate::remedy::Notice;
@@ -92,7 +93,7 @@ pub struct Recording<S> {
     /// System calls that read the targets.
     pub remote_reads: u64,
     /// Perls among the processes that are followed that cannot be read, by process, with the reason.
-    pub unread: Arc<BTreeMap<i32, Notice>>,
+    pub unread: Arc<BTreeMap<Pid, Notice>>,
     /// Processes that were found some time ago and not looked into yet.
     pub unlooked: usize,
 }

@@ -16,6 +16,7 @@ mod scout;
 mod turns;
 mod watched;
 
+use crate::ids::Pid;
 pub use control::{Control, End, Recording, Settings, TOO_FEW_FILES};
 pub use scout::Follow;
 
@@ -59,8 +60,8 @@ pub struct Sampler<S> {
     watched: Vec<Watched>,
     scout: Scout,
     /// Processes that the scout was asked for.
-    awaited: Vec<i32>,
-    roots: Vec<i32>,
+    awaited: Vec<Pid>,
+    roots: Vec<Pid>,
     nobody_since: Option<Instant>,
     /// The scout was asked who is left.
     counting: bool,
@@ -104,7 +105,7 @@ impl<S: Sink> Sampler<S> {
     /// targets among them.
     pub fn new(
         targets: Vec<Target>,
-        roots: Vec<i32>,
+        roots: Vec<Pid>,
         sources: Sources,
         settings: Settings,
         recording: Arc<Mutex<Recording<S>>>,

@@ -2,6 +2,7 @@
 //! that somebody else waits for, and hands over between two rounds.
 
 use super::Recording;
+use crate::ids::Pid;
 use crate::profile::{Sample, Seen, Sink, Tally};
 use crate::remedy::Notice;
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ pub(super) struct Own {
     pub threads: usize,
     pub ticks: u64,
     pub remote_reads: u64,
-    pub unread: Arc<BTreeMap<i32, Notice>>,
+    pub unread: Arc<BTreeMap<Pid, Notice>>,
     pub unlooked: usize,
     /// Samples that were not handed over.
     pub samples: Vec<Sample>,

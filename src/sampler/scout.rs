@@ -4,6 +4,7 @@
 
 use crate::attach::Attach;
 use crate::attach::{AttachError, Kin, Target, looks_like_perl};
+use crate::ids::Pid;
 use crate::layout::Sources;
 use crate::platform::children_of;
 use crate::platform::load::Load;
@@ -46,9 +47,9 @@ pub(super) enum Report {
     /// A perl.
     Found(Box<Target>),
     /// A process that was asked for ended, or can no longer be read.
-    Gone(i32, Option<Box<AttachError>>),
+    Gone(Pid, Option<Box<AttachError>>),
     /// A perl that cannot be read.
-    Unread(i32, Notice),
+    Unread(Pid, Notice),
     /// What there is beside that what is sampled.
     Left(Left),
 }
@@ -64,18 +65,18 @@ pub(super) struct Left {
 
 /// Processes that were found and not judged yet, since when: there may be perls among them.
 #[derive(Clone, Default)]
-struct Unlooked(Arc<Mutex<HashMap<i32, Instant>>>);
+struct Unlooked(Arc<Mutex<HashMap<Pid, Instant>>>);
 
 impl Unlooked {
-    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Instant>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn found(&self, pid: i32) {
+    fn found(&self, pid: Pid) {
         self.lock().entry(pid).or_insert_with(Instant::now);
     }
 
-    fn judged(&self, pid: i32) {
+    fn judged(&self, pid: Pid) {
         self.lock().remove(&pid);
     }
 
@@ -89,7 +90,7 @@ impl Unlooked {
 /// What the scout is asked.
 enum Errand {
     /// To attach to a process that has become another program.
-    Attach(i32),
+    Attach(Pid),
     /// To look who is left, now.
     Count,
 }
@@ -116,7 +117,7 @@ impl Scout {
     /// Starts looking for the children of these processes, and for a perl in those of them that
     /// are not `attached`: a shell may become one or start one.
     pub(super) fn start(
-        roots: &[i32],
+        roots: &[Pid],
         attached: &[Target],
         follow: Follow,
         sources: Sources,
@@ -141,7 +142,7 @@ impl Scout {
         for target in attached {
             target.kin().clone().join(&mut patrol.kin);
         }
-        let is_there = |pid: &i32| attached.iter().any(|t| t.process.pid() == *pid);
+        let is_there = |pid: &Pid| attached.iter().any(|t| t.process.pid() == *pid);
         for pid in roots.iter().filter(|pid| !is_there(pid)) {
             patrol.add(*pid, false);
         }
@@ -154,7 +155,7 @@ impl Scout {
     }
 
     /// Asks for a process that has become another program.
-    pub(super) fn attach_again(&self, pid: i32) {
+    pub(super) fn attach_again(&self, pid: Pid) {
         // The thread only ends before us by a panic; then the process is lost, which is no worse.
         let _ = self.errands.send(Errand::Attach(pid));
     }
@@ -176,7 +177,7 @@ impl Scout {
 }
 
 struct Candidate {
-    pid: i32,
+    pid: Pid,
     /// When this program of it was seen first.
     since: Instant,
     due: Instant,
@@ -242,7 +243,7 @@ impl Verdict {
 }
 
 impl Candidate {
-    fn new(pid: i32, asked: bool) -> Self {
+    fn new(pid: Pid, asked: bool) -> Self {
         let now = Instant::now();
         Candidate {
             pid,
@@ -262,7 +263,7 @@ impl Candidate {
 
 /// Whether there can be processes that were not there at the look before.
 struct News {
-    newest: Option<(i32, u32)>,
+    newest: Option<(Pid, u32)>,
     changed: Instant,
     looked: Instant,
 }
@@ -280,7 +281,7 @@ impl Default for News {
 
 impl News {
     /// `newest` is [`Load::newest`], where that is known.
-    fn is_due(&mut self, newest: Option<(i32, u32)>, now: Instant) -> bool {
+    fn is_due(&mut self, newest: Option<(Pid, u32)>, now: Instant) -> bool {
         if newest.is_none() || newest != self.newest {
             self.newest = newest;
             self.changed = now;
@@ -301,11 +302,11 @@ struct Patrol {
     follow: Follow,
     sources: Sources,
     /// The processes that were asked for, or started.
-    roots: Vec<i32>,
+    roots: Vec<Pid>,
     /// The processes whose children are ours.
-    family: HashSet<i32>,
+    family: HashSet<Pid>,
     /// Processes that are known to be none of the family.
-    strangers: HashSet<i32>,
+    strangers: HashSet<Pid>,
     candidates: Vec<Candidate>,
     /// The perls that were found: their forks need no search.
     kin: Vec<Kin>,
@@ -383,7 +384,7 @@ impl Patrol {
         })
     }
 
-    fn add(&mut self, pid: i32, asked: bool) {
+    fn add(&mut self, pid: Pid, asked: bool) {
         self.family.insert(pid);
         match self.candidates.iter_mut().find(|c| c.pid == pid) {
             Some(known) => {
@@ -399,9 +400,9 @@ impl Patrol {
 
     /// What the kernel lists as children of the family's main threads, and their children.
     fn look_at_children(&mut self) {
-        let mut parents: Vec<i32> = self.family.iter().copied().collect();
+        let mut parents: Vec<Pid> = self.family.iter().copied().collect();
         while !parents.is_empty() {
-            let children: Vec<i32> = parents
+            let children: Vec<Pid> = parents
                 .iter()
                 .flat_map(|pid| children_of(*pid))
                 .filter(|pid| !self.family.contains(pid))
@@ -416,18 +417,18 @@ impl Patrol {
     /// Looks at processes that were not there before. Orphans are found where they were handed over to
     /// us, or their parents were seen.
     fn scan(&mut self) {
-        let all: HashSet<i32> = Process::all_ids().collect();
+        let all: HashSet<Pid> = Process::all_ids().collect();
         self.family.retain(|pid| all.contains(pid));
         self.strangers.retain(|pid| all.contains(pid));
         let new = all
             .iter()
             .filter(|pid| !self.family.contains(pid) && !self.strangers.contains(pid));
-        let mut parents: HashMap<i32, i32> = new
+        let mut parents: HashMap<Pid, Pid> = new
             .filter_map(|pid| Some((*pid, Process::parent_of(*pid)?)))
             .collect();
         loop {
-            let ours = |parent: &i32| self.family.contains(parent);
-            let found: Vec<i32> = parents
+            let ours = |parent: &Pid| self.family.contains(parent);
+            let found: Vec<Pid> = parents
                 .iter()
                 .filter(|(_, parent)| ours(parent))
                 .map(|(pid, _)| *pid)
@@ -441,7 +442,7 @@ impl Patrol {
             }
         }
         // The list was not read at one moment: a parent that is not in it may be one of ours.
-        let known = |parent: &i32| *parent == 0 || all.contains(parent);
+        let known = |parent: &Pid| *parent == Pid::default() || all.contains(parent);
         let strangers = parents.into_iter().filter(|(_, parent)| known(parent));
         self.strangers.extend(strangers.map(|(pid, _)| pid));
         self.scan_orphans();
@@ -449,7 +450,7 @@ impl Patrol {
 
     /// Looks at what was handed over to us. Last, as one may lose its parent at any moment before.
     fn scan_orphans(&mut self) {
-        let orphans: Vec<i32> = match (self.follow, self.roots.first()) {
+        let orphans: Vec<Pid> = match (self.follow, self.roots.first()) {
             (Follow::OwnChildren, Some(root)) => adopted(*root).collect(),
             _ => Vec::new(),
         };
@@ -575,20 +576,20 @@ mod tests {
         let begun = Instant::now();
         let after = |ms| begun + Duration::from_millis(ms);
         let mut due = |newest, ms| news.is_due(newest, after(ms));
-        assert!(due(Some((7, 90)), 0) && due(Some((7, 90)), 100));
-        assert!(!due(Some((7, 90)), 200) && !due(Some((7, 90)), 900));
+        assert!(due(Some((Pid::from(7), 90)), 0) && due(Some((Pid::from(7), 90)), 100));
+        assert!(!due(Some((Pid::from(7), 90)), 200) && !due(Some((Pid::from(7), 90)), 900));
         // An id that was given, and a process that is to be seen.
-        assert!(due(Some((8, 90)), 910) && !due(Some((8, 90)), 1100));
-        assert!(due(Some((8, 91)), 1110) && !due(Some((8, 91)), 1300));
-        assert!(due(Some((8, 91)), 2250) && !due(Some((8, 91)), 2300));
+        assert!(due(Some((Pid::from(8), 90)), 910) && !due(Some((Pid::from(8), 90)), 1100));
+        assert!(due(Some((Pid::from(8), 91)), 1110) && !due(Some((Pid::from(8), 91)), 1300));
+        assert!(due(Some((Pid::from(8), 91)), 2250) && !due(Some((Pid::from(8), 91)), 2300));
         assert!(due(None, 2400) && due(None, 2500) && due(None, 2900));
     }
 
     #[test]
     fn who_is_no_perl_is_judged_anew_when_it_has_loaded_something() {
-        let then = Process::glance(std::process::id() as i32).unwrap();
+        let then = Process::glance(Pid::from(std::process::id() as i32)).unwrap();
         let no_perl = AttachError::NotPerl {
-            pid: 1,
+            pid: Pid::from(1),
             program: String::new(),
             searched: 1,
         };
@@ -604,8 +605,9 @@ mod tests {
         assert!(!fresh.is_doubtful(&more));
         let old = rested(&no_perl, 9);
         assert!(old.is_doubtful(&more) && !old.is_doubtful(&then));
-        assert!(rested(&AttachError::Starting(1), 99).is_doubtful(&then));
-        let denied = AttachError::Process(crate::platform::ProcessError::NoPermission(1));
+        assert!(rested(&AttachError::Starting(Pid::from(1)), 99).is_doubtful(&then));
+        let denied =
+            AttachError::Process(crate::platform::ProcessError::NoPermission(Pid::from(1)));
         assert!(rested(&denied, 1).is_doubtful(&then));
         assert!(!rested(&denied, MOST_TRIES).is_doubtful(&then));
     }

@@ -1,5 +1,6 @@
 //! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
 
+use crate::ids::Tid;
 use crate::memory::{Abi, Batch, ReadError, Reader};
 use crate::perl::values::context::NameContext;
 use crate::platform::Mapping;
@@ -40,8 +41,8 @@ pub struct KeyLayout {
 pub fn control_blocks(
     reader: &Reader<'_>,
     maps: &[Mapping],
-    tids: &[i32],
-) -> Result<HashMap<i32, u64>, ReadError> {
+    tids: &[Tid],
+) -> Result<HashMap<Tid, u64>, ReadError> {
     let mut found = HashMap::new();
     // The heap, where only a statically linked program has one, may be large and comes last.
     let anonymous = |heap: bool| {
@@ -79,7 +80,7 @@ pub fn control_blocks(
 
 /// Looks for control blocks in one range; guard pages in it make it unreadable, and then it is
 /// looked at page by page.
-fn search(reader: &Reader<'_>, start: u64, end: u64, tids: &[i32], found: &mut HashMap<i32, u64>) {
+fn search(reader: &Reader<'_>, start: u64, end: u64, tids: &[Tid], found: &mut HashMap<Tid, u64>) {
     let Ok(bytes) = reader.bytes(start, end.saturating_sub(start) as usize) else {
         if end - start > PAGE {
             let middle = start + ((end - start) / 2).next_multiple_of(PAGE);
@@ -99,7 +100,7 @@ fn search(reader: &Reader<'_>, start: u64, end: u64, tids: &[i32], found: &mut H
 }
 
 /// True when the control block of that thread still is where it was.
-pub fn is_block_of(reader: &Reader<'_>, block: u64, tid: i32) -> bool {
+pub fn is_block_of(reader: &Reader<'_>, block: u64, tid: Tid) -> bool {
     reader.bytes(block, BLOCK).is_ok_and(|bytes| {
         is_control_block(reader.abi(), &bytes, 0, block)
             && thread_id(reader.abi(), &bytes, 0, &[tid]).is_some()
@@ -111,11 +112,11 @@ fn is_control_block(abi: Abi, bytes: &[u8], offset: usize, address: u64) -> bool
         && abi.pointer(bytes, offset + 2 * usize::from(abi.pointer_size)) == Some(address)
 }
 
-fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[i32]) -> Option<i32> {
+fn thread_id(abi: Abi, bytes: &[u8], offset: usize, tids: &[Tid]) -> Option<Tid> {
     (offset + 0x40..offset + TID_WITHIN)
         .step_by(4)
         .find_map(|at| {
-            let value = i32::try_from(abi.uint(bytes, at, 4)?).ok()?;
+            let value = Tid::from(u32::try_from(abi.uint(bytes, at, 4)?).ok()?);
             tids.contains(&value).then_some(value)
         })
 }

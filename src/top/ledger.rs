@@ -1,5 +1,6 @@
 //! What has been counted, and what the view shows of it: the same, but while it is paused.
 
+use crate::ids::{Pid, Tid};
 use crate::profile::Tally;
 use crate::profile::fresh::{Counts, Fresh, Last};
 use crate::profile::index::Index;
@@ -189,7 +190,7 @@ impl Books {
 
     /// Looks which threads are still there: those of which `is_there` (of process and thread) is
     /// true.
-    pub fn count_the_living(&mut self, is_there: impl Fn(i32, i32) -> bool) {
+    pub fn count_the_living(&mut self, is_there: impl Fn(Pid, Tid) -> bool) {
         for (number, thread) in (0u32..).zip(&self.index.threads) {
             if !self.live.ended.contains(&number) && !is_there(thread.pid, thread.os_tid) {
                 self.live.ended.insert(number);

@@ -16,6 +16,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+use crate::ids::Pid;
 use crate::platform::Process;
 use crate::platform::has_thread;
 use crate::profile::fresh::Fresh;
@@ -37,7 +38,7 @@ pub use terminal::Screen;
 #[derive(Debug, Clone)]
 pub struct About {
     /// The process.
-    pub pid: i32,
+    pub pid: Pid,
     /// Its command line.
     pub title: String,
     /// Version and build.

@@ -4,6 +4,7 @@ use super::ledger::{Books, Ledger, OTHERS};
 use super::state::{Key, Only, Sort, State, Tab};
 use crate::frames::StackId;
 use crate::frames::{Function, homes};
+use crate::ids::{Pid, Tid};
 use crate::profile::fresh::{Count, Last};
 use crate::profile::index::{Group, Index};
 use crate::profile::sums::{Relatives, Share, Sums, Windows};
@@ -292,7 +293,7 @@ impl Picture {
 
     fn threads(&mut self, index: &Index, ledger: &Ledger, state: &State, stacks: Option<&[bool]>) {
         let mut processes: Vec<Process> = Vec::new();
-        let mut of_pid: HashMap<i32, usize> = HashMap::new();
+        let mut of_pid: HashMap<Pid, usize> = HashMap::new();
         for (number, thread) in (0u32..).zip(&index.threads) {
             let at = *of_pid.entry(thread.pid).or_insert_with(|| {
                 processes.push(Process {
@@ -478,7 +479,7 @@ impl Picture {
 /// A process in the list of threads.
 #[derive(Debug, Default)]
 struct Process {
-    pid: i32,
+    pid: Pid,
     title: String,
     threads: Vec<Thread>,
     share: Share,
@@ -492,7 +493,7 @@ impl Process {
 
 #[derive(Debug)]
 struct Thread {
-    tid: i32,
+    tid: Tid,
     perl: Option<u64>,
     numbers: Vec<u32>,
     last: Option<Last>,
@@ -515,7 +516,7 @@ impl Thread {
     }
 }
 
-fn thread_name(perl: Option<u64>, tid: i32) -> String {
+fn thread_name(perl: Option<u64>, tid: Tid) -> String {
     match perl {
         Some(perl) => format!("thread {perl} (OS {tid})"),
         None => format!("thread {tid}"),
@@ -691,7 +692,7 @@ pub struct Spot {
     /// The line to begin with.
     pub line: u32,
     /// Processes that have run it, those with the most samples first.
-    pub pids: Vec<i32>,
+    pub pids: Vec<Pid>,
 }
 
 impl Spot {
@@ -725,7 +726,7 @@ fn is_nowhere(file: &str) -> bool {
     file.starts_with('(')
 }
 
-fn who_ran(index: &Index, ledger: &Ledger, threads: &Threads, function: u32) -> Vec<i32> {
+fn who_ran(index: &Index, ledger: &Ledger, threads: &Threads, function: u32) -> Vec<Pid> {
     /// Others would hardly have a file that these do not.
     const ENOUGH: usize = 4;
     let mut has = Vec::with_capacity(index.nodes().len());
@@ -734,7 +735,7 @@ fn who_ran(index: &Index, ledger: &Ledger, threads: &Threads, function: u32) -> 
         has.push(below || node.member(Group::Function).id == function);
     }
     let keep = left(threads, Some(&has));
-    let mut by_pid: BTreeMap<i32, u64> = BTreeMap::new();
+    let mut by_pid: BTreeMap<Pid, u64> = BTreeMap::new();
     for ((thread, stack), count) in &ledger.all {
         if keep(*thread, *stack)
             && !ledger.ended.contains(thread)
@@ -743,7 +744,7 @@ fn who_ran(index: &Index, ledger: &Ledger, threads: &Threads, function: u32) -> 
             *by_pid.entry(thread.pid).or_default() += count.samples();
         }
     }
-    let mut pids: Vec<(i32, u64)> = by_pid.into_iter().collect();
+    let mut pids: Vec<(Pid, u64)> = by_pid.into_iter().collect();
     pids.sort_by_key(|(pid, samples)| (Reverse(*samples), *pid));
     pids.into_iter().take(ENOUGH).map(|(pid, _)| pid).collect()
 }

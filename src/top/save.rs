@@ -3,6 +3,7 @@
 use super::ledger::Books;
 use super::picture::{Filter, Threads, left};
 use super::state::State;
+use crate::ids::Pid;
 use crate::output::{Picture, flamegraph, write_whole};
 use crate::profile::{By, Profile, Seen, StackCounts};
 use std::fs::OpenOptions;
@@ -63,7 +64,7 @@ pub fn profile(books: &Books, state: &State) -> Profile {
 ///
 /// # Errors
 /// When there is no such name, or the file cannot be written.
-pub fn save(profile: &Profile, folder: &Path, pid: i32, title: &str) -> Result<PathBuf, SaveError> {
+pub fn save(profile: &Profile, folder: &Path, pid: Pid, title: &str) -> Result<PathBuf, SaveError> {
     let path = free_name(folder, pid)?;
     let picture = Picture {
         by: By::Function,
@@ -79,7 +80,7 @@ pub fn save(profile: &Profile, folder: &Path, pid: i32, title: &str) -> Result<P
 }
 
 /// Takes a name by an empty file, so that nobody else gets it.
-fn free_name(folder: &Path, pid: i32) -> Result<PathBuf, SaveError> {
+fn free_name(folder: &Path, pid: Pid) -> Result<PathBuf, SaveError> {
     for number in 1..=MOST {
         let path = folder.join(format!("p5-spy-{pid}-{number}.svg"));
         match OpenOptions::new().write(true).create_new(true).open(&path) {

@@ -1,6 +1,7 @@
 //! The text of a file of the target, ready to be shown.
 
 use crate::examine::{SourceError, read_source};
+use crate::ids::Pid;
 use crate::platform::Process;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ impl Text {
     ///
     /// # Errors
     /// Why there is nothing to show, in words.
-    pub fn read(pids: &[i32], file: &str) -> Result<Self, String> {
+    pub fn read(pids: &[Pid], file: &str) -> Result<Self, String> {
         let mut problem = "no process is left that could have it".to_owned();
         for pid in pids {
             let read = Process::open(*pid)

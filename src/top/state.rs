@@ -2,6 +2,7 @@
 
 use super::keys::{Action, Move};
 use super::source::Text;
+use crate::ids::{Pid, Tid};
 use crate::profile::sums::{Share, Windows};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::collections::HashMap;
@@ -112,9 +113,9 @@ impl Sort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Only {
     /// Those of a process.
-    Process(i32),
+    Process(Pid),
     /// Those of a thread, by its process and the kernel's id.
-    Thread(i32, i32),
+    Thread(Pid, Tid),
 }
 
 /// What a row is, whatever its place.
@@ -129,9 +130,9 @@ pub enum Key {
     /// A node of the call tree.
     Path(u32),
     /// A process.
-    Process(i32),
+    Process(Pid),
     /// A thread.
-    Thread(i32, i32),
+    Thread(Pid, Tid),
     /// A frame of the last stack of a thread, by how far out it is; 0 is the thread itself.
     Frame(u32, u32),
     /// A line of the source.
@@ -557,7 +558,7 @@ mod tests {
     fn back_is_one_step() {
         let mut state = State {
             filter: "foo".into(),
-            only: Some(Only::Process(7)),
+            only: Some(Only::Process(Pid::from(7))),
             help: Some(0),
             ..State::default()
         };

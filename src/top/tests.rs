@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::frames::{Frame, FrameKind, Place};
+use crate::ids::Pid;
+use crate::ids::Tid;
 use crate::profile::{Sample, Sink, ThreadAbout};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -35,7 +37,7 @@ impl Bench {
     fn new() -> Self {
         let now = Instant::now();
         let about = About {
-            pid: 4711,
+            pid: Pid::from(4711),
             title: "perl shop.pl --all".into(),
             perl: "perl 5.36.0 (threaded)".into(),
             rate: 100.0,
@@ -90,9 +92,9 @@ impl Bench {
                 (4712, 4713, "perl worker"),
             ] {
                 recording.seen.threads.insert(ThreadAbout {
-                    pid,
+                    pid: Pid::from(pid),
                     title: title.into(),
-                    os_tid,
+                    os_tid: Tid::from(os_tid),
                     perl_tid: Some(u64::from(os_tid == 4713)),
                     interpreter: None,
                 });

@@ -3,6 +3,7 @@
 
 use crate::frames::StackId;
 use crate::frames::{Frame, FrameId, FrameKind, FrameTable};
+use crate::ids::{Pid, Tid};
 use crate::profile::{Profile, Summary, ThreadAbout};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -45,9 +46,9 @@ pub(super) fn merged(before: &Profile, after: &Profile) -> (Profile, Vec<String>
     for (side, profile) in [before, after].into_iter().enumerate() {
         let name = ["before", "after"].get(side).copied().unwrap_or_default();
         both.threads.push(ThreadAbout {
-            pid: 0,
+            pid: Pid::default(),
             title: name.into(),
-            os_tid: 0,
+            os_tid: Tid::default(),
             perl_tid: None,
             interpreter: None,
         });

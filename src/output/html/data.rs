@@ -5,6 +5,7 @@ use super::super::{Picture, stats};
 use super::compared::Side;
 use crate::frames::StackId;
 use crate::frames::{FrameId, FrameKind, UNKNOWN};
+use crate::ids::Pid;
 use crate::perl::leaf::WAITING_FOR_CPU;
 use crate::profile::{About, By, Entries, Profile, Run, Summary};
 use indexmap::{IndexMap, IndexSet};
@@ -90,7 +91,7 @@ struct Stacks {
 #[derive(Debug, Serialize)]
 struct Thread<'a> {
     name: String,
-    pid: i32,
+    pid: Pid,
     title: &'a str,
 }
 

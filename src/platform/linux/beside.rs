@@ -2,11 +2,12 @@
 
 use super::coschedule::{CoSchedule, is_real_time};
 use super::{Arrival, ThreadState, ThreadWatch, Witness, monotonic};
+use crate::ids::{Pid, Tid};
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
 pub struct Beside {
-    pid: i32,
-    tid: i32,
+    pid: Pid,
+    tid: Tid,
     watch: ThreadWatch,
     /// What it was doing when it was asked last, until that is used.
     state: Option<ThreadState>,
@@ -15,7 +16,7 @@ pub struct Beside {
 
 impl Beside {
     /// Stays where it is until [`Beside::follow`].
-    pub fn new(pid: i32, tid: i32) -> Self {
+    pub fn new(pid: Pid, tid: Tid) -> Self {
         Beside {
             pid,
             tid,

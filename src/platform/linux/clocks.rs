@@ -1,5 +1,6 @@
 //! The system's clocks.
 
+use crate::ids::Pid;
 use std::time::Duration;
 
 /// What a clock says; `None` where there is no such clock.
@@ -33,10 +34,10 @@ pub fn thread_cpu_time() -> Duration {
 }
 
 /// CPU time of all threads of a process since it began. Needs no rights.
-pub(super) fn cpu_time_of(pid: i32) -> Option<Duration> {
+pub(super) fn cpu_time_of(pid: Pid) -> Option<Duration> {
     let mut clock: libc::clockid_t = 0;
     // SAFETY: `clock` is a valid place for the result.
-    if unsafe { libc::clock_getcpuclockid(pid, &mut clock) } != 0 {
+    if unsafe { libc::clock_getcpuclockid(pid.native(), &mut clock) } != 0 {
         return None;
     }
     read(clock)

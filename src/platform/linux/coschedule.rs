@@ -2,6 +2,7 @@
 //! scheduler sets the target aside to run us, as it would for any other process; while we run
 //! there, it cannot. Nothing is asked of the target: only our own thread's affinity changes.
 
+use crate::ids::Tid;
 use std::io;
 use std::mem::{size_of, zeroed};
 
@@ -124,9 +125,9 @@ pub fn wake_at_once() -> Priority {
 }
 
 /// True when the thread has a real-time policy: then a wake-up of ours does not set it aside.
-pub fn is_real_time(tid: i32) -> bool {
+pub fn is_real_time(tid: Tid) -> bool {
     // SAFETY: the call has no memory effects; it only asks about a thread.
-    let policy = unsafe { libc::sched_getscheduler(tid) };
+    let policy = unsafe { libc::sched_getscheduler(tid.native()) };
     [libc::SCHED_FIFO, libc::SCHED_RR].contains(&(policy & 0xff))
 }
 
@@ -160,6 +161,6 @@ mod tests {
 
     #[test]
     fn ordinary_threads_are_not_real_time() {
-        assert!(!is_real_time(0));
+        assert!(!is_real_time(Tid::from(0)));
     }
 }

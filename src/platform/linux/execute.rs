@@ -123,6 +123,7 @@ impl Strings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Pid;
     use crate::platform::linux::Process;
     use std::process::Stdio;
 
@@ -136,7 +137,7 @@ mod tests {
         let sleeper = folder.path().join("sleep");
         std::fs::copy("/bin/sleep", &sleeper).unwrap();
         let mut sleeping = Command::new(&sleeper).arg("60").spawn().unwrap();
-        let process = Process::open(sleeping.id() as i32).unwrap();
+        let process = Process::open(Pid::from(sleeping.id())).unwrap();
         // Until it has become that program it is us.
         while process.executable().unwrap() != sleeper {
             std::thread::yield_now();

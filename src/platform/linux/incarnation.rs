@@ -3,6 +3,7 @@
 use super::stat::{PARENT, Stat};
 use super::text;
 use super::{Process, ProcessError};
+use crate::ids::Pid;
 use std::io;
 
 /// A process from one exec to the next. While it is equal, memory that was understood once is still
@@ -24,7 +25,7 @@ pub struct Glance {
     /// Bytes of its address space: without a change nothing was loaded.
     pub size: u64,
     /// The process that started it, or took it over.
-    pub parent: i32,
+    pub parent: Pid,
 }
 
 impl Process {
@@ -33,7 +34,7 @@ impl Process {
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::Zombie`], and others, which do not mean that
     /// it has ended.
-    pub fn glance(pid: i32) -> Result<Glance, ProcessError> {
+    pub fn glance(pid: Pid) -> Result<Glance, ProcessError> {
         let process = Process { pid };
         let failed = |e| process.error("its state", e);
         let stat = text::page(&format!("/proc/{pid}/stat")).map_err(failed)?;
@@ -85,7 +86,7 @@ mod tests {
         shell.args(["-c", line]);
         let shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut shell = shell.spawn().unwrap();
-        let pid = shell.id() as i32;
+        let pid = Pid::from(shell.id());
         let mut input = shell.stdin.take().unwrap();
         let mut output = BufReader::new(shell.stdout.take().unwrap());
         let mut go_on = || {
@@ -94,7 +95,7 @@ mod tests {
             Process::glance(pid).unwrap()
         };
         let first = go_on();
-        assert_eq!(first.parent, std::process::id() as i32);
+        assert_eq!(first.parent, Pid::from(std::process::id() as i32));
         assert_eq!(first.incarnation, Process::glance(pid).unwrap().incarnation);
         assert!(first.size > 0);
         let second = go_on();
@@ -109,7 +110,7 @@ mod tests {
         let numbers: Vec<String> = (4..53).map(|n: u64| n.to_string()).collect();
         let stat = |state: &str| format!("17 (a) Z (b) {state} {}\n", numbers.join(" "));
         let glance = parse(stat("S").as_bytes()).flatten().unwrap();
-        assert_eq!((glance.parent, glance.size), (4, 23));
+        assert_eq!((glance.parent, glance.size), (Pid::from(4), 23));
         assert_eq!(glance.incarnation.places, [26, 27, 28, 47]);
         assert_eq!(parse(stat("Z").as_bytes()), Some(None));
         assert_eq!(parse(b"17 (a) S 1 2 3\n"), None);

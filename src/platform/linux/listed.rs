@@ -4,6 +4,7 @@ use super::Process;
 use super::clocks::cpu_time_of;
 use super::stat::{PARENT, Stat};
 use super::text;
+use crate::ids::{Pid, Tid};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Its id.
-    pub pid: i32,
+    pub pid: Pid,
     /// The process that started it, or took it over.
-    pub parent: i32,
+    pub parent: Pid,
     /// The name that the kernel has of it: 15 bytes of the file's, unless it chose another.
     pub name: Vec<u8>,
     /// The kernel's letter for what it does (proc_pid_stat(5)).
@@ -40,7 +41,7 @@ impl Listed {
     }
 
     /// A process, unless [`Listed::all`] would leave it out.
-    pub fn one(pid: i32) -> Option<Self> {
+    pub fn one(pid: Pid) -> Option<Self> {
         parse(&text::page(&format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -75,7 +76,7 @@ pub(crate) fn parse(stat: &[u8]) -> Option<Listed> {
 }
 
 /// What the kernel lists as children of a process's main thread.
-pub fn children_of(pid: i32) -> Vec<i32> {
+pub fn children_of(pid: Pid) -> Vec<Pid> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let list = list.unwrap_or_default();
     let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
@@ -83,7 +84,7 @@ pub fn children_of(pid: i32) -> Vec<i32> {
 }
 
 /// The process has a thread of this id.
-pub fn has_thread(pid: i32, tid: i32) -> bool {
+pub fn has_thread(pid: Pid, tid: Tid) -> bool {
     Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
 }
 
@@ -127,9 +128,9 @@ impl Process {
 }
 
 /// True when there is such a process, ours or not, whether /proc shows it or not.
-pub fn is_someones(pid: i32) -> bool {
+pub fn is_someones(pid: Pid) -> bool {
     // SAFETY: signal 0 is never sent, it only asks.
-    let asked = unsafe { libc::kill(pid, 0) };
+    let asked = unsafe { libc::kill(pid.native(), 0) };
     asked == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
@@ -147,13 +148,13 @@ pub fn user_name(uid: u32) -> String {
 }
 
 /// The ids of this process and of all above it.
-pub fn own_line(all: &[Listed]) -> Vec<i32> {
-    ancestors(i32::try_from(std::process::id()).unwrap_or(0), all)
+pub fn own_line(all: &[Listed]) -> Vec<Pid> {
+    ancestors(Pid::ours(), all)
 }
 
 /// A process and those above it, the nearest first. There are no circles, but the list was not
 /// read at one moment.
-pub fn ancestors(pid: i32, all: &[Listed]) -> Vec<i32> {
+pub fn ancestors(pid: Pid, all: &[Listed]) -> Vec<Pid> {
     let mut line = vec![pid];
     while let Some(last) = line.last()
         && let Some(one) = all.iter().find(|p| p.pid == *last)
@@ -173,7 +174,7 @@ mod tests {
     fn names_may_hold_anything() {
         let stat = b"17 (a) b (c) R 3 17 17 0 -1 4194304 1 2 3\n";
         let listed = parse(stat).unwrap();
-        assert_eq!((listed.pid, listed.parent), (17, 3));
+        assert_eq!((listed.pid, listed.parent), (Pid::from(17), Pid::from(3)));
         assert_eq!(listed.name, b"a) b (c");
         assert_eq!(listed.state_name(), "running");
         let zombie = b"17 (a) Z 3 17 17 0 -1 4194304 1 2 3\n";
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn this_process_is_listed_with_its_user_and_time() {
         let all = Listed::all();
-        let me = std::process::id() as i32;
+        let me = Pid::ours();
         let listed = all.iter().find(|p| p.pid == me).unwrap();
         let process = Process::listed(listed);
         assert_eq!(process.user(), Some(effective_user()));
@@ -199,20 +200,24 @@ mod tests {
         let line = own_line(&all);
         assert_eq!(line.first(), Some(&me));
         assert_eq!(line.get(1), Some(&listed.parent));
-        assert!(is_someones(me) && !is_someones(0x3fff_fffe));
+        assert!(is_someones(me) && !is_someones(Pid::from(0x3fff_fffe)));
     }
 
     #[test]
     fn circles_end() {
-        let one = |pid, parent| Listed {
-            pid,
-            parent,
+        let one = |pid: i32, parent: i32| Listed {
+            pid: pid.into(),
+            parent: parent.into(),
             name: Vec::new(),
             state: b'S',
         };
-        assert_eq!(ancestors(5, &[one(5, 6), one(6, 5)]), [5, 6]);
-        assert_eq!(ancestors(5, &[one(5, 5)]), [5]);
-        assert_eq!(ancestors(9, &[one(5, 1)]), [9]);
+        let above = |pid: i32, all: &[Listed]| -> Vec<i64> {
+            let line = ancestors(pid.into(), all).into_iter();
+            line.map(Pid::number).collect()
+        };
+        assert_eq!(above(5, &[one(5, 6), one(6, 5)]), [5, 6]);
+        assert_eq!(above(5, &[one(5, 5)]), [5]);
+        assert_eq!(above(9, &[one(5, 1)]), [9]);
     }
 
     #[test]

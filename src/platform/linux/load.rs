@@ -1,6 +1,7 @@
 //! What one question tells of the whole machine: whether anything runs at all, instead of one for
 //! each of hundreds of waiting workers, and whether there can be a new process.
 
+use crate::ids::Pid;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -34,7 +35,7 @@ impl Load {
 
     /// What changes with each new process: the id that a process or thread got last, and how many
     /// threads there are, as it is to be seen only some time after it got its id.
-    pub fn newest(&self) -> Option<(i32, u32)> {
+    pub fn newest(&self) -> Option<(Pid, u32)> {
         self.line(|line| Some((newest_of(line)?, threads_of(line)?)))
     }
 
@@ -50,7 +51,7 @@ impl Load {
 }
 
 /// The fifth field.
-fn newest_of(line: &str) -> Option<i32> {
+fn newest_of(line: &str) -> Option<Pid> {
     line.split(' ').nth(4)?.trim_end().parse().ok()
 }
 
@@ -80,7 +81,10 @@ mod tests {
 
     #[test]
     fn a_new_thread_has_another_id() {
-        assert_eq!(newest_of("0.20 0.18 0.12 1/80 11206\n"), Some(11206));
+        assert_eq!(
+            newest_of("0.20 0.18 0.12 1/80 11206\n"),
+            Some(Pid::from(11206))
+        );
         let load = Load::open();
         let before = load.newest().unwrap();
         std::thread::spawn(|| ()).join().unwrap();

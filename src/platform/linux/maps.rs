@@ -55,6 +55,7 @@ fn line(text: &[u8]) -> Option<Line<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Pid;
 
     #[test]
     fn lines_are_read_as_the_kernel_writes_them() {
@@ -89,12 +90,12 @@ mod tests {
         let piped = std::process::Stdio::piped;
         let mut cat = std::process::Command::new("cat");
         let mut child = cat.stdin(piped()).stdout(piped()).spawn().unwrap();
-        let pid = child.id() as i32;
+        let pid = Pid::from(child.id());
         // Once it answers, its loader has made all mappings.
         child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let text = std::fs::read(format!("/proc/{pid}/maps")).unwrap();
-        let theirs = proc_maps::get_process_maps(pid).unwrap();
+        let theirs = proc_maps::get_process_maps(pid.native()).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
         let ours = lines(&text).unwrap();

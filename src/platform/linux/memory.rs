@@ -1,5 +1,6 @@
 //! A live process on Linux: one `process_vm_readv` for many ranges.
 
+use crate::ids::Pid;
 use crate::memory::{Batch, Memory, ReadError};
 use read_process_memory::{CopyAddress, ProcessHandle};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ const MAX_RANGES: usize = 1024;
 /// attaches, stops or signals.
 #[derive(Debug)]
 pub struct LiveMemory {
-    pid: i32,
+    pid: Pid,
     calls: AtomicU64,
     /// Cleared when the kernel or a seccomp filter has no process_vm_readv.
     vectored: AtomicBool,
@@ -19,7 +20,7 @@ pub struct LiveMemory {
 
 impl LiveMemory {
     /// Reads nothing yet.
-    pub fn new(pid: i32) -> Self {
+    pub fn new(pid: Pid) -> Self {
         LiveMemory {
             pid,
             calls: AtomicU64::new(0),
@@ -50,7 +51,7 @@ impl LiveMemory {
         // `remote` is only interpreted in the address space of the other process.
         let got = unsafe {
             libc::process_vm_readv(
-                self.pid,
+                self.pid.native(),
                 &local,
                 1,
                 remote.as_ptr(),
@@ -65,7 +66,8 @@ impl LiveMemory {
     }
 
     fn one_by_one(&self, batch: &mut Batch) -> Result<(), ReadError> {
-        let handle = ProcessHandle::try_from(self.pid).map_err(|e| whole_process_error(&e))?;
+        let handle =
+            ProcessHandle::try_from(self.pid.native()).map_err(|e| whole_process_error(&e))?;
         batch.fill_each(|address, buffer| {
             self.calls.fetch_add(1, Ordering::Relaxed);
             let Ok(at) = usize::try_from(address) else {
@@ -145,7 +147,7 @@ mod tests {
     fn unmapped_ranges_do_not_hide_their_neighbours() {
         let bytes: Vec<u8> = (0..=255).collect();
         let address = bytes.as_ptr() as u64;
-        let memory = LiveMemory::new(std::process::id() as i32);
+        let memory = LiveMemory::new(Pid::from(std::process::id() as i32));
         let mut batch = Batch::new();
         let first = batch.push(address, 16);
         let bad = batch.push(8, 8);
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn more_ranges_than_one_call_takes() {
         let bytes = vec![7u8; 5000];
-        let memory = LiveMemory::new(std::process::id() as i32);
+        let memory = LiveMemory::new(Pid::from(std::process::id() as i32));
         let mut batch = Batch::new();
         let slots: Vec<Slot> = (0..5000u64)
             .map(|i| batch.push(bytes.as_ptr() as u64 + i, 1))
@@ -183,7 +185,7 @@ mod tests {
     fn a_process_that_is_not_there() {
         let mut batch = Batch::new();
         batch.push(4096, 8);
-        let gone = LiveMemory::new(0x3fff_fffe);
+        let gone = LiveMemory::new(Pid::from(0x3fff_fffe));
         assert_eq!(gone.fill(&mut batch), Err(ReadError::NoSuchProcess));
     }
 }

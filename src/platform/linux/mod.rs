@@ -31,6 +31,7 @@ pub(crate) mod thread;
 mod trust;
 mod witness;
 
+use crate::ids::{Pid, Tid};
 pub use beside::Beside;
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
 pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
@@ -69,29 +70,29 @@ use std::time::Duration;
 pub enum ProcessError {
     /// There is no process with this id.
     #[error("there is no process {0}")]
-    NoSuchProcess(i32),
+    NoSuchProcess(Pid),
     /// The process belongs to someone else, or the system forbids looking.
     #[error("no permission to read process {0}")]
-    NoPermission(i32),
+    NoPermission(Pid),
     /// The process is a zombie: it has ended and waits to be reaped.
     #[error("process {0} has ended and only waits for its parent to take note (a zombie)")]
-    Zombie(i32),
+    Zombie(Pid),
     /// The process has no user memory.
     #[error("process {0} is a thread of the kernel: it runs no program")]
-    KernelThread(i32),
+    KernelThread(Pid),
     /// The id is that of a thread, not of a process.
     #[error("{tid} is a thread of process {pid}")]
     IsThread {
         /// The id that was given.
-        tid: i32,
+        tid: Tid,
         /// The process that it belongs to.
-        pid: i32,
+        pid: Pid,
     },
     /// Any other failure.
     #[error("cannot read {what} of process {pid}")]
     Io {
         /// The process.
-        pid: i32,
+        pid: Pid,
         /// What was read.
         what: &'static str,
         /// What the system answered.
@@ -148,7 +149,7 @@ pub struct Mapping {
 /// A process of this machine, by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
-    pid: i32,
+    pid: Pid,
 }
 
 /// The kernel marks a mapped file that is gone this way.
@@ -163,7 +164,7 @@ impl Process {
     ///
     /// # Errors
     /// Every case of [`ProcessError`].
-    pub fn open(pid: i32) -> Result<Self, ProcessError> {
+    pub fn open(pid: Pid) -> Result<Self, ProcessError> {
         let process = Process { pid };
         let status = process
             .read("status")
@@ -180,7 +181,7 @@ impl Process {
         match field("Tgid").and_then(|t| t.parse().ok()) {
             Some(tgid) if tgid != pid => {
                 return Err(ProcessError::IsThread {
-                    tid: pid,
+                    tid: pid.main_thread(),
                     pid: tgid,
                 });
             }
@@ -191,7 +192,7 @@ impl Process {
             // do not say which are theirs: all are children of the second process.
             let is_kernels = match field("Kthread") {
                 Some(said) => said == "1",
-                None => pid == 2 || field("PPid") == Some("2"),
+                None => pid == Pid::from(2) || field("PPid") == Some("2"),
             };
             return Err(if is_kernels {
                 ProcessError::KernelThread(pid)
@@ -204,13 +205,11 @@ impl Process {
 
     /// The process that we are.
     pub fn ourselves() -> Self {
-        Process {
-            pid: i32::try_from(std::process::id()).unwrap_or(0),
-        }
+        Process { pid: Pid::ours() }
     }
 
     /// The process id.
-    pub fn pid(self) -> i32 {
+    pub fn pid(self) -> Pid {
         self.pid
     }
 
@@ -283,13 +282,13 @@ impl Process {
     }
 
     /// The ids of all processes that can be seen.
-    pub fn all_ids() -> impl Iterator<Item = i32> {
+    pub fn all_ids() -> impl Iterator<Item = Pid> {
         let entries = folder("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
     }
 
     /// The process that started the process `pid`, if that is there.
-    pub fn parent_of(pid: i32) -> Option<i32> {
+    pub fn parent_of(pid: Pid) -> Option<Pid> {
         let stat = text::page(&format!("/proc/{pid}/stat")).ok()?;
         Stat::of(&stat)?.number(PARENT)
     }
@@ -300,7 +299,7 @@ impl Process {
     }
 
     /// The same of one of its threads.
-    pub fn thread_is_stopped(self, tid: i32) -> bool {
+    pub fn thread_is_stopped(self, tid: Tid) -> bool {
         is_stopped(&format!("/proc/{}/task/{tid}/stat", self.pid))
     }
 
@@ -347,10 +346,10 @@ impl Process {
     ///
     /// # Errors
     /// [`ProcessError::NoSuchProcess`] and others.
-    pub fn thread_ids(self) -> Result<Vec<i32>, ProcessError> {
+    pub fn thread_ids(self) -> Result<Vec<Tid>, ProcessError> {
         let entries = folder(&format!("/proc/{}/task", self.pid))
             .map_err(|e| self.error("the threads", e))?;
-        let mut ids: Vec<i32> = entries
+        let mut ids: Vec<Tid> = entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .collect();
         ids.sort_unstable_by_key(|id| (*id != self.pid, *id));
@@ -465,20 +464,20 @@ mod tests {
             .arg("9")
             .spawn()
             .unwrap();
-        let young = Process::open(child.id() as i32).unwrap().age().unwrap();
+        let young = Process::open(Pid::from(child.id())).unwrap().age().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(young < Duration::from_secs(5), "{young:?}");
-        let old = Process::open(1).unwrap().age().unwrap();
+        let old = Process::open(Pid::from(1)).unwrap().age().unwrap();
         assert!(old > young, "{old:?}");
     }
 
     #[test]
     fn this_process() {
-        let me = Process::open(std::process::id() as i32).unwrap();
+        let me = Process::open(Pid::ours()).unwrap();
         assert_eq!(me.executable().unwrap(), std::env::current_exe().unwrap());
         assert!(me.is_alive());
-        assert!(me.thread_ids().unwrap().contains(&me.pid()));
+        assert!(me.thread_ids().unwrap().contains(&me.pid().main_thread()));
         let exe = me.executable().unwrap();
         assert!(
             me.mapped_programs()
@@ -493,12 +492,14 @@ mod tests {
     #[test]
     fn ids_that_name_no_process() {
         assert!(matches!(
-            Process::open(0x3fff_fffe),
+            Process::open(Pid::from(0x3fff_fffe)),
             Err(ProcessError::NoSuchProcess(_))
         ));
         assert!(
-            matches!(Process::open(2), Err(ProcessError::KernelThread(2)))
-                || !Path::new("/proc/2").exists()
+            matches!(
+                Process::open(Pid::from(2)),
+                Err(ProcessError::KernelThread(_))
+            ) || !Path::new("/proc/2").exists()
         );
     }
 }

@@ -2,12 +2,13 @@
 //! handed over to us, so that it can be followed, and is ended with us.
 
 use super::Process;
+use crate::ids::Pid;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Processes that do something for p5-spy itself, and that nobody else must wait for.
-static HELPERS: Mutex<Option<HashSet<i32>>> = Mutex::new(None);
+static HELPERS: Mutex<Option<HashSet<Pid>>> = Mutex::new(None);
 
 /// We are the parent of orphans.
 static ADOPTS: AtomicBool = AtomicBool::new(false);
@@ -18,7 +19,7 @@ static ADOPTS: AtomicBool = AtomicBool::new(false);
 /// Those of `start`.
 pub fn start_helper<T, E>(
     start: impl FnOnce() -> Result<T, E>,
-    id: impl FnOnce(&T) -> i32,
+    id: impl FnOnce(&T) -> Pid,
 ) -> Result<T, E> {
     let mut helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
     let started = start()?;
@@ -29,7 +30,7 @@ pub fn start_helper<T, E>(
 }
 
 /// It was waited for: its id may be somebody else's.
-pub fn forget_helper(pid: i32) {
+pub fn forget_helper(pid: Pid) {
     let mut helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(helpers) = helpers.as_mut() {
         helpers.remove(&pid);
@@ -37,7 +38,7 @@ pub fn forget_helper(pid: i32) {
 }
 
 /// Whether it does something for p5-spy itself.
-pub fn is_helper(pid: i32) -> bool {
+pub fn is_helper(pid: Pid) -> bool {
     let helpers = HELPERS.lock().unwrap_or_else(PoisonError::into_inner);
     helpers.as_ref().is_some_and(|known| known.contains(&pid))
 }
@@ -55,8 +56,8 @@ pub fn adopt_orphans() {
 }
 
 /// The processes that were handed over to us. `child` is the program that we started.
-pub fn adopted(child: i32) -> impl Iterator<Item = i32> {
-    let us = i32::try_from(std::process::id()).unwrap_or(0);
+pub fn adopted(child: Pid) -> impl Iterator<Item = Pid> {
+    let us = Pid::ours();
     let all = ADOPTS.load(Ordering::SeqCst).then(Process::all_ids);
     // Helpers last: one that has just been started is known as such by then.
     all.into_iter()
@@ -66,7 +67,7 @@ pub fn adopted(child: i32) -> impl Iterator<Item = i32> {
 }
 
 /// Takes note of the end of orphans, which would stay zombies. `child` has somebody who waits for it.
-pub fn reap(child: i32) {
+pub fn reap(child: Pid) {
     while ADOPTS.load(Ordering::SeqCst) {
         // SAFETY: all zeros are a valid siginfo_t.
         let mut about: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -74,19 +75,19 @@ pub fn reap(child: i32) {
         // SAFETY: `about` is a valid place for the result.
         let asked = unsafe { libc::waitid(libc::P_ALL, 0, &mut about, how) };
         // SAFETY: the call has filled the member in; zero where none has ended.
-        let pid = unsafe { about.si_pid() };
+        let pid = Pid::from(unsafe { about.si_pid() });
         // What others wait for is gone soon.
-        if asked != 0 || pid == 0 || pid == child || is_helper(pid) {
+        if asked != 0 || pid == Pid::default() || pid == child || is_helper(pid) {
             return;
         }
         // SAFETY: takes numbers.
-        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+        unsafe { libc::waitpid(pid.native(), std::ptr::null_mut(), libc::WNOHANG) };
     }
 }
 
 /// The processes below these, helpers and what they started left out; the roots come first.
-pub fn descendants(roots: &[i32]) -> Vec<i32> {
-    let pairs: Vec<(i32, i32)> = Process::all_ids()
+pub fn descendants(roots: &[Pid]) -> Vec<Pid> {
+    let pairs: Vec<(Pid, Pid)> = Process::all_ids()
         .filter_map(|pid| Some((pid, Process::parent_of(pid)?)))
         .collect();
     let mut found = roots.to_vec();
@@ -95,7 +96,7 @@ pub fn descendants(roots: &[i32]) -> Vec<i32> {
         let children = pairs
             .iter()
             .filter(|(pid, parent)| *parent == at && *pid != at);
-        let new: Vec<i32> = children
+        let new: Vec<Pid> = children
             .map(|(pid, _)| *pid)
             .filter(|pid| !found.contains(pid) && !is_helper(*pid))
             .collect();
@@ -114,11 +115,11 @@ mod tests {
     fn helpers_are_none_of_those_below_us() {
         let sleep = || Command::new("sleep").arg("60").stdin(Stdio::null()).spawn();
         let me = std::process::id() as i32;
-        let id = |child: &std::process::Child| child.id() as i32;
+        let id = |child: &std::process::Child| Pid::from(child.id());
         let mut helper = start_helper(sleep, id).unwrap();
         let mut other = sleep().unwrap();
         assert!(is_helper(id(&helper)) && !is_helper(id(&other)));
-        let below = descendants(&[me]);
+        let below = descendants(&[Pid::from(me)]);
         assert!(below.contains(&id(&other)) && !below.contains(&id(&helper)));
         for child in [&mut helper, &mut other] {
             child.kill().unwrap();

@@ -2,6 +2,7 @@
 
 use super::capability::Capabilities;
 use super::hidepid::Hiding;
+use crate::ids::Pid;
 use std::fs;
 
 /// What stands in the way of reading a process.
@@ -41,11 +42,11 @@ struct Situation {
 }
 
 /// What stands in the way of reading process `pid`, given that something does.
-pub fn obstacle(pid: i32) -> Obstacle {
+pub fn obstacle(pid: Pid) -> Obstacle {
     look(pid).obstacle()
 }
 
-fn look(pid: i32) -> Situation {
+fn look(pid: Pid) -> Situation {
     let ours = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let theirs = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let map = |pid: &str| fs::read_to_string(format!("/proc/{pid}/uid_map")).ok();

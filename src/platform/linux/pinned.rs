@@ -175,10 +175,11 @@ fn place(path: impl AsRef<std::path::Path>) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Pid;
     use std::os::unix::fs::PermissionsExt;
 
     fn me() -> Process {
-        Process::open(std::process::id() as i32).unwrap()
+        Process::open(Pid::from(std::process::id() as i32)).unwrap()
     }
 
     #[test]

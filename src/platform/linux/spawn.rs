@@ -3,6 +3,7 @@
 
 use super::Process;
 use super::orphans::{adopted, descendants, reap};
+use crate::ids::Pid;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -100,8 +101,8 @@ impl Child {
     }
 
     /// Its process id.
-    pub fn pid(&self) -> i32 {
-        self.inner.id() as i32
+    pub fn pid(&self) -> Pid {
+        Pid::from(self.inner.id())
     }
 
     /// Its exit status if it has ended.
@@ -172,17 +173,17 @@ impl Child {
     }
 
     /// What it started and what that started, daemons too, as far as they have not ended.
-    fn others(&mut self) -> Vec<i32> {
-        let roots: Vec<i32> = adopted(self.pid()).chain([self.pid()]).collect();
+    fn others(&mut self) -> Vec<Pid> {
+        let roots: Vec<Pid> = adopted(self.pid()).chain([self.pid()]).collect();
         let mut others = descendants(&roots);
         others.retain(|pid| *pid != self.pid() && Process::glance(*pid).is_ok());
         others
     }
 }
 
-fn send(pid: i32, signal: i32) {
+fn send(pid: Pid, signal: i32) {
     // SAFETY: kill has no memory effects; that the process is gone is no error here.
-    unsafe { libc::kill(pid, signal) };
+    unsafe { libc::kill(pid.native(), signal) };
 }
 
 impl Drop for Child {

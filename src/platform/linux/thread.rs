@@ -2,6 +2,7 @@
 
 use super::limits::has_room;
 use super::stat::Stat;
+use crate::ids::{Pid, Tid};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -107,7 +108,7 @@ enum Source {
 
 impl ThreadWatch {
     /// Opens the thread's files; a thread that is already gone reports [`ThreadState::Ended`].
-    pub fn new(pid: i32, tid: i32) -> Self {
+    pub fn new(pid: Pid, tid: Tid) -> Self {
         let path = |name: &str| format!("/proc/{pid}/task/{tid}/{name}");
         let open = |name: &str, source| {
             let mut file = Asked::new(path(name));
@@ -235,7 +236,10 @@ mod tests {
                 std::hint::spin_loop();
             }
         });
-        let mut watch = ThreadWatch::new(std::process::id() as i32, told.recv().unwrap());
+        let mut watch = ThreadWatch::new(
+            Pid::from(std::process::id() as i32),
+            Tid::from(told.recv().unwrap()),
+        );
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while watch.state() != ThreadState::Running {
             assert!(std::time::Instant::now() < deadline);
@@ -255,7 +259,10 @@ mod tests {
             tell.send(unsafe { libc::gettid() }).unwrap();
             work();
         });
-        let mut watch = ThreadWatch::new(std::process::id() as i32, told.recv().unwrap());
+        let mut watch = ThreadWatch::new(
+            Pid::from(std::process::id() as i32),
+            Tid::from(told.recv().unwrap()),
+        );
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         let mut last = None;
         // Twice the same: a thread that only just started may wait for something else.
@@ -314,7 +321,10 @@ mod tests {
                 std::io::Write::write_all(&mut back, &[0]).unwrap();
             }
         });
-        let mut watch = ThreadWatch::new(std::process::id() as i32, told.recv().unwrap());
+        let mut watch = ThreadWatch::new(
+            Pid::from(std::process::id() as i32),
+            Tid::from(told.recv().unwrap()),
+        );
         let mut at_rest = || {
             let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
             loop {

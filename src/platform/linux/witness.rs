@@ -4,6 +4,7 @@
 
 use super::clocks::monotonic;
 use super::limits::has_room;
+use crate::ids::{Pid, Tid};
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,
@@ -59,7 +60,7 @@ impl Source {
 impl Witness {
     /// Of a thread. The kernel records switches for those who may ask it to: root, CAP_PERFMON,
     /// anybody where perf_event_paranoid is 1 or less.
-    pub fn new(pid: i32, tid: i32) -> Self {
+    pub fn new(pid: Pid, tid: Tid) -> Self {
         let accounts = || File::open(format!("/proc/{pid}/task/{tid}/sched")).ok();
         let source = match Switches::of(tid) {
             Some(switches) => Source::Switches(switches),
@@ -159,7 +160,7 @@ unsafe impl Send for Switches {}
 const RECORD: usize = 16;
 
 impl Switches {
-    fn of(tid: i32) -> Option<Self> {
+    fn of(tid: Tid) -> Option<Self> {
         let mut attributes = perf_event_attr {
             type_: PERF_TYPE_SOFTWARE,
             size: u32::try_from(size_of::<perf_event_attr>()).ok()?,
@@ -180,7 +181,7 @@ impl Switches {
         let opened = unsafe {
             perf_event_open_sys::perf_event_open(
                 &raw mut attributes,
-                tid,
+                tid.native(),
                 -1,
                 -1,
                 PERF_FLAG_FD_CLOEXEC.into(),
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn a_thread_that_leaves_its_cpu_leaves_a_record() {
         // SAFETY: gettid has no preconditions.
-        let Some(switches) = Switches::of(unsafe { libc::gettid() }) else {
+        let Some(switches) = Switches::of(unsafe { Tid::from(libc::gettid()) }) else {
             return;
         };
         let before = monotonic();

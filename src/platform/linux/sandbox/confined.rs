@@ -3,6 +3,7 @@
 use super::channel::{Channel, ChannelError};
 use super::confine::{ConfineError, Limits, confine_reader};
 use super::owner::Owner;
+use crate::ids::Pid;
 use crate::platform::linux::{forget_helper, start_helper};
 use std::fs::File;
 use std::io;
@@ -72,7 +73,7 @@ impl AskError {
 #[derive(Debug)]
 pub struct Confined {
     channel: Mutex<Channel>,
-    pid: libc::pid_t,
+    pid: Pid,
     ready: Mutex<bool>,
 }
 
@@ -133,7 +134,7 @@ impl Confined {
                 pid => Ok(pid),
             }
         };
-        match start_helper(fork, |pid| *pid)? {
+        match start_helper(fork, |pid| Pid::from(*pid))? {
             0 => {
                 drop(ours);
                 IS_CHILD.store(true, Ordering::SeqCst);
@@ -144,7 +145,7 @@ impl Confined {
             }
             pid => Ok(Confined {
                 channel: Mutex::new(ours),
-                pid,
+                pid: pid.into(),
                 ready: Mutex::new(false),
             }),
         }
@@ -201,7 +202,7 @@ impl Confined {
     fn kill(&self) {
         // SAFETY: takes numbers. The id is the child's as long as it was not waited for, which only
         // `drop` does.
-        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        unsafe { libc::kill(self.pid.native(), libc::SIGKILL) };
     }
 }
 
@@ -211,7 +212,8 @@ impl Drop for Confined {
         let end = Instant::now() + REAPED_WITHIN;
         loop {
             // SAFETY: takes numbers; nobody else waits for this child.
-            let waited = unsafe { libc::waitpid(self.pid, std::ptr::null_mut(), libc::WNOHANG) };
+            let waited =
+                unsafe { libc::waitpid(self.pid.native(), std::ptr::null_mut(), libc::WNOHANG) };
             if waited != 0 {
                 forget_helper(self.pid);
                 return;
@@ -296,7 +298,7 @@ mod tests {
     const SOON: Duration = Duration::from_secs(5);
 
     fn me() -> Owner {
-        Owner::of(Process::open(std::process::id() as i32).unwrap()).unwrap()
+        Owner::of(Process::open(Pid::from(std::process::id() as i32)).unwrap()).unwrap()
     }
 
     /// A process of nobody's, where that can be had.
@@ -315,7 +317,7 @@ mod tests {
         }
 
         fn owner(&self) -> Owner {
-            Owner::of(Process::open(self.0.id() as i32).unwrap()).unwrap()
+            Owner::of(Process::open(Pid::from(self.0.id())).unwrap()).unwrap()
         }
     }
 

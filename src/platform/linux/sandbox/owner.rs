@@ -1,5 +1,6 @@
 //! Whose rights count for what a process names.
 
+use crate::ids::Pid;
 use crate::platform::linux::Process;
 use crate::platform::linux::effective_user;
 use crate::platform::linux::open_at::open_at;
@@ -22,7 +23,7 @@ pub struct Rights {
 #[derive(Debug)]
 pub struct Owner {
     /// The process.
-    pub pid: i32,
+    pub pid: Pid,
     /// Its ids.
     pub rights: Rights,
     /// Its root, opened as a place only.
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn our_own_process_sees_what_we_see() {
-        let me = Process::open(std::process::id() as i32).unwrap();
+        let me = Process::open(Pid::from(std::process::id() as i32)).unwrap();
         let owner = Owner::of(me).unwrap();
         assert!(owner.sees_our_root());
         assert_eq!(owner.rights.user, crate::platform::linux::effective_user());

@@ -9,6 +9,7 @@ use super::replay;
 use fake_perl::{Context, FakePerl, Model, StackModel};
 use p5_spy::attach::{Demand, Loaded, Perl, Trial, Words};
 use p5_spy::identity::Build;
+use p5_spy::ids::Pid;
 use p5_spy::image::Image;
 use p5_spy::layout::{Origin, Resolved, Table, TableSet};
 use p5_spy::perl::values::pads::Pads;
@@ -122,12 +123,17 @@ pub fn search(data: &[u8]) {
         layout,
         source: Origin::Table(table.name().into()),
     };
-    let Ok(mut perl) = Perl::assemble(0, fake.memory(), &loaded, table.identity(), &resolved)
-    else {
+    let Ok(mut perl) = Perl::assemble(
+        Pid::from(0),
+        fake.memory(),
+        &loaded,
+        table.identity(),
+        &resolved,
+    ) else {
         return;
     };
     // Nobody has this id: it is not looked where it runs.
-    let mut trial = Trial::new(i32::MAX, fake.memory(), &MAPS);
+    let mut trial = Trial::new(Pid::from(i32::MAX), fake.memory(), &MAPS);
     let words = Words::read(&mut trial, table.abi(), std::iter::once(fake.data()));
     let demand = Demand {
         frames: 1,
