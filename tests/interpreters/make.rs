@@ -21,6 +21,7 @@ pub fn make(perl: &str, source: &Path, program: &Path) -> bool {
         .arg(source)
         .args(compile)
         .args(link);
-    cc.arg("-lpthread");
+    // Perl's variables stay where its library has them, as for a server that loads perl as a module.
+    cc.args(["-fPIC", "-lpthread"]);
     cc.output().is_ok_and(|made| made.status.success())
 }
