@@ -31,6 +31,18 @@ fn made(name: &'static str) -> Option<PathBuf> {
     made
 }
 
+/// The pool as most programs are built: with variables of perl's library that the program has copies of.
+fn made_with_copies(folder: &Path) -> Option<PathBuf> {
+    let program = folder.join("copies");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interpreters/pool.c");
+    let words = ["-DOWN_COPIES", "-fPIE", "-pie"];
+    let made = make::make_by(support::PERL, &source, &program, &words);
+    if !made {
+        loudly!("SKIPPED a program with copies of perl's variables: needs cc and libperl-dev");
+    }
+    made.then_some(program)
+}
+
 /// A script with subs `tick` and `work`, and one of its own.
 fn script(place: &Path, name: &str) -> PathBuf {
     let script = format!(
@@ -89,6 +101,24 @@ fn a_thread_that_changes_its_interpreter_shows_the_one_that_runs() {
     let to = place.path().join("x.folded");
     record(target.pid(), &["-d", "3", "-r", "400"], &to);
     are_even(&shares(&std::fs::read_to_string(to).unwrap()));
+}
+
+#[test]
+fn a_program_has_its_own_copies_of_perls_variables() {
+    let place = folder();
+    let Some(program) = made_with_copies(place.path()) else {
+        return;
+    };
+    let mut command = Command::new(program);
+    command.arg("0");
+    command.args(["a", "b"].map(|name| script(place.path(), name)));
+    let target = Target::of_command(command);
+    let to = place.path().join("x.folded");
+    record(target.pid(), &["-d", "3", "-r", "400"], &to);
+    are_even(&shares(&std::fs::read_to_string(to).unwrap()));
+    let listed: Value = serde_json::from_str(&run(&["ps", "--json"]).out).unwrap();
+    let all = listed["processes"].as_array().unwrap();
+    assert!(all.iter().any(|p| p["pid"] == target.pid()), "{listed}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::learning::Lesson;
 use super::trial::{Demand, Trial, names_make_sense};
 use super::{AttachError, Loaded, Perl, STARTED, discover};
-use crate::examine::{Examiner, find_perl};
+use crate::examine::{Examiner, copied_variables, find_perl};
 use crate::identity::arrays::with_array_symbols;
 use crate::identity::{Build, Identity};
 use crate::image::{Image, ImageError};
@@ -36,6 +36,8 @@ pub fn perl(
             path: image.path().to_owned(),
             pid,
         })?;
+    let copies = copied_variables(&examiner, program, files, &image, bias);
+    let image = image.with_moved(copies);
     let mut sources = sources.clone();
     // What another user could have written is not remembered, and for now only for that very file.
     if !examiner.trusts(&file) {

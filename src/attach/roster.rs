@@ -1,12 +1,12 @@
 //! The processes of this machine that run a perl, found at little cost and without touching them.
 
 use super::named::is_perl_name;
-use crate::examine::Examiner;
+use crate::examine::{Examiner, copied_variables};
 use crate::identity::arrays::with_array_symbols;
 use crate::identity::texts::Told;
 use crate::identity::{Build, Identity};
 use crate::ids::Pid;
-use crate::image::Image;
+use crate::image::{Image, Symbol};
 use crate::memory::{Abi, Memory, ReadError, Reader};
 use crate::platform::LiveMemory;
 use crate::platform::opened;
@@ -168,9 +168,13 @@ impl KnownFiles {
                 .entry(key)
                 .or_insert_with(|| perl_of(&examiner, file, is_program));
             // A program may only speak of the perl that one of its libraries is.
-            let look = known
-                .as_ref()
-                .map(|perl| perl.look(process, file, is_perl_name(&program)));
+            let look = known.as_ref().map(|perl| {
+                let copies = |bias| {
+                    let (image, files) = (&perl.image, files);
+                    copied_variables(&examiner, &program, files, image, bias)
+                };
+                perl.look(process, file, is_perl_name(&program), &copies)
+            });
             if let Some(found @ Look::Yes { .. }) = look {
                 return found;
             }
@@ -202,7 +206,14 @@ fn perl_of(examiner: &Examiner, file: &MappedFile, is_program: bool) -> Option<R
 impl PerlFile {
     /// Reads the word of the process that leads to its interpreter. A program that has a perl in it
     /// for its users to call (an editor) runs none before they do.
-    fn look(&self, process: Process, file: &MappedFile, is_named_perl: bool) -> Look {
+    /// `copies` are variables of which the program has its own.
+    fn look(
+        &self,
+        process: Process,
+        file: &MappedFile,
+        is_named_perl: bool,
+        copies: &dyn Fn(u64) -> Vec<(String, Symbol)>,
+    ) -> Look {
         let memory: Arc<dyn Memory> = Arc::new(LiveMemory::new(process.pid()));
         let reader = Reader::new(&memory, self.image.abi());
         let variable = self.identity.as_ref().and_then(|identity| {
@@ -212,7 +223,16 @@ impl PerlFile {
             };
             let symbol = self.image.symbol(name)?;
             let bias = self.image.load_bias(&file.maps)?;
-            Some(bias.wrapping_add(symbol.address))
+            let place = bias.wrapping_add(symbol.address);
+            // It was never set in the library where the program has its own.
+            match reader.pointer(place) {
+                Ok(0) => {
+                    let copy = copies(bias).into_iter().find(|(n, _)| n == name);
+                    copy.map(|(_, s)| bias.wrapping_add(s.address))
+                        .or(Some(place))
+                }
+                _ => Some(place),
+            }
         });
         let readable = file.maps.first().map_or(0, |map| map.start);
         match reader.pointer(variable.unwrap_or(readable)) {

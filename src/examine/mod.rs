@@ -6,6 +6,7 @@
 //! says is checked and bounded. No file is looked for by a name where the kernel can tell it
 //! otherwise.
 
+mod copies;
 mod link;
 mod perl_file;
 mod readers;
@@ -13,6 +14,7 @@ mod request;
 mod serve;
 mod source;
 
+pub use copies::copied_variables;
 pub use perl_file::{NoPerl, find_perl};
 pub use request::{LARGEST_SOURCE, SourceError};
 pub use source::read_source;

@@ -99,6 +99,8 @@ pub struct Image {
     elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Symbols that the file does not have any more, found in memory.
     overlay: HashMap<String, Symbol>,
+    /// Symbols that are elsewhere than where the file has them.
+    moved: HashMap<String, Symbol>,
 }
 
 /// What never changes.
@@ -231,6 +233,7 @@ impl Image {
             file: Arc::new(file),
             elsewhere: elsewhere.map(Arc::from),
             overlay: HashMap::new(),
+            moved: HashMap::new(),
         }
     }
 
@@ -289,6 +292,7 @@ impl Image {
     pub fn symbols(&self) -> impl Iterator<Item = (&str, Symbol)> {
         let file = &self.file;
         let own = file.symbols.iter(&file.data);
+        let own = own.map(|(name, s)| (name, self.moved.get(name).copied().unwrap_or(s)));
         let overlay = self.overlay.iter().map(|(name, s)| (name.as_str(), *s));
         own.chain(overlay.filter(|(name, _)| file.symbols.get(&file.data, name).is_none()))
     }
@@ -331,7 +335,8 @@ impl Image {
 
     /// A variable of perl's (`PL_…`), from .dynsym or .symtab.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
-        let own = self.file.symbols.get(&self.file.data, name);
+        let own = || self.file.symbols.get(&self.file.data, name);
+        let own = self.moved.get(name).copied().or_else(own);
         own.or_else(|| self.overlay.get(name).copied())
     }
 
@@ -341,6 +346,14 @@ impl Image {
         let mut laid = self.clone();
         laid.overlay.extend(symbols);
         laid
+    }
+
+    /// The same file, some of whose symbols are elsewhere: the dynamic linker takes a program's for them.
+    #[must_use]
+    pub fn with_moved(&self, symbols: impl IntoIterator<Item = (String, Symbol)>) -> Self {
+        let mut changed = self.clone();
+        changed.moved.extend(symbols);
+        changed
     }
 
     /// True when the file has this text somewhere.
@@ -608,6 +621,9 @@ mod tests {
         assert_eq!(one.symbol("PL_curcop"), Some(at(3)));
         assert_eq!(other.symbol("PL_curcop"), Some(at(4)));
         assert_eq!(file.symbol("PL_curcop"), None);
+        let moved = one.with_moved([named("PL_op", 5)]);
+        assert_eq!(moved.symbol("PL_op"), Some(at(5)));
+        assert!(moved.symbols().any(|found| found == ("PL_op", at(5))));
         let mut all: Vec<(&str, Symbol)> = one.symbols().collect();
         all.sort_unstable_by_key(|(_, symbol)| symbol.address);
         assert_eq!(all, [("PL_op", at(1)), ("PL_curcop", at(3))]);

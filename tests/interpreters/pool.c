@@ -66,6 +66,14 @@ static void *worker(void *unused)
 int main(int argc, char **argv, char **env)
 {
     int threads = atoi(argv[1]), i;
+#ifdef OWN_COPIES
+    /* Perl's key is not the first, and its variables are copied into this program, which uses them. */
+    pthread_key_t key;
+    for (i = 0; i < 5; i++)
+        pthread_key_create(&key, NULL);
+    if (PL_curinterp || (PL_thr_key && PERL_GET_THX))
+        return 1;
+#endif
     PERL_SYS_INIT3(&argc, &argv, &env);
     for (i = 2; i < argc && left < MOST; i++) {
         idle[left] = make(argv[i], left);
