@@ -13,7 +13,7 @@ use p5_spy::perl::leaf::running::{EnteredFrom, Moment, Running, RunningReader};
 use p5_spy::perl::locals::{Wanted, locals};
 use p5_spy::perl::stack::StackReader;
 use p5_spy::perl::stack::walk::{RawStack, WalkRules};
-use p5_spy::perl::values::context::NameContext;
+use p5_spy::perl::values::context::PerlView;
 use p5_spy::perl::values::describe::Wording;
 use p5_spy::platform::Process;
 use std::collections::BTreeMap;
@@ -179,7 +179,7 @@ fn watch(pid: i32, sources: &Sources) -> Seen {
         layout,
         ops: context.ops,
         db_sub: 0,
-        doing: p5_spy::perl::stack::doing::Doing::Other,
+        doing: p5_spy::perl::stack::doing::OpPhase::Other,
     };
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut seen = Seen {
@@ -444,7 +444,7 @@ fn damaged_memory_ends_in_an_answer() {
                 below: context.memory,
                 rng: Mutex::new(fastrand::Rng::with_seed(seed)),
             };
-            let context = NameContext {
+            let context = PerlView {
                 memory: &damaged,
                 ..context
             };
@@ -453,7 +453,7 @@ fn damaged_memory_ends_in_an_answer() {
                 layout: context.layout,
                 ops: context.ops,
                 db_sub: 0,
-                doing: p5_spy::perl::stack::doing::Doing::Other,
+                doing: p5_spy::perl::stack::doing::OpPhase::Other,
             };
             let mut raw = RawStack::default();
             if rules.walk(&stack, &mut raw).is_err() {

@@ -4,7 +4,7 @@
 use super::candidates::Words;
 use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl};
-use crate::identity::texts::Told;
+use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity};
 use crate::ids::Pid;
 use crate::layout::{Origin, Resolved, Table, TableSet};
@@ -32,7 +32,7 @@ pub fn discover(
     own_maps: &[Mapping],
     tables: &TableSet,
 ) -> Result<Perl, AttachError> {
-    let told = Told::by(&loaded.image);
+    let told = FileFacts::by(&loaded.image);
     let possible = tables.possible(&told);
     let search = Search {
         process,
@@ -82,7 +82,7 @@ struct Search<'a> {
     process: Process,
     memory: &'a Arc<dyn Memory>,
     own_maps: &'a [Mapping],
-    told: &'a Told,
+    told: &'a FileFacts,
     possible: &'a [&'a Table],
 }
 
@@ -127,7 +127,7 @@ fn adopt(
     memory: &Arc<dyn Memory>,
     loaded: &Loaded,
     table: &Table,
-    told: &Told,
+    told: &FileFacts,
 ) -> Option<Perl> {
     let layout = table.layout().clone();
     let bound = layout.bind().ok()?;

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 /// A perl that was found, and where: for others that were forked from the same process.
 #[derive(Clone)]
-pub struct Kin {
+pub struct ForkFamily {
     perl: Arc<Perl>,
     program: PathBuf,
     file: Arc<MappedFile>,
 }
 
-impl Kin {
+impl ForkFamily {
     pub(super) fn new(perl: Arc<Perl>, program: PathBuf, file: MappedFile) -> Self {
-        Kin {
+        ForkFamily {
             perl,
             program,
             file: Arc::new(file),
@@ -39,7 +39,7 @@ impl Kin {
 
     /// Adds a perl to a family that has not seen it yet. The newest come first, as they are the
     /// likeliest to fork next; very old ones are forgotten.
-    pub fn join(self, family: &mut Vec<Kin>) {
+    pub fn join(self, family: &mut Vec<ForkFamily>) {
         /// Different perls, or places of one.
         const MANY: usize = 32;
         if family.iter().all(|kin| !Arc::ptr_eq(&kin.perl, &self.perl)) {
@@ -100,7 +100,7 @@ mod tests {
             cache: None,
             learn: Learn::Never,
         };
-        let attach = |pid: Pid, known: &[super::Kin]| {
+        let attach = |pid: Pid, known: &[super::ForkFamily]| {
             let process = Process::open(pid).unwrap();
             Attach::once(&sources)
                 .among(known)

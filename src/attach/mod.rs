@@ -23,7 +23,7 @@ use crate::remedy::Notice;
 pub use candidates::Words;
 pub use error::AttachError;
 use first::Successor;
-pub use kin::Kin;
+pub use kin::ForkFamily;
 pub use perl::{Loaded, Perl};
 pub use roster::{PerlProcess, Roster, looks_like_perl};
 pub use stacks::{PATIENCE, ThreadStack};
@@ -34,7 +34,7 @@ pub use way_in::Attach;
 
 use crate::layout::{Cache, Origin, Sources};
 use crate::memory::{Memory, ReadError};
-use crate::perl::values::context::NameContext;
+use crate::perl::values::context::PerlView;
 use crate::platform::{Incarnation, Mapping, Process};
 use crate::threads::KeyLayout;
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub struct Target {
     /// The perl in it. Forks share it.
     pub perl: Arc<Perl>,
     /// What its forks have in common with it.
-    kin: Kin,
+    kin: ForkFamily,
     /// What is taken for its first interpreter, where it has destroyed that.
     successor: Option<Successor>,
     /// The CV of `&DB::sub`, 0 where there is none.
@@ -82,7 +82,7 @@ impl Target {
         let (files, maps) = process.programs_and_mappings()?;
         let program = process.executable()?;
         let (perl, file) = find::perl(process, &program, &memory, &files, sources, warn)?;
-        let kin = Kin::new(Arc::new(perl), program, file);
+        let kin = ForkFamily::new(Arc::new(perl), program, file);
         let mut target = Target::like(process, incarnation, memory, kin);
         match target.find_first(maps) {
             // What an earlier run found does not fit any more: find it anew.
@@ -101,7 +101,12 @@ impl Target {
         Ok(target)
     }
 
-    fn like(process: Process, incarnation: Incarnation, memory: Arc<dyn Memory>, kin: Kin) -> Self {
+    fn like(
+        process: Process,
+        incarnation: Incarnation,
+        memory: Arc<dyn Memory>,
+        kin: ForkFamily,
+    ) -> Self {
         Target {
             process,
             incarnation,
@@ -125,7 +130,7 @@ impl Target {
 
     /// `None` where it is no fork of the family, or where anything is not as it should be.
     fn of_fork(
-        family: &[Kin],
+        family: &[ForkFamily],
         process: Process,
         incarnation: Incarnation,
         memory: Arc<dyn Memory>,
@@ -142,7 +147,7 @@ impl Target {
     }
 
     /// What forks of this process need to be attached to.
-    pub fn kin(&self) -> &Kin {
+    pub fn kin(&self) -> &ForkFamily {
         &self.kin
     }
 
@@ -154,7 +159,7 @@ impl Target {
     }
 
     /// What resolving names needs.
-    pub fn name_context(&self, compiling: u64) -> NameContext<'_> {
+    pub fn name_context(&self, compiling: u64) -> PerlView<'_> {
         self.perl.name_context(&self.memory, compiling)
     }
 

@@ -13,7 +13,7 @@ use crate::perl::locate::{Interpreter, VariableMap};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::StackError;
-use crate::perl::values::context::NameContext;
+use crate::perl::values::context::PerlView;
 use crate::perl::values::ops::OpNumbers;
 use crate::platform::Mapping;
 use crate::probe::{Candidate, Probe, Refusal};
@@ -85,8 +85,8 @@ impl Perl {
     }
 
     /// What resolving names needs.
-    pub fn name_context<'a>(&'a self, memory: &'a dyn Memory, compiling: u64) -> NameContext<'a> {
-        NameContext {
+    pub fn name_context<'a>(&'a self, memory: &'a dyn Memory, compiling: u64) -> PerlView<'a> {
+        PerlView {
             memory,
             abi: self.identity.abi,
             layout: &self.resolved.bound,

@@ -3,7 +3,7 @@
 use super::named::is_perl_name;
 use crate::examine::{Examiner, copied_variables};
 use crate::identity::arrays::with_array_symbols;
-use crate::identity::texts::Told;
+use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity};
 use crate::ids::Pid;
 use crate::image::{Image, Symbol};
@@ -191,7 +191,7 @@ fn perl_of(examiner: &Examiner, file: &MappedFile, is_program: bool) -> Option<R
         Some(identity) if identity.cperl => Some(format!("{} (cperl)", identity.version)),
         Some(identity) => Some(identity.version.to_string()),
         None if image.defines_interpreter() || image.mentions_perl() => {
-            Told::by(&image).version.map(|v| v.to_string())
+            FileFacts::by(&image).version.map(|v| v.to_string())
         }
         None => return None,
     };

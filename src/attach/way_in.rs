@@ -1,6 +1,6 @@
 //! The way in: what is to be said beside the process, and how long a perl may take to get ready.
 
-use super::{AttachError, Kin, Target};
+use super::{AttachError, ForkFamily, Target};
 use crate::layout::Sources;
 use crate::memory::{Memory, ReadError};
 use crate::platform::{Incarnation, LiveMemory, Process};
@@ -19,7 +19,7 @@ pub struct Attach<'a> {
     /// Where layouts are looked for.
     pub sources: &'a Sources,
     /// What was attached to before: a fork of one of these needs nothing found anew.
-    pub family: &'a [Kin],
+    pub family: &'a [ForkFamily],
     /// What to read through; the process's own memory where that is `None`.
     pub memory: Option<Arc<dyn Memory>>,
     /// How long a perl may take to get ready. Zero for one try.
@@ -47,7 +47,7 @@ impl<'a> Attach<'a> {
 
     /// The same, knowing these.
     #[must_use]
-    pub fn among(self, family: &'a [Kin]) -> Self {
+    pub fn among(self, family: &'a [ForkFamily]) -> Self {
         Attach { family, ..self }
     }
 

@@ -9,7 +9,7 @@ use crate::output::dump::{FrameDump, LocalsDump};
 use crate::perl::locals::{FrameLocals, Wanted, check_layout, locals};
 use crate::perl::locate::Located;
 use crate::perl::sample::SampleError;
-use crate::perl::stack::doing::Doing;
+use crate::perl::stack::doing::OpPhase;
 use crate::perl::stack::walk::{RawStack, WalkRules};
 use crate::perl::stack::{StackError, StackReader, Variable};
 use crate::perl::values::describe::Wording;
@@ -89,7 +89,7 @@ impl<'a> Bracket<'a> {
             layout,
             ops: context.ops,
             db_sub: target.db_sub,
-            doing: Doing::Leaving,
+            doing: OpPhase::Leaving,
         };
         let mut raw = RawStack::default();
         rules.walk(&self.stack, &mut raw)?;

@@ -25,7 +25,7 @@ mod top;
 use crate::cli::{Job, LayoutChoice, Order, Show, config_folder, foreign_config_folder};
 use crate::image::DebugSearch;
 use crate::layout::{Cache, Known, Sources, TableSet};
-use crate::perl::leaf::level::Beyond;
+use crate::perl::leaf::level::LeafLevel;
 use crate::perl::names::{NameOptions, Synthetic};
 use crate::platform::Process;
 use crate::remedy::Notice;
@@ -159,7 +159,11 @@ fn recorded(show: Show) -> NameOptions {
         merge_evals: true,
         single_use: show.synthetic == Synthetic::Default,
         synthetic: show.synthetic,
-        beyond: if show.ops { Beyond::Ops } else { Beyond::Xsubs },
+        beyond: if show.ops {
+            LeafLevel::Ops
+        } else {
+            LeafLevel::Xsubs
+        },
     }
 }
 

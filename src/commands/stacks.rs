@@ -8,7 +8,7 @@ use crate::frames::{FrameId, FrameTable};
 use crate::identity::Build;
 use crate::output::dump::{FrameDump, InterpreterDump, ProcessDump, ThreadDump};
 use crate::output::dump::{LayoutDump, PerlDump};
-use crate::perl::leaf::level::Beyond;
+use crate::perl::leaf::level::LeafLevel;
 use crate::perl::leaf::syscall_frame;
 use crate::perl::locals::Wanted;
 use crate::perl::locate::{Interpreter, Located};
@@ -106,7 +106,7 @@ impl Taker<'_> {
                 }
                 let machine = target.perl.identity.machine.as_deref();
                 if let ThreadState::Idle(Some(number)) = state
-                    && options.beyond == Beyond::Ops
+                    && options.beyond == LeafLevel::Ops
                     && let Some(name) = syscall_name(machine.unwrap_or_default(), number)
                     && let Some(below) = ids.first()
                     && let Some(frame) = syscall_frame(name, *below, table)
@@ -127,7 +127,7 @@ impl Taker<'_> {
     fn interpreters(&mut self) -> Vec<InterpreterDump> {
         let others = self.target.other_interpreters(&self.ran);
         let dumps = others.into_iter().map(|(perl_tid, perl)| {
-            let mut sampler = ThreadSampler::of(&perl, Beyond::Nothing);
+            let mut sampler = ThreadSampler::of(&perl, LeafLevel::Nothing);
             let context = self.target.name_context(0);
             let db_sub = self.target.db_sub;
             let (names, table) = (&mut self.names, &mut self.table);

@@ -70,7 +70,7 @@ impl Link {
         let (reader, opened) = self.request_open(glance).map_err(confined)?;
         match opened {
             Opened::Unlikely => Ok(None),
-            Opened::Failed(reason) => Err(ImageError::Told(harmless(&reason))),
+            Opened::Failed(reason) => Err(ImageError::FileFacts(harmless(&reason))),
             Opened::Image(number, facts) => {
                 let path = self.path.clone();
                 *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((reader, number));

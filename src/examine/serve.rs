@@ -5,7 +5,7 @@ use super::request::{LARGEST_SOURCE, SourceError};
 use crate::identity::WhichPerl;
 use crate::identity::arrays::ArrayTexts;
 use crate::identity::references::References;
-use crate::identity::texts::WhatIsTold;
+use crate::identity::texts::AskFileFacts;
 use crate::image::{
     Budget, BytesAt, Digest, Facts, Files, Image, ImageError, MentionsPerl, Question,
     may_define_perl,
@@ -129,7 +129,7 @@ fn reply(name: &str, image: &Image, question: &[u8], files: &dyn Files) -> Optio
         MentionsPerl::NAME => of::<MentionsPerl>,
         Digest::NAME => of::<Digest>,
         WhichPerl::NAME => of::<WhichPerl>,
-        WhatIsTold::NAME => of::<WhatIsTold>,
+        AskFileFacts::NAME => of::<AskFileFacts>,
         References::NAME => of::<References>,
         ArrayTexts::NAME => of::<ArrayTexts>,
         LayoutFromDebug::NAME => of::<LayoutFromDebug>,

@@ -34,7 +34,7 @@ impl Naming {
 
 /// All that a label says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Said<'a> {
+pub(crate) struct LabelParts<'a> {
     pub(crate) kind: FrameKind,
     pub(crate) naming: Naming,
     pub(crate) name: &'a str,
@@ -47,7 +47,7 @@ pub(crate) struct Said<'a> {
     pub(crate) is_compiling: bool,
 }
 
-impl Said<'_> {
+impl LabelParts<'_> {
     pub(crate) fn label(&self) -> String {
         let mut label = self.without_phase();
         if self.is_compiling {
@@ -146,7 +146,7 @@ mod tests {
             file: "lib/Foo.pm".into(),
             line: 12,
         };
-        let said = |kind, naming, name, detail| Said {
+        let said = |kind, naming, name, detail| LabelParts {
             kind,
             naming,
             name,

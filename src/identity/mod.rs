@@ -11,7 +11,7 @@ use crate::memory::Abi;
 use build::{iv_size, nv, option_words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use texts::{Banner, Told, harmless, harmless_options, version_from_paths};
+use texts::{Banner, FileFacts, harmless, harmless_options, version_from_paths};
 
 pub use build::Build;
 pub use version::Version;
@@ -131,7 +131,7 @@ impl Identity {
 
     /// A perl whose symbols are gone: what was found out otherwise, and what its texts say.
     pub fn without_symbols(image: &Image, version: Version, build: Build, iv_size: u8) -> Self {
-        let told = Told::by(image);
+        let told = FileFacts::by(image);
         Identity {
             version,
             build,

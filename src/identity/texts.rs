@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Which perl it is, as far as the texts in its file tell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Told {
+pub struct FileFacts {
     /// Its version.
     pub version: Option<Version>,
     /// The options that it was built with: at least those that decide how it is laid out.
@@ -26,27 +26,27 @@ pub struct Told {
 
 /// The question what they tell.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct WhatIsTold;
+pub struct AskFileFacts;
 
-impl Question for WhatIsTold {
-    type Answer = Told;
+impl Question for AskFileFacts {
+    type Answer = FileFacts;
     const NAME: &'static str = "texts";
 
-    fn answer(&self, image: &Image, _: &dyn Files) -> Told {
-        Told::read(image)
+    fn answer(&self, image: &Image, _: &dyn Files) -> FileFacts {
+        FileFacts::read(image)
     }
 }
 
-impl Told {
+impl FileFacts {
     /// What the image's file tells.
     pub fn by(image: &Image) -> Self {
-        let told = image.ask(&WhatIsTold).map(|told| Told {
+        let told = image.ask(&AskFileFacts).map(|told| FileFacts {
             options: told.options.map(harmless_options),
             archname: told.archname.map(harmless),
             machine: told.machine.map(harmless),
             ..told
         });
-        told.unwrap_or(Told {
+        told.unwrap_or(FileFacts {
             version: None,
             options: None,
             archname: None,
@@ -65,7 +65,7 @@ impl Told {
             version = version.or(in_paths.version);
             archname = archname.or(in_paths.archname);
         }
-        Told {
+        FileFacts {
             version,
             options: options(image),
             archname,
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_names_of_architectures_tell() {
-        let told = |archname: Option<&str>| Told {
+        let told = |archname: Option<&str>| FileFacts {
             version: None,
             options: None,
             archname: archname.map(str::to_owned),

@@ -54,7 +54,7 @@ pub enum ImageError {
     },
     /// Who was to read it says why it cannot be read.
     #[error("{0}")]
-    Told(String),
+    FileFacts(String),
     /// It is no object file, or a damaged one.
     #[error("{path} is not a program or library that can be read: {source}")]
     Format {

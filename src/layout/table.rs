@@ -2,7 +2,7 @@
 
 use super::schema::{self, Kind, Need};
 use super::{Layout, Origin, Resolved};
-use crate::identity::texts::Told;
+use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity, Version};
 use crate::image::Image;
 use crate::memory::{Abi, Field};
@@ -370,7 +370,7 @@ impl Table {
 
 impl Match {
     /// False when the texts of a perl speak against it.
-    pub(super) fn may_be(&self, told: &Told) -> bool {
+    pub(super) fn may_be(&self, told: &FileFacts) -> bool {
         let series = |v: Version| (v.revision, v.version);
         let abi = Abi {
             pointer_size: self.pointer_size,

@@ -3,7 +3,7 @@
 use super::Layout;
 use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::table::{Match, Table, TableError};
-use crate::identity::texts::Told;
+use crate::identity::texts::FileFacts;
 use crate::identity::{Identity, Version};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -216,7 +216,7 @@ impl TableSet {
 
     /// Tables that a perl without symbols may fit, of which only its texts are known: the likeliest
     /// first.
-    pub fn possible(&self, told: &Told) -> Vec<&Table> {
+    pub fn possible(&self, told: &FileFacts) -> Vec<&Table> {
         let mut found: Vec<(bool, u8, &Entry)> = self
             .tables
             .iter()

@@ -30,7 +30,7 @@ use crate::memory::{Abi, ReadError, Reader};
 use crate::perl::locate::{Interpreter, NoVariable, VariableMap};
 use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::perl::values::context::NameContext;
+use crate::perl::values::context::PerlView;
 use crate::perl::values::ops::{NoSuchOp, OpNumbers};
 use crate::platform::LiveMemory;
 use crate::platform::{MappedFile, Mapping, ProcessError, data_ranges};
@@ -118,7 +118,7 @@ pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
     let program = start.name();
     let mut run = Calibration::run(start)?;
     let perl = run.perl.take();
-    let mut lab = Lab::new(program, &run, perl)?;
+    let mut lab = CalibratedPerl::new(program, &run, perl)?;
     let mut solution = lab.constants(flags)?;
     let unsolved = |source| LearnError::Unsolved {
         program: program.to_owned(),
@@ -143,7 +143,7 @@ pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
 }
 
 /// The calibrated process with everything known about its file.
-struct Lab<'a> {
+struct CalibratedPerl<'a> {
     program: &'a Path,
     run: &'a Calibration,
     abi: Abi,
@@ -157,7 +157,7 @@ struct Lab<'a> {
     added: Vec<(String, Symbol)>,
 }
 
-impl<'a> Lab<'a> {
+impl<'a> CalibratedPerl<'a> {
     fn new(
         program: &'a Path,
         run: &'a Calibration,
@@ -183,7 +183,7 @@ impl<'a> Lab<'a> {
             }
         }
         let names = image.live_strings(&reader, bias, "PL_op_name");
-        Ok(Lab {
+        Ok(CalibratedPerl {
             program,
             run,
             abi,
@@ -353,7 +353,7 @@ impl<'a> Lab<'a> {
             interpreter: self.interpreter,
         };
         let ops = OpNumbers::from_names(&self.names)?;
-        let context = NameContext {
+        let context = PerlView {
             memory: &self.memory,
             abi: self.abi,
             layout: bound,

@@ -2,7 +2,7 @@
 
 use super::stack::walk::{ContextKind, Position, RawStack};
 use super::stack::{Info, StackReader, Variable};
-use super::values::context::{NameContext, NameError, SHORT};
+use super::values::context::{NameError, PerlView, SHORT};
 use super::values::describe::{Described, Wording};
 use crate::layout::BoundLayout;
 use crate::text;
@@ -96,13 +96,13 @@ struct SubContext {
 /// # Errors
 /// [`NameError`] when the target moved, or the layout is not its own.
 pub fn locals(
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
     stack: &StackReader,
     raw: &RawStack,
     main_cv: Option<Variable>,
     wanted: Wanted,
 ) -> Result<Vec<FrameLocals>, NameError> {
-    let contexts = sub_contexts(target, stack)?;
+    let contexts = sub_contexts(view, stack)?;
     let mut contexts = contexts.iter();
     let mut found = Vec::new();
     let main = raw
@@ -119,14 +119,14 @@ pub fn locals(
         // A sub that was just entered has run no statement, and its position is its caller's.
         let entered = index == 0 && frame.position.cop == frame.call_site;
         let position = (!entered).then_some(frame.position);
-        found.push(target.frame_locals(context, position, wanted)?);
+        found.push(view.frame_locals(context, position, wanted)?);
     }
     found.push(match main_cv {
         Some(variable) if wanted.lexicals => {
-            let cv = target.pointer_at(variable.address)?;
+            let cv = view.pointer_at(variable.address)?;
             FrameLocals {
                 arguments: None,
-                lexicals: target.lexicals(cv, 1, main, wanted.wording)?,
+                lexicals: view.lexicals(cv, 1, main, wanted.wording)?,
             }
         }
         _ => FrameLocals::default(),
@@ -134,24 +134,21 @@ pub fn locals(
     Ok(found)
 }
 
-fn sub_contexts(
-    target: &NameContext<'_>,
-    stack: &StackReader,
-) -> Result<Vec<SubContext>, NameError> {
-    let size = target.layout.context.sizeof.offset as usize;
+fn sub_contexts(view: &PerlView<'_>, stack: &StackReader) -> Result<Vec<SubContext>, NameError> {
+    let size = view.layout.context.sizeof.offset as usize;
     let mut found = Vec::new();
     for info in stack.infos().iter().rev() {
         let Info { count, .. } = *info;
         let bytes = stack.contexts(info);
         let contexts: Vec<&[u8]> = bytes.chunks_exact(size.max(1)).take(count).collect();
         for context in contexts.into_iter().rev() {
-            found.extend(target.sub_context(context)?);
+            found.extend(view.sub_context(context)?);
         }
     }
     Ok(found)
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     fn sub_context(&self, bytes: &[u8]) -> Result<Option<SubContext>, NameError> {
         let (cx, number) = (&self.layout.context, &self.layout.constants);
         let word = self.get(cx.cx_type, bytes)?;

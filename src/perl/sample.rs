@@ -1,17 +1,17 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
 use super::leaf::LeafReader;
-use super::leaf::level::Beyond;
+use super::leaf::level::LeafLevel;
 use super::leaf::running::{EnteredFrom, Moment};
 use super::locate::Located;
 use super::names::recheck::Recheck;
 use super::names::{Names, Trail};
-use super::stack::doing::Doing;
+use super::stack::doing::OpPhase;
 use super::stack::unfinished;
 use super::stack::unfinished::Comparators;
 use super::stack::walk::{RawStack, WalkError, WalkRules};
 use super::stack::{Current, StackError, StackReader, Variables};
-use super::values::context::{NameContext, NameError};
+use super::values::context::{NameError, PerlView};
 use super::values::op_types::OpTypes;
 use super::values::ops::OpKind;
 use super::values::pads::Pads;
@@ -123,17 +123,17 @@ impl ThreadSampler {
         ThreadSampler {
             is_strict: true,
             demands_names: true,
-            ..Self::with_leaf(variables, compiling, Beyond::Nothing, nothing)
+            ..Self::with_leaf(variables, compiling, LeafLevel::Nothing, nothing)
         }
     }
 
     /// A sampler of this interpreter that also tells what the innermost Perl frame is doing.
-    pub fn of(perl: &Located, beyond: Beyond) -> Self {
+    pub fn of(perl: &Located, beyond: LeafLevel) -> Self {
         Self::with_leaf(&perl.variables, perl.compiling, beyond, perl.pads)
     }
 
     /// Like [`ThreadSampler::of`], of these variables.
-    pub fn with_leaf(variables: &Variables, compiling: u64, beyond: Beyond, pads: Pads) -> Self {
+    pub fn with_leaf(variables: &Variables, compiling: u64, beyond: LeafLevel, pads: Pads) -> Self {
         ThreadSampler {
             reader: StackReader::new(variables),
             compiling,
@@ -200,16 +200,16 @@ impl ThreadSampler {
     /// [`SampleError`], torn samples included.
     pub fn take(
         &mut self,
-        target: NameContext<'_>,
+        view: PerlView<'_>,
         db_sub: u64,
         names: &mut Names,
         table: &mut FrameTable,
         again: &mut dyn FnMut(),
     ) -> Result<(), SampleError> {
-        let target = NameContext {
+        let view = PerlView {
             compiling: self.compiling,
             pads: Some(self.leaf_reader.pads()),
-            ..target
+            ..view
         };
         names.demand_names(self.demands_names);
         self.unchanged = self.trail.ids().len();
@@ -218,7 +218,7 @@ impl ThreadSampler {
             if attempt > 0 {
                 again();
             }
-            let result = self.attempt(&target, db_sub, names, table);
+            let result = self.attempt(&view, db_sub, names, table);
             if let Err(e) = result
                 && e.other_interpreter().is_some()
             {
@@ -229,7 +229,7 @@ impl ThreadSampler {
                 self.recheck.start_anew();
             }
             match result {
-                Ok(true) => return self.read_leaf(&target, table),
+                Ok(true) => return self.read_leaf(&view, table),
                 Ok(false) => last = SampleError::Stack(StackError::Torn),
                 Err(e) if matches!(e.read_error(), Some(r) if !matches!(r, crate::memory::ReadError::BadAddress { .. })) =>
                 {
@@ -243,8 +243,8 @@ impl ThreadSampler {
 
     /// Where the subs, evals and formats of the last copy were entered from: `blk_oldcop` of each.
     /// With a wrong layout they are no statements.
-    pub fn entered_from(&self, target: &NameContext<'_>) -> Vec<u64> {
-        let (cx, number) = (&target.layout.context, &target.layout.constants);
+    pub fn entered_from(&self, view: &PerlView<'_>) -> Vec<u64> {
+        let (cx, number) = (&view.layout.context, &view.layout.constants);
         let frames = [number.CXt_SUB, number.CXt_FORMAT, number.CXt_EVAL];
         let size = cx.sizeof.offset as usize;
         self.reader
@@ -255,34 +255,34 @@ impl ThreadSampler {
                 bytes.chunks_exact(size.max(1)).take(info.count)
             })
             .filter(|context| {
-                let word = cx.cx_type.get(target.abi, context);
+                let word = cx.cx_type.get(view.abi, context);
                 frames.contains(&word.map_or(u64::MAX, |word| word & number.CXTYPEMASK))
             })
-            .filter_map(|context| cx.blk_oldcop.get(target.abi, context))
+            .filter_map(|context| cx.blk_oldcop.get(view.abi, context))
             .collect()
     }
 
     /// `Ok(false)` when names were learned while the target moved on.
     fn attempt(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         db_sub: u64,
         names: &mut Names,
         table: &mut FrameTable,
     ) -> Result<bool, SampleError> {
-        let extra = self.recheck.ranges(target);
+        let extra = self.recheck.ranges(view);
         self.reader
-            .take(target.memory, target.abi, target.layout, extra)?;
-        let doing = self.doing(target);
+            .take(view.memory, view.abi, view.layout, extra)?;
+        let doing = self.doing(view);
         let rules = WalkRules {
-            abi: target.abi,
-            layout: target.layout,
-            ops: target.ops,
+            abi: view.abi,
+            layout: view.layout,
+            ops: view.ops,
             db_sub,
             doing: if self.is_strict || self.reader.header().op == 0 {
                 // Where the op is not known, or is not to be believed, a sub without a CV has been
                 // left, and it must make sense where it was called.
-                Doing::Leaving
+                OpPhase::Leaving
             } else {
                 doing
             },
@@ -291,9 +291,9 @@ impl ThreadSampler {
             self.forget_frames();
             return Err(e.into());
         }
-        self.entered = EnteredFrom::of(&self.raw, target);
-        match self.name(target, &rules, doing, names, table) {
-            Ok(()) if !names.has_learned() || self.still(target)? => Ok(true),
+        self.entered = EnteredFrom::of(&self.raw, view);
+        match self.name(view, &rules, doing, names, table) {
+            Ok(()) if !names.has_learned() || self.still(view)? => Ok(true),
             // What was learned while the target moved on may be of two moments.
             Ok(()) => {
                 self.forget_frames();
@@ -303,7 +303,7 @@ impl ThreadSampler {
             Err(e) => {
                 self.forget_frames();
                 names.forget_learned();
-                if self.still(target)? {
+                if self.still(view)? {
                     Err(e.into())
                 } else {
                     Ok(false)
@@ -314,7 +314,7 @@ impl ThreadSampler {
 
     fn read_leaf(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         table: &mut FrameTable,
     ) -> Result<(), SampleError> {
         let (reader, header) = (&self.reader, self.reader.header());
@@ -322,10 +322,10 @@ impl ThreadSampler {
             kind: self.op_kind,
             cop_seqmax: reader.cop_seqmax(),
         };
-        let mut still = || matches!(reader.still(target.memory, target.abi), Ok(true));
+        let mut still = || matches!(reader.still(view.memory, view.abi), Ok(true));
         let running = self
             .leaf_reader
-            .read(target, &header, moment, self.entered, &mut still)
+            .read(view, &header, moment, self.entered, &mut still)
             .map_err(NameError::Read)?;
         let innermost = self.trail.ids().last();
         self.leaf = running
@@ -345,9 +345,9 @@ impl ThreadSampler {
 
     fn name(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         rules: &WalkRules<'_>,
-        doing: Doing,
+        doing: OpPhase,
         names: &mut Names,
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
@@ -360,19 +360,19 @@ impl ThreadSampler {
         } else {
             0
         };
-        self.verify(target, doing, names, first)?;
+        self.verify(view, doing, names, first)?;
         self.verified_at = cop_seqmax;
         let stack = &mut self.raw;
         // Its depth is of a later moment where the copy is of several.
         let top = stack.frames.last().filter(|_| !self.reader.takes_moving());
         if let Some(depth) = top.and_then(|top| names.depth(top.cv)) {
-            let comparators = Comparators::of(&target.layout.constants);
-            let is_xsub = |cv| target.is_xsub(cv).unwrap_or(false);
+            let comparators = Comparators::of(&view.layout.constants);
+            let is_xsub = |cv| view.is_xsub(cv).unwrap_or(false);
             unfinished::drop_inactive(stack, &header, comparators, depth, doing, is_xsub);
         }
         if !self.is_strict {
-            unfinished::drop_stale_eval(stack, &header, doing, names, target)?;
-            unfinished::after_return(stack, &header, doing, &self.reader, rules, names, target)?;
+            unfinished::drop_stale_eval(stack, &header, doing, names, view)?;
+            unfinished::after_return(stack, &header, doing, &self.reader, rules, names, view)?;
         }
         let kept = if names.has_replaced() {
             0
@@ -382,8 +382,8 @@ impl ThreadSampler {
         let first = self.trail.keep(&self.raw, kept);
         self.unchanged = self.unchanged.min(self.trail.ids().len());
         for index in first..self.raw.frames.len() {
-            names.name(target, &self.raw, index, &mut self.trail, table)?;
-            names.settle(target, &self.reader)?;
+            names.name(view, &self.raw, index, &mut self.trail, table)?;
+            names.settle(view, &self.reader)?;
         }
         Ok(())
     }
@@ -392,14 +392,14 @@ impl ThreadSampler {
     /// that is just being made.
     fn verify(
         &mut self,
-        target: &NameContext<'_>,
-        doing: Doing,
+        view: &PerlView<'_>,
+        doing: OpPhase,
         names: &mut Names,
         first: usize,
     ) -> Result<(), NameError> {
         let (reader, recheck) = (&self.reader, &mut self.recheck);
         let changed = self.raw.frames.get(first..).unwrap_or_default();
-        let Err(error) = names.verify(target, changed, reader, recheck) else {
+        let Err(error) = names.verify(view, changed, reader, recheck) else {
             return Ok(());
         };
         let header = reader.header();
@@ -411,18 +411,18 @@ impl ThreadSampler {
         }
         names.forget_learned();
         recheck.doubt();
-        names.verify(target, &self.raw.frames, reader, recheck)
+        names.verify(view, &self.raw.frames, reader, recheck)
     }
 
     /// What the current op has to do with contexts.
-    fn doing(&mut self, target: &NameContext<'_>) -> Doing {
+    fn doing(&mut self, view: &PerlView<'_>) -> OpPhase {
         let op = self.reader.header().op;
-        self.op_kind = self.op_types.get(target, op, self.reader.cop_seqmax());
+        self.op_kind = self.op_types.get(view, op, self.reader.cop_seqmax());
         self.op_kind
-            .map_or(Doing::Other, |kind| Doing::of(target.ops, kind.op_type))
+            .map_or(OpPhase::Other, |kind| OpPhase::of(view.ops, kind.op_type))
     }
 
-    fn still(&self, target: &NameContext<'_>) -> Result<bool, SampleError> {
-        Ok(self.reader.still(target.memory, target.abi)?)
+    fn still(&self, view: &PerlView<'_>) -> Result<bool, SampleError> {
+        Ok(self.reader.still(view.memory, view.abi)?)
     }
 }

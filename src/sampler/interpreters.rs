@@ -4,7 +4,7 @@
 use crate::attach::{PerlThread, Target};
 use crate::frames::FrameId;
 use crate::frames::StackId;
-use crate::perl::leaf::level::Beyond;
+use crate::perl::leaf::level::LeafLevel;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::{Current, StackError, Variable};
@@ -26,7 +26,7 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    fn new(perl: &Located, beyond: Beyond) -> Self {
+    fn new(perl: &Located, beyond: LeafLevel) -> Self {
         Runner {
             interpreter: perl.interpreter,
             sampler: ThreadSampler::of(perl, beyond),
@@ -167,7 +167,7 @@ impl Chair {
 
 /// The interpreters of a process.
 pub(super) struct Interpreters {
-    beyond: Beyond,
+    beyond: LeafLevel,
     /// All that were seen, in the order in which they were.
     known: IndexSet<u64>,
     /// Those that none of our threads ran when it was looked at last.
@@ -175,7 +175,7 @@ pub(super) struct Interpreters {
 }
 
 impl Interpreters {
-    pub(super) fn new(target: &Target, beyond: Beyond) -> Self {
+    pub(super) fn new(target: &Target, beyond: LeafLevel) -> Self {
         let main = target.main_interpreter().ok();
         let main = main.and_then(|main| target.perl.variables(main).located().ok());
         let main = main.map(|main| Runner::new(&main, beyond));

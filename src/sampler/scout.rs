@@ -3,7 +3,7 @@
 //! information or learning much longer, so it happens on a thread of its own.
 
 use crate::attach::Attach;
-use crate::attach::{AttachError, Kin, Target, looks_like_perl};
+use crate::attach::{AttachError, ForkFamily, Target, looks_like_perl};
 use crate::ids::Pid;
 use crate::layout::Sources;
 use crate::platform::children_of;
@@ -309,7 +309,7 @@ struct Patrol {
     strangers: HashSet<Pid>,
     candidates: Vec<Candidate>,
     /// The perls that were found: their forks need no search.
-    kin: Vec<Kin>,
+    kin: Vec<ForkFamily>,
     found: Sender<Report>,
     unlooked: Unlooked,
 }

@@ -1,7 +1,7 @@
 //! Which threads are read in a round, and in which order.
 
 use super::{Sampler, TOO_FEW_FILES};
-use crate::perl::leaf::level::Beyond;
+use crate::perl::leaf::level::LeafLevel;
 use crate::platform::{ThreadState, monotonic};
 use crate::profile::Sink;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl<S: Sink> Sampler<S> {
         if !all && !glances && !self.settings.idle && self.load.nobody_runs(threads) {
             return threads;
         }
-        let names_calls = self.settings.names.beyond == Beyond::Ops;
+        let names_calls = self.settings.names.beyond == LeafLevel::Ops;
         let crowd = self.is_crowd();
         let ours = self.schedule.pinned();
         let mut idle = 0;

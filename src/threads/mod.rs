@@ -2,7 +2,7 @@
 
 use crate::ids::Tid;
 use crate::memory::{Abi, Batch, ReadError, Reader};
-use crate::perl::values::context::NameContext;
+use crate::perl::values::context::PerlView;
 use crate::platform::Mapping;
 use std::collections::HashMap;
 
@@ -191,13 +191,13 @@ const ITHREAD_WORDS: usize = 8;
 /// Perl's thread ids by interpreter, from the list of threads.pm: a ring of records that start
 /// with the next record and hold the interpreter with the tid behind it. Empty without threads.pm.
 pub fn perl_thread_ids(
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
     modglobal: u64,
     interpreters: &[u64],
 ) -> HashMap<u64, u64> {
-    let pool = target.hash_value(modglobal, POOL_KEY);
-    match pool.map(|sv| target.integer_value(sv)) {
-        Some(Ok(pool)) => ids_in_ring(target, pool, target.abi.pointer_size, interpreters),
+    let pool = view.hash_value(modglobal, POOL_KEY);
+    match pool.map(|sv| view.integer_value(sv)) {
+        Some(Ok(pool)) => ids_in_ring(view, pool, view.abi.pointer_size, interpreters),
         _ => HashMap::new(),
     }
 }
@@ -205,27 +205,27 @@ pub fn perl_thread_ids(
 /// The same for the threads.pm of 5.8.0 to 5.8.8, which has its list in a variable `threads` of its
 /// own, and ids of 32 bits.
 pub fn old_perl_thread_ids(
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
     variable: u64,
     interpreters: &[u64],
 ) -> HashMap<u64, u64> {
-    let first = Reader::new(target.memory, target.abi).pointer(variable);
+    let first = Reader::new(view.memory, view.abi).pointer(variable);
     match first {
-        Ok(first) if first != 0 => ids_in_ring(target, first, 4, interpreters),
+        Ok(first) if first != 0 => ids_in_ring(view, first, 4, interpreters),
         _ => HashMap::new(),
     }
 }
 
 /// Follows the ring of records from one of them; a tid has `tid_size` bytes.
 fn ids_in_ring(
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
     pool: u64,
     tid_size: u8,
     interpreters: &[u64],
 ) -> HashMap<u64, u64> {
     let mut ids = HashMap::new();
-    let reader = Reader::new(target.memory, target.abi);
-    let width = usize::from(target.abi.pointer_size);
+    let reader = Reader::new(view.memory, view.abi);
+    let width = usize::from(view.abi.pointer_size);
     // The pool starts with the main thread's record, which is the head of the ring.
     let mut at = pool;
     let mut batch = Batch::new();
@@ -236,10 +236,10 @@ fn ids_in_ring(
             break;
         }
         let Ok(bytes) = batch.bytes(slot) else { break };
-        let word = |i: usize| target.abi.pointer(bytes, i * width);
+        let word = |i: usize| view.abi.pointer(bytes, i * width);
         let place =
             (1..ITHREAD_WORDS - 1).find(|i| word(*i).is_some_and(|w| interpreters.contains(&w)));
-        let tid_at = |i: usize| target.abi.uint(bytes, i * width, usize::from(tid_size));
+        let tid_at = |i: usize| view.abi.uint(bytes, i * width, usize::from(tid_size));
         if let Some((interpreter, tid)) = place.and_then(|i| Some((word(i)?, tid_at(i + 1)?))) {
             ids.entry(interpreter).or_insert(tid);
         }

@@ -4,7 +4,7 @@ use p5_spy::image::Symbol;
 use p5_spy::layout::{BoundLayout, Layout, Table};
 use p5_spy::memory::{Abi, FakeMemory, Field};
 use p5_spy::perl::stack::{Variable, Variables};
-use p5_spy::perl::values::context::NameContext;
+use p5_spy::perl::values::context::PerlView;
 use p5_spy::perl::values::ops::OpNumbers;
 
 /// The subs and statements that every fake has.
@@ -639,8 +639,8 @@ impl FakePerl {
         }
     }
 
-    pub fn context(&self) -> NameContext<'_> {
-        NameContext {
+    pub fn context(&self) -> PerlView<'_> {
+        PerlView {
             memory: &self.memory,
             abi: self.abi,
             layout: &self.bound,

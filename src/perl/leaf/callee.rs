@@ -1,7 +1,7 @@
 //! Which C function a call runs: XSUBs have no context, so the stack does not tell.
 
 use crate::perl::stack::Variable;
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 use crate::perl::values::objects::{BodySpan, Cv};
 use crate::perl::values::pads::Pads;
 
@@ -64,7 +64,7 @@ pub(in crate::perl) enum LookedUp {
     Unknown,
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// How the call op at this address names its sub (ck_subr, op.c): the last of its operands.
     pub(in crate::perl) fn callee(&self, entersub: u64) -> Result<Callee, NameError> {
         let first = self.member(entersub, self.layout.unop.op_first)?;

@@ -6,7 +6,7 @@ use super::known_sub::KnownSub;
 use super::running::RunningReader;
 use crate::perl::names::of_this_object;
 use crate::perl::stack::Header;
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 use crate::perl::values::objects::Cv;
 use crate::perl::values::pads::Pads;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 impl RunningReader {
     pub(in crate::perl) fn xsub(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         called: Called,
         header: &Header,
         pads: &Pads,
@@ -22,53 +22,53 @@ impl RunningReader {
     ) -> Result<Option<Arc<str>>, NameError> {
         let stack = match called {
             Called::Glob(_) => None,
-            _ => stack_top(target, header, pads)?,
+            _ => stack_top(view, header, pads)?,
         };
         // Above the top of the stack may lie what was freed long ago.
         let found = match (called, stack) {
-            (Called::Method(op), Some(stack)) => self.method(target, op, stack, pads, seqmax),
-            _ => target.xsub(called, stack, pads),
+            (Called::Method(op), Some(stack)) => self.method(view, op, stack, pads, seqmax),
+            _ => view.xsub(called, stack, pads),
         };
-        self.named(target, found)
+        self.named(view, found)
     }
 
     fn named(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         found: Result<Option<u64>, NameError>,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let named = found.and_then(|cv| cv.map(|cv| self.name(target, cv)).transpose());
+        let named = found.and_then(|cv| cv.map(|cv| self.name(view, cv)).transpose());
         of_this_object(named)
     }
 
     /// The C function that an op of C's own stands in front of.
     pub(in crate::perl) fn called_in(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         header: &Header,
         pads: &Pads,
         seqmax: Option<u64>,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Some(stack) = stack_top(target, header, pads)? else {
+        let Some(stack) = stack_top(view, header, pads)? else {
             return Ok(None);
         };
         let key = (header.curcop, stack.popped);
-        let found = self.once(key, seqmax, || target.called_in(key.0, stack, pads));
-        self.named(target, found)
+        let found = self.once(key, seqmax, || view.called_in(key.0, stack, pads));
+        self.named(view, found)
     }
 
     /// The C function that `goto &name` has gone to.
     pub(in crate::perl) fn gone_to(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         header: &Header,
         seqmax: Option<u64>,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Ok(Some(sub)) = target.left_last(header) else {
+        let Ok(Some(sub)) = view.left_last(header) else {
             return Ok(None);
         };
-        let found = self.once((header.op, sub), seqmax, || target.gone_to(header.op, sub));
-        self.named(target, found)
+        let found = self.once((header.op, sub), seqmax, || view.gone_to(header.op, sub));
+        self.named(view, found)
     }
 
     /// What was found before while nothing was compiled since, else what `find` says.
@@ -95,41 +95,41 @@ impl RunningReader {
     /// the objects there has under that name.
     fn method(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         named_by: u64,
         stack: StackTop,
         pads: &Pads,
         seqmax: Option<u64>,
     ) -> Result<Option<u64>, NameError> {
-        match target.looked_up(stack)? {
-            LookedUp::ToBeCalled(cv) => return target.if_xsub(Some(cv)),
+        match view.looked_up(stack)? {
+            LookedUp::ToBeCalled(cv) => return view.if_xsub(Some(cv)),
             LookedUp::Called(cv) => return Ok(Some(cv)),
             LookedUp::Unknown => {}
         }
-        if let Some(cv) = target.method_itself(named_by, pads)? {
-            return target.if_xsub(Some(cv));
+        if let Some(cv) = view.method_itself(named_by, pads)? {
+            return view.if_xsub(Some(cv));
         }
-        let Some(name) = target.method_name(named_by, pads)? else {
+        let Some(name) = view.method_name(named_by, pads)? else {
             return Ok(None);
         };
-        for class in target.classes_near(stack, pads.stack_base)? {
+        for class in view.classes_near(stack, pads.stack_base)? {
             let key = (named_by, class);
-            let cv = self.once(key, seqmax, || target.method_in(class, &name))?;
+            let cv = self.once(key, seqmax, || view.method_in(class, &name))?;
             if cv.is_some() {
-                return target.if_xsub(cv);
+                return view.if_xsub(cv);
             }
         }
-        target.if_xsub(target.sub_above(stack, &name)?)
+        view.if_xsub(view.sub_above(stack, &name)?)
     }
 
-    fn name(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Arc<str>, NameError> {
-        let (head, body, start) = target.sub_bytes(cv)?;
+    fn name(&mut self, view: &PerlView<'_>, cv: u64) -> Result<Arc<str>, NameError> {
+        let (head, body, start) = view.sub_bytes(cv)?;
         if let Some(known) = self.subs.get(&cv)
             && (&known.head, &known.body) == (&head, &body)
         {
             return Ok(known.name.clone());
         }
-        let name: Arc<str> = target
+        let name: Arc<str> = view
             .sub_name(&Cv {
                 head: &head,
                 body: &body,
@@ -148,16 +148,16 @@ impl RunningReader {
 }
 
 fn stack_top(
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
     header: &Header,
     pads: &Pads,
 ) -> Result<Option<StackTop>, NameError> {
     if !pads.has_stack || header.stack_sp == 0 {
         return Ok(None);
     }
-    let width = usize::from(target.abi.pointer_size);
-    let bytes = target.reader().bytes(header.stack_sp, 2 * width)?;
-    let value = |index: usize| target.abi.pointer(&bytes, index * width);
+    let width = usize::from(view.abi.pointer_size);
+    let bytes = view.reader().bytes(header.stack_sp, 2 * width)?;
+    let value = |index: usize| view.abi.pointer(&bytes, index * width);
     Ok(value(0).zip(value(1)).map(|(top, popped)| StackTop {
         address: header.stack_sp,
         top,

@@ -2,7 +2,7 @@
 
 /// Which frames are added on top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Beyond {
+pub enum LeafLevel {
     /// None.
     #[default]
     Nothing,

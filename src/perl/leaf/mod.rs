@@ -8,24 +8,24 @@ pub mod running;
 mod uncalled;
 
 use super::stack::Header;
-use super::values::context::{NameContext, NameError};
+use super::values::context::{NameError, PerlView};
 use super::values::pads::Pads;
 use crate::frames::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use crate::memory::ReadError;
-use level::Beyond;
+use level::LeafLevel;
 use running::{EnteredFrom, Moment, Running, RunningReader};
 use std::sync::Arc;
 
 /// Finds out what the innermost Perl frame of one interpreter is doing.
 #[derive(Debug)]
 pub(in crate::perl) struct LeafReader {
-    beyond: Beyond,
+    beyond: LeafLevel,
     pads: Pads,
     running: RunningReader,
 }
 
 impl LeafReader {
-    pub(in crate::perl) fn new(beyond: Beyond, pads: Pads) -> Self {
+    pub(in crate::perl) fn new(beyond: LeafLevel, pads: Pads) -> Self {
         LeafReader {
             beyond,
             pads,
@@ -45,17 +45,17 @@ impl LeafReader {
     /// [`ReadError`] when the target can no longer be read.
     pub(in crate::perl) fn read(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         header: &Header,
         moment: Moment,
         entered: Option<EnteredFrom>,
         still: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Running>, ReadError> {
-        if self.beyond == Beyond::Nothing || header.op == 0 {
+        if self.beyond == LeafLevel::Nothing || header.op == 0 {
             return Ok(None);
         }
         if let Some(kind) = moment.kind
-            && let Some(name) = target.ops.name(kind.op_type)
+            && let Some(name) = view.ops.name(kind.op_type)
             && (!self.tells_more(name)
                 || entered.is_some_and(|e| e.is_by(header.curcop, kind.next)))
         {
@@ -64,9 +64,7 @@ impl LeafReader {
                 ..Running::default()
             }));
         }
-        let read = self
-            .running
-            .read(target, header, &self.pads, entered, moment);
+        let read = self.running.read(view, header, &self.pads, entered, moment);
         let certain = match &read {
             Ok(running) => running.xsub.is_none() && !self.running.has_learned() || still(),
             Err(NameError::Read(e)) if !matches!(e, ReadError::BadAddress { .. }) => {
@@ -87,7 +85,7 @@ impl LeafReader {
         match name {
             "entersub" | "enterxssub" | "null" | "goto" => true,
             "match" | "subst" | "qr" | "pushre" | "substcont" | "split" => {
-                self.beyond == Beyond::Ops
+                self.beyond == LeafLevel::Ops
             }
             _ => false,
         }
@@ -102,7 +100,7 @@ impl LeafReader {
     ) -> Option<FrameId> {
         let (kind, name) = match (&running.xsub, &running.op) {
             (Some(xsub), _) => (FrameKind::Xsub, xsub),
-            (None, Some(op)) if self.beyond == Beyond::Ops => (FrameKind::Op, op),
+            (None, Some(op)) if self.beyond == LeafLevel::Ops => (FrameKind::Op, op),
             _ => return None,
         };
         let detail = running.detail.as_ref().filter(|_| kind == FrameKind::Op);

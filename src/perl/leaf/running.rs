@@ -8,7 +8,7 @@ use crate::memory::Prefetched;
 use crate::perl::names::of_this_object;
 use crate::perl::stack::Header;
 use crate::perl::stack::walk::{ContextKind, RawStack};
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 use crate::perl::values::ops::OpKind;
 use crate::perl::values::pads::Pads;
 use std::sync::Arc;
@@ -30,13 +30,13 @@ pub struct EnteredFrom {
 impl EnteredFrom {
     /// Of a stack as [`crate::perl::stack::walk::WalkRules::walk`] leaves it; `None` in the main program, and
     /// in an eval: no call enters that.
-    pub fn of(stack: &RawStack, target: &NameContext<'_>) -> Option<Self> {
+    pub fn of(stack: &RawStack, view: &PerlView<'_>) -> Option<Self> {
         let (innermost, below) = stack.frames.split_last()?;
         if !matches!(innermost.kind, ContextKind::Sub | ContextKind::Format) {
             return None;
         }
         let caller = below.last()?.position;
-        let has_retop = target.layout.context.blk_sub_retop.is_some();
+        let has_retop = view.layout.context.blk_sub_retop.is_some();
         Some(EnteredFrom {
             call_site: innermost.call_site,
             retop: has_retop.then_some(caller.op),
@@ -127,7 +127,7 @@ impl RunningReader {
     /// [`NameError`].
     pub fn read(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         header: &Header,
         pads: &Pads,
         entered: Option<EnteredFrom>,
@@ -144,10 +144,10 @@ impl RunningReader {
             return Ok(Running::default());
         }
         let known = self.ranges.get(&header.op).map_or(&[][..], Vec::as_slice);
-        let memory = Prefetched::new(target.memory, known)?;
-        let here = NameContext {
+        let memory = Prefetched::new(view.memory, known)?;
+        let here = PerlView {
             memory: &memory,
-            ..*target
+            ..*view
         };
         let mut running = self.walk(&here, header, pads, moment)?;
         if running.xsub.is_some() && self.is_entering(&here, header, entered)? {
@@ -164,7 +164,7 @@ impl RunningReader {
     /// itself and a C function from one op looks the same: then the function is not named.)
     fn is_entering(
         &self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         header: &Header,
         entered: Option<EnteredFrom>,
     ) -> Result<bool, NameError> {
@@ -172,7 +172,7 @@ impl RunningReader {
             return Ok(false);
         };
         match entered.retop {
-            Some(retop) => Ok(retop == target.member(header.op, target.layout.op.op_next)?),
+            Some(retop) => Ok(retop == view.member(header.op, view.layout.op.op_next)?),
             None => Ok(true),
         }
     }
@@ -200,68 +200,68 @@ impl RunningReader {
 
     fn walk(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         header: &Header,
         pads: &Pads,
         moment: Moment,
     ) -> Result<Running, NameError> {
         let op_type = match moment.kind {
             Some(kind) => kind.op_type,
-            None => target.op_type(header.op)?,
+            None => view.op_type(header.op)?,
         };
-        let name = target.ops.name(op_type);
+        let name = view.ops.name(op_type);
         let mut running = Running::default();
         match name.map(|n| &**n) {
             Some("entersub" | "enterxssub") => {
                 running.op = name.cloned();
-                let callee = self.callee(target, header.op, pads, moment.cop_seqmax)?;
-                running.xsub = self.xsub(target, callee, header, pads, moment.cop_seqmax)?;
+                let callee = self.callee(view, header.op, pads, moment.cop_seqmax)?;
+                running.xsub = self.xsub(view, callee, header, pads, moment.cop_seqmax)?;
             }
             // Calls from C are made by an op that has no type before 5.44 (call_sv, perl.c).
-            Some("null") if self.is_made_by_c(target, header.op)? => {
+            Some("null") if self.is_made_by_c(view, header.op)? => {
                 let seqmax = moment.cop_seqmax;
-                running.xsub = self.xsub(target, Called::Computed(0), header, pads, seqmax)?;
+                running.xsub = self.xsub(view, Called::Computed(0), header, pads, seqmax)?;
             }
-            Some("null") if target.member(header.op, target.layout.op.op_next)? == 0 => {
-                running.xsub = self.called_in(target, header, pads, moment.cop_seqmax)?;
+            Some("null") if view.member(header.op, view.layout.op.op_next)? == 0 => {
+                running.xsub = self.called_in(view, header, pads, moment.cop_seqmax)?;
             }
             Some("goto") => {
                 running.op = name.cloned();
-                running.xsub = self.gone_to(target, header, moment.cop_seqmax)?;
+                running.xsub = self.gone_to(view, header, moment.cop_seqmax)?;
             }
             Some("match" | "subst" | "qr" | "pushre") => {
                 running.op = name.cloned();
-                running.detail = self.pattern(target, header.op, pads)?;
+                running.detail = self.pattern(view, header.op, pads)?;
             }
             Some("substcont") => {
                 running.op = name.cloned();
-                if let Some(place) = target.layout.logop.op_other {
-                    let subst = target.member(header.op, place)?;
-                    running.detail = self.pattern(target, subst, pads)?;
+                if let Some(place) = view.layout.logop.op_other {
+                    let subst = view.member(header.op, place)?;
+                    running.detail = self.pattern(view, subst, pads)?;
                 }
             }
             Some("split") => {
                 running.op = name.cloned();
-                running.detail = self.split_pattern(target, header.op, pads)?;
+                running.detail = self.split_pattern(view, header.op, pads)?;
             }
             _ => running.op = name.cloned(),
         }
         Ok(running)
     }
 
-    fn is_made_by_c(&self, target: &NameContext<'_>, op: u64) -> Result<bool, NameError> {
-        let first = target.member(op, target.layout.unop.op_first)?;
-        let next = target.member(op, target.layout.op.op_next)?;
+    fn is_made_by_c(&self, view: &PerlView<'_>, op: u64) -> Result<bool, NameError> {
+        let first = view.member(op, view.layout.unop.op_first)?;
+        let next = view.member(op, view.layout.op.op_next)?;
         Ok(first == 0 && next == 0)
     }
 
     fn pattern(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         op: u64,
         pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Some(text) = of_this_object(target.pattern(op, pads))? else {
+        let Some(text) = of_this_object(view.pattern(op, pads))? else {
             return Ok(None);
         };
         // The same pattern again costs no allocation that lasts.
@@ -278,24 +278,24 @@ impl RunningReader {
     /// Before 5.26 the pattern of a split is in its first operand, a `pushre`.
     fn split_pattern(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         op: u64,
         pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let has_pushre = target.ops.number("pushre").is_some();
+        let has_pushre = view.ops.number("pushre").is_some();
         if !has_pushre {
-            return self.pattern(target, op, pads);
+            return self.pattern(view, op, pads);
         }
-        let first = target.member(op, target.layout.unop.op_first)?;
-        if first != 0 && target.ops.is_named(target.op_type(first)?, "pushre") {
-            return self.pattern(target, first, pads);
+        let first = view.member(op, view.layout.unop.op_first)?;
+        if first != 0 && view.ops.is_named(view.op_type(first)?, "pushre") {
+            return self.pattern(view, first, pads);
         }
         Ok(None)
     }
 
     fn callee(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         op: u64,
         pads: &Pads,
         seqmax: Option<u64>,
@@ -304,26 +304,26 @@ impl RunningReader {
         if let Some(known) = known.filter(|k| seqmax.is_some() && k.seqmax == seqmax) {
             return Ok(known.called());
         }
-        let first = target.member(op, target.layout.unop.op_first)?;
-        let next = target.member(op, target.layout.op.op_next)?;
+        let first = view.member(op, view.layout.unop.op_first)?;
+        let next = view.member(op, view.layout.op.op_next)?;
         // An op that was made by C code for one call has no operands.
         if first == 0 {
             return Ok(Called::Computed(0));
         }
         let type_of = |callee: Callee| match callee {
             Callee::Computed(_) => Ok(0),
-            Callee::Named(at) | Callee::Method(at) | Callee::Lexical(at) => target.op_type(at),
+            Callee::Named(at) | Callee::Method(at) | Callee::Lexical(at) => view.op_type(at),
         };
         let same = known.filter(|k| {
             (k.first, k.next) == (first, next) && type_of(k.callee).ok() == Some(k.callee_type)
         });
         let callee = match same {
             Some(known) => known.callee,
-            None => target.callee(op)?,
+            None => view.callee(op)?,
         };
         let is_new = same.is_none();
         let gv = match callee {
-            Callee::Named(at) => of_this_object(target.op_value(at, pads))?,
+            Callee::Named(at) => of_this_object(view.op_value(at, pads))?,
             _ => None,
         };
         let known = KnownCall {

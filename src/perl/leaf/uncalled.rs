@@ -4,7 +4,7 @@
 use super::callee::{Callee, StackTop};
 use crate::memory::Paged;
 use crate::perl::stack::Header;
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 use crate::perl::values::pads::Pads;
 
 /// Ops of a sub among which one is sought.
@@ -14,7 +14,7 @@ const MAX_BETWEEN: usize = 16;
 /// KiB of the target that one search may read.
 const MAX_READ: usize = 512;
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// The C function that a call in this statement runs, though the current op is not that call: what
     /// was taken off the argument stack last is the very sub that one of them names.
     pub(in crate::perl) fn called_in(
@@ -24,7 +24,7 @@ impl NameContext<'_> {
         pads: &Pads,
     ) -> Result<Option<u64>, NameError> {
         let paged = Paged::new(self.memory, MAX_READ);
-        let here = NameContext {
+        let here = PerlView {
             memory: &paged,
             ..*self
         };
@@ -68,7 +68,7 @@ impl NameContext<'_> {
     /// The C function that a `goto &name` of this sub has gone to.
     pub(in crate::perl) fn gone_to(&self, goto: u64, sub: u64) -> Result<Option<u64>, NameError> {
         let paged = Paged::new(self.memory, MAX_READ);
-        let here = NameContext {
+        let here = PerlView {
             memory: &paged,
             ..*self
         };

@@ -5,7 +5,7 @@ pub(in crate::perl) mod callback;
 pub(in crate::perl) mod naming;
 pub(in crate::perl) mod recheck;
 
-use super::leaf::level::Beyond;
+use super::leaf::level::LeafLevel;
 use super::stack::StackReader;
 use super::stack::walk::{ContextKind, Position, RawFrame};
 use super::values::objects::{BodySpan, CopCheck, Cv, CvCheck};
@@ -13,7 +13,7 @@ use super::values::statement::StatementTree;
 use crate::frames::label::{Naming, eval_number, merged_file};
 use crate::frames::{FrameId, UNKNOWN};
 use crate::hash::{Map, OrderedSet, Set};
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 pub use callback::Synthetic;
 use naming::FrameKey;
 pub use naming::Trail;
@@ -90,7 +90,7 @@ pub struct NameOptions {
     /// `use` is one frame, and not the three that perl makes of it.
     pub single_use: bool,
     /// What is shown on top of Perl's own frames.
-    pub beyond: Beyond,
+    pub beyond: LeafLevel,
 }
 
 /// Names and lines of the frames of one process.
@@ -115,7 +115,7 @@ impl Names {
             merge_evals: false,
             single_use: false,
             synthetic: Synthetic::None,
-            beyond: Beyond::Nothing,
+            beyond: LeafLevel::Nothing,
         })
     }
 
@@ -158,7 +158,7 @@ impl Names {
     /// [`NameError`] when a structure is not what it should be.
     pub fn verify(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         frames: &[RawFrame],
         copy: &StackReader,
         recheck: &mut Recheck,
@@ -192,14 +192,14 @@ impl Names {
                 recheck.need_statement(cop);
             }
         }
-        recheck.read(target)?;
+        recheck.read(view)?;
         for (cv, head, body) in recheck.subs(copy) {
-            self.verify_sub(target, cv, head?, body)?;
-            self.settle(target, copy)?;
+            self.verify_sub(view, cv, head?, body)?;
+            self.settle(view, copy)?;
         }
         for (cop, bytes) in recheck.statements(copy) {
-            self.verify_statement(target, cop, target.cop_check(bytes?)?)?;
-            self.settle(target, copy)?;
+            self.verify_statement(view, cop, view.cop_check(bytes?)?)?;
+            self.settle(view, copy)?;
         }
         let fleeting = |cop: u64| self.is_fleeting(cop);
         recheck.end(frames, &fleeting);
@@ -210,13 +210,13 @@ impl Names {
     /// the op `next`.
     pub(in crate::perl) fn is_in_eval(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         outer: u64,
         next: u64,
         here: u64,
     ) -> Result<bool, NameError> {
-        self.know_statement(target, outer)?;
-        let tree = self.tree(target, outer)?;
+        self.know_statement(view, outer)?;
+        let tree = self.tree(view, outer)?;
         Ok(tree.is_none_or(|tree| tree.is_in_eval(next, here)))
     }
 
@@ -235,13 +235,13 @@ impl Names {
     /// Gets to know a statement that is not known yet.
     pub(in crate::perl) fn know_statement(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         cop: u64,
     ) -> Result<(), NameError> {
         if self.cops.contains_key(&cop) {
             return Ok(());
         }
-        self.learn_statement(target, cop)
+        self.learn_statement(view, cop)
     }
 
     /// True for a statement whose address always holds something else: those of code that is being
@@ -266,17 +266,13 @@ impl Names {
     ///
     /// # Errors
     /// [`NameError`] when the target has moved.
-    pub fn settle(
-        &mut self,
-        target: &NameContext<'_>,
-        copy: &StackReader,
-    ) -> Result<(), NameError> {
+    pub fn settle(&mut self, view: &PerlView<'_>, copy: &StackReader) -> Result<(), NameError> {
         /// What is learned in less time than a wake-up takes.
         const PORTION: usize = 16;
         if self.learned_cops.len() + self.learned_cvs.len() < PORTION {
             return Ok(());
         }
-        match copy.still(target.memory, target.abi) {
+        match copy.still(view.memory, view.abi) {
             Ok(true) => {
                 self.learned_cops.clear();
                 self.learned_cvs.clear();
@@ -303,26 +299,26 @@ impl Names {
 
     fn verify_sub(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         cv: u64,
         head: &[u8],
         body: Option<(u64, &[u8])>,
     ) -> Result<(), NameError> {
-        let span = BodySpan::of_cv(target.layout);
-        let any = target.get(target.layout.sv.sv_any, head)?;
+        let span = BodySpan::of_cv(view.layout);
+        let any = view.get(view.layout.sv.sv_any, head)?;
         let fetched;
         let body = match body {
             Some((known, bytes)) if known == any => bytes,
             _ => {
                 let start = any.wrapping_add(span.start as u64);
-                fetched = target.reader().bytes(start, span.length)?;
+                fetched = view.reader().bytes(start, span.length)?;
                 &fetched
             }
         };
         let start = span.start;
         let sub = Cv { head, body, start };
-        let check = sub.check(target)?;
-        let depth = sub.get(target, target.layout.xpvcv.xcv_depth)?;
+        let check = sub.check(view)?;
+        let depth = sub.get(view, view.layout.xpvcv.xcv_depth)?;
         let is_same = match self.cvs.get_mut(&cv) {
             Some(entry) if entry.check == check => {
                 entry.depth = depth;
@@ -333,7 +329,7 @@ impl Names {
             }
             _ => false,
         };
-        let name = self.believed(sub.name(target, &check))?;
+        let name = self.believed(sub.name(view, &check))?;
         if is_same && name.is_none() {
             return Ok(());
         }
@@ -355,7 +351,7 @@ impl Names {
 
     fn verify_statement(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         cop: u64,
         check: CopCheck,
     ) -> Result<(), NameError> {
@@ -364,12 +360,12 @@ impl Names {
         if known.is_some_and(|e| e.has_file) && check.op_type != 0 {
             return Ok(());
         }
-        if check.op_type != 0 && !target.ops.is_statement(check.op_type) {
+        if check.op_type != 0 && !view.ops.is_statement(check.op_type) {
             let what = "what should be a statement is another op";
             return Err(NameError::Nonsense(what));
         }
         let known_without = known.is_some_and(|e| !e.has_file);
-        let file = self.believed(target.file_name(check.file))?;
+        let file = self.believed(view.file_name(check.file))?;
         if known_without && file.is_none() {
             return Ok(());
         }
@@ -406,7 +402,7 @@ impl Names {
     /// the same sub looks the same when it is legitimate, so that is taken as it is.)
     pub(in crate::perl) fn entered_position(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         frame: &RawFrame,
         caller: u64,
     ) -> Result<Position, NameError> {
@@ -417,9 +413,9 @@ impl Names {
         if !entered {
             return Ok(frame.position);
         }
-        match self.first(target, frame.cv)? {
+        match self.first(view, frame.cv)? {
             Some(first) if first.cop != 0 => {
-                self.learn_statement(target, first.cop)?;
+                self.learn_statement(view, first.cop)?;
                 Ok(Position {
                     cop: first.cop,
                     op: 0,
@@ -433,7 +429,7 @@ impl Names {
     /// Where a sub of the stack begins.
     pub(in crate::perl) fn first(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         cv: u64,
     ) -> Result<Option<First>, NameError> {
         let Some(entry) = self.cvs.get(&cv) else {
@@ -442,7 +438,7 @@ impl Names {
         if entry.first.is_some() {
             return Ok(entry.first);
         }
-        let first = match self.read_first(target, entry.check.any) {
+        let first = match self.read_first(view, entry.check.any) {
             // A comparator written in C has no ops, and something else in their place.
             Err(e) if e.is_of_one_object() => None,
             read => read?,
@@ -467,7 +463,7 @@ impl Names {
     /// numbers of string evals do that where they are not merged.
     pub(in crate::perl) fn made(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         cv: u64,
     ) -> Result<Made, NameError> {
         let Some(entry) = self.cvs.get(&cv) else {
@@ -476,10 +472,10 @@ impl Names {
         if let Some(made) = entry.made {
             return Ok(made);
         }
-        let stash = target.member(entry.check.any, target.layout.xpvcv.xcv_stash)?;
-        let kept_as = of_this_object(target.kept_as(stash, cv))?;
+        let stash = view.member(entry.check.any, view.layout.xpvcv.xcv_stash)?;
+        let kept_as = of_this_object(view.kept_as(stash, cv))?;
         let fingerprint = match kept_as {
-            None if self.options.merge_evals => of_this_object(target.fingerprint(cv))?,
+            None if self.options.merge_evals => of_this_object(view.fingerprint(cv))?,
             _ => None,
         };
         let made = Made {
@@ -493,15 +489,11 @@ impl Names {
         Ok(made)
     }
 
-    fn read_first(
-        &mut self,
-        target: &NameContext<'_>,
-        body: u64,
-    ) -> Result<Option<First>, NameError> {
-        let Some(cop) = target.first_statement(body)? else {
+    fn read_first(&mut self, view: &PerlView<'_>, body: u64) -> Result<Option<First>, NameError> {
+        let Some(cop) = view.first_statement(body)? else {
             return Ok(None);
         };
-        self.learn_statement(target, cop)?;
+        self.learn_statement(view, cop)?;
         let entry = self.cops.get(&cop);
         Ok(entry.map(|entry| First {
             cop,
@@ -513,16 +505,16 @@ impl Names {
         }))
     }
 
-    fn learn_statement(&mut self, target: &NameContext<'_>, cop: u64) -> Result<(), NameError> {
-        let size = target.layout.cop.span().max(target.layout.op.span());
-        let bytes = target.reader().bytes(cop, size)?;
-        self.verify_statement(target, cop, target.cop_check(&bytes)?)
+    fn learn_statement(&mut self, view: &PerlView<'_>, cop: u64) -> Result<(), NameError> {
+        let size = view.layout.cop.span().max(view.layout.op.span());
+        let bytes = view.reader().bytes(cop, size)?;
+        self.verify_statement(view, cop, view.cop_check(&bytes)?)
     }
 
     /// File and line of a position, the line refined within the statement.
     pub(in crate::perl) fn spot(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         position: Position,
     ) -> Result<Spot, NameError> {
         let Some(entry) = self.cops.get(&position.cop) else {
@@ -536,7 +528,7 @@ impl Names {
         let refined = match position.op {
             0 => None,
             op => self
-                .tree(target, position.cop)?
+                .tree(view, position.cop)?
                 .and_then(|tree| tree.line_of(op, position.op_is_next)),
         };
         let line = u32::try_from(refined.unwrap_or(own)).unwrap_or(u32::MAX);
@@ -546,18 +538,18 @@ impl Names {
     /// The ops of a statement; `None` where it has none.
     pub(in crate::perl) fn tree(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         cop: u64,
     ) -> Result<Option<Arc<StatementTree>>, NameError> {
         let Some(entry) = self.cops.get_mut(&cop) else {
             return Ok(None);
         };
         // Copies of PL_compiling have no op tree behind them.
-        if entry.check.op_type == 0 || cop == target.compiling {
+        if entry.check.op_type == 0 || cop == view.compiling {
             return Ok(None);
         }
         if entry.tree.is_none() {
-            entry.tree = Some(Arc::new(target.statement_tree(cop)?));
+            entry.tree = Some(Arc::new(view.statement_tree(cop)?));
             self.learned_cops.push(cop);
         }
         Ok(entry.tree.clone())

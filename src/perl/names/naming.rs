@@ -2,10 +2,10 @@
 
 use super::callback::{MULTICALL, is_protected, may_be_multicall};
 use super::{CvEntry, Names, Spot, StringId, of_this_object};
-use crate::frames::label::{Naming, Said, module};
+use crate::frames::label::{LabelParts, Naming, module};
 use crate::frames::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use crate::perl::stack::walk::{Callback, ContextKind, Position, RawFrame, RawStack};
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 
 /// Where a frame is executing.
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +156,7 @@ impl Names {
     /// [`NameError`].
     pub fn name(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
         trail: &mut Trail,
@@ -171,11 +171,11 @@ impl Names {
         let called = caller.zip(called_at);
         let is_innermost = index + 1 == stack.frames.len();
         let position = if is_innermost {
-            self.entered_position(target, &frame, caller.map_or(0, |c| c.cv))?
+            self.entered_position(view, &frame, caller.map_or(0, |c| c.cv))?
         } else {
             frame.position
         };
-        let mut at = self.located(target, stack, index, position)?;
+        let mut at = self.located(view, stack, index, position)?;
         let eval = match (frame.kind, at.shown.eval, called_at) {
             (ContextKind::EvalString, Some(number), Some(from)) => Some((number, from.shown)),
             _ => None,
@@ -187,23 +187,16 @@ impl Names {
         };
         if let Some((caller, from)) = called {
             let between = (caller.place.0 + 1)..=frame.place.0;
-            self.callbacks(
-                target,
-                stack,
-                between,
-                (caller.position, from),
-                trail,
-                table,
-            )?;
+            self.callbacks(view, stack, between, (caller.position, from), trail, table)?;
         }
         let called = called.map(|(caller, from)| (caller, from.shown));
-        let identity = self.identity(target, stack, index, called, &at)?;
+        let identity = self.identity(view, stack, index, called, &at)?;
         if !self.is_within_use(stack, index, &identity) {
             trail.ids.push(self.intern(&identity, &at, table));
         }
         if is_innermost {
             let rest = (frame.place.0 + 1)..=stack.callbacks.len();
-            self.callbacks(target, stack, rest, (position, at), trail, table)?;
+            self.callbacks(view, stack, rest, (position, at), trail, table)?;
         }
         let outer_eval = trail.innermost_eval();
         trail.steps.push(Step {
@@ -220,7 +213,7 @@ impl Names {
     /// Adds the frames of some callbacks that were made `from` a frame.
     fn callbacks(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         stack: &RawStack,
         numbers: std::ops::RangeInclusive<usize>,
         from: (Position, Located),
@@ -228,7 +221,7 @@ impl Names {
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
         for callback in numbers.filter_map(|number| stack.callbacks.get(number)) {
-            let id = self.synthetic(target, callback, from.0, from.1, table)?;
+            let id = self.synthetic(view, callback, from.0, from.1, table)?;
             trail.ids.extend(id);
         }
         Ok(())
@@ -236,19 +229,19 @@ impl Names {
 
     fn located(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
         position: Position,
     ) -> Result<Located, NameError> {
-        let given = self.spot(target, position)?;
+        let given = self.spot(view, position)?;
         let begin = match running(stack, index) {
-            Some(sub) => self.begins_at(target, sub)?,
+            Some(sub) => self.begins_at(view, sub)?,
             None => None,
         };
         // Before 5.36 all units that are being compiled share PL_compiling, so that `caller` gives
         // them the line of the innermost. Where the BEGIN block is that they run is known.
-        let is_shared = target.compiling != 0 && position.cop == target.compiling;
+        let is_shared = view.compiling != 0 && position.cop == view.compiling;
         let shown = begin.filter(|_| is_shared).unwrap_or(given);
         // After the main program was compiled, PL_compiling has no line.
         let entry = self.cops.get(&position.cop);
@@ -269,30 +262,30 @@ impl Names {
     }
 
     /// Where a BEGIN block is; `None` for other subs.
-    fn begins_at(&mut self, target: &NameContext<'_>, cv: u64) -> Result<Option<Spot>, NameError> {
+    fn begins_at(&mut self, view: &PerlView<'_>, cv: u64) -> Result<Option<Spot>, NameError> {
         let naming = self.cvs.get(&cv).map(|entry| entry.naming);
         if naming != Some(Naming::Begin) {
             return Ok(None);
         }
-        let first = self.first(target, cv)?.map(|first| first.spot);
+        let first = self.first(view, cv)?.map(|first| first.spot);
         Ok(first.filter(|spot| spot.line != 0))
     }
 
     /// The frame of a callback, if it is shown. It is where its caller is.
     fn synthetic(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         callback: &Callback,
         from: Position,
         at: Located,
         table: &mut FrameTable,
     ) -> Result<Option<FrameId>, NameError> {
-        let numbers = &target.layout.constants;
+        let numbers = &view.layout.constants;
         let Some(mut name) = self.options.synthetic.name(callback, numbers) else {
             return Ok(None);
         };
         if may_be_multicall(callback, numbers)
-            && let Some(tree) = self.tree(target, from.cop)?
+            && let Some(tree) = self.tree(view, from.cop)?
             && !tree.has_sort
         {
             name = MULTICALL;
@@ -320,7 +313,7 @@ impl Names {
     /// What a frame is.
     fn identity(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
         called: Option<(RawFrame, Spot)>,
@@ -341,16 +334,16 @@ impl Names {
         Ok(match frame.kind {
             ContextKind::Main => self.plain(FrameKind::Main, "(main)", at.shown),
             ContextKind::Sub | ContextKind::Format => {
-                self.sub(target, frame, stack.frames.get(index + 1), called_at)?
+                self.sub(view, frame, stack.frames.get(index + 1), called_at)?
             }
-            ContextKind::EvalBlock if self.is_perls_own(target, stack, index, called) => {
+            ContextKind::EvalBlock if self.is_perls_own(view, stack, index, called) => {
                 eval(self, Naming::EvalFromC, "block")
             }
             ContextKind::EvalBlock => eval(self, Naming::Plain, "block"),
             // Before 5.24 eval BLOCK is entered first, and then told where it goes on.
             ContextKind::EvalFromC
                 if index + 1 == stack.frames.len()
-                    && !self.is_perls_own(target, stack, index, called) =>
+                    && !self.is_perls_own(view, stack, index, called) =>
             {
                 eval(self, Naming::Plain, "block")
             }
@@ -359,7 +352,7 @@ impl Names {
             ContextKind::Require => {
                 let from = called.map(|(caller, _)| caller.position);
                 let from = from.unwrap_or_default();
-                let naming = match self.tree(target, from.cop)? {
+                let naming = match self.tree(view, from.cop)? {
                     Some(tree) if tree.is_dofile(from.op) => Naming::DoFile,
                     _ if self.options.single_use && self.is_begin(called.map(|(c, _)| c)) => {
                         Naming::Use
@@ -368,7 +361,7 @@ impl Names {
                 };
                 Identity {
                     naming,
-                    detail: self.file_of_require(target, frame),
+                    detail: self.file_of_require(view, frame),
                     ..self.plain(FrameKind::Require, "(eval)", called_at)
                 }
             }
@@ -379,7 +372,7 @@ impl Names {
     /// it does.
     fn is_perls_own(
         &self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
         called: Option<(RawFrame, Spot)>,
@@ -389,19 +382,19 @@ impl Names {
         let is_first = called.is_some_and(|(caller, _)| caller.place.0 != number);
         let callback = stack.callbacks.get(number).filter(|_| is_first);
         // What is called from PL_compiling itself is called by perl: BEGIN blocks, END blocks.
-        let is_phase = frame.is_some_and(|f| f.position.cop == target.compiling);
-        callback.is_some_and(|c| is_protected(c, &target.layout.constants))
-            || target.compiling != 0 && is_phase
+        let is_phase = frame.is_some_and(|f| f.position.cop == view.compiling);
+        callback.is_some_and(|c| is_protected(c, &view.layout.constants))
+            || view.compiling != 0 && is_phase
     }
 
-    fn file_of_require(&mut self, target: &NameContext<'_>, frame: &RawFrame) -> Option<StringId> {
-        let file = target.string_value(frame.namesv).unwrap_or(None)?;
+    fn file_of_require(&mut self, view: &PerlView<'_>, frame: &RawFrame) -> Option<StringId> {
+        let file = view.string_value(frame.namesv).unwrap_or(None)?;
         Some(self.string(&file))
     }
 
     fn sub(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         frame: &RawFrame,
         inner: Option<&RawFrame>,
         called_at: Spot,
@@ -413,11 +406,11 @@ impl Names {
         let Some(CvEntry { name, naming, .. }) = self.cvs.get(&frame.cv).copied() else {
             return Ok(self.plain(kind, UNKNOWN, called_at));
         };
-        let first = self.first(target, frame.cv)?.map(|first| first.spot);
+        let first = self.first(view, frame.cv)?.map(|first| first.spot);
         let is_of_eval = first.is_some_and(|spot| spot.eval.is_some());
         let (naming, detail) = match naming {
             Naming::Anonymous if is_of_eval => {
-                let made = self.made(target, frame.cv)?;
+                let made = self.made(view, frame.cv)?;
                 match made.kept_as {
                     Some(name) => (Naming::Kept, Some(name)),
                     None => (naming, made.fingerprint),
@@ -426,7 +419,7 @@ impl Names {
             _ => (naming, None),
         };
         let loads = match inner {
-            Some(inner) if naming == Naming::Begin => self.loads(target, frame.cv, inner)?,
+            Some(inner) if naming == Naming::Begin => self.loads(view, frame.cv, inner)?,
             _ => None,
         };
         Ok(Identity {
@@ -442,14 +435,14 @@ impl Names {
     /// The file that a BEGIN block loads, or whose `import` it has called.
     fn loads(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         begin: u64,
         inner: &RawFrame,
     ) -> Result<Option<StringId>, NameError> {
         match inner.kind {
-            ContextKind::Require => Ok(self.file_of_require(target, inner)),
+            ContextKind::Require => Ok(self.file_of_require(view, inner)),
             ContextKind::Sub if self.options.single_use && self.is_import(inner.cv) => {
-                let file = of_this_object(target.required_by(begin))?;
+                let file = of_this_object(view.required_by(begin))?;
                 Ok(file.map(|file| self.string(&file)))
             }
             _ => Ok(None),
@@ -520,7 +513,7 @@ impl Names {
         let (name, start) = (self.text(key.name), place(key.start));
         let detail = key.detail.map(|d| self.text(d));
         let loads = key.loads.map(|d| self.text(d));
-        let said = Said {
+        let said = LabelParts {
             kind: key.kind,
             naming: key.naming,
             name: &name,

@@ -10,7 +10,7 @@ use crate::hash::Set;
 use crate::memory::{Batch, ReadError, Slot, cover};
 use crate::perl::stack::StackReader;
 use crate::perl::stack::walk::RawFrame;
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 use crate::perl::values::objects::BodySpan;
 
 /// Ranges that a copy of the stack takes along; each costs a third of a system call.
@@ -67,14 +67,14 @@ struct Sizes {
 
 impl Recheck {
     /// What the next copy of the stack should take along.
-    pub fn ranges(&mut self, target: &NameContext<'_>) -> &[(u64, usize)] {
-        let body = BodySpan::of_cv(target.layout);
+    pub fn ranges(&mut self, view: &PerlView<'_>) -> &[(u64, usize)] {
+        let body = BodySpan::of_cv(view.layout);
         self.sizes = Sizes {
-            head: target.layout.sv.span(),
+            head: view.layout.sv.span(),
             body_start: body.start as u64,
             body: body.length,
             // A COP starts with the members of an op.
-            statement: target.layout.cop.span().max(target.layout.op.span()),
+            statement: view.layout.cop.span().max(view.layout.op.span()),
         };
         &self.spans
     }
@@ -150,9 +150,9 @@ impl Recheck {
     }
 
     /// Reads what did not come along.
-    pub(in crate::perl) fn read(&mut self, target: &NameContext<'_>) -> Result<(), NameError> {
+    pub(in crate::perl) fn read(&mut self, view: &PerlView<'_>) -> Result<(), NameError> {
         if !self.own.is_empty() {
-            target.memory.fill(&mut self.own)?;
+            view.memory.fill(&mut self.own)?;
         }
         Ok(())
     }

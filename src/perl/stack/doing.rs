@@ -4,7 +4,7 @@ use crate::perl::values::ops::OpNumbers;
 
 /// What the current op has to do with contexts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
+pub enum OpPhase {
     /// It calls a sub.
     Calling,
     /// C code calls a sub, through an op that it made for that (call_sv, perl.c).
@@ -21,27 +21,27 @@ pub enum Doing {
     Other,
 }
 
-impl Doing {
+impl OpPhase {
     /// By the type of the current op.
     pub fn of(ops: &OpNumbers, op_type: u64) -> Self {
         if ops.leaving.contains(&op_type) {
-            return Doing::Leaving;
+            return OpPhase::Leaving;
         }
         match ops.name(op_type).map(|name| &**name) {
-            Some("entersub" | "enterxssub") => Doing::Calling,
-            Some("null") => Doing::CallingFromC,
-            Some("sort") => Doing::Sorting,
-            Some("entertry" | "entereval" | "require" | "dofile") => Doing::Evaluating,
+            Some("entersub" | "enterxssub") => OpPhase::Calling,
+            Some("null") => OpPhase::CallingFromC,
+            Some("sort") => OpPhase::Sorting,
+            Some("entertry" | "entereval" | "require" | "dofile") => OpPhase::Evaluating,
             Some(
                 "enter" | "enterloop" | "enteriter" | "entergiven" | "enterwhen" | "enterwrite"
                 | "subst" | "substcont" | "match" | "regcomp",
-            ) => Doing::Entering,
-            _ => Doing::Other,
+            ) => OpPhase::Entering,
+            _ => OpPhase::Other,
         }
     }
 
     /// It makes a context.
     pub(in crate::perl) fn pushes(self) -> bool {
-        !matches!(self, Doing::Leaving | Doing::Other)
+        !matches!(self, OpPhase::Leaving | OpPhase::Other)
     }
 }

@@ -2,12 +2,12 @@
 //! perl exposes a context before it fills it, so that what an earlier one left there shows, and it
 //! takes a context away before it says that the caller goes on.
 
-use super::doing::Doing;
+use super::doing::OpPhase;
 use super::walk::{ContextKind, Position, RawStack, WalkRules, set_position};
 use super::{Header, StackReader};
 use crate::layout::schema::Constants;
 use crate::perl::names::Names;
-use crate::perl::values::context::{NameContext, NameError};
+use crate::perl::values::context::{NameError, PerlView};
 
 /// What is known of subs that a sort compares with.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,11 @@ fn drop_top(stack: &mut RawStack, position: Position) {
 
 /// Removes a top frame whose sub is none: the context was not filled yet. False where that cannot
 /// be the reason.
-pub(in crate::perl) fn drop_unfilled(stack: &mut RawStack, header: &Header, doing: Doing) -> bool {
+pub(in crate::perl) fn drop_unfilled(
+    stack: &mut RawStack,
+    header: &Header,
+    doing: OpPhase,
+) -> bool {
     let top = stack.frames.last().map(|top| top.kind);
     let unfilled = top == Some(ContextKind::Sub) && doing.pushes();
     if unfilled {
@@ -57,7 +61,7 @@ pub fn drop_inactive(
     header: &Header,
     comparators: Comparators,
     depth: u64,
-    doing: Doing,
+    doing: OpPhase,
     is_xsub: impl FnOnce(u64) -> bool,
 ) {
     let Some(top) = stack.frames.last().copied() else {
@@ -65,7 +69,7 @@ pub fn drop_inactive(
     };
     let is_comparator = top.place.1 == 0
         && u64::try_from(top.si_type).is_ok_and(|t| Some(t) == comparators.si_type);
-    let is_sorting = doing == Doing::Sorting;
+    let is_sorting = doing == OpPhase::Sorting;
     if top.kind != ContextKind::Sub || (is_comparator && !is_sorting) {
         return;
     }
@@ -84,7 +88,7 @@ pub fn drop_inactive(
     }
     // While perl leaves the sub, the statement that called it is the current one already.
     let position = match doing {
-        Doing::Leaving => Position {
+        OpPhase::Leaving => Position {
             cop: top.call_site,
             op: 0,
             op_is_next: false,
@@ -100,30 +104,30 @@ pub fn drop_inactive(
 pub(in crate::perl) fn drop_stale_eval(
     stack: &mut RawStack,
     header: &Header,
-    doing: Doing,
+    doing: OpPhase,
     names: &mut Names,
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
 ) -> Result<(), NameError> {
-    if target.layout.stackinfo.si_cxsubix.is_some() || !doing.pushes() {
+    if view.layout.stackinfo.si_cxsubix.is_some() || !doing.pushes() {
         return Ok(());
     }
     let Some((top, below)) = stack.frames.split_last() else {
         return Ok(());
     };
-    let has_retop = target.layout.context.blk_eval_retop.is_some();
+    let has_retop = view.layout.context.blk_eval_retop.is_some();
     let from_c = match has_retop {
         true => top.kind == ContextKind::EvalFromC,
-        false => doing == Doing::CallingFromC,
+        false => doing == OpPhase::CallingFromC,
     };
     let here = header.curcop;
     let is_real = match top.kind {
         ContextKind::Main | ContextKind::Sub | ContextKind::Format => return Ok(()),
-        _ if top.call_site == here => from_c || doing == Doing::Evaluating,
+        _ if top.call_site == here => from_c || doing == OpPhase::Evaluating,
         ContextKind::EvalFromC => false,
         ContextKind::EvalBlock => {
             let goes_on = below.last().map(|f| f.position);
             let goes_on = goes_on.filter(|p| p.op_is_next && p.cop == top.call_site);
-            names.is_in_eval(target, top.call_site, goes_on.map_or(0, |p| p.op), here)?
+            names.is_in_eval(view, top.call_site, goes_on.map_or(0, |p| p.op), here)?
         }
         ContextKind::EvalString | ContextKind::Require => names.is_other_file(top.call_site, here),
     };
@@ -139,13 +143,13 @@ pub(in crate::perl) fn drop_stale_eval(
 pub(in crate::perl) fn after_return(
     stack: &mut RawStack,
     header: &Header,
-    doing: Doing,
+    doing: OpPhase,
     copy: &StackReader,
     rules: &WalkRules<'_>,
     names: &mut Names,
-    target: &NameContext<'_>,
+    view: &PerlView<'_>,
 ) -> Result<(), NameError> {
-    if doing != Doing::Leaving {
+    if doing != OpPhase::Leaving {
         return Ok(());
     }
     let Some((cv, oldcop)) = rules.sub_behind_the_last(copy) else {
@@ -160,11 +164,11 @@ pub(in crate::perl) fn after_return(
         return Ok(());
     }
     let frames = stack.count(cv);
-    match target.depth_of(cv) {
+    match view.depth_of(cv) {
         Ok(depth) if depth > frames => {}
         _ => return Ok(()),
     }
-    names.know_statement(target, oldcop)?;
+    names.know_statement(view, oldcop)?;
     set_position(
         stack,
         Position {
@@ -202,7 +206,7 @@ mod tests {
         is_xsub: bool,
         curcop: u64,
         frames: Vec<RawFrame>,
-        doing: Doing,
+        doing: OpPhase,
     ) -> (Vec<u64>, u64) {
         let mut stack = RawStack {
             frames,
@@ -219,7 +223,7 @@ mod tests {
         (stack.frames.iter().map(|f| f.cv).collect(), top)
     }
 
-    fn active(frames: Vec<RawFrame>, doing: Doing) -> (Vec<u64>, u64) {
+    fn active(frames: Vec<RawFrame>, doing: OpPhase) -> (Vec<u64>, u64) {
         active_at(0, true, false, 0, frames, doing)
     }
 
@@ -231,7 +235,7 @@ mod tests {
         let comparator = frame(ContextKind::Sub, 7, (1, 0));
         let cvs = |depth, have_depth, is_xsub, curcop| {
             let frames = vec![main, comparator];
-            active_at(depth, have_depth, is_xsub, curcop, frames, Doing::Sorting).0
+            active_at(depth, have_depth, is_xsub, curcop, frames, OpPhase::Sorting).0
         };
         let (own, other) = (comparator.call_site, comparator.call_site + 1);
         for curcop in [own, other] {
@@ -250,16 +254,16 @@ mod tests {
         let comparator = frame(ContextKind::Sub, 7, (1, 0));
         let called = frame(ContextKind::Sub, 8, (1, 1));
         let cvs = |frames, doing| active(frames, doing).0;
-        assert_eq!(cvs(vec![main, comparator], Doing::Other), [0, 7]);
-        assert_eq!(cvs(vec![main, comparator], Doing::Sorting), [0]);
-        assert_eq!(cvs(vec![main, comparator, called], Doing::Other), [0, 7]);
+        assert_eq!(cvs(vec![main, comparator], OpPhase::Other), [0, 7]);
+        assert_eq!(cvs(vec![main, comparator], OpPhase::Sorting), [0]);
+        assert_eq!(cvs(vec![main, comparator, called], OpPhase::Other), [0, 7]);
     }
 
     #[test]
     fn a_sub_that_is_left_was_called_where_its_context_says() {
         let main = frame(ContextKind::Main, 0, (0, 0));
         let sub = frame(ContextKind::Sub, 9, (0, 0));
-        assert_eq!(active(vec![main, sub], Doing::Leaving), (vec![0], 24));
-        assert_eq!(active(vec![main, sub], Doing::Calling), (vec![0], 0));
+        assert_eq!(active(vec![main, sub], OpPhase::Leaving), (vec![0], 24));
+        assert_eq!(active(vec![main, sub], OpPhase::Calling), (vec![0], 0));
     }
 }

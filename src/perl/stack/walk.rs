@@ -1,6 +1,6 @@
 //! From contexts to frames: what `caller` would report, by the rules of pp_caller (pp_ctl.c).
 
-use super::doing::Doing;
+use super::doing::OpPhase;
 use super::{Header, StackReader};
 use crate::layout::BoundLayout;
 use crate::memory::Abi;
@@ -124,7 +124,7 @@ pub struct WalkRules<'a> {
     /// The CV of `&DB::sub`, 0 where there is none.
     pub db_sub: u64,
     /// What the current op has to do with contexts.
-    pub doing: Doing,
+    pub doing: OpPhase,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -208,7 +208,7 @@ impl WalkRules<'_> {
                     // (cx_popsub, inline.h), and since 5.32 its place in si_cxsubix. Others have
                     // not been filled yet.
                     gone = true;
-                    left = (is_sub && self.doing == Doing::Leaving)
+                    left = (is_sub && self.doing == OpPhase::Leaving)
                         .then_some(Position { op: 0, ..call_site });
                     continue;
                 }

@@ -33,7 +33,7 @@ pub(in crate::perl) const SHORT: NameError =
 
 /// What resolving needs to know of the target.
 #[derive(Clone, Copy)]
-pub struct NameContext<'a> {
+pub struct PerlView<'a> {
     /// Its memory.
     pub memory: &'a dyn Memory,
     /// Pointer size and byte order.

@@ -1,6 +1,6 @@
 //! A value in a few words: its kind, and where that was asked for, what it holds.
 
-use super::context::{NameContext, NameError, SHORT};
+use super::context::{NameError, PerlView, SHORT};
 use crate::text;
 
 /// Characters of a string that are shown.
@@ -34,7 +34,7 @@ pub struct Wording {
     pub nv_is_double: bool,
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// The value at an address; 0 is the element of an array that was never set.
     pub(in crate::perl) fn describe(&self, sv: u64, wording: Wording) -> Described {
         if sv == 0 {

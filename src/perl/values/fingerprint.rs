@@ -1,7 +1,7 @@
 //! A number for what a sub does. The text of a string eval is gone once it was run, so what it left
 //! behind tells what it was: equal texts make equal ops.
 
-use super::context::{NameContext, NameError};
+use super::context::{NameError, PerlView};
 use super::objects::BodySpan;
 use crate::frames::UNKNOWN;
 use crate::memory::{Field, Paged};
@@ -45,11 +45,11 @@ pub(in crate::perl) struct Node {
     pub(in crate::perl) sibling: u64,
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// The same for two subs that do the same on the same lines; `None` for one without ops.
     pub(in crate::perl) fn fingerprint(&self, cv: u64) -> Result<Option<u32>, NameError> {
         let paged = Paged::new(self.memory, MAX_READ);
-        let here = NameContext {
+        let here = PerlView {
             memory: &paged,
             ..*self
         };

@@ -1,7 +1,7 @@
 //! Perl's values in the target's memory: subs, globs, packages, names, strings. Everything is
 //! read anew at every call; what may be remembered is for `names.rs` to know.
 
-use super::context::{NameContext, NameError, SHORT};
+use super::context::{NameError, PerlView, SHORT};
 use super::ops::OpKind;
 use super::strings::Encoding;
 use crate::frames::UNKNOWN;
@@ -67,11 +67,7 @@ pub(in crate::perl) struct Cv<'b> {
 }
 
 impl Cv<'_> {
-    pub(in crate::perl) fn get(
-        &self,
-        target: &NameContext<'_>,
-        field: Field,
-    ) -> Result<u64, NameError> {
+    pub(in crate::perl) fn get(&self, view: &PerlView<'_>, field: Field) -> Result<u64, NameError> {
         let offset = (field.offset as usize)
             .checked_sub(self.start)
             .and_then(|o| u32::try_from(o).ok());
@@ -79,16 +75,12 @@ impl Cv<'_> {
             offset: offset.ok_or(SHORT)?,
             ..field
         };
-        target.get(moved, self.body)
+        view.get(moved, self.body)
     }
 
-    pub(in crate::perl) fn check(&self, target: &NameContext<'_>) -> Result<CvCheck, NameError> {
-        let (sv, cv, number) = (
-            &target.layout.sv,
-            &target.layout.xpvcv,
-            &target.layout.constants,
-        );
-        let flags = target.get(sv.sv_flags, self.head)?;
+    pub(in crate::perl) fn check(&self, view: &PerlView<'_>) -> Result<CvCheck, NameError> {
+        let (sv, cv, number) = (&view.layout.sv, &view.layout.xpvcv, &view.layout.constants);
+        let flags = view.get(sv.sv_flags, self.head)?;
         let sv_type = flags & number.SVTYPEMASK;
         if sv_type != number.SVt_PVCV && sv_type != number.SVt_PVFM {
             return Err(NameError::Nonsense(
@@ -96,38 +88,38 @@ impl Cv<'_> {
             ));
         }
         Ok(CvCheck {
-            any: target.get(sv.sv_any, self.head)?,
+            any: view.get(sv.sv_any, self.head)?,
             flags: sv_type,
-            gv: self.get(target, cv.xcv_gv)?,
-            cv_flags: self.get(target, cv.xcv_flags)?,
-            root: self.get(target, cv.xcv_root)?,
+            gv: self.get(view, cv.xcv_gv)?,
+            cv_flags: self.get(view, cv.xcv_flags)?,
+            root: self.get(view, cv.xcv_root)?,
         })
     }
 
     /// As cv_name (pad.c, since 5.22) and before that pp_caller have it.
     pub(in crate::perl) fn name(
         &self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         check: &CvCheck,
     ) -> Result<String, NameError> {
-        let number = &target.layout.constants;
+        let number = &view.layout.constants;
         let has = |flag: Option<u64>| flag.is_some_and(|flag| check.cv_flags & flag != 0);
         if check.gv == 0 {
             return Ok(UNKNOWN.into());
         }
         if has(number.CVf_NAMED) {
-            let name = target.hek(check.gv)?;
+            let name = view.hek(check.gv)?;
             if has(number.CVf_LEXICAL) {
                 return Ok(name);
             }
-            let stash = self.get(target, target.layout.xpvcv.xcv_stash)?;
-            return Ok(format!("{}::{name}", target.package(stash)?));
+            let stash = self.get(view, view.layout.xpvcv.xcv_stash)?;
+            return Ok(format!("{}::{name}", view.package(stash)?));
         }
-        target.glob_name(check.gv)
+        view.glob_name(check.gv)
     }
 }
 
-impl<'a> NameContext<'a> {
+impl<'a> PerlView<'a> {
     pub(in crate::perl) fn reader(&self) -> Reader<'a> {
         Reader::new(self.memory, self.abi)
     }

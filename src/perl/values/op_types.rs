@@ -2,7 +2,7 @@
 
 use super::ops::OpKind;
 use crate::hash::Map;
-use crate::perl::values::context::NameContext;
+use crate::perl::values::context::PerlView;
 
 /// Ops whose types are remembered before all are forgotten.
 const MAX_REMEMBERED: usize = 1 << 16;
@@ -19,7 +19,7 @@ impl OpTypes {
     /// The type of an op; `None` for no op, or where it cannot be read.
     pub(in crate::perl) fn get(
         &mut self,
-        target: &NameContext<'_>,
+        view: &PerlView<'_>,
         op: u64,
         cop_seqmax: Option<u64>,
     ) -> Option<OpKind> {
@@ -33,10 +33,10 @@ impl OpTypes {
         if let Some(known) = self.types.get(&op) {
             return Some(*known);
         }
-        let kind = target.op_kind(op).ok()?;
+        let kind = view.op_kind(op).ok()?;
         // C code makes ops on its own stack, each time another one. Those have no next op, like the
         // ones that end a sub.
-        let is_lasting = kind.next != 0 || target.ops.leaving.contains(&kind.op_type);
+        let is_lasting = kind.next != 0 || view.ops.leaving.contains(&kind.op_type);
         if is_lasting && cop_seqmax.is_some() {
             self.types.insert(op, kind);
         }

@@ -1,6 +1,6 @@
 //! What packages hold: a method by its name, and the name under which a sub is kept.
 
-use super::context::{NameContext, NameError};
+use super::context::{NameError, PerlView};
 use crate::memory::{Memory, Paged};
 
 /// KiB of the target that one search may read.
@@ -10,12 +10,12 @@ const MAX_BUCKETS: u64 = 1 << 12;
 /// Entries of one bucket.
 const MAX_CHAIN: usize = 64;
 
-impl<'a> NameContext<'a> {
-    fn through<'b>(&self, memory: &'b dyn Memory) -> NameContext<'b>
+impl<'a> PerlView<'a> {
+    fn through<'b>(&self, memory: &'b dyn Memory) -> PerlView<'b>
     where
         'a: 'b,
     {
-        NameContext { memory, ..*self }
+        PerlView { memory, ..*self }
     }
 
     /// The class of an object, as the address of its package; `None` where it is no object.

@@ -1,6 +1,6 @@
 //! The pattern of a match op.
 
-use super::context::{NameContext, NameError, SHORT};
+use super::context::{NameError, PerlView, SHORT};
 use crate::perl::values::pads::Pads;
 use crate::text;
 
@@ -19,7 +19,7 @@ pub(in crate::perl) struct PatternPlace {
     is_utf8: bool,
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// The text of the pattern of the PMOP at this address (PM_GETRE, op.h); `None` where the
     /// layout does not tell, or while it has none.
     pub(in crate::perl) fn pattern(

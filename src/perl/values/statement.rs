@@ -1,7 +1,7 @@
 //! The ops of a statement: on which of its lines an op is (closest_cop, util.c), and where a sub's
 //! first statement is.
 
-use super::context::{NameContext, NameError};
+use super::context::{NameError, PerlView};
 use super::objects::BodySpan;
 use crate::memory::{Batch, Slot};
 use std::collections::HashMap;
@@ -142,7 +142,7 @@ fn flatten(
     ops
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// The first statement of the sub with this body: `CvSTART` and on from there.
     pub(in crate::perl) fn first_statement(&self, body: u64) -> Result<Option<u64>, NameError> {
         let op = &self.layout.op;

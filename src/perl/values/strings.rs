@@ -1,7 +1,7 @@
 //! The target's texts: names, files, string values. Of a long one the middle is left out: how long a
 //! name is does not tell whether it is one.
 
-use super::context::{NameContext, NameError, SHORT};
+use super::context::{NameError, PerlView, SHORT};
 use crate::frames::UNKNOWN;
 use crate::memory::ReadError;
 use crate::text;
@@ -55,7 +55,7 @@ impl Encoding {
     }
 }
 
-impl NameContext<'_> {
+impl PerlView<'_> {
     /// A text of this many bytes.
     pub(in crate::perl) fn text(
         &self,

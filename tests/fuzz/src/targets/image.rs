@@ -5,7 +5,7 @@ use super::is_harmless;
 use p5_spy::identity::Identity;
 use p5_spy::identity::arrays::with_array_symbols;
 use p5_spy::identity::references::references;
-use p5_spy::identity::texts::Told;
+use p5_spy::identity::texts::FileFacts;
 use p5_spy::image::{DebugFile, DebugSearch, Files, Image, may_define_perl};
 use p5_spy::layout::{Known, Learn, Sources, Table, TableSet, from_dwarf, resolve, table};
 use p5_spy::memory::{FakeMemory, Reader};
@@ -80,7 +80,7 @@ fn image(data: &[u8]) {
         heap: false,
     };
     let bias = image.load_bias(&[map]).unwrap_or(0);
-    if let Some(text) = Told::by(&image).archname {
+    if let Some(text) = FileFacts::by(&image).archname {
         is_harmless(&text);
     }
     identify(&image);
@@ -143,7 +143,7 @@ pub fn dwarf(data: &[u8]) {
     };
     match from_dwarf(&image, &debug) {
         Ok(layout) => {
-            let identity = Told::by(&image);
+            let identity = FileFacts::by(&image);
             let _ = (layout.bind(), identity.build());
             for (spec, field) in layout.fields() {
                 // Fit for being read: bits within the bytes that are loaded.

@@ -5,15 +5,15 @@ use p5_spy::capture::{Capture, CapturedMemory, ThreadFacts};
 use p5_spy::frames::FrameTable;
 use p5_spy::layout::Resolved;
 use p5_spy::memory::{Abi, Memory};
-use p5_spy::perl::leaf::level::Beyond;
+use p5_spy::perl::leaf::level::LeafLevel;
 use p5_spy::perl::locals::{Wanted, check_layout, locals};
 use p5_spy::perl::locate::Interpreter;
 use p5_spy::perl::names::{NameOptions, Names, Synthetic};
 use p5_spy::perl::sample::ThreadSampler;
-use p5_spy::perl::stack::doing::Doing;
+use p5_spy::perl::stack::doing::OpPhase;
 use p5_spy::perl::stack::walk::{RawStack, WalkRules};
 use p5_spy::perl::stack::{StackReader, Variable, Variables};
-use p5_spy::perl::values::context::NameContext;
+use p5_spy::perl::values::context::PerlView;
 use p5_spy::perl::values::describe::Wording;
 use p5_spy::perl::values::pads::Pads;
 use std::sync::LazyLock;
@@ -80,15 +80,15 @@ pub fn hold_against(layout: &Resolved, abi: Abi) {
 
 /// Everything that is taken of a thread: samples with what runs on top, and a dump with variables.
 /// The memories are moments.
-pub fn sample(moments: &[(NameContext<'_>, u64)], variables: &Variables, pads: Pads) {
+pub fn sample(moments: &[(PerlView<'_>, u64)], variables: &Variables, pads: Pads) {
     let options = NameOptions {
         merge_evals: false,
         single_use: true,
         synthetic: Synthetic::All,
-        beyond: Beyond::Ops,
+        beyond: LeafLevel::Ops,
     };
     let (mut names, mut table) = (Names::with(options), FrameTable::default());
-    let mut sampler = ThreadSampler::with_leaf(variables, 0, Beyond::Ops, pads);
+    let mut sampler = ThreadSampler::with_leaf(variables, 0, LeafLevel::Ops, pads);
     for (context, db_sub) in moments {
         let taken = sampler.take(*context, *db_sub, &mut names, &mut table, &mut || {});
         if let Err(e) = taken {
@@ -103,7 +103,7 @@ pub fn sample(moments: &[(NameContext<'_>, u64)], variables: &Variables, pads: P
 }
 
 /// The variables of every frame, with their values.
-pub fn variables(context: &NameContext<'_>, variables: &Variables, main_cv: Option<Variable>) {
+pub fn variables(context: &PerlView<'_>, variables: &Variables, main_cv: Option<Variable>) {
     if check_layout(context.layout).is_err() {
         return;
     }
@@ -117,7 +117,7 @@ pub fn variables(context: &NameContext<'_>, variables: &Variables, main_cv: Opti
         layout,
         ops: context.ops,
         db_sub: 0,
-        doing: Doing::Leaving,
+        doing: OpPhase::Leaving,
     };
     let mut raw = RawStack::default();
     if rules.walk(&stack, &mut raw).is_err() {
