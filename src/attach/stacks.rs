@@ -6,7 +6,7 @@ use crate::perl::locate::{Interpreter, Located};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::stack::Current;
-use crate::platform::Beside;
+use crate::platform::SharedCpu;
 use std::time::{Duration, Instant};
 
 /// How long a thread that never rests is tried before its stack is taken as it moves.
@@ -30,7 +30,7 @@ impl Target {
     pub fn stacks(&self, options: NameOptions) -> Result<Vec<ThreadStack>, AttachError> {
         let (mut names, mut table) = (Names::with(options), FrameTable::default());
         let threads = self.threads()?.into_iter().map(|thread| {
-            let mut beside = Beside::new(self.process.pid(), thread.os_tid);
+            let mut beside = SharedCpu::new(self.process.pid(), thread.os_tid);
             let mut take = |runs: &Located, sampler: &mut ThreadSampler| {
                 let _ = runs;
                 let ids = self.take(&mut beside, sampler, &mut names, &mut table)?;
@@ -86,7 +86,7 @@ impl Target {
     /// [`SampleError`] of the last try.
     pub fn take(
         &self,
-        beside: &mut Beside,
+        beside: &mut SharedCpu,
         sampler: &mut ThreadSampler,
         names: &mut Names,
         table: &mut FrameTable,

@@ -7,7 +7,7 @@ use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
 use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::platform::{Beside, Mapping, ThreadState};
+use crate::platform::{Mapping, SharedCpu, ThreadState};
 use std::time::Duration;
 
 /// Stacks that a layout must give before it is believed.
@@ -53,7 +53,7 @@ pub struct Trial<'a> {
     pub memory: &'a dyn Memory,
     /// Its memory map.
     pub maps: &'a [Mapping],
-    beside: Beside,
+    beside: SharedCpu,
 }
 
 impl<'a> Trial<'a> {
@@ -62,7 +62,7 @@ impl<'a> Trial<'a> {
         Trial {
             memory,
             maps,
-            beside: Beside::new(pid, pid.main_thread()),
+            beside: SharedCpu::new(pid, pid.main_thread()),
         }
     }
 
@@ -157,7 +157,7 @@ pub fn names_make_sense(
     // A perl may have a sub that has lost its name.
     sampler.demand_names(false);
     let (mut names, mut table) = (Names::new(), FrameTable::default());
-    let mut beside = Beside::new(pid, pid.main_thread());
+    let mut beside = SharedCpu::new(pid, pid.main_thread());
     let mut failures = 0;
     for look in 0..MOST {
         beside.follow();

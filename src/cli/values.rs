@@ -1,6 +1,7 @@
 //! What stands behind an option: how it is read, and what it may be.
 
 use super::{By, Format};
+use crate::ids::Pid;
 use crate::perl::names::Synthetic;
 use crate::platform::signals;
 use crate::profile::Preset;
@@ -57,9 +58,9 @@ impl ValueEnum for Format {
     }
 }
 
-pub(super) fn parse_pid(text: &str) -> Result<i32, String> {
+pub(super) fn parse_pid(text: &str) -> Result<Pid, String> {
     match text.parse::<i32>() {
-        Ok(pid) if pid > 0 => Ok(pid),
+        Ok(pid) if pid > 0 => Ok(pid.into()),
         _ => Err("a process id is a positive whole number, as ps and pgrep print it".into()),
     }
 }

@@ -13,7 +13,7 @@ use crate::perl::stack::doing::OpPhase;
 use crate::perl::stack::walk::{RawStack, WalkRules};
 use crate::perl::stack::{StackError, StackReader, Variable};
 use crate::perl::values::describe::Wording;
-use crate::platform::Beside;
+use crate::platform::SharedCpu;
 use std::time::{Duration, Instant};
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.
@@ -55,8 +55,8 @@ impl<'a> Bracket<'a> {
     /// does not rest for long enough.
     pub(super) fn frames(
         mut self,
-        beside: &mut Beside,
-        mut take: impl FnMut(&mut Beside) -> Result<Vec<FrameDump>, SampleError>,
+        beside: &mut SharedCpu,
+        mut take: impl FnMut(&mut SharedCpu) -> Result<Vec<FrameDump>, SampleError>,
     ) -> Result<Vec<FrameDump>, SampleError> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -14,7 +14,7 @@ use crate::perl::locals::Wanted;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::{SampleError, ThreadSampler};
-use crate::platform::{Beside, ThreadState, syscall_name};
+use crate::platform::{SharedCpu, ThreadState, syscall_name};
 
 /// The stacks of a process.
 ///
@@ -62,7 +62,7 @@ struct Taker<'a> {
 
 impl Taker<'_> {
     fn thread(&mut self, thread: &PerlThread) -> ThreadDump {
-        let mut beside = Beside::new(self.target.process.pid(), thread.os_tid);
+        let mut beside = SharedCpu::new(self.target.process.pid(), thread.os_tid);
         let state = beside.state();
         let has_cpu = match state {
             ThreadState::Running => beside.has_cpu(),
@@ -92,14 +92,14 @@ impl Taker<'_> {
     fn frames(
         &mut self,
         thread: &PerlThread,
-        beside: &mut Beside,
+        beside: &mut SharedCpu,
         state: ThreadState,
     ) -> (Located, Result<Vec<FrameDump>, SampleError>) {
         let (target, options, wanted) = (self.target, self.options, self.wanted);
         let (names, table) = (&mut self.names, &mut self.table);
         let mut said = false;
         let mut take = |runs: &Located, sampler: &mut ThreadSampler| {
-            let mut take = |beside: &mut Beside| {
+            let mut take = |beside: &mut SharedCpu| {
                 let mut ids = target.take(beside, sampler, names, table)?;
                 if sampler.takes_moving() && !std::mem::replace(&mut said, true) {
                     warn("the stack is approximate: the program moved whenever it was read".into());

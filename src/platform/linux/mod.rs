@@ -1,6 +1,5 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
-mod beside;
 pub(crate) mod capability;
 mod clocks;
 mod coschedule;
@@ -22,6 +21,7 @@ pub(crate) mod permission;
 mod pinned;
 mod regular;
 pub mod sandbox;
+mod shared_cpu;
 mod source;
 mod spawn;
 mod stat;
@@ -32,7 +32,6 @@ mod trust;
 mod witness;
 
 use crate::ids::{Pid, Tid};
-pub use beside::Beside;
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
 pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
 pub use gaps::{Gap, Gaps};
@@ -47,6 +46,7 @@ pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_help
 pub use permission::{Obstacle, obstacle};
 pub use pinned::{PinnedFile, is_mapped_file};
 pub use regular::{Ground, OpenError, is_place, place_at, place_below};
+pub use shared_cpu::SharedCpu;
 pub use spawn::{Child, SpawnError, Streams, exit_code};
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch};

@@ -5,7 +5,7 @@ use super::{Arrival, ThreadState, ThreadWatch, Witness, monotonic};
 use crate::ids::{Pid, Tid};
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
-pub struct Beside {
+pub struct SharedCpu {
     pid: Pid,
     tid: Tid,
     watch: ThreadWatch,
@@ -14,10 +14,10 @@ pub struct Beside {
     schedule: Option<CoSchedule>,
 }
 
-impl Beside {
-    /// Stays where it is until [`Beside::follow`].
+impl SharedCpu {
+    /// Stays where it is until [`SharedCpu::follow`].
     pub fn new(pid: Pid, tid: Tid) -> Self {
-        Beside {
+        SharedCpu {
             pid,
             tid,
             watch: ThreadWatch::new(pid, tid),
