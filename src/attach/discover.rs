@@ -4,6 +4,7 @@
 use super::candidates::Words;
 use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl};
+use crate::identity::IdentityError;
 use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity};
 use crate::ids::Pid;
@@ -33,6 +34,11 @@ pub fn discover(
     tables: &TableSet,
 ) -> Result<Perl, AttachError> {
     let told = FileFacts::by(&loaded.image);
+    if told.has_old_threads() {
+        let path = loaded.image.path().to_owned();
+        let source = IdentityError::OldThreads;
+        return Err(AttachError::Identity { path, source });
+    }
     let possible = tables.possible(&told);
     let search = Search {
         process,

@@ -244,6 +244,8 @@ impl Search<'_> {
         let found = discover::discover(self.process, self.memory, &loaded, own_maps, tables);
         let refusal = match found {
             Ok(perl) => return Ok(perl),
+            // Nothing that could be learned would help.
+            Err(refusal @ AttachError::Identity { .. }) => return Err(refusal),
             Err(_) if !self.process.is_alive() => return Err(read(ReadError::NoSuchProcess)),
             Err(refusal) => refusal,
         };

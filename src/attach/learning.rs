@@ -149,17 +149,34 @@ impl Lesson<'_> {
             });
         }
         // Started through the dynamic loader, which is what the kernel calls the program.
-        if !is_program && is_perl_name(&self.file.path) && self.examiner.is_ours() {
-            return Ok(Subject {
-                path: self.file.path.clone(),
-                program,
-                loaded: Some(file),
-            });
+        let perl = (!is_program).then(|| self.perl_beside(&program)).flatten();
+        if let Some((path, loaded)) = perl {
+            if self.examiner.is_ours() {
+                return Ok(Subject {
+                    path,
+                    program,
+                    loaded: Some(loaded),
+                });
+            }
+            let shown = crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
+            let why = format!(
+                "that means to run {shown} as the dynamic loader of another user's process was told to"
+            );
+            return Err(Notice::new(why, Remedy::LearnByHand));
         }
         let shown = crate::text::from_utf8(path.as_os_str().as_encoded_bytes());
         let why =
             format!("that means to run {shown}, which may be another program with a perl in it");
         Err(Notice::new(why, Remedy::LearnIfPerl(shown)))
+    }
+
+    /// A perl that is mapped though it is not the program that runs.
+    fn perl_beside(&self, program: &PinnedFile) -> Option<(PathBuf, PinnedFile)> {
+        let files = self.process.mapped_programs().ok()?;
+        let perls = files.into_iter().filter(|file| is_perl_name(&file.path));
+        let mut held = perls.filter_map(|file| Some((self.examiner.pin(&file).ok()?, file.path)));
+        let (pinned, path) = held.find(|(pinned, _)| !pinned.is_same(program))?;
+        Some((path, pinned))
     }
 
     /// For a process of our own user as it was started itself: through the same loader, with the same

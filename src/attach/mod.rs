@@ -27,8 +27,8 @@ pub use kin::ForkFamily;
 pub use perl::{Loaded, Perl};
 pub use roster::{PerlProcess, Roster, looks_like_perl};
 pub use stacks::{PATIENCE, ThreadStack};
-pub use threads::PerlThread;
 use threads::Vacant;
+pub use threads::{PerlThread, unread_threads};
 pub use trial::{Demand, Trial};
 pub use way_in::Attach;
 
@@ -38,6 +38,7 @@ use crate::perl::values::context::PerlView;
 use crate::platform::{Incarnation, Mapping, Process};
 use crate::threads::KeyLayout;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -68,6 +69,10 @@ pub struct Target {
     mapped: Mutex<Option<Vec<Mapping>>>,
     /// The control blocks of its threads by the kernel's id, as far as they were found.
     blocks: Mutex<HashMap<Tid, Option<u64>>>,
+    /// The same where libc links them in a ring.
+    ring: Mutex<threads::RingSearch>,
+    /// Threads of which nothing tells whether they run Perl.
+    unread_threads: AtomicUsize,
 }
 
 impl Target {
@@ -119,6 +124,8 @@ impl Target {
             vacant: Mutex::default(),
             mapped: Mutex::default(),
             blocks: Mutex::default(),
+            ring: Mutex::default(),
+            unread_threads: AtomicUsize::new(0),
         }
     }
 

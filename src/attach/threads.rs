@@ -9,6 +9,7 @@ use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
 use crate::platform::{MappedFile, Mapping, Process};
+use crate::threads::ring::{KeyPlace, Ring};
 use crate::threads::{
     KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids,
     specific,
@@ -16,6 +17,7 @@ use crate::threads::{
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// One thread that runs an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,29 @@ pub(super) struct Found {
     tid: Tid,
     pub(super) interpreter: Interpreter,
     current: Option<Variable>,
+}
+
+/// What is said of so many threads of a process.
+pub fn unread_threads(count: usize) -> String {
+    format!(
+        "{count} of its threads: what they keep under perl's key was not found, so nothing tells whether they run Perl"
+    )
+}
+
+/// What is known of a ring of threads.
+#[derive(Debug, Default)]
+pub(super) struct RingSearch {
+    found: Option<(Ring, KeyPlace)>,
+    /// Searches in vain.
+    failures: u8,
+}
+
+/// What was found of some threads.
+#[derive(Debug, Default)]
+struct Sorted {
+    found: Vec<Found>,
+    /// Where those would tell of an interpreter that run none.
+    vacant: Vec<Vacant>,
 }
 
 impl Target {
@@ -75,6 +100,8 @@ impl Target {
                 current,
             };
             found.insert(0, main);
+            let others = self.unread_threads().saturating_sub(1);
+            self.unread_threads.store(others, Ordering::Relaxed);
         }
         let all: Vec<Interpreter> = found.iter().map(|f| f.interpreter).collect();
         let perl_tids = self.perl_tids(main, &all);
@@ -89,6 +116,11 @@ impl Target {
                 })
             })
             .collect()
+    }
+
+    /// Threads of which nothing told whether they run Perl, when they were asked last.
+    pub fn unread_threads(&self) -> usize {
+        self.unread_threads.load(Ordering::Relaxed)
     }
 
     /// Threads that ran no interpreter when they were asked last run one by now.
@@ -183,19 +215,94 @@ impl Target {
             }
         };
         let blocks = self.blocks(&reader, &mapped, tids)?;
+        let mut known = blocks.len();
+        let mut sorted = self.by_blocks(&reader, &mapped, tids, &blocks, main)?;
+        if sorted.found.is_empty() && sorted.vacant.is_empty() {
+            let in_ring = match main {
+                Some(Interpreter::At(main)) => self.by_ring(&reader, mapped()?, tids, main),
+                _ => None,
+            };
+            known = in_ring.as_ref().map_or(0, |_| tids.len());
+            sorted = in_ring.unwrap_or_default();
+        }
+        let unread = tids.len().saturating_sub(known);
+        self.unread_threads.store(unread, Ordering::Relaxed);
+        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
+        Ok(sorted.found)
+    }
+
+    /// What these threads run, by what a ring of control blocks leads to; `None` where there is none.
+    fn by_ring(
+        &self,
+        reader: &Reader<'_>,
+        maps: &[Mapping],
+        tids: &[Tid],
+        main: u64,
+    ) -> Option<Sorted> {
+        /// A C library that has no ring has none the next time either.
+        const MOST_FAILURES: u8 = 3;
+        let all = self.process.thread_ids().ok()?;
+        let mut search = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = search.found.take();
+        let again = known.and_then(|(ring, key)| Some((ring.again(reader, &all)?, key)));
+        let found = again.or_else(|| {
+            if search.failures >= MOST_FAILURES {
+                return None;
+            }
+            let ring = Ring::find(reader, maps, &all)?;
+            let key = self.key_number().ok().flatten();
+            let key = ring.key_place(reader, key, main)?;
+            Some((ring, key))
+        });
+        let Some((ring, key)) = found else {
+            search.failures = search.failures.saturating_add(1);
+            return None;
+        };
+        let is_interpreter =
+            |address: u64| address == main || self.is_one(maps, Interpreter::At(address));
+        let mut sorted = Sorted::default();
+        for tid in tids {
+            let place = ring.blocks.get(tid).map(|block| key.of(reader, *block));
+            let Some(Ok(place @ 1..)) = place else {
+                continue;
+            };
+            match reader.pointer(place) {
+                Ok(address @ 1..) if is_interpreter(address) => sorted.found.push(Found {
+                    tid: *tid,
+                    interpreter: Interpreter::At(address),
+                    current: Some(self.pointer_at(place)),
+                }),
+                said => sorted.vacant.push(Vacant {
+                    place,
+                    said: said.unwrap_or(0),
+                }),
+            }
+        }
+        search.found = Some((ring, key));
+        Some(sorted)
+    }
+
+    /// What these threads run, by what their control blocks lead to.
+    fn by_blocks<'m>(
+        &self,
+        reader: &Reader<'_>,
+        mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
+        tids: &[Tid],
+        blocks: &HashMap<Tid, u64>,
+        main: Option<Interpreter>,
+    ) -> Result<Sorted, AttachError> {
         let is_main = |address: u64| Some(Interpreter::At(address)) == main;
         let is_interpreter =
             |address: u64| mapped().is_ok_and(|maps| self.is_one(maps, Interpreter::At(address)));
         let mut slot = None;
-        let mut vacant = Vec::new();
-        let mut found = Vec::new();
+        let mut sorted = Sorted::default();
         for tid in tids {
             let Some(block) = blocks.get(tid) else {
                 continue;
             };
             // Of most programs there is one thread, and nothing else need be known of it.
             let quick = match tids.len() {
-                1 => specific(&reader, *block, None, &is_main).ok().flatten(),
+                1 => specific(reader, *block, None, &is_main).ok().flatten(),
                 _ => None,
             };
             let known = match quick.filter(|s| s.place.is_some()) {
@@ -205,7 +312,7 @@ impl Target {
                         Some(slot) => slot,
                         None => *slot.insert(self.key()?),
                     };
-                    specific(&reader, *block, slot, &is_interpreter)
+                    specific(reader, *block, slot, &is_interpreter)
                         .ok()
                         .flatten()
                 }
@@ -214,33 +321,37 @@ impl Target {
                 Some(Specific {
                     place,
                     interpreter: Some(address),
-                }) => found.push(Found {
+                }) => sorted.found.push(Found {
                     tid: *tid,
                     interpreter: Interpreter::At(address),
                     current: place.map(|place| self.pointer_at(place)),
                 }),
                 Some(Specific {
                     place: Some(place), ..
-                }) => vacant.push(Vacant {
+                }) => sorted.vacant.push(Vacant {
                     place,
                     said: reader.pointer(place).unwrap_or(0),
                 }),
                 _ => {}
             }
         }
-        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = vacant;
-        Ok(found)
+        Ok(sorted)
     }
 
-    /// Perl's key, and how libc keeps keys; `None` where either is not known.
-    fn key(&self) -> Result<Option<(u64, KeyLayout)>, AttachError> {
+    /// The number of perl's key; `None` for a perl without symbols.
+    fn key_number(&self) -> Result<Option<u64>, AttachError> {
         let symbol = self.perl.image.symbol("PL_thr_key");
         let key = symbol.map(|s| {
             self.reader()
                 .uint(self.perl.bias.wrapping_add(s.address), 4)
         });
+        key.transpose().map_err(|e| self.read_error(e))
+    }
+
+    /// Perl's key, and how libc keeps keys; `None` where either is not known.
+    fn key(&self) -> Result<Option<(u64, KeyLayout)>, AttachError> {
         // A perl without symbols does not tell its key: then what libc says of keys is of no use.
-        let Some(key) = key.transpose().map_err(|e| self.read_error(e))? else {
+        let Some(key) = self.key_number()? else {
             return Ok(None);
         };
         let layout = *self.keys.get_or_init(|| {

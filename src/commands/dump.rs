@@ -172,6 +172,8 @@ pub fn run_capture(
             command: format!("{}, sample {}", file.display(), sample + 1),
             perl: about(&perl),
             threads: threads.collect(),
+            threads_not_shown: 0,
+            not_shown: String::new(),
             interpreters: Vec::new(),
         });
     }

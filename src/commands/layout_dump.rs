@@ -6,6 +6,7 @@ use crate::attach::Attach;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
 use crate::identity::Identity;
+use crate::identity::IdentityError;
 use crate::image::{DebugSearch, Image};
 use crate::layout::{Learn, Resolved, layout_from_debug, resolve, table, with_block_types};
 use crate::platform::Process;
@@ -24,6 +25,7 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let image = open_named(&path)?;
             let identity = match Identity::of(&image) {
+                Err(e @ IdentityError::OldThreads) => bail!("{}: {e}", path.display()),
                 Err(_) if image.mentions(b"libperl.so") => bail!(
                     "{}: it loads its perl from libperl.so: give that file (ldd {} tells where it is)",
                     path.display(),

@@ -3,7 +3,7 @@
 use super::locals::Bracket;
 use super::warn;
 use crate::attach::Perl;
-use crate::attach::{PerlThread, Target};
+use crate::attach::{PerlThread, Target, unread_threads};
 use crate::frames::{FrameId, FrameTable};
 use crate::identity::Build;
 use crate::output::dump::{FrameDump, InterpreterDump, ProcessDump, ThreadDump};
@@ -34,6 +34,7 @@ pub(super) fn take(
         ran: Vec::new(),
     };
     let found = target.threads()?;
+    let unread = target.unread_threads();
     let threads = found.iter().map(|thread| taker.thread(thread)).collect();
     let interpreters = taker.interpreters();
     let words = target.process.command_line()?;
@@ -46,6 +47,8 @@ pub(super) fn take(
         command: command.join(" "),
         perl: about(&target.perl),
         threads,
+        threads_not_shown: unread,
+        not_shown: unread_threads(unread),
         interpreters,
     })
 }

@@ -4,7 +4,7 @@ use super::readers::{Reader, reader};
 use super::request::{Answered, Opened, Request};
 use crate::image::{Elsewhere, Image, ImageError};
 use crate::platform::opened::{self, Handle};
-use crate::platform::{MappedFile, PinnedFile, Process};
+use crate::platform::{MappedFile, PinnedFile, Process, Stamp};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -67,6 +67,7 @@ impl Link {
             path: self.path.clone(),
             reason,
         };
+        let stamp = self.descriptor().and_then(|file| Stamp::of(&file).ok());
         let (reader, opened) = self.request_open(glance).map_err(confined)?;
         match opened {
             Opened::Unlikely => Ok(None),
@@ -74,7 +75,8 @@ impl Link {
             Opened::Image(number, facts) => {
                 let path = self.path.clone();
                 *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((reader, number));
-                Image::elsewhere(&path, facts, Box::new(self)).map(Some)
+                let image = Image::elsewhere(&path, facts, Box::new(self))?;
+                Ok(Some(image.with_stamp(stamp)))
             }
         }
     }

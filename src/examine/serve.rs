@@ -7,8 +7,7 @@ use crate::identity::arrays::ArrayTexts;
 use crate::identity::references::References;
 use crate::identity::texts::AskFileFacts;
 use crate::image::{
-    Budget, BytesAt, Digest, Facts, Files, Image, ImageError, MentionsPerl, Question,
-    may_define_perl,
+    Budget, BytesAt, Facts, Files, Image, ImageError, MentionsPerl, Question, may_define_perl,
 };
 use crate::layout::LayoutFromDebug;
 use crate::platform::sandbox::Post;
@@ -127,7 +126,6 @@ fn reply(name: &str, image: &Image, question: &[u8], files: &dyn Files) -> Optio
     let reply = match name {
         BytesAt::NAME => of::<BytesAt>,
         MentionsPerl::NAME => of::<MentionsPerl>,
-        Digest::NAME => of::<Digest>,
         WhichPerl::NAME => of::<WhichPerl>,
         AskFileFacts::NAME => of::<AskFileFacts>,
         References::NAME => of::<References>,

@@ -11,7 +11,7 @@ use crate::memory::Abi;
 use build::{iv_size, nv, option_words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use texts::{Banner, FileFacts, harmless, harmless_options, version_from_paths};
+use texts::{Banner, FileFacts, harmless, harmless_options, has_old_threads, version_from_paths};
 
 pub use build::Build;
 pub use version::Version;
@@ -49,6 +49,11 @@ pub enum IdentityError {
         "it is a perl, but one that does not tell its version: it has neither PL_version, as perls since 5.8.9 do, nor the path of a library folder with the version in it"
     )]
     NoVersion,
+    /// Its threads are those of 5.005, which share one interpreter.
+    #[error(
+        "this perl was built with the threads of 5.005 (-Duse5005threads), and p5-spy does not support such perls. It reads programs that run under a perl without threads, or with those that perls have now (-Duseithreads)"
+    )]
+    OldThreads,
     /// Nobody could read it.
     #[error("what it says of itself cannot be read")]
     Unread,
@@ -116,6 +121,9 @@ impl Identity {
         } else {
             Build::Multiplicity
         };
+        if build == Build::Threaded && has_old_threads(image, options.as_deref()) {
+            return Err(IdentityError::OldThreads);
+        }
         let banner = Banner::of(image);
         Ok(Identity {
             version,

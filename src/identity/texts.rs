@@ -75,6 +75,12 @@ impl FileFacts {
         }
     }
 
+    /// Its threads are those of 5.005, which share one interpreter.
+    pub fn has_old_threads(&self) -> bool {
+        let options = self.options.as_deref().unwrap_or_default();
+        OLD_THREADS.iter().any(|option| has_word(options, option))
+    }
+
     /// Threads or not: by the options, which are certain.
     pub fn build(&self) -> Option<Build> {
         let options = self.options.as_deref()?;
@@ -133,11 +139,30 @@ pub(super) fn harmless_options(options: Vec<String>) -> Vec<String> {
     options.into_iter().take(MOST).map(harmless).collect()
 }
 
+/// What the threads of 5.005 are called since 5.8, and in 5.6.
+const OLD_THREADS: [&str; 2] = ["USE_5005THREADS", "USE_THREADS"];
+
+/// Whether a perl has the threads of 5.005, by the list of its options or, where it has none, by the
+/// texts that `perl -V` makes that of.
+pub(super) fn has_old_threads(image: &Image, options: Option<&[String]>) -> bool {
+    OLD_THREADS.iter().any(|option| match options {
+        Some(options) => has_word(options, option),
+        None => is_set(image, option),
+    })
+}
+
+/// Whether an option's text is in the file: each is a text of its own before 5.8.8.
+fn is_set(image: &Image, option: &str) -> bool {
+    let text = format!(" {option}\0");
+    image.text_around(text.as_bytes(), 0).is_some()
+}
+
 /// The options that decide how a perl is laid out.
-const DECISIVE: [&str; 6] = [
+const DECISIVE: [&str; 7] = [
     "MULTIPLICITY",
     "USE_ITHREADS",
-    "USE_5005THREADS",
+    OLD_THREADS[0],
+    OLD_THREADS[1],
     "USE_64_BIT_INT",
     "USE_LONG_DOUBLE",
     "USE_QUADMATH",
@@ -153,12 +178,7 @@ fn options(image: &Image) -> Option<Vec<String>> {
     if words.len() > 1 {
         return Some(words);
     }
-    let is_set = |option: &&&str| {
-        image
-            .text_around(format!(" {option}\0").as_bytes(), 0)
-            .is_some()
-    };
-    let set = DECISIVE.iter().filter(is_set);
+    let set = DECISIVE.iter().filter(|option| is_set(image, option));
     Some(set.map(|option| (*option).to_owned()).collect())
 }
 

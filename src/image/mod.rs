@@ -14,16 +14,15 @@ pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 pub use glance::may_define_perl;
 pub use parts::Part;
-pub use question::{BytesAt, Digest, Elsewhere, Facts, Files, MentionsPerl, Question};
+pub use question::{BytesAt, Elsewhere, Facts, Files, MentionsPerl, Question};
 
 use crate::memory::{Abi, Reader};
-use crate::platform::{Ground, Mapping, OpenError};
+use crate::platform::{Ground, Mapping, OpenError, Stamp};
 use object::read::ReadRef;
 use object::{
     BinaryFormat, Object, ObjectSegment, ObjectSymbol, RelocationFlags, RelocationTarget,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as Hash, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -101,6 +100,8 @@ pub struct Image {
     overlay: HashMap<String, Symbol>,
     /// Symbols that are elsewhere than where the file has them.
     moved: HashMap<String, Symbol>,
+    /// Which file it was when it was opened; `None` where that cannot be told.
+    stamp: Option<Stamp>,
 }
 
 /// What never changes.
@@ -146,6 +147,7 @@ impl Image {
     /// Every case of [`ImageError`].
     pub fn of_file(path: &Path, file: File, budget: Arc<Budget>) -> Result<Self, ImageError> {
         let length = bounded_length(path, &file)?;
+        let stamp = Stamp::of(&file).ok();
         let data = readable(FileBytes::new(file, length, budget));
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
@@ -180,7 +182,8 @@ impl Image {
                 trouble: OnceLock::new(),
             },
             None,
-        ))
+        )
+        .with_stamp(stamp))
     }
 
     /// A file that somebody else has open.
@@ -234,7 +237,14 @@ impl Image {
             elsewhere: elsewhere.map(Arc::from),
             overlay: HashMap::new(),
             moved: HashMap::new(),
+            stamp: None,
         }
+    }
+
+    /// The same, the file being that one when it was opened.
+    #[must_use]
+    pub fn with_stamp(self, stamp: Option<Stamp>) -> Self {
+        Image { stamp, ..self }
     }
 
     /// Leaves heavy questions to somebody else, though the file is open here.
@@ -315,6 +325,11 @@ impl Image {
     /// The build-id as it is usually written.
     pub fn build_id_hex(&self) -> Option<String> {
         self.build_id().map(hex)
+    }
+
+    /// Which file it was when it was opened; `None` where that cannot be told.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
     }
 
     /// Where some functions of perl's begin, each from a source file of its own.
@@ -410,26 +425,6 @@ impl Image {
         symbols::OF_PERL
             .iter()
             .all(|name| self.symbol(name).is_some())
-    }
-
-    /// SHA-256 of the file, in hexadecimal digits; `None` where it cannot be read, or is far larger
-    /// than any perl.
-    pub fn digest(&self) -> Option<String> {
-        self.ask(&question::Digest).flatten()
-    }
-
-    fn own_digest(&self) -> Option<String> {
-        const LARGEST: u64 = 128 << 20;
-        let length = self.file.data.length();
-        if length == 0 || length > LARGEST {
-            return None;
-        }
-        let mut hash = Sha256::new();
-        self.file.data.pieces(0..length, 0, |_, piece| {
-            hash.update(piece);
-            true
-        })?;
-        Some(hex(&hash.finalize()))
     }
 
     /// The parsed file, for those who need more than symbols.

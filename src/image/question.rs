@@ -147,16 +147,3 @@ impl Question for MentionsPerl {
         image.own_mentions_perl()
     }
 }
-
-/// A hash of the whole file.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Digest;
-
-impl Question for Digest {
-    type Answer = Option<String>;
-    const NAME: &'static str = "digest";
-
-    fn answer(&self, image: &Image, _: &dyn Files) -> Self::Answer {
-        image.own_digest()
-    }
-}

@@ -1,4 +1,7 @@
-//! What was found about a perl, kept for the next time: by build-id, in the user's cache folder.
+//! What was found about a perl, kept for the next time in the user's cache folder: by build-id, or where
+//! the linker made none by the file itself, which must not have been written since. Who owns a file can
+//! give it any build-id, but can set neither its number nor the time of its last change; and only files
+//! that root or we alone can write are kept. (To hash one costs ten times what a table does.)
 //!
 //! An entry is a layout with the symbols that the file lacks, in a form that is read in no time
 //! (`entry.rs`). It is believed only when nobody else could have written it, and it is left aside
@@ -17,8 +20,6 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Names of entries for files without a build-id begin so.
-const HASHED: &str = "sha256-";
 /// No entry is larger.
 const MAX_ENTRY: u64 = 1 << 20;
 
@@ -97,11 +98,9 @@ impl Cache {
             return None;
         }
         let folder = self.folder(false).ok()?;
-        // To hash a file of many megabytes takes longer than to find its layout anew.
-        if image.build_id().is_none() && !has_hashes(&folder) {
-            return None;
-        }
-        let cached = entry::read(&read_private(&folder, &file_name(image)?)?)?;
+        let key = Key::of(image)?;
+        let bytes = read_private(&folder, &key.name)?;
+        let cached = entry::read(bytes.strip_prefix(&*key.stamp)?)?;
         (cached.identity.abi == image.abi()).then_some(cached)
     }
 
@@ -109,7 +108,8 @@ impl Cache {
     /// half an entry.
     ///
     /// # Errors
-    /// When the folder cannot be made or written, or is not private.
+    /// When the folder cannot be made or written, or is not private, and when nothing tells the file from
+    /// others.
     pub fn put(
         &self,
         image: &Image,
@@ -117,26 +117,40 @@ impl Cache {
         resolved: &Resolved,
         symbols: &[(String, Symbol)],
     ) -> io::Result<()> {
+        let is_settled = image.stamp().is_some_and(|stamp| stamp.is_settled());
+        let key = Key::of(image).filter(|key| key.stamp.is_empty() || is_settled);
+        let key = key.ok_or(io::ErrorKind::Unsupported)?;
         let folder = self.folder(true)?;
         let from = table::made_from(identity, resolved, image);
         let bytes = entry::write(&from, identity, &resolved.layout, symbols)?;
-        let name = file_name(image).ok_or(io::ErrorKind::FileTooLarge)?;
-        folder.write(name.as_ref(), &bytes)
+        folder.write(key.name.as_ref(), &[&*key.stamp, &bytes].concat())
     }
 }
 
-/// True when something is known of a file without a build-id.
-fn has_hashes(folder: &Folder) -> bool {
-    let is_one = |name: &OsStr| name.as_encoded_bytes().starts_with(HASHED.as_bytes());
-    let names = folder.names();
-    names.is_ok_and(|mut names| names.any(|e| e.is_ok_and(|e| is_one(&e.file_name()))))
+/// Which entry is of a file.
+struct Key {
+    name: String,
+    /// What the entry begins with where its name does not tell files apart.
+    stamp: Vec<u8>,
 }
 
-/// The build-id, or where the linker made none a hash of the file; `None` where it has neither.
-fn file_name(image: &Image) -> Option<String> {
-    let hashed = || Some(format!("{HASHED}{}", image.digest()?));
-    let key = image.build_id_hex().or_else(hashed)?;
-    Some(format!("{key}.layout"))
+impl Key {
+    /// `None` where nothing tells the file from others.
+    fn of(image: &Image) -> Option<Self> {
+        if let Some(id) = image.build_id_hex() {
+            return Some(Key {
+                name: format!("{id}.layout"),
+                stamp: Vec::new(),
+            });
+        }
+        // One entry for each file, however often that is written.
+        let stamp = image.stamp()?;
+        let ((major, minor), inode) = (stamp.device, stamp.inode);
+        Some(Key {
+            name: format!("file-{major:x}-{minor:x}-{inode:x}.layout"),
+            stamp: stamp.bytes(),
+        })
+    }
 }
 
 /// Changes with everything that an entry's meaning depends on.

@@ -20,7 +20,9 @@ mod variables;
 
 use crate::examine::NoPerl;
 use crate::frames::FrameTable;
+use crate::identity::IdentityError;
 use crate::identity::arrays::with_array_symbols;
+use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity};
 use crate::image::{Image, ImageError, Symbol};
 use crate::layout::{
@@ -167,6 +169,12 @@ impl<'a> CalibratedPerl<'a> {
         let memory = LiveMemory::new(process.pid());
         let no_perl = LearnError::Read(ReadError::NoSuchProcess);
         let (image, file) = perl.ok_or(no_perl)?;
+        if FileFacts::by(&image).has_old_threads() {
+            return Err(LearnError::Run {
+                program: program.to_owned(),
+                reason: IdentityError::OldThreads.to_string(),
+            });
+        }
         let abi = image.abi();
         let bias = image.load_bias(&file.maps).ok_or_else(|| LearnError::Run {
             program: program.to_owned(),

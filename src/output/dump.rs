@@ -19,9 +19,20 @@ pub struct ProcessDump {
     pub perl: PerlDump,
     /// Every thread that runs Perl, the main thread first.
     pub threads: Vec<ThreadDump>,
+    /// Threads of which nothing tells whether they run Perl; absent where there is none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub threads_not_shown: usize,
+    /// Why, for people.
+    #[serde(skip)]
+    pub not_shown: String,
     /// Interpreters that no thread runs, as far as they were found; absent where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interpreters: Vec<InterpreterDump>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl ProcessDump {
@@ -170,6 +181,9 @@ pub fn text(dump: &ProcessDump) -> String {
         if let Some(error) = &thread.error {
             let _ = writeln!(out, "    no stack: {error}");
         }
+    }
+    if dump.threads_not_shown > 0 {
+        let _ = writeln!(out, "\nNot shown: {}", dump.not_shown);
     }
     for other in &dump.interpreters {
         let which = match other.perl_tid {

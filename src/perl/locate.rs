@@ -1,5 +1,6 @@
 //! Where the interpreters of a process are.
 
+use super::compiling::Compiling;
 use super::stack::{Variable, Variables};
 use super::values::pads::Pads;
 use crate::image::Image;
@@ -120,6 +121,7 @@ impl VariableMap<'_> {
             savestack_ix: witness("Isavestack_ix"),
             tmps_ix: witness("Itmps_ix"),
             cop_seqmax: self.by_name("Icop_seqmax"),
+            compiling: Compiling::of(self, self.layout.cop.cop_line),
         })
     }
 }

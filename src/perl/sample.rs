@@ -1,5 +1,6 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
+use super::compiling::Compiling;
 use super::leaf::LeafReader;
 use super::leaf::level::LeafLevel;
 use super::leaf::running::{EnteredFrom, Moment};
@@ -92,6 +93,7 @@ const MAX_TRIES: usize = 3;
 pub struct ThreadSampler {
     reader: StackReader,
     compiling: u64,
+    units: Compiling,
     raw: RawStack,
     recheck: Recheck,
     trail: Trail,
@@ -137,6 +139,7 @@ impl ThreadSampler {
         ThreadSampler {
             reader: StackReader::new(variables),
             compiling,
+            units: variables.compiling,
             raw: RawStack::default(),
             recheck: Recheck::default(),
             trail: Trail::default(),
@@ -293,9 +296,9 @@ impl ThreadSampler {
         }
         self.entered = EnteredFrom::of(&self.raw, view);
         match self.name(view, &rules, doing, names, table) {
-            Ok(()) if !names.has_learned() || self.still(view)? => Ok(true),
+            Ok(has_read) if !(has_read || names.has_learned()) || self.still(view)? => Ok(true),
             // What was learned while the target moved on may be of two moments.
-            Ok(()) => {
+            Ok(_) => {
                 self.forget_frames();
                 names.forget_learned();
                 Ok(false)
@@ -343,6 +346,7 @@ impl ThreadSampler {
         self.recheck.doubt();
     }
 
+    /// True when something was read beside the copy and what [`Names`] knows of.
     fn name(
         &mut self,
         view: &PerlView<'_>,
@@ -350,7 +354,7 @@ impl ThreadSampler {
         doing: OpPhase,
         names: &mut Names,
         table: &mut FrameTable,
-    ) -> Result<(), NameError> {
+    ) -> Result<bool, NameError> {
         let (header, cop_seqmax) = (self.reader.header(), self.reader.cop_seqmax());
         // While a frame's context and its caller's statement stay, so does its sub, unless code was
         // compiled: only then can another statement have come to the same address.
@@ -381,11 +385,13 @@ impl ThreadSampler {
         };
         let first = self.trail.keep(&self.raw, kept);
         self.unchanged = self.unchanged.min(self.trail.ids().len());
+        let units = self.units;
+        let has_read = units.mark(view, &mut self.raw, first, &self.reader, doing)?;
         for index in first..self.raw.frames.len() {
             names.name(view, &self.raw, index, &mut self.trail, table)?;
             names.settle(view, &self.reader)?;
         }
-        Ok(())
+        Ok(has_read)
     }
 
     /// Verifies the frames from `first` on. A top frame whose sub is none is dropped if it can be one

@@ -20,7 +20,7 @@ use crate::ids::Pid;
 pub use control::{Control, End, Recording, Settings, TOO_FEW_FILES};
 pub use scout::Follow;
 
-use crate::attach::{AttachError, Target};
+use crate::attach::{AttachError, Target, unread_threads};
 use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::platform::load::Load;
@@ -535,6 +535,13 @@ impl<S: Sink> Sampler<S> {
                 break;
             };
             watched.refresh_threads(&mut self.own.seen, &mut self.own.tally);
+            if watched.unread > 0 {
+                let unread = Arc::make_mut(&mut self.own.unread);
+                unread.insert(
+                    watched.target.process.pid(),
+                    unread_threads(watched.unread).into(),
+                );
+            }
         }
         self.own.processes = self.watched.len();
         self.own.threads = self.watched.iter().map(|w| w.threads.len()).sum();

@@ -340,6 +340,9 @@ pub(super) struct Watched {
     known_count: usize,
     /// Each of them has its interpreter, or did not get one since the look before.
     settled: bool,
+    /// Its threads of which nothing told whether they run Perl, at the last two looks.
+    pub(super) unread: usize,
+    unread_now: usize,
     failures: u32,
     lost_since: Option<Instant>,
     /// When it was attached to.
@@ -358,6 +361,8 @@ impl Watched {
             threads: Vec::new(),
             known_count: 0,
             settled: false,
+            unread: 0,
+            unread_now: 0,
             failures: 0,
             lost_since: None,
             since: Instant::now(),
@@ -392,6 +397,9 @@ impl Watched {
             }
             return;
         };
+        // One that is being made may not be in place yet.
+        let unread = self.target.unread_threads();
+        self.unread = unread.min(std::mem::replace(&mut self.unread_now, unread));
         self.settled = threads.len() == count || count == self.known_count;
         self.known_count = count;
         for mut gone in self.threads.extract_if(.., |w| !w.is_among(&threads)) {

@@ -636,6 +636,7 @@ impl FakePerl {
             savestack_ix: variable("Isavestack_ix"),
             tmps_ix: variable("Itmps_ix"),
             cop_seqmax: Some(variable("Icop_seqmax")),
+            compiling: Default::default(),
         }
     }
 

@@ -505,7 +505,11 @@ impl Names {
         }))
     }
 
-    fn learn_statement(&mut self, view: &PerlView<'_>, cop: u64) -> Result<(), NameError> {
+    pub(in crate::perl) fn learn_statement(
+        &mut self,
+        view: &PerlView<'_>,
+        cop: u64,
+    ) -> Result<(), NameError> {
         let size = view.layout.cop.span().max(view.layout.op.span());
         let bytes = view.reader().bytes(cop, size)?;
         self.verify_statement(view, cop, view.cop_check(&bytes)?)

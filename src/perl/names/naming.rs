@@ -120,7 +120,11 @@ impl Trail {
         let is_innermost = index + 1 == stack.frames.len();
         match (self.steps.get(index), stack.frames.get(index)) {
             (Some(step), Some(raw)) => {
-                !step.is_innermost && !is_innermost && step.position == raw.position
+                let is_same = !step.is_innermost && step.position == raw.position;
+                // The hooks of code that is compiled stand where those of code that runs do.
+                let callee = stack.frames.get(index + 1);
+                let may_run = callee.is_none_or(|c| c.place.0 == raw.place.0);
+                !is_innermost && is_same && (may_run || !raw.kind.is_unit())
             }
             _ => false,
         }
@@ -234,6 +238,7 @@ impl Names {
         index: usize,
         position: Position,
     ) -> Result<Located, NameError> {
+        let frame = stack.frames.get(index);
         let given = self.spot(view, position)?;
         let begin = match running(stack, index) {
             Some(sub) => self.begins_at(view, sub)?,
@@ -244,21 +249,35 @@ impl Names {
         let is_shared = view.compiling != 0 && position.cop == view.compiling;
         let shown = begin.filter(|_| is_shared).unwrap_or(given);
         // After the main program was compiled, PL_compiling has no line.
-        let entry = self.cops.get(&position.cop);
-        let is_parser = given.line != 0 && entry.is_some_and(|e| e.check.op_type == 0);
-        let is_unit = stack.frames.get(index).is_none_or(|f| {
-            matches!(
-                f.kind,
-                ContextKind::Main | ContextKind::EvalString | ContextKind::Require
-            )
-        });
-        let is_compiling = is_unit && (is_parser || begin.is_some());
+        let is_parser = given.line != 0 && self.is_copy(position);
+        let is_unit = frame.is_none_or(|f| f.kind.is_unit());
+        let is_stated = is_unit && (is_parser || begin.is_some());
+        let is_compiled = frame.is_some_and(|f| f.is_compiled);
+        let is_compiling = is_stated || is_compiled;
+        // The statement is one that perl optimises: the parser is further down.
+        let shown = match is_compiled && !is_stated && stack.is_innermost_unit(index) {
+            true => self.parser_spot(view)?.unwrap_or(shown),
+            false => shown,
+        };
         Ok(Located {
             given,
             shown,
             eval_at: None,
             is_compiling,
         })
+    }
+
+    /// Where the parser is; `None` where that is not known.
+    fn parser_spot(&mut self, view: &PerlView<'_>) -> Result<Option<Spot>, NameError> {
+        if view.compiling == 0 {
+            return Ok(None);
+        }
+        self.learn_statement(view, view.compiling)?;
+        let cop = Position {
+            cop: view.compiling,
+            ..Position::default()
+        };
+        Ok(Some(self.spot(view, cop)?).filter(|spot| spot.line != 0))
     }
 
     /// Where a BEGIN block is; `None` for other subs.
@@ -381,10 +400,18 @@ impl Names {
         let number = frame.map_or(0, |f| f.place.0);
         let is_first = called.is_some_and(|(caller, _)| caller.place.0 != number);
         let callback = stack.callbacks.get(number).filter(|_| is_first);
-        // What is called from PL_compiling itself is called by perl: BEGIN blocks, END blocks.
+        // What is called from PL_compiling itself is called by perl: BEGIN blocks, END blocks. So is
+        // what computes a constant, from a copy of it.
         let is_phase = frame.is_some_and(|f| f.position.cop == view.compiling);
+        let is_phase = is_phase || called.is_some_and(|(caller, _)| self.is_copy(caller.position));
         callback.is_some_and(|c| is_protected(c, &view.layout.constants))
             || view.compiling != 0 && is_phase
+    }
+
+    /// Whether a position is in `PL_compiling`, or a copy of it.
+    fn is_copy(&self, position: Position) -> bool {
+        let entry = self.cops.get(&position.cop);
+        entry.is_some_and(|e| e.check.op_type == 0)
     }
 
     fn file_of_require(&mut self, view: &PerlView<'_>, frame: &RawFrame) -> Option<StringId> {

@@ -2,6 +2,7 @@
 
 use super::StackError;
 use crate::memory::{Abi, Batch, Slot};
+use crate::perl::compiling::Compiling;
 
 /// One variable of the interpreter: where it is in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Variables {
     pub tmps_ix: Variable,
     /// `PL_cop_seqmax`; `None` where it could not be found.
     pub cop_seqmax: Option<Variable>,
+    /// What tells which code is being compiled.
+    pub compiling: Compiling,
 }
 
 /// Where a thread tells which interpreter it runs, and the one whose stack is asked for.
@@ -59,11 +62,14 @@ pub struct Header {
     others: [u64; 3],
 }
 
+/// In which span a variable is, where in it, and its bytes.
+type SpanPlace = (usize, usize, u8);
+
 /// Where the header is: as few ranges as cover its variables, and where in these each is.
 #[derive(Debug)]
 pub(in crate::perl) struct HeaderPlaces {
     spans: Vec<(u64, usize)>,
-    places: [(usize, usize, u8); MOVING],
+    places: [SpanPlace; MOVING],
     has_op: bool,
 }
 
@@ -79,29 +85,16 @@ impl HeaderPlaces {
             variables.tmps_ix,
         ];
         let spans = spans_of(&all);
-        let places = all.map(|v| {
-            let span = spans.iter().position(|(start, len)| {
-                v.address >= *start && v.address < start.saturating_add(*len as u64)
-            });
-            let index = span.unwrap_or(0);
-            let start = spans.get(index).map_or(0, |s| s.0);
-            (index, (v.address - start) as usize, v.size)
-        });
         HeaderPlaces {
+            places: all.map(|v| place_in(&spans, v)),
             spans,
-            places,
             has_op: variables.op.is_some(),
         }
     }
 
     /// Asks for them.
     pub(in crate::perl) fn push(&self, batch: &mut Batch, slots: &mut Vec<Slot>) {
-        slots.clear();
-        slots.extend(
-            self.spans
-                .iter()
-                .map(|(address, len)| batch.push(*address, *len)),
-        );
+        push_all(&self.spans, batch, slots);
     }
 
     /// What was read of them.
@@ -132,6 +125,71 @@ impl HeaderPlaces {
             others: [a, b, c],
         })
     }
+}
+
+/// Where variables are that are read once with each copy: as few ranges as cover them.
+#[derive(Debug)]
+pub(in crate::perl) struct BesidePlaces {
+    spans: Vec<(u64, usize)>,
+    cop_seqmax: Option<SpanPlace>,
+    compiling_line: Option<SpanPlace>,
+}
+
+/// The values of these; `None` for what is not known or could not be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::perl) struct BesideValues {
+    /// `PL_cop_seqmax`.
+    pub(in crate::perl) cop_seqmax: Option<u64>,
+    /// The line of `PL_compiling`.
+    pub(in crate::perl) compiling_line: Option<u64>,
+}
+
+impl BesidePlaces {
+    pub(in crate::perl) fn of(variables: &Variables) -> Self {
+        let (seqmax, line) = (variables.cop_seqmax, variables.compiling.line);
+        let spans = spans_of(&seqmax.into_iter().chain(line).collect::<Vec<_>>());
+        BesidePlaces {
+            cop_seqmax: seqmax.map(|v| place_in(&spans, v)),
+            compiling_line: line.map(|v| place_in(&spans, v)),
+            spans,
+        }
+    }
+
+    /// Asks for them.
+    pub(in crate::perl) fn push(&self, batch: &mut Batch, slots: &mut Vec<Slot>) {
+        push_all(&self.spans, batch, slots);
+    }
+
+    /// What was read of them.
+    pub(in crate::perl) fn parse(&self, batch: &Batch, slots: &[Slot], abi: Abi) -> BesideValues {
+        let value = |place: Option<SpanPlace>| {
+            let (span, offset, size) = place?;
+            let bytes = batch.bytes(*slots.get(span)?).ok()?;
+            abi.uint(bytes, offset, usize::from(size))
+        };
+        BesideValues {
+            cop_seqmax: value(self.cop_seqmax),
+            compiling_line: value(self.compiling_line),
+        }
+    }
+}
+
+fn push_all(spans: &[(u64, usize)], batch: &mut Batch, slots: &mut Vec<Slot>) {
+    slots.clear();
+    slots.extend(
+        spans
+            .iter()
+            .map(|(address, len)| batch.push(*address, *len)),
+    );
+}
+
+fn place_in(spans: &[(u64, usize)], v: Variable) -> SpanPlace {
+    let span = spans.iter().position(|(start, len)| {
+        v.address >= *start && v.address < start.saturating_add(*len as u64)
+    });
+    let index = span.unwrap_or(0);
+    let start = spans.get(index).map_or(0, |s| s.0);
+    (index, v.address.wrapping_sub(start) as usize, v.size)
 }
 
 /// As few ranges as cover the variables: near ones share a range, which costs less than another.

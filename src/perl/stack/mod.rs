@@ -10,11 +10,12 @@ pub mod walk;
 
 use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Memory, ReadError, Slot};
-use header::HeaderPlaces;
+use header::{BesidePlaces, BesideValues, HeaderPlaces};
 pub use header::{Current, Header, Variable, Variables};
 pub use info::Info;
 use info::{Link, equal_contexts, parse_info};
 use known::{Known, KnownInfos, left_out};
+use walk::Place;
 
 /// Why there is no copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +42,7 @@ pub enum StackError {
 struct Copied {
     batch: Batch,
     header: Header,
-    cop_seqmax: Option<u64>,
+    beside: BesideValues,
     infos: Vec<Info>,
 }
 
@@ -59,7 +60,7 @@ pub struct StackReader {
     places: HeaderPlaces,
     /// See [`StackReader::accept_moving`].
     takes_moving: bool,
-    cop_seqmax: Option<Variable>,
+    beside: BesidePlaces,
     current_of: Option<Current>,
     known: KnownInfos,
     current: Copied,
@@ -79,7 +80,7 @@ struct Slots {
     inner: Vec<Option<Slot>>,
     infos_again: Vec<Slot>,
     after: Vec<Slot>,
-    cop_seqmax: Option<Slot>,
+    beside: Vec<Slot>,
     current_of: Option<Slot>,
     chain: Vec<Link>,
 }
@@ -90,7 +91,7 @@ impl StackReader {
         StackReader {
             places: HeaderPlaces::of(variables),
             takes_moving: false,
-            cop_seqmax: variables.cop_seqmax,
+            beside: BesidePlaces::of(variables),
             current_of: None,
             known: KnownInfos::default(),
             current: Copied::default(),
@@ -130,7 +131,12 @@ impl StackReader {
     /// `PL_cop_seqmax` at the time of the last accepted copy. It grows with everything that is
     /// compiled: while it stands still, no COP can have taken another's place.
     pub fn cop_seqmax(&self) -> Option<u64> {
-        self.current.cop_seqmax
+        self.current.beside.cop_seqmax
+    }
+
+    /// The line of `PL_compiling` at the time of the last accepted copy.
+    pub(in crate::perl) fn compiling_line(&self) -> Option<u64> {
+        self.current.beside.compiling_line
     }
 
     /// The stack infos of the last accepted copy, outermost first.
@@ -141,6 +147,14 @@ impl StackReader {
     /// The bytes of the contexts of one stack info, outermost first.
     pub fn contexts(&self, info: &Info) -> &[u8] {
         self.current.batch.bytes(info.contexts).unwrap_or_default()
+    }
+
+    /// The bytes of the context at a place, of the last accepted copy.
+    pub(in crate::perl) fn context_at(&self, place: Place, layout: &BoundLayout) -> Option<&[u8]> {
+        let info = self.infos().get(place.0)?;
+        let size = layout.context.sizeof.offset as usize;
+        let start = place.1.checked_mul(size)?;
+        self.contexts(info).get(start..start.checked_add(size)?)
     }
 
     /// The bytes of one of the extra ranges that were read with the last accepted copy.
@@ -218,10 +232,9 @@ impl StackReader {
         );
         batch.clear();
         self.places.push(&mut batch, &mut slots.before);
-        let cop_seqmax = self.cop_seqmax;
-        let push = |v: Variable, batch: &mut Batch| batch.push(v.address, usize::from(v.size));
-        slots.cop_seqmax = cop_seqmax.map(|v| push(v, &mut batch));
-        slots.current_of = self.current_of.map(|of| push(of.place, &mut batch));
+        self.beside.push(&mut batch, &mut slots.beside);
+        let current = self.current_of.map(|of| of.place);
+        slots.current_of = current.map(|v| batch.push(v.address, usize::from(v.size)));
         slots.infos.clear();
         slots.contexts.clear();
         slots.inner.clear();
@@ -289,11 +302,10 @@ impl StackReader {
         if !self.is_moment(&header, &again) {
             return Ok(Round::Moved);
         }
-        let cop_seqmax = self.slots.cop_seqmax;
-        self.scratch.cop_seqmax = cop_seqmax.and_then(|slot| {
-            let bytes = self.scratch.batch.bytes(slot).ok()?;
-            abi.uint(bytes, 0, bytes.len())
-        });
+        let beside = self
+            .beside
+            .parse(&self.scratch.batch, &self.slots.beside, abi);
+        self.scratch.beside = beside;
         self.accept(header, layout)?;
         Ok(Round::Accepted)
     }

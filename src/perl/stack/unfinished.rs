@@ -196,6 +196,7 @@ mod tests {
             call_site: 24,
             si_type: if place.0 == 0 { 1 } else { SORT as i64 },
             place,
+            is_compiled: false,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::doing::OpPhase;
 use super::{Header, StackReader};
 use crate::layout::BoundLayout;
+use crate::layout::schema::Constants;
 use crate::memory::Abi;
 use crate::perl::values::ops::OpNumbers;
 
@@ -24,6 +25,14 @@ pub enum ContextKind {
     EvalString,
     /// `require`, `use` or `do FILE`.
     Require,
+}
+
+impl ContextKind {
+    /// Its code is compiled as a whole: all but subs, and blocks of other code.
+    pub(in crate::perl) fn is_unit(self) -> bool {
+        use ContextKind::{EvalString, Main, Require};
+        matches!(self, Main | EvalString | Require)
+    }
 }
 
 /// Where a frame is executing.
@@ -68,6 +77,8 @@ pub struct RawFrame {
     pub si_type: i64,
     /// Its context.
     pub place: Place,
+    /// Its code is being compiled, and the statement that it stands in is one of that code.
+    pub is_compiled: bool,
 }
 
 /// What a stack info was made for. Beyond the outermost, perl's C code called Perl there.
@@ -79,6 +90,16 @@ pub struct Callback {
     pub calls_sub: bool,
     /// No callback: frames are left out there.
     pub is_cut: bool,
+}
+
+impl Callback {
+    /// A hook for warnings or errors.
+    pub(in crate::perl) fn is_warning(&self, number: &Constants) -> bool {
+        let si_type = u64::try_from(self.si_type).ok();
+        !self.is_cut
+            && si_type.is_some()
+            && [number.PERLSI_WARNHOOK, number.PERLSI_DIEHOOK].contains(&si_type)
+    }
 }
 
 /// The frames of one copy of a stack.
@@ -98,6 +119,12 @@ pub struct RawStack {
 }
 
 impl RawStack {
+    /// Whether no code further in is compiled as a whole.
+    pub(in crate::perl) fn is_innermost_unit(&self, index: usize) -> bool {
+        let inner = self.frames.get(index + 1..).unwrap_or_default();
+        !inner.iter().any(|f| f.kind.is_unit())
+    }
+
     /// How many frames execute this sub.
     pub(in crate::perl) fn count(&mut self, cv: u64) -> u64 {
         self.cvs.truncate(self.frames.len());
@@ -224,6 +251,7 @@ impl WalkRules<'_> {
                     call_site: found.oldcop,
                     si_type: info.si_type,
                     place: (number, index),
+                    is_compiled: false,
                 });
             }
         }
@@ -365,6 +393,7 @@ fn keep_unchanged(stack: &StackReader, out: &mut RawStack, now: Position) {
             call_site: 0,
             si_type: 0,
             place: (0, 0),
+            is_compiled: false,
         });
     }
     set_position(out, now);

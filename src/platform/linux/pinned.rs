@@ -2,6 +2,7 @@
 //! file by now.
 
 use super::regular::{Ground, OpenError, place_below};
+use super::stamp::statx;
 use super::{MappedFile, Process};
 use std::fs::{self, File};
 use std::io;
@@ -97,25 +98,9 @@ fn has_two_numbers(place: &File) -> bool {
 }
 
 impl About {
-    /// Without asking a server for what is known here: a file system of the target's own must not
-    /// make us wait.
     fn of(place: &File) -> io::Result<Self> {
-        // SAFETY: all zeros are a valid structure, which the kernel fills during the call.
-        let mut about: libc::statx = unsafe { std::mem::zeroed() };
         const WANTED: u32 = libc::STATX_TYPE | libc::STATX_MODE | libc::STATX_UID | libc::STATX_INO;
-        // SAFETY: path and structure live during the call.
-        let asked = unsafe {
-            libc::statx(
-                place.as_raw_fd(),
-                c"".as_ptr(),
-                libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
-                WANTED,
-                &raw mut about,
-            )
-        };
-        if asked != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let about = statx(place, WANTED)?;
         Ok(About {
             inode: about.stx_ino,
             device: (about.stx_dev_major, about.stx_dev_minor),
