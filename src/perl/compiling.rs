@@ -6,35 +6,15 @@
 //! is thrown away, and until 5.16 at its end, where perl still looks through it for what is useless
 //! (doeval), `CvDEPTH` tells: it is set when the compiled code begins.
 
-use super::locate::VariableMap;
 use super::names::of_this_object;
+use super::stack::StackReader;
 use super::stack::doing::OpPhase;
+use super::stack::header::Compiling;
 use super::stack::walk::{ContextKind, RawFrame, RawStack};
-use super::stack::{StackReader, Variable};
 use super::values::context::{NameError, PerlView};
-use crate::memory::{Field, ReadError};
-
-/// What tells which code of an interpreter is being compiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Compiling {
-    /// The line of `PL_compiling`; `None` where it is unknown.
-    pub line: Option<Variable>,
-    /// `PL_main_cv`; `None` where it is unknown.
-    pub main_cv: Option<Variable>,
-}
+use crate::memory::ReadError;
 
 impl Compiling {
-    pub(in crate::perl) fn of(map: &VariableMap<'_>, line: Field) -> Self {
-        let cop = map.by_name("Icompiling");
-        Compiling {
-            line: cop.map(|cop| Variable {
-                address: cop.address.wrapping_add(u64::from(line.offset)),
-                size: line.size,
-            }),
-            main_cv: map.by_name("Imain_cv"),
-        }
-    }
-
     /// Marks those of the frames from `first` on whose code is being compiled while the statement
     /// that they stand in is one of that code. True when something was read that may be of a
     /// later moment than the copy.

@@ -1,10 +1,11 @@
 //! Where the interpreters of a process are.
 
-use super::compiling::Compiling;
+use super::stack::header::Compiling;
 use super::stack::{Variable, Variables};
 use super::values::pads::Pads;
 use crate::image::Image;
 use crate::layout::BoundLayout;
+use crate::memory::Field;
 
 /// One interpreter: where its variables are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +122,19 @@ impl VariableMap<'_> {
             savestack_ix: witness("Isavestack_ix"),
             tmps_ix: witness("Itmps_ix"),
             cop_seqmax: self.by_name("Icop_seqmax"),
-            compiling: Compiling::of(self, self.layout.cop.cop_line),
+            compiling: compiling(self, self.layout.cop.cop_line),
         })
+    }
+}
+
+/// Where it is said what is being compiled; `line` is `cop_line`.
+fn compiling(map: &VariableMap<'_>, line: Field) -> Compiling {
+    let cop = map.by_name("Icompiling");
+    Compiling {
+        line: cop.map(|cop| Variable {
+            address: cop.address.wrapping_add(u64::from(line.offset)),
+            size: line.size,
+        }),
+        main_cv: map.by_name("Imain_cv"),
     }
 }

@@ -1,6 +1,6 @@
 //! Perl itself, live: from an interpreter's memory to the frames of its stacks.
 
-pub mod compiling;
+mod compiling;
 pub mod leaf;
 pub mod locals;
 pub mod locate;

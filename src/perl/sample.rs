@@ -1,6 +1,5 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
-use super::compiling::Compiling;
 use super::leaf::LeafReader;
 use super::leaf::level::LeafLevel;
 use super::leaf::running::{EnteredFrom, Moment};
@@ -8,6 +7,7 @@ use super::locate::Located;
 use super::names::recheck::Recheck;
 use super::names::{Names, Trail};
 use super::stack::doing::OpPhase;
+use super::stack::header::Compiling;
 use super::stack::unfinished;
 use super::stack::unfinished::Comparators;
 use super::stack::walk::{RawStack, WalkError, WalkRules};

@@ -2,7 +2,6 @@
 
 use super::StackError;
 use crate::memory::{Abi, Batch, Slot};
-use crate::perl::compiling::Compiling;
 
 /// One variable of the interpreter: where it is in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +46,15 @@ pub struct Current {
 
 /// How many of the [`Variables`] tell that the target moved.
 const MOVING: usize = 7;
+
+/// What tells which code of an interpreter is being compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compiling {
+    /// The line of `PL_compiling`; `None` where it is unknown.
+    pub line: Option<Variable>,
+    /// `PL_main_cv`; `None` where it is unknown.
+    pub main_cv: Option<Variable>,
+}
 
 /// The values of [`Variables`] at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
