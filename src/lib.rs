@@ -6,7 +6,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use p5_spy::{attach::Attach, layout::Sources, perl::names::NameOptions, platform::Process};
 //! let sources = Sources::built_in();
-//! let target = Attach::with(&sources).to(Process::open(12345)?, &mut |note| eprintln!("{}", note.text))?;
+//! let target = Attach::with(&sources).to(Process::open(12345.into())?, &mut |note| eprintln!("{}", note.text))?;
 //! for stack in target.stacks(NameOptions::default())? {
 //!     for frame in stack.frames? {
 //!         println!("{} {}:{}", frame.name, frame.file, frame.line);
