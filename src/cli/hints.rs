@@ -6,7 +6,8 @@ use crate::attach::AttachError;
 use crate::ids::Pid;
 use crate::layout::ResolveError;
 use crate::platform::ProcessError;
-use crate::profile::{Emptiness, Filter, Fold, Profile, TooLarge};
+use crate::profile::{Emptiness, Filter, Fold, Profile, Summary, TooLarge};
+use crate::recording::RawError;
 use crate::remedy::{Notice, Remedy};
 use clap::ValueEnum;
 use std::path::Path;
@@ -46,7 +47,25 @@ fn remedy_of(error: &(dyn std::error::Error + 'static)) -> Option<Remedy> {
     if let Some(error) = error.downcast_ref::<ResolveError>() {
         return error.remedy();
     }
+    if let Some(RawError::TooLarge(error)) = error.downcast_ref::<RawError>() {
+        return Some(error.remedy());
+    }
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return error
+            .get_ref()?
+            .downcast_ref::<TooLarge>()
+            .map(|e| e.remedy());
+    }
     error.downcast_ref::<TooLarge>().map(|e| e.remedy())
+}
+
+/// What an account that is not as it should be can be bettered by.
+pub fn account(summary: &Summary) -> Option<&'static str> {
+    if summary.thinned > 0 {
+        return Some("How much that is, --max-cpu says");
+    }
+    let fell_behind = summary.missed.saturating_mul(20) > summary.attempted;
+    fell_behind.then_some("Take a lower --rate")
 }
 
 fn with(text: String, remedy: Option<&Remedy>) -> String {

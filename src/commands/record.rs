@@ -9,7 +9,7 @@ use super::session::{
 };
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
-use crate::cli::hints::{SEE_WAITING, compare_with_dump, explain};
+use crate::cli::hints::{self, SEE_WAITING, compare_with_dump, explain};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::ids::Pid;
 use crate::output::stats;
@@ -387,6 +387,9 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
         "{}",
         stats::text(summary, settings.sampling.rate)
     ));
+    if let Some(hint) = hints::account(summary) {
+        say(hint);
+    }
     if summary.approximate > 0 {
         say(format_args!(
             "{} of the stacks are approximate: p5-spy could not share the CPU of the target (affinity refused, or a real-time policy)",

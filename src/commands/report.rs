@@ -3,6 +3,7 @@
 use super::spool::Pictures;
 use super::warn;
 use crate::cli::Output;
+use crate::cli::hints;
 use crate::output::stats;
 use crate::profile::Profile;
 use crate::say::say;
@@ -37,6 +38,9 @@ pub(super) fn describe(profile: &Profile) {
         "{}",
         stats::text(&profile.summary, profile.about.rate)
     ));
+    if let Some(hint) = hints::account(&profile.summary) {
+        say(hint);
+    }
     if profile.is_cut {
         let seconds = profile.duration().as_secs_f64();
         warn(format!(

@@ -42,10 +42,7 @@ pub fn text(summary: &Summary, rate: f64) -> String {
     };
     let _ = write!(text, "; p5-spy itself used {share:.1} % of a CPU");
     if summary.thinned == 0 && summary.missed.saturating_mul(20) > summary.attempted {
-        let _ = write!(
-            text,
-            "\np5-spy fell behind {rate} samples a second: at a lower rate it would not"
-        );
+        let _ = write!(text, "\np5-spy fell behind {rate} samples a second");
     }
     if summary.made_up > 0 {
         let _ = write!(
