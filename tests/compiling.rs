@@ -66,7 +66,7 @@ fn recorded(folder: &Path, program: &Path) -> Vec<(Vec<String>, u64)> {
 /// or at none, when perl begins with it or throws it away. What computes a constant is perl's own.
 fn is_right(frame: &str) -> bool {
     let Some((what, place)) = frame.rsplit_once(" (") else {
-        return frame == "(main)";
+        return frame == "(main)" || frame == "eval from C";
     };
     let line = place.trim_end_matches(')').rsplit_once(':');
     let line = line.and_then(|(_, line)| line.parse().ok());

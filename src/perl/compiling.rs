@@ -42,6 +42,8 @@ impl Compiling {
                     match self.has_begun(view, candidate.frame, copy)? {
                         Some(begun) => !begun,
                         None if line != 0 => candidate.is_innermost,
+                        // Perl 5.6: between its first and its last op, code has one.
+                        None if op == 0 => self.has_op,
                         None => doing == OpPhase::Evaluating && is_by(view, candidate.frame, op)?,
                     }
                 }

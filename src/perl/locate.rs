@@ -136,5 +136,6 @@ fn compiling(map: &VariableMap<'_>, line: Field) -> Compiling {
             size: line.size,
         }),
         main_cv: map.by_name("Imain_cv"),
+        has_op: map.by_name("Iop").is_some(),
     }
 }

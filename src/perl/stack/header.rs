@@ -54,6 +54,8 @@ pub struct Compiling {
     pub line: Option<Variable>,
     /// `PL_main_cv`; `None` where it is unknown.
     pub main_cv: Option<Variable>,
+    /// Where `PL_op` is is known.
+    pub has_op: bool,
 }
 
 /// The values of [`Variables`] at one moment.
