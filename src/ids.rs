@@ -7,16 +7,12 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 /// The id of a process.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pid(i64);
 
 /// The kernel's id of a thread.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tid(i64);
 
@@ -56,6 +52,12 @@ macro_rules! id {
             }
         }
 
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
@@ -90,5 +92,26 @@ impl PartialEq<Pid> for Tid {
     /// It is the process's main thread.
     fn eq(&self, pid: &Pid) -> bool {
         *self == pid.main_thread()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_has_them_as_it_had_numbers_of_32_bits() {
+        let of = |number: i32| postcard::to_stdvec(&number).unwrap();
+        for number in [0, 1, 100, 4_194_304, i32::MAX] {
+            assert_eq!(postcard::to_stdvec(&Pid::from(number)).unwrap(), of(number));
+            assert_eq!(postcard::from_bytes::<Tid>(&of(number)), Ok(number.into()));
+        }
+        let wide = Tid::new(1 << 40);
+        let kept = postcard::to_stdvec(&wide).unwrap();
+        assert_eq!(postcard::from_bytes::<Tid>(&kept), Ok(wide));
+        assert_eq!(
+            (wide.native(), format!("{wide:?}")),
+            (i32::MAX, (1_u64 << 40).to_string())
+        );
     }
 }

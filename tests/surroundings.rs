@@ -104,7 +104,16 @@ fn a_quota_or_a_broken_disk_ends_a_recording_with_a_word() {
         let raw = place.path().join("x.p5spy");
         // The head, and a block or two.
         let how = format!("write:error={error}:when=4+");
-        let words = ["record", "-d", "25", "-o", text(&raw), "--pid", &pid];
+        let words = [
+            "record",
+            "--no-debug-info",
+            "-d",
+            "25",
+            "-o",
+            text(&raw),
+            "--pid",
+            &pid,
+        ];
         let begun = Instant::now();
         let Some(said) = failing(&how, &words) else {
             return;
