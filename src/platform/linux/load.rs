@@ -3,7 +3,6 @@
 
 use crate::ids::Pid;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// With fewer threads, asking each is as cheap.
 const MANY: usize = 8;
@@ -45,7 +44,7 @@ impl Load {
 
     fn line<T>(&self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut text = [0u8; 64];
-        let length = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
+        let length = super::text::read_from_start(self.file.as_ref()?, &mut text).ok()?;
         read(std::str::from_utf8(text.get(..length)?).ok()?)
     }
 }

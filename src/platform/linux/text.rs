@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 /// More than a line of numbers, or a page of them, has.
 const PAGE: usize = 8 << 10;
@@ -26,6 +27,19 @@ pub(super) fn page(path: &str) -> io::Result<Vec<u8>> {
         file.read_to_end(&mut text)?;
     }
     Ok(text)
+}
+
+/// Reads a file that is kept open from its beginning, once more.
+///
+/// # Errors
+/// Those of the system; a signal is none.
+pub(super) fn read_from_start(file: &File, text: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(text, 0) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use super::stat::Stat;
 use crate::ids::{Pid, Tid};
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 /// What a thread was doing at the moment of the question.
@@ -216,7 +215,7 @@ pub(crate) fn number(text: &[u8]) -> Option<u32> {
 
 /// The whole file from its start; `None` at an error or when it is empty: the thread is gone.
 fn read_again<'t>(file: &File, text: &'t mut [u8]) -> Option<&'t [u8]> {
-    let length = file.read_at(text, 0).ok()?;
+    let length = super::text::read_from_start(file, text).ok()?;
     text.get(..length).filter(|t| !t.is_empty())
 }
 

@@ -11,7 +11,6 @@ use perf_event_open_sys::bindings::{
 };
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -120,7 +119,7 @@ impl Account {
     fn of(file: &File) -> Option<Self> {
         // The line is one of the first.
         let mut text = [0; 256];
-        let length = file.read_at(&mut text, 0).ok()?;
+        let length = super::text::read_from_start(file, &mut text).ok()?;
         Account::parse(text.get(..length)?)
     }
 
