@@ -216,6 +216,78 @@ fn misled(layout: &Layout) -> Layout {
     wrong
 }
 
+/// It is known by its file as long as nothing of that changes, and is not hashed.
+#[test]
+fn a_perl_without_a_build_id_is_remembered_by_its_file() {
+    let (home, empty, cache) = (folder(), folder(), folder());
+    let perl = home.path().join("perl");
+    let mut objcopy = std::process::Command::new("objcopy");
+    let section = "--remove-section=.note.gnu.build-id";
+    let made = objcopy.arg(section).args([PERL, text(&perl)]).status();
+    if !made.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        loudly!("SKIPPED: objcopy (binutils) is needed to remove a build-id: {made:?}");
+        return;
+    }
+    assert_eq!(Image::open(&perl, &perl).unwrap().build_id(), None);
+    let script = "$| = 1; print qq(ready\n); sub inner { sysread STDIN, my $b, 1 } inner()";
+    let target = Target::of_perl(&perl, &["-e", script]);
+    let pid = target.pid().to_string();
+    let dump = || {
+        let mut command = spy();
+        command
+            .env("XDG_CACHE_HOME", cache.path())
+            .args(["dump", "--no-debug-info", "--layouts", text(empty.path())])
+            .args(["--pid", &pid]);
+        support::Running::start(command).finish()
+    };
+    let is_settled = || {
+        let file = std::fs::File::open(&perl).unwrap();
+        let settled = p5_spy::platform::Stamp::of(&file).unwrap().is_settled();
+        settled.then_some(())
+    };
+    support::wait_for("the file's time to be over", is_settled);
+    for _ in 0..2 {
+        dump().expect(0, "learned the layout of");
+        let second = dump();
+        assert!(
+            second.out.contains("what an earlier run found"),
+            "{second:?}"
+        );
+        assert!(!second.err.contains("learned"), "{second:?}");
+        // The same bytes at the same time, but for who may read them: that is another file.
+        let mode = std::fs::metadata(&perl).unwrap().permissions().mode() ^ 0o200;
+        std::fs::set_permissions(&perl, std::fs::Permissions::from_mode(mode)).unwrap();
+        let third = dump();
+        third.expect(0, "its file was changed just now");
+        third.expect(0, "learned the layout of");
+        support::wait_for("the file's time to be over", is_settled);
+    }
+    let entries = walk(&cache.path().join("p5-spy"));
+    assert_eq!(support::listing(entries.parent().unwrap()).len(), 1);
+}
+
+/// Perl 5.8 could be built with other threads than those it has now, and says so in its list of options.
+#[test]
+fn the_threads_of_5_005_are_called_by_their_name() {
+    let folder = folder();
+    let perl = folder.path().join("perl");
+    let mut bytes = std::fs::read(PERL).unwrap();
+    let (own, old) = (b" USE_LOCALE_COLLATE", b" USE_5005THREADS   ");
+    let at = bytes.windows(own.len()).position(|w| w == own);
+    let at = at.expect("the options of this perl");
+    bytes[at..at + own.len()].copy_from_slice(old);
+    std::fs::write(&perl, bytes).unwrap();
+    std::fs::set_permissions(&perl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let said = "built with the threads of 5.005";
+    let target = Target::of_perl(&perl, &["-e", "$| = 1; print qq(ready\n); sleep 100"]);
+    let pid = target.pid().to_string();
+    run(&["dump", "--pid", &pid]).expect(1, said);
+    let out = folder.path().join("out.svg");
+    run(&["record", "-d", "1", "-o", text(&out), "--pid", &pid]).expect(1, said);
+    run(&["layout-learn", text(&perl)]).expect(1, said);
+    run(&["layout-dump", text(&perl)]).expect(1, said);
+}
+
 /// What the cache has from debug information is not used where that is not wanted.
 #[test]
 fn the_cache_tells_where_a_layout_came_from() {

@@ -117,9 +117,12 @@ impl Cache {
         resolved: &Resolved,
         symbols: &[(String, Symbol)],
     ) -> io::Result<()> {
+        let key =
+            Key::of(image).ok_or_else(|| io::Error::other("nothing tells its file from others"))?;
         let is_settled = image.stamp().is_some_and(|stamp| stamp.is_settled());
-        let key = Key::of(image).filter(|key| key.stamp.is_empty() || is_settled);
-        let key = key.ok_or(io::ErrorKind::Unsupported)?;
+        if !key.stamp.is_empty() && !is_settled {
+            return Err(io::Error::other("its file was changed just now"));
+        }
         let folder = self.folder(true)?;
         let from = table::made_from(identity, resolved, image);
         let bytes = entry::write(&from, identity, &resolved.layout, symbols)?;
