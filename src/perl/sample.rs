@@ -371,8 +371,7 @@ impl ThreadSampler {
         let top = stack.frames.last().filter(|_| !self.reader.takes_moving());
         if let Some(depth) = top.and_then(|top| names.depth(top.cv)) {
             let comparators = Comparators::of(&view.layout.constants);
-            let is_xsub = |cv| view.is_xsub(cv).unwrap_or(false);
-            unfinished::drop_inactive(stack, &header, comparators, depth, doing, is_xsub);
+            unfinished::drop_inactive(stack, &header, comparators, depth, doing, view);
         }
         if !self.is_strict {
             unfinished::drop_stale_eval(stack, &header, doing, names, view)?;

@@ -107,7 +107,7 @@ impl PerlView<'_> {
     }
 
     /// True if the op is one of this sub.
-    fn has_op(&self, sub: u64, wanted: u64) -> Result<bool, NameError> {
+    pub(in crate::perl) fn has_op(&self, sub: u64, wanted: u64) -> Result<bool, NameError> {
         let (_, body) = self.head(sub)?;
         let mut pending = vec![self.member(body, self.layout.xpvcv.xcv_root)?];
         for _ in 0..MAX_OPS {

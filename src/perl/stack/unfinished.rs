@@ -6,6 +6,7 @@ use super::doing::OpPhase;
 use super::walk::{ContextKind, Position, RawStack, WalkRules, set_position};
 use super::{Header, StackReader};
 use crate::layout::schema::Constants;
+use crate::memory::Paged;
 use crate::perl::names::Names;
 use crate::perl::values::context::{NameError, PerlView};
 
@@ -26,6 +27,31 @@ impl Comparators {
             // That has come with 5.8, too.
             have_depth: number.HVhek_UTF8.is_some(),
         }
+    }
+}
+
+/// What is asked about a comparator.
+pub trait Subs {
+    /// Whether a sub is in C.
+    fn is_xsub(&self, cv: u64) -> bool;
+    /// Whether a statement is one of a sub's body.
+    fn has_statement(&self, cv: u64, cop: u64) -> bool;
+}
+
+impl Subs for PerlView<'_> {
+    fn is_xsub(&self, cv: u64) -> bool {
+        PerlView::is_xsub(self, cv).unwrap_or(false)
+    }
+
+    fn has_statement(&self, cv: u64, cop: u64) -> bool {
+        /// Bytes of its ops.
+        const MAX_READ: usize = 1 << 20;
+        let paged = Paged::new(self.memory, MAX_READ);
+        let here = PerlView {
+            memory: &paged,
+            ..*self
+        };
+        here.has_op(cv, cop).unwrap_or(false)
     }
 }
 
@@ -55,14 +81,14 @@ pub(in crate::perl) fn drop_unfilled(
 /// the first on a stack info of its own kind: they are entered once per sort, not once per call.
 /// While the sort op itself is the current one, its comparator has not begun. Until perl 5.22
 /// (pp_sort, pp_sort.c) the context for it says already where it is called, but has the sub of
-/// whoever had that place before.
+/// whoever had that place before; for a moment all of it is of before.
 pub fn drop_inactive(
     stack: &mut RawStack,
     header: &Header,
     comparators: Comparators,
     depth: u64,
     doing: OpPhase,
-    is_xsub: impl FnOnce(u64) -> bool,
+    subs: &dyn Subs,
 ) {
     let Some(top) = stack.frames.last().copied() else {
         return;
@@ -74,12 +100,12 @@ pub fn drop_inactive(
         return;
     }
     // One that sorts itself stands there while that sort begins: its depth tells, where perl counts
-    // it; else that it was called from another statement. One in C runs under the sort op, and has
+    // it; else that the sort is in a statement of its own. One in C runs under the sort op, and has
     // no depth.
-    let is_active = if is_comparator && is_xsub(top.cv) {
+    let is_active = if is_comparator && subs.is_xsub(top.cv) {
         top.call_site == header.curcop
     } else if is_comparator && !comparators.have_depth {
-        top.call_site != header.curcop
+        top.call_site != header.curcop && subs.has_statement(top.cv, header.curcop)
     } else {
         stack.count(top.cv) <= depth
     };
@@ -200,6 +226,22 @@ mod tests {
         }
     }
 
+    /// All subs are in C, or none, and have one statement.
+    struct Alike {
+        are_xsubs: bool,
+        statement: u64,
+    }
+
+    impl Subs for Alike {
+        fn is_xsub(&self, _: u64) -> bool {
+            self.are_xsubs
+        }
+
+        fn has_statement(&self, _: u64, cop: u64) -> bool {
+            cop == self.statement
+        }
+    }
+
     /// The CVs that are left when the innermost sub has that depth, and where the top one is.
     fn active_at(
         depth: u64,
@@ -219,7 +261,11 @@ mod tests {
         };
         let mut header = Header::default();
         header.curcop = curcop;
-        drop_inactive(&mut stack, &header, comparators, depth, doing, |_| is_xsub);
+        let subs = Alike {
+            are_xsubs: is_xsub,
+            statement: 25,
+        };
+        drop_inactive(&mut stack, &header, comparators, depth, doing, &subs);
         let top = stack.frames.last().map_or(0, |f| f.position.cop);
         (stack.frames.iter().map(|f| f.cv).collect(), top)
     }
@@ -245,6 +291,8 @@ mod tests {
         }
         assert_eq!(cvs(0, false, false, own), [0]);
         assert_eq!(cvs(0, false, false, other), [0, 7]);
+        // Everything in its context is of before.
+        assert_eq!(cvs(0, false, false, other + 1), [0]);
         assert_eq!(cvs(0, true, true, own), [0, 7]);
         assert_eq!(cvs(0, true, true, other), [0]);
     }
