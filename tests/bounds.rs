@@ -5,8 +5,7 @@ mod support;
 
 use loudly::loudly;
 use p5_spy::frames::{Frame, FrameKind};
-use p5_spy::ids::Pid;
-use p5_spy::ids::Tid;
+use p5_spy::ids::{Pid, Tid};
 use p5_spy::profile::{About, Source, Summary, ThreadAbout};
 use p5_spy::recording::{Block, Chunk, Writer};
 use std::io::Write;

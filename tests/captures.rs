@@ -7,10 +7,9 @@ use p5_spy::examine::find_perl;
 use p5_spy::frames::FrameTable;
 use p5_spy::identity::Identity;
 use p5_spy::ids::Pid;
-use p5_spy::layout::{Known, Origin, Resolved, Sources, Table, TableSet, from_tables};
+use p5_spy::layout::{Origin, Resolved, Sources, Table, TableSet, from_tables};
 use p5_spy::perl::names::{NameOptions, Synthetic};
-use p5_spy::platform::LiveMemory;
-use p5_spy::platform::{Process, ThreadState, ThreadWatch};
+use p5_spy::platform::{LiveMemory, Process, ThreadState, ThreadWatch};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,12 +46,8 @@ fn captures() -> Vec<(String, Capture)> {
 
 fn sources() -> Sources {
     Sources {
-        tables: TableSet::embedded(),
-        named: false,
         debug: None,
-        known: Known::default(),
-        cache: None,
-        learn: p5_spy::layout::Learn::Never,
+        ..Sources::built_in()
     }
 }
 

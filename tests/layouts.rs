@@ -6,7 +6,7 @@ use loudly::loudly;
 use p5_spy::identity::Identity;
 use p5_spy::image::{DebugSearch, Image};
 use p5_spy::layout::{
-    Known, Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
+    Origin, Resolved, Sources, Table, TableSet, resolve, table, with_block_types,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,11 +27,8 @@ fn layout_of(
 ) -> Resolved {
     let sources = Sources {
         tables,
-        named: false,
         debug,
-        known: Known::default(),
-        cache: None,
-        learn: p5_spy::layout::Learn::Never,
+        ..Sources::built_in()
     };
     let mut warnings = Vec::new();
     let resolved = resolve(image, identity, &sources, &mut |w| warnings.push(w)).unwrap();
@@ -285,11 +282,7 @@ fn debug_links_are_followed() {
     std::fs::write(&beside, bytes).unwrap();
     let sources = Sources {
         tables: flags_only(),
-        named: false,
-        debug: Some(DebugSearch::default()),
-        known: Known::default(),
-        cache: None,
-        learn: p5_spy::layout::Learn::Never,
+        ..Sources::built_in()
     };
     let refused = resolve(&linked, &identity, &sources, &mut |_| {})
         .unwrap_err()
@@ -324,12 +317,8 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
             folders: vec![folder.path().to_owned()],
         };
         let sources = Sources {
-            tables: TableSet::embedded(),
-            named: false,
             debug: Some(search),
-            known: Known::default(),
-            cache: None,
-            learn: p5_spy::layout::Learn::Never,
+            ..Sources::built_in()
         };
         // Whatever the damage did, there is a layout, and no panic on the way.
         resolve(&image, &identity, &sources, &mut |_| {}).unwrap();

@@ -6,7 +6,7 @@ mod support;
 use loudly::loudly;
 use p5_spy::attach::Attach;
 use p5_spy::ids::Pid;
-use p5_spy::layout::{Known, Sources, TableSet};
+use p5_spy::layout::Sources;
 use p5_spy::platform::Process;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -120,12 +120,8 @@ fn a_perl_without_symbols_that_runs_is_found_every_time() {
     let process = Process::open(Pid::from(running.0.id() as i32)).unwrap();
     for _ in 0..20 {
         let sources = Sources {
-            tables: TableSet::embedded(),
-            named: false,
             debug: None,
-            known: Known::default(),
-            cache: None,
-            learn: p5_spy::layout::Learn::Never,
+            ..Sources::built_in()
         };
         let target = Attach::with(&sources).to(process, &mut |e| panic!("{}", e.text));
         let target = target.unwrap();

@@ -4,8 +4,7 @@
 mod support;
 
 use p5_spy::frames::{Frame, FrameKind};
-use p5_spy::ids::Pid;
-use p5_spy::ids::Tid;
+use p5_spy::ids::{Pid, Tid};
 use p5_spy::profile::{
     About, Filter, Profile, Room, Sample, SampleLog, Seen, Sink, Source, Summary, ThreadAbout,
 };

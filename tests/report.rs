@@ -5,10 +5,8 @@ mod loudly;
 mod support;
 
 use loudly::loudly;
-use p5_spy::frames::StackId;
-use p5_spy::frames::{Frame, FrameKind};
-use p5_spy::ids::Pid;
-use p5_spy::ids::Tid;
+use p5_spy::frames::{Frame, FrameKind, StackId};
+use p5_spy::ids::{Pid, Tid};
 use p5_spy::output::{Format, Picture, render};
 use p5_spy::profile::{About, Filter, Profile, Room, Run, Seen, Source, Summary, ThreadAbout};
 use p5_spy::recording::{Recorder, load};

@@ -7,7 +7,7 @@ mod support;
 use loudly::loudly;
 use p5_spy::attach::{Attach, Target};
 use p5_spy::ids::Pid;
-use p5_spy::layout::{Known, Sources, TableSet};
+use p5_spy::layout::{Sources, TableSet};
 use p5_spy::memory::{Batch, FakeMemory, Memory, ReadError};
 use p5_spy::perl::leaf::running::{EnteredFrom, Moment, Running, RunningReader};
 use p5_spy::perl::locals::{Wanted, locals};
@@ -122,14 +122,7 @@ fn test_perl() -> PathBuf {
 }
 
 fn sources() -> Sources {
-    Sources {
-        tables: TableSet::embedded(),
-        named: false,
-        debug: Some(Default::default()),
-        known: Known::default(),
-        cache: None,
-        learn: p5_spy::layout::Learn::Never,
-    }
+    Sources::built_in()
 }
 
 /// Nothing is known but what is learned.

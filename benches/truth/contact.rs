@@ -4,11 +4,9 @@
 use super::rules::{File, Place};
 use indexmap::IndexSet;
 use p5_spy::attach::{Attach, Target};
-use p5_spy::frames::StackId;
-use p5_spy::frames::{Frame, FrameKind};
+use p5_spy::frames::{Frame, FrameKind, StackId};
 use p5_spy::ids::Pid;
-use p5_spy::image::DebugSearch;
-use p5_spy::layout::{Known, Sources, TableSet};
+use p5_spy::layout::Sources;
 use p5_spy::perl::names::NameOptions;
 use p5_spy::platform::Process;
 use p5_spy::profile::{Sample, Seen, Sink, Tally};
@@ -21,12 +19,8 @@ use std::time::Duration;
 /// What the commands use, without the user's cache and tables.
 pub fn sources() -> Sources {
     Sources {
-        tables: TableSet::embedded(),
-        named: false,
-        debug: Some(DebugSearch::default()),
-        known: Known::default(),
-        cache: None,
         learn: p5_spy::layout::Learn::Ours,
+        ..Sources::built_in()
     }
 }
 

@@ -2,12 +2,9 @@
 //! target's CPU and makes one 64-byte vectored read each time.
 
 use super::contact::thread_cpu;
-use p5_spy::ids::Pid;
-use p5_spy::ids::Tid;
+use p5_spy::ids::{Pid, Tid};
 use p5_spy::memory::{Batch, Memory};
-use p5_spy::platform::LiveMemory;
-use p5_spy::platform::ThreadWatch;
-use p5_spy::platform::{CoSchedule, wake_at_once};
+use p5_spy::platform::{CoSchedule, LiveMemory, ThreadWatch, wake_at_once};
 use p5_spy::sampler::clock::Clock;
 use std::time::{Duration, Instant};
 

@@ -4,9 +4,8 @@
 use super::candidates::Words;
 use super::trial::{Demand, Trial};
 use super::{AttachError, Loaded, Perl};
-use crate::identity::IdentityError;
 use crate::identity::texts::FileFacts;
-use crate::identity::{Build, Identity};
+use crate::identity::{Build, Identity, IdentityError};
 use crate::ids::Pid;
 use crate::layout::{Origin, Resolved, Table, TableSet};
 use crate::memory::Memory;

@@ -53,7 +53,7 @@ impl ForkFamily {
 mod tests {
     use crate::attach::Attach;
     use crate::ids::Pid;
-    use crate::layout::{Known, Learn, Sources, TableSet};
+    use crate::layout::Sources;
     use crate::platform::Process;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
@@ -92,14 +92,7 @@ mod tests {
         let parent = Pid::from(family.0.id());
         pids.retain(|pid| *pid != parent);
         assert_eq!(pids.len(), 3);
-        let sources = Sources {
-            tables: TableSet::embedded(),
-            named: false,
-            debug: Some(Default::default()),
-            known: Known::default(),
-            cache: None,
-            learn: Learn::Never,
-        };
+        let sources = Sources::built_in();
         let attach = |pid: Pid, known: &[super::ForkFamily]| {
             let process = Process::open(pid).unwrap();
             Attach::once(&sources)

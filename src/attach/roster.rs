@@ -8,9 +8,9 @@ use crate::identity::{Build, Identity};
 use crate::ids::Pid;
 use crate::image::{Image, Symbol};
 use crate::memory::{Abi, Memory, ReadError, Reader};
-use crate::platform::LiveMemory;
-use crate::platform::opened;
-use crate::platform::{Hiding, Listed, MappedFile, Obstacle, Process, ProcessError, obstacle};
+use crate::platform::{
+    Hiding, Listed, LiveMemory, MappedFile, Obstacle, Process, ProcessError, obstacle, opened,
+};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,6 +1,7 @@
 //! What to type: every sentence for people that has the name of an option in it.
 
 use super::permission::{find_process, get_rights};
+use super::quoted::quoted;
 use super::{By, Format, Output};
 use crate::attach::AttachError;
 use crate::ids::Pid;
@@ -151,7 +152,11 @@ impl SamePicture<'_> {
         if self.needs_memory {
             words.push("--max-memory SIZE".into());
         }
-        words.extend([quoted(recording), "-o".into(), quoted(&output.file)]);
+        words.extend([
+            quoted(&recording.to_string_lossy()),
+            "-o".into(),
+            quoted(&output.file.to_string_lossy()),
+        ]);
         if Format::of_file(&output.file) != Some(output.format) {
             words.extend(["-f".into(), output.format.name().into()]);
         }
@@ -161,7 +166,7 @@ impl SamePicture<'_> {
             words.extend(["--by".into(), value.get_name().to_owned()]);
         }
         for pattern in self.fold.patterns() {
-            words.extend(["--fold".into(), quoted(Path::new(pattern))]);
+            words.extend(["--fold".into(), quoted(pattern)]);
         }
         for (is_set, word) in [
             (self.threads, "--threads"),
@@ -175,12 +180,6 @@ impl SamePicture<'_> {
         }
         words.join(" ")
     }
-}
-
-/// A name as one types it in a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    shlex::try_quote(&text).map_or_else(|_| text.clone(), Into::into)
 }
 
 /// How to see more of a program that ended too soon.

@@ -14,6 +14,7 @@ mod manual;
 mod opposites;
 mod permission;
 mod ps;
+mod quoted;
 mod record;
 mod report;
 mod shared;

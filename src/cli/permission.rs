@@ -1,5 +1,6 @@
 //! What to do where the system forbids reading a process: the shortest remedy for this very situation.
 
+use super::quoted::quoted;
 use crate::ids::Pid;
 use crate::platform::{Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle};
 use std::ffi::OsString;
@@ -169,16 +170,7 @@ fn again(typed: Vec<OsString>, pid: Pid, own: &Path) -> String {
         words.extend(["--pid".into(), pid.to_string()]);
     }
     let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    crate::text::from_utf8(quoted.join(" ").as_bytes())
-}
-
-/// A word as one types it in a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    quoted.join(" ")
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a recording leaves open, in words.
 
-use crate::cli::hints::SEE_SHORTER;
-use crate::cli::hints::notice;
+use crate::cli::hints::{SEE_SHORTER, notice};
 use crate::ids::Pid;
 use crate::profile::Summary;
 use crate::remedy::Notice;

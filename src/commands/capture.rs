@@ -1,15 +1,13 @@
 //! `p5-spy capture`: what an attach and some samples read, for a bug report or a test.
 
-use super::note;
-use super::sources;
+use super::{note, sources};
 use crate::attach::Attach;
 use crate::capture::{RecordingMemory, take};
 use crate::cli::LayoutChoice;
 use crate::cli::hints::look_at_capture;
 use crate::ids::Pid;
 use crate::output::write_whole;
-use crate::platform::LiveMemory;
-use crate::platform::Process;
+use crate::platform::{LiveMemory, Process};
 use crate::say::say;
 use std::path::Path;
 use std::sync::Arc;

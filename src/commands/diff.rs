@@ -3,8 +3,7 @@
 use super::print;
 use super::report::{describe, wrote};
 use super::spool::Origin;
-use crate::cli::hints;
-use crate::cli::{By, Format, Output};
+use crate::cli::{By, Format, Output, hints};
 use crate::frames::paths::Shortener;
 use crate::output::stats::nothing;
 use crate::output::{Picture, diff, html, write_whole};

@@ -1,11 +1,9 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::wanted;
-use super::note;
 use super::stacks::{about, shown, take};
-use super::{folder, looked_at, print, sources, warn};
-use crate::attach::Attach;
-use crate::attach::AttachError;
+use super::{folder, looked_at, note, print, sources, warn};
+use crate::attach::{Attach, AttachError};
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::hints::explain;
 use crate::cli::{LayoutChoice, Locals, Show};

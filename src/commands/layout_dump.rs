@@ -1,12 +1,10 @@
 //! `p5-spy layout-dump`: where things are in a perl's memory, as a table.
 
-use super::note;
-use super::{print, sources};
+use super::{note, print, sources};
 use crate::attach::Attach;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
-use crate::identity::Identity;
-use crate::identity::IdentityError;
+use crate::identity::{Identity, IdentityError};
 use crate::image::{DebugSearch, Image};
 use crate::layout::{Learn, Resolved, layout_from_debug, resolve, table, with_block_types};
 use crate::platform::Process;

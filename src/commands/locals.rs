@@ -1,8 +1,7 @@
 //! The variables of the frames of a dump.
 
 use super::warn;
-use crate::attach::PATIENCE;
-use crate::attach::Target;
+use crate::attach::{PATIENCE, Target};
 use crate::cli::Locals;
 use crate::frames::FrameKind;
 use crate::output::dump::{FrameDump, LocalsDump};

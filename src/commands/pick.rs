@@ -3,8 +3,7 @@
 use super::ps::{Row, about_hidden, cut, table};
 use crate::ids::Pid;
 use crate::platform::Hiding;
-use crate::platform::signals::Held;
-use crate::platform::signals::{INTERRUPT, end_by};
+use crate::platform::signals::{Held, INTERRUPT, end_by};
 use crate::top::Screen;
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};

@@ -2,8 +2,7 @@
 
 use super::spool::Pictures;
 use super::warn;
-use crate::cli::Output;
-use crate::cli::hints;
+use crate::cli::{Output, hints};
 use crate::output::stats;
 use crate::profile::Profile;
 use crate::say::say;

@@ -2,10 +2,8 @@
 //! already or is started for the purpose, and leaving it properly.
 
 use super::aside::aside;
-use super::note;
-use super::warn;
-use crate::attach::Attach;
-use crate::attach::{AttachError, Target};
+use super::{note, warn};
+use crate::attach::{Attach, AttachError, Target};
 use crate::cli::hints::{NO_TERMINAL, explain};
 use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;

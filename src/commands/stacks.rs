@@ -2,12 +2,12 @@
 
 use super::locals::Bracket;
 use super::warn;
-use crate::attach::Perl;
-use crate::attach::{PerlThread, Target, unread_threads};
+use crate::attach::{Perl, PerlThread, Target, unread_threads};
 use crate::frames::{FrameId, FrameTable};
 use crate::identity::Build;
-use crate::output::dump::{FrameDump, InterpreterDump, ProcessDump, ThreadDump};
-use crate::output::dump::{LayoutDump, PerlDump};
+use crate::output::dump::{
+    FrameDump, InterpreterDump, LayoutDump, PerlDump, ProcessDump, ThreadDump,
+};
 use crate::perl::leaf::level::LeafLevel;
 use crate::perl::leaf::syscall_frame;
 use crate::perl::locals::Wanted;

@@ -5,8 +5,7 @@ use super::session::{
 };
 use super::{folder, recorded, sources, warn};
 use crate::cli::{Aim, LayoutChoice, Sampling, Show};
-use crate::platform::signals::INTERRUPT;
-use crate::platform::signals::{Request, Requests};
+use crate::platform::signals::{INTERRUPT, Request, Requests};
 use crate::platform::{Child, Process, Streams};
 use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};

@@ -1,7 +1,6 @@
 //! What a child does: it opens files with the rights that it has, parses them, and answers.
 
-use super::request::{Answered, Opened, Request};
-use super::request::{LARGEST_SOURCE, SourceError};
+use super::request::{Answered, LARGEST_SOURCE, Opened, Request, SourceError};
 use crate::identity::WhichPerl;
 use crate::identity::arrays::ArrayTexts;
 use crate::identity::references::References;
@@ -11,8 +10,9 @@ use crate::image::{
 };
 use crate::layout::LayoutFromDebug;
 use crate::platform::sandbox::Post;
-use crate::platform::{Ground, MappedFile, OpenError, is_mapped_file, place_below};
-use crate::platform::{is_place, place_at};
+use crate::platform::{
+    Ground, MappedFile, OpenError, is_mapped_file, is_place, place_at, place_below,
+};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;

@@ -7,15 +7,13 @@
 //! (`entry.rs`). It is believed only when nobody else could have written it, and it is left aside
 //! when it is damaged or was written for another schema.
 
-use super::entry;
 use super::entry::Cached;
 use super::schema::{CONSTANTS, FIELDS, FieldSpec};
-use super::{Resolved, table};
+use super::{Resolved, entry, table};
 use crate::identity::Identity;
 use crate::image::{Image, Symbol};
-use crate::platform::effective_user;
 use crate::platform::files::Folder;
-use crate::platform::opened;
+use crate::platform::{effective_user, opened};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -20,10 +20,9 @@ mod variables;
 
 use crate::examine::NoPerl;
 use crate::frames::FrameTable;
-use crate::identity::IdentityError;
 use crate::identity::arrays::with_array_symbols;
 use crate::identity::texts::FileFacts;
-use crate::identity::{Build, Identity};
+use crate::identity::{Build, Identity, IdentityError};
 use crate::image::{Image, ImageError, Symbol};
 use crate::layout::{
     BindError, BoundLayout, Layout, Origin, Resolved, TableSet, block_type_numbers,
@@ -34,8 +33,7 @@ use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::values::context::PerlView;
 use crate::perl::values::ops::{NoSuchOp, OpNumbers};
-use crate::platform::LiveMemory;
-use crate::platform::{MappedFile, Mapping, ProcessError, data_ranges};
+use crate::platform::{LiveMemory, MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
 pub use calibrate::{Program, Start};
 use solution::Solution;

@@ -3,10 +3,8 @@
 use super::pprof::{Function, Proto};
 use super::spots::Spots;
 use super::{Format, Picture, render, synthetic};
-use crate::frames::StackId;
-use crate::frames::{Frame, FrameKind, Place};
-use crate::ids::Pid;
-use crate::ids::Tid;
+use crate::frames::{Frame, FrameKind, Place, StackId};
+use crate::ids::{Pid, Tid};
 use crate::profile::{About, By, Filter, Profile, Run, ThreadAbout};
 use proptest::prelude::*;
 use prost::Message;

@@ -5,9 +5,8 @@
 //! once for a function that is on the stack more than once: where that one is innermost. A call of a
 //! recursive function from another that has it further in counts nothing.
 
-use super::Picture;
 use super::spots::{Spot, Spots};
-use super::stats;
+use super::{Picture, stats};
 use crate::ids::Pid;
 use crate::profile::{Profile, Stack};
 use crate::text::from_utf8;

@@ -1,9 +1,8 @@
 //! What two profiles differ in: a differential flame graph, and a list for people.
 
-use super::Picture;
 use super::call_tree::{CallTree, Counts};
 use super::flamegraph::{empty, least, options};
-use super::size;
+use super::{Picture, size};
 use crate::profile::{Budget, Change, Difference, Entry, Profile, TooLarge};
 use inferno::differential;
 use inferno::flamegraph::from_lines;

@@ -3,13 +3,11 @@
 //! It is written here and not by the crate fxprof-processed-profile, whose version 0.8 has no place
 //! for files and lines; a test holds it against what that crate writes.
 
-use super::Picture;
 use super::json::List;
 use super::spots::{Spot, Spots};
-use super::stats;
 use super::timeline::{APART, Timeline};
-use crate::frames::FrameKind;
-use crate::frames::StackId;
+use super::{Picture, stats};
+use crate::frames::{FrameKind, StackId};
 use crate::ids::{Pid, Tid};
 use crate::profile::{Profile, ThreadAbout};
 use flate2::Compression;

@@ -1,9 +1,8 @@
 //! A flame graph in SVG, drawn by inferno.
 
-use super::Picture;
 use super::call_tree::{CallTree, Counts};
 use super::spots::titles;
-use super::stats;
+use super::{Picture, stats};
 use crate::profile::{Budget, Profile};
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};

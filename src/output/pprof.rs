@@ -1,8 +1,7 @@
 //! pprof: gzipped protocol buffers, as profile.proto of the project pprof describes them.
 
-use super::Picture;
 use super::spots::{Spot, Spots};
-use super::stats;
+use super::{Picture, stats};
 use crate::profile::{Profile, ThreadAbout};
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -1,10 +1,8 @@
 //! A small made-up profile for the tests of the formats: two processes, two threads in one of them,
 //! recursion, subs of one name, names that want escaping, waiting.
 
-use crate::frames::StackId;
-use crate::frames::{Frame, FrameKind, Place, UNKNOWN};
-use crate::ids::Pid;
-use crate::ids::Tid;
+use crate::frames::{Frame, FrameKind, Place, StackId, UNKNOWN};
+use crate::ids::{Pid, Tid};
 use crate::profile::{About, Filter, Profile, Run, Summary, ThreadAbout};
 use std::time::Duration;
 

@@ -2,8 +2,7 @@
 
 use super::{By, Entries, Filter, Room, Run, Seen, Source, StackCounts, Summary, ThreadAbout};
 use crate::frames::paths::Shortener;
-use crate::frames::{Frame, FrameId, FrameKind, FrameTable, UNKNOWN};
-use crate::frames::{StackId, StackTree};
+use crate::frames::{Frame, FrameId, FrameKind, FrameTable, StackId, StackTree, UNKNOWN};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

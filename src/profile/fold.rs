@@ -2,8 +2,7 @@
 //! the next one.
 
 use super::{Profile, Run};
-use crate::frames::{Frame, FrameKind};
-use crate::frames::{StackId, StackTree};
+use crate::frames::{Frame, FrameKind, StackId, StackTree};
 use indexmap::IndexMap;
 use regex::Regex;
 

@@ -3,8 +3,7 @@
 use super::parts::Parts;
 use super::read::Reader;
 use super::{Block, RawError};
-use crate::frames::Frame;
-use crate::frames::StackId;
+use crate::frames::{Frame, StackId};
 use crate::profile::{
     About, BadProfile, Budget, Filter, NEW_NUMBERS, Profile, Room, Run, Source, Summary,
     ThreadAbout,

@@ -2,8 +2,7 @@
 //! them. What is known of each one's stack stays with the interpreter.
 
 use crate::attach::{PerlThread, Target};
-use crate::frames::FrameId;
-use crate::frames::StackId;
+use crate::frames::{FrameId, StackId};
 use crate::perl::leaf::level::LeafLevel;
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::sample::{SampleError, ThreadSampler};

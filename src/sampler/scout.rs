@@ -2,13 +2,11 @@
 //! processes that have become another program. Attaching takes milliseconds, and with debug
 //! information or learning much longer, so it happens on a thread of its own.
 
-use crate::attach::Attach;
-use crate::attach::{AttachError, ForkFamily, Target, looks_like_perl};
+use crate::attach::{Attach, AttachError, ForkFamily, Target, looks_like_perl};
 use crate::ids::Pid;
 use crate::layout::Sources;
-use crate::platform::children_of;
 use crate::platform::load::Load;
-use crate::platform::{Glance, Process, ProcessError, adopted};
+use crate::platform::{Glance, Process, ProcessError, adopted, children_of};
 use crate::remedy::Notice;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -1,15 +1,10 @@
 //! The whole screen, at any size.
 
-use super::About;
-use super::close;
-use super::cut;
-use super::header;
-use super::keys;
 use super::ledger::Books;
-use super::list;
 use super::palette::Palette;
 use super::picture::{Close, Picture};
 use super::state::State;
+use super::{About, close, cut, header, keys, list};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};

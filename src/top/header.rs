@@ -1,10 +1,9 @@
 //! The lines above the tabs: what is looked at, and what the numbers are worth.
 
-use super::About;
-use super::cut;
 use super::ledger::Ledger;
 use super::palette::Palette;
 use super::state::{Only, State, Tab};
+use super::{About, cut};
 use crate::profile::index::Index;
 use ratatui::text::{Line, Span};
 use std::time::Duration;

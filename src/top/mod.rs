@@ -17,8 +17,7 @@ mod terminal;
 mod tests;
 
 use crate::ids::Pid;
-use crate::platform::Process;
-use crate::platform::has_thread;
+use crate::platform::{Process, has_thread};
 use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
 use draw::Scene;

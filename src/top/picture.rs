@@ -2,8 +2,7 @@
 
 use super::ledger::{Books, Ledger, OTHERS};
 use super::state::{Key, Only, Sort, State, Tab};
-use crate::frames::StackId;
-use crate::frames::{Function, homes};
+use crate::frames::{Function, StackId, homes};
 use crate::ids::{Pid, Tid};
 use crate::profile::fresh::{Count, Last};
 use crate::profile::index::{Group, Index};

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::frames::{Frame, FrameKind, Place};
-use crate::ids::Pid;
-use crate::ids::Tid;
+use crate::ids::{Pid, Tid};
 use crate::profile::{Sample, Sink, ThreadAbout};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

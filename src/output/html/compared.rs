@@ -1,8 +1,7 @@
 //! Two profiles as one, whose threads are the earlier and the later one: then everything that the page
 //! knows of a thread it knows of either side.
 
-use crate::frames::StackId;
-use crate::frames::{Frame, FrameId, FrameKind, FrameTable};
+use crate::frames::{Frame, FrameId, FrameKind, FrameTable, StackId};
 use crate::ids::{Pid, Tid};
 use crate::profile::{Profile, Summary, ThreadAbout};
 use serde::Serialize;

@@ -3,8 +3,7 @@
 
 use super::super::{Picture, stats};
 use super::compared::Side;
-use crate::frames::StackId;
-use crate::frames::{FrameId, FrameKind, UNKNOWN};
+use crate::frames::{FrameId, FrameKind, StackId, UNKNOWN};
 use crate::ids::Pid;
 use crate::perl::leaf::WAITING_FOR_CPU;
 use crate::profile::{About, By, Entries, Profile, Run, Summary};

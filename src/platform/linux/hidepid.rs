@@ -1,8 +1,7 @@
 //! Whether /proc keeps other users' processes from us: the mount option `hidepid`.
 
 use super::capability::Capabilities;
-use std::fmt;
-use std::fs;
+use std::{fmt, fs};
 
 /// How much is hidden (proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Which program a process runs: an exec makes another of it, even where the file is the same.
 
 use super::stat::{PARENT, Stat};
-use super::text;
-use super::{Process, ProcessError};
+use super::{Process, ProcessError, text};
 use crate::ids::Pid;
 use std::io;
 

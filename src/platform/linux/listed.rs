@@ -1,9 +1,8 @@
 //! Every process of the machine, as the system tells of it to anybody.
 
-use super::Process;
 use super::clocks::cpu_time_of;
 use super::stat::{PARENT, Stat};
-use super::text;
+use super::{Process, text};
 use crate::ids::{Pid, Tid};
 use std::fs;
 use std::path::Path;

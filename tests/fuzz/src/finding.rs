@@ -3,12 +3,11 @@
 use crate::worker::{PANICKED, WORKER, last_input};
 use crate::{corpus, memory, watchdog};
 use p5_spy_fuzz::targets::Target;
-use std::fs;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// Fuzzes a target for some time, until the first finding. A kind of finding that is known already
 /// (`known`) is said and passed over.

@@ -31,7 +31,7 @@ pub fn start() {
         loop {
             std::thread::sleep(BETWEEN);
             let turn = TURN.load(Relaxed);
-            if turn != last || turn % 2 == 0 {
+            if turn != last || turn.is_multiple_of(2) {
                 (last, since, cpu) = (turn, Instant::now(), cpu_time());
             } else if cpu_time() - cpu > LONGEST_CPU || since.elapsed() > LONGEST {
                 eprintln!(

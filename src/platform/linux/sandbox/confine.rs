@@ -1,11 +1,9 @@
 //! Giving up every right but those of one user, for good.
 
-use super::owner::Owner;
-use super::owner::takes_ids;
+use super::owner::{Owner, takes_ids};
 use super::seccomp;
-use std::fmt;
-use std::io;
 use std::os::fd::AsRawFd;
+use std::{fmt, io};
 
 /// What a confined process may use.
 #[derive(Debug, Clone, Copy)]

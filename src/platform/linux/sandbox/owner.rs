@@ -1,9 +1,8 @@
 //! Whose rights count for what a process names.
 
 use crate::ids::Pid;
-use crate::platform::linux::Process;
-use crate::platform::linux::effective_user;
 use crate::platform::linux::open_at::open_at;
+use crate::platform::linux::{Process, effective_user};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use p5_spy::capture::Capture;
 use p5_spy::frames::FrameTable;
-use p5_spy::layout::{Known, Sources, TableSet, from_tables};
+use p5_spy::layout::{Sources, from_tables};
 use p5_spy::perl::names::NameOptions;
 use std::io::Write;
 use std::sync::LazyLock;
@@ -32,12 +32,8 @@ fn packed(data: &[u8]) -> Vec<u8> {
 /// As `dump --capture` does, by its own layout and by a table.
 fn replay(capture: &Capture) {
     static TABLES: LazyLock<Sources> = LazyLock::new(|| Sources {
-        tables: TableSet::embedded(),
-        named: false,
         debug: None,
-        known: Known::default(),
-        cache: None,
-        learn: p5_spy::layout::Learn::Never,
+        ..Sources::built_in()
     });
     let identity = match capture.identity() {
         Ok(identity) => identity,

@@ -7,7 +7,7 @@ use p5_spy::identity::arrays::with_array_symbols;
 use p5_spy::identity::references::references;
 use p5_spy::identity::texts::FileFacts;
 use p5_spy::image::{DebugFile, DebugSearch, Files, Image, may_define_perl};
-use p5_spy::layout::{Known, Learn, Sources, Table, TableSet, from_dwarf, resolve, table};
+use p5_spy::layout::{Sources, Table, TableSet, from_dwarf, resolve, table};
 use p5_spy::memory::{FakeMemory, Reader};
 use p5_spy::platform::Mapping;
 use std::fs::File;
@@ -92,12 +92,8 @@ fn image(data: &[u8]) {
 /// Which perl it is, and which layout.
 fn identify(image: &Image) {
     static SOURCES: LazyLock<Sources> = LazyLock::new(|| Sources {
-        tables: TableSet::embedded(),
-        named: false,
         debug: Some(no_folders()),
-        known: Known::default(),
-        cache: None,
-        learn: Learn::Never,
+        ..Sources::built_in()
     });
     let Ok(identity) = Identity::of(image) else {
         return;
