@@ -7,6 +7,9 @@ pub(super) fn quoted(word: &str) -> String {
     if !safe.is_empty() && safe.chars().all(is_plain) {
         return safe;
     }
+    if safe.contains('\'') && !safe.contains(['"', '$', '`', '\\', '!']) {
+        return format!("\"{safe}\"");
+    }
     format!("'{}'", safe.replace('\'', r"'\''"))
 }
 
@@ -21,6 +24,8 @@ mod tests {
             ("", "''"),
             ("two words", "'two words'"),
             ("$(reboot)", "'$(reboot)'"),
+            ("it's", "\"it's\""),
+            ("it's $HOME", r"'it'\''s $HOME'"),
         ] {
             assert_eq!(quoted(word), typed);
         }
