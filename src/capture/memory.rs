@@ -1,6 +1,6 @@
 //! The memory that a capture is made through, and the one that it is.
 
-use super::CaptureError;
+use super::{CaptureError, MAX_CAPTURE};
 use crate::memory::{Batch, Memory, ReadError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,10 +11,22 @@ use std::sync::{Mutex, PoisonError};
 #[serde(transparent)]
 pub struct Bytes(Vec<(u64, String)>);
 
-/// Passes every read on, and keeps what came.
+/// Bytes that are kept in all: in the file a byte is two digits, and there are addresses and a layout.
+const MOST: usize = (MAX_CAPTURE / 4) as usize;
+
+/// Passes every read on, and keeps what came, until that is more than a capture may hold.
 pub struct RecordingMemory<M> {
     inner: M,
-    read: Mutex<BTreeMap<u64, u8>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    bytes: BTreeMap<u64, u8>,
+    /// How many were handed out already.
+    before: usize,
+    /// There were more.
+    is_cut: bool,
 }
 
 impl<M: Memory> RecordingMemory<M> {
@@ -22,7 +34,7 @@ impl<M: Memory> RecordingMemory<M> {
     pub fn new(inner: M) -> Self {
         RecordingMemory {
             inner,
-            read: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 }
@@ -30,9 +42,11 @@ impl<M: Memory> RecordingMemory<M> {
 impl<M> RecordingMemory<M> {
     /// What was read since the last time.
     pub fn drain(&self) -> Bytes {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pieces: Vec<(u64, Vec<u8>)> = Vec::new();
-        for (address, byte) in std::mem::take(&mut *read) {
+        let read = std::mem::take(&mut kept.bytes);
+        kept.before += read.len();
+        for (address, byte) in read {
             match pieces.last_mut() {
                 Some((start, bytes)) if *start + bytes.len() as u64 == address => bytes.push(byte),
                 _ => pieces.push((address, vec![byte])),
@@ -43,13 +57,25 @@ impl<M> RecordingMemory<M> {
     }
 }
 
+impl<M> RecordingMemory<M> {
+    /// True if more was read than a capture may hold: what is kept is not all.
+    pub fn is_cut(&self) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.is_cut
+    }
+}
+
 impl<M: Memory> Memory for RecordingMemory<M> {
     fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
         self.inner.fill(batch)?;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for (address, bytes) in batch.filled() {
+            if kept.before + kept.bytes.len() + bytes.len() > MOST {
+                kept.is_cut = true;
+                break;
+            }
             let addresses = (0..).map(|i| address.wrapping_add(i));
-            read.extend(addresses.zip(bytes.iter().copied()));
+            kept.bytes.extend(addresses.zip(bytes.iter().copied()));
         }
         Ok(())
     }
@@ -101,6 +127,39 @@ impl Memory for CapturedMemory {
 mod tests {
     use super::*;
     use crate::memory::FakeMemory;
+
+    #[test]
+    fn no_more_is_kept_than_a_capture_may_hold() {
+        const PIECE: usize = 1 << 20;
+        let mut fake = FakeMemory::new();
+        fake.map(0x1000, vec![7; MOST + PIECE]);
+        let recording = RecordingMemory::new(fake);
+        let read = |from: usize, size: usize| {
+            let mut batch = Batch::new();
+            let piece = batch.push(0x1000 + from as u64, size);
+            recording.fill(&mut batch).unwrap();
+            // Whoever reads has it all the same.
+            assert_eq!(batch.bytes(piece).unwrap().len(), size);
+        };
+        let kept = |bytes: &Bytes| {
+            bytes
+                .0
+                .iter()
+                .map(|(_, text)| text.len() / 2)
+                .sum::<usize>()
+        };
+        for from in (0..MOST / 2).step_by(PIECE) {
+            read(from, PIECE);
+        }
+        let first = recording.drain();
+        for from in (MOST / 2..MOST).step_by(PIECE) {
+            read(from, PIECE);
+        }
+        assert!(!recording.is_cut());
+        read(MOST, 1);
+        assert!(recording.is_cut());
+        assert_eq!(kept(&first) + kept(&recording.drain()), MOST);
+    }
 
     #[test]
     fn only_what_was_read_can_be_read_again() {

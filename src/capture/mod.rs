@@ -46,6 +46,12 @@ pub enum CaptureError {
     /// It is no capture, or a damaged one.
     #[error("it is no capture that this p5-spy reads: {0}")]
     Damaged(String),
+    /// What was read for it is more than one may hold.
+    #[error(
+        "its stacks take more than a capture may hold ({} MB): it has very many frames, or its memory is damaged",
+        MAX_CAPTURE >> 20
+    )]
+    TooLarge,
     /// The perl in it makes no sense.
     #[error(transparent)]
     Perl(#[from] Box<AttachError>),
@@ -114,14 +120,15 @@ impl ThreadFacts {
 /// Attaches through `memory` and takes samples, of which everything that they read is kept.
 ///
 /// # Errors
-/// [`AttachError`].
+/// [`CaptureError::Perl`] where the threads or mappings cannot be listed, and
+/// [`CaptureError::TooLarge`].
 pub fn take<M: Memory>(
     target: &Target,
     memory: &RecordingMemory<M>,
     samples: usize,
     pause: std::time::Duration,
-) -> Result<Capture, AttachError> {
-    let threads = target.threads()?;
+) -> Result<Capture, CaptureError> {
+    let threads = target.threads().map_err(Box::new)?;
     let attach = memory.drain();
     let perl = &target.perl;
     let (mut names, mut table) = (Names::new(), FrameTable::default());
@@ -141,8 +148,18 @@ pub fn take<M: Memory>(
                 &mut || {},
             );
         }
-        taken.push(memory.drain());
+        let sample = memory.drain();
+        if memory.is_cut() {
+            // The samples before it are whole.
+            break;
+        }
+        taken.push(sample);
     }
+    if taken.is_empty() {
+        return Err(CaptureError::TooLarge);
+    }
+    let mappings = target.process.mappings();
+    let mappings = mappings.map_err(|e| Box::new(AttachError::from(e)))?;
     let identity = &perl.identity;
     let made = table::made_from(identity, &perl.resolved, &perl.image);
     Ok(Capture {
@@ -172,7 +189,7 @@ pub fn take<M: Memory>(
                 .collect(),
         },
         layout: table::write(identity, &perl.resolved.layout, &made),
-        maps: target.process.mappings()?.iter().map(Map::of).collect(),
+        maps: mappings.iter().map(Map::of).collect(),
         threads: threads
             .iter()
             .map(|t| ThreadFacts {

@@ -1,6 +1,7 @@
 //! What to say to a slip on the command line.
 
 use super::mistake;
+use super::quoted::quoted;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 
@@ -38,10 +39,8 @@ fn with_target(words: &[OsString], at: usize, verb: Option<&str>) -> Option<Stri
         return None;
     }
     let text = |words: &[OsString]| -> Vec<String> {
-        let words = words.iter().map(|word| word.to_string_lossy().into_owned());
-        words
-            .map(|word| shlex::try_quote(&word).map_or_else(|_| word.clone(), Into::into))
-            .collect()
+        let words = words.iter().map(|word| word.to_string_lossy());
+        words.map(|word| quoted(&word)).collect()
     };
     let (before, from) = words.split_at_checked(at)?;
     let (before, from) = (text(before.get(1..)?), text(from));
@@ -49,7 +48,7 @@ fn with_target(words: &[OsString], at: usize, verb: Option<&str>) -> Option<Stri
     let all = |middle: &str| {
         let words = before.iter().map(String::as_str).chain([middle]);
         let words: Vec<&str> = words.chain(from.iter().map(String::as_str)).collect();
-        crate::text::from_utf8(words.join(" ").as_bytes())
+        words.join(" ")
     };
     if stray.parse::<u32>().is_ok() {
         return Some(format!(

@@ -13,7 +13,6 @@ mod own;
 mod presence;
 mod punctual;
 mod scout;
-mod switching;
 mod turns;
 mod watched;
 
@@ -40,7 +39,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use switching::Switching;
 use turns::Turn;
 use watched::{Of, Watched};
 
@@ -77,7 +75,6 @@ pub struct Sampler<S> {
     schedule: CoSchedule,
     /// Our coming to the CPU that we are on.
     arrival: Option<Arrival>,
-    switching: Switching,
     /// When this round of samples was due: nanoseconds of CLOCK_MONOTONIC.
     tick: u64,
     /// So many samples each one of this round counts for.
@@ -134,7 +131,6 @@ impl<S: Sink> Sampler<S> {
             control,
             schedule: CoSchedule::new(),
             arrival: None,
-            switching: Switching::default(),
             tick: 0,
             weight: 1,
             is_late: false,
@@ -213,7 +209,7 @@ impl<S: Sink> Sampler<S> {
                 continue;
             }
             self.settings.idle = self.control.idle.load(Ordering::Relaxed);
-            let (now, clock_now) = (Instant::now(), monotonic());
+            let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
             let waited = own_wait.as_mut().and_then(OwnWait::since_last);
             self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited));
@@ -245,7 +241,7 @@ impl<S: Sink> Sampler<S> {
                 self.own.tally.late += u64::from(late) * self.weighed(threads);
             }
             self.take_reports();
-            self.tick = clock_now.saturating_sub(nanoseconds(behind));
+            self.tick = monotonic().saturating_sub(nanoseconds(behind));
             let cpu = self.schedule.pinned();
             self.arrival = cpu.map(Arrival::new);
             let look_at_all = all_due && self.may_have_ended();
@@ -408,7 +404,7 @@ impl<S: Sink> Sampler<S> {
         // Before anything else is done here.
         let held = match turn.running {
             true if turn.rests => Some(false),
-            true if together => held(thread, schedule, arrival, looked, &self.switching),
+            true if together => held(thread, schedule, arrival, looked),
             true => None,
             false => Some(turn.paused),
         };
@@ -440,9 +436,6 @@ impl<S: Sink> Sampler<S> {
         }
         if crowd && turn.running && together && !turn.rests {
             thread.settle(schedule.pinned());
-        }
-        if on_cpu && together {
-            thread.tells_cost(&mut self.switching);
         }
         let about = thread.about;
         let tally = &mut self.own.tally;

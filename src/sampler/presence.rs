@@ -1,7 +1,6 @@
 //! Whether a thread that wants to run had a CPU when its sample was due: we go to the CPU that it is on,
 //! and ask the kernel whether it left that for us.
 
-use super::switching::Switching;
 use super::watched::WatchedThread;
 use crate::platform::{Arrival, CoSchedule};
 
@@ -22,12 +21,7 @@ pub(super) fn held(
     schedule: &mut CoSchedule,
     arrival: &mut Option<Arrival>,
     looked: Looked,
-    switching: &Switching,
 ) -> Option<bool> {
-    let had = thread.had_cpu(looked.due, switching);
-    if had.is_some() {
-        return had;
-    }
     let known = arrival.as_mut()?;
     if looked.is_here && thread.held(known, looked.due)? {
         return Some(true);

@@ -60,13 +60,11 @@ impl<S: Sink> Sampler<S> {
                 }
                 self.running += usize::from(running);
                 let paused = !running
+                    && look.is_new
                     && !w.ended
-                    && w.had_cpu(self.tick, &self.switching).unwrap_or_else(|| {
-                        look.is_new
-                            && self.arrival.as_mut().is_some_and(|arrival| {
-                                w.held(arrival, self.tick) == Some(true)
-                                    && (w.held(arrival, before) == Some(true) || w.locate() == ours)
-                            })
+                    && self.arrival.as_mut().is_some_and(|arrival| {
+                        w.held(arrival, self.tick) == Some(true)
+                            && (w.held(arrival, before) == Some(true) || w.locate() == ours)
                     });
                 let is_counted = running || paused || self.settings.idle;
                 if running || paused || ((self.settings.idle || glances) && !w.ended) {

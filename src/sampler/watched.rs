@@ -2,7 +2,6 @@
 
 use super::debt::Debt;
 use super::interpreters::{Chair, Interpreters, Runner};
-use super::switching::Switching;
 use crate::attach::{PerlThread, Target};
 use crate::frames::{FrameId, StackId};
 use crate::perl::leaf::{ready_frame, syscall_frame};
@@ -89,9 +88,6 @@ pub(super) struct WatchedThread {
     /// The last stack that waited for a CPU, with the frame that says so.
     ready: Option<(Top, StackId)>,
     debt: Debt,
-    /// When it left a CPU, and what it had been charged then.
-    charged: Option<(u64, Runs)>,
-    samples: u8,
     /// Failures of which it is not yet known whether they come of the thread's end.
     failures: BTreeMap<&'static str, u64>,
 }
@@ -256,37 +252,6 @@ impl WatchedThread {
             ..self.me.clone()
         };
         u32::try_from(seen.threads.insert_full(about).0).unwrap_or(u32::MAX)
-    }
-
-    /// Whether it had a CPU at that time; `None` where the kernel does not record that.
-    pub(super) fn had_cpu(&self, at: u64, switching: &Switching) -> Option<bool> {
-        self.witness.had_cpu(at, switching.cost())
-    }
-
-    /// While it has no CPU: compares, now and then, what it was charged with what is recorded.
-    pub(super) fn tells_cost(&mut self, switching: &mut Switching) {
-        /// Of so many samples one is looked at, and the next one.
-        const EVERY: u8 = 4;
-        self.samples = self.samples.wrapping_add(1);
-        let is_first = self.samples.is_multiple_of(EVERY);
-        if !is_first && self.charged.is_none() {
-            return;
-        }
-        let before = self.charged.take();
-        let left = self.witness.left();
-        let (Some(left), Some(runs)) = (left, self.watch.runs()) else {
-            return;
-        };
-        if self.witness.left() != Some(left) {
-            return;
-        }
-        if let Some((from, charged)) = before
-            && let Some(stay) = self.witness.stay(from, left)
-        {
-            let charged = runs.nanoseconds().saturating_sub(charged.nanoseconds());
-            switching.learn(stay, charged);
-        }
-        self.charged = is_first.then_some((left, runs));
     }
 
     /// True if it held a CPU at that time, and lost it since; `None` where that is not known.
@@ -481,8 +446,6 @@ impl Watched {
             waiting: None,
             ready: None,
             debt,
-            charged: None,
-            samples: 0,
             failures: BTreeMap::new(),
         });
     }

@@ -2,10 +2,11 @@
 //! line.
 
 use super::cut;
+use super::function::Close;
 use super::header::share;
 use super::list::{percent, seconds};
 use super::palette::Palette;
-use super::picture::{Close, Item};
+use super::picture::Item;
 use super::state::{Cursor, Detail, Key, Pane, Sort};
 use crate::profile::sums::{Share, Windows};
 use ratatui::Frame;

@@ -1,8 +1,9 @@
 //! The whole screen, at any size.
 
+use super::function::Close;
 use super::ledger::Books;
 use super::palette::Palette;
-use super::picture::{Close, Picture};
+use super::picture::Picture;
 use super::state::State;
 use super::{About, close, cut, header, keys, list};
 use ratatui::Frame;

@@ -1,8 +1,10 @@
 //! The live view: what a program is doing, refreshed every second.
 
+mod by_thread;
 mod close;
 mod cut;
 mod draw;
+mod function;
 mod header;
 mod keys;
 mod ledger;
@@ -21,10 +23,11 @@ use crate::platform::{Process, has_thread};
 use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
 use draw::Scene;
+use function::{Close, Spot};
 use keys::Action;
 use ledger::Books;
 use palette::Palette;
-use picture::{Close, Picture, Spot};
+use picture::Picture;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use state::{Cursor, Detail, Key, Message, Only, Pane, Sort, State, Tab};
 use std::io;

@@ -53,7 +53,7 @@ pub use stamp::Stamp;
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, Runs, ThreadState, ThreadWatch};
 pub use trust::effective_user;
-pub use witness::{Arrival, Stay, Witness};
+pub use witness::{Arrival, Witness};
 
 use crate::remedy::Remedy;
 use indexmap::IndexMap;

@@ -6,8 +6,8 @@ use super::clocks::monotonic;
 use super::limits::has_room;
 use crate::ids::{Pid, Tid};
 use perf_event_open_sys::bindings::{
-    PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_MISC_SWITCH_OUT, PERF_RECORD_SWITCH,
-    PERF_SAMPLE_TIME, PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,
+    PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE, PERF_SAMPLE_TIME,
+    PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,
 };
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -28,15 +28,6 @@ impl Arrival {
     pub fn new(cpu: usize) -> Self {
         Arrival { cpu, account: None }
     }
-}
-
-/// What a thread had of CPUs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stay {
-    /// Nanoseconds.
-    pub length: u64,
-    /// How often it came to one.
-    pub times: u32,
 }
 
 /// Watches one thread.
@@ -66,8 +57,8 @@ impl Source {
 }
 
 impl Witness {
-    /// Of a thread. The kernel records switches for those who may ask it to: root, CAP_PERFMON, and
-    /// where perf_event_paranoid is 2 or less anybody, of processes of his own.
+    /// Of a thread. The kernel records switches for those who may ask it to: root, CAP_PERFMON,
+    /// anybody where perf_event_paranoid is 1 or less.
     pub fn new(pid: Pid, tid: Tid) -> Self {
         let accounts = || File::open(format!("/proc/{pid}/task/{tid}/sched")).ok();
         let source = match Switches::of(tid) {
@@ -83,43 +74,15 @@ impl Witness {
         }
     }
 
-    /// Whether it had a CPU at that time (nanoseconds of CLOCK_MONOTONIC), where the kernel has recorded
-    /// that; it is charged for a CPU `ahead` nanoseconds before the record of its coming there. It may be
-    /// anywhere by now.
-    pub fn had_cpu(&self, at: u64, ahead: u64) -> Option<bool> {
-        match &self.source {
-            Source::Switches(switches) => switches.was_on(at, ahead),
-            _ => None,
-        }
-    }
-
-    /// When it left a CPU last, if it has none now and the kernel has recorded that.
-    pub fn left(&self) -> Option<u64> {
-        match &self.source {
-            Source::Switches(switches) => switches.unchanged(|head| {
-                let newest = switches.record(head)?;
-                newest.is_out.then_some(newest.time)
-            })?,
-            _ => None,
-        }
-    }
-
-    /// What it had of CPUs from a time at which it left one to another. `None` where records of then are
-    /// gone already.
-    pub fn stay(&self, from: u64, until: u64) -> Option<Stay> {
-        match &self.source {
-            Source::Switches(switches) => {
-                switches.unchanged(|head| switches.stay(head, from, until))?
-            }
-            _ => None,
-        }
-    }
-
-    /// True if a thread that is on no CPU now held one at that time; where switches are not recorded, if
-    /// it would still have it but for us, who came to its CPU. `None` where that is not known.
+    /// True if a thread that is on no CPU now held one at that time; if it wanted to run on, it is
+    /// where we came to. `None` where that is not known.
     pub fn held(&self, arrival: &mut Arrival, since: u64) -> Option<bool> {
         match &self.source {
-            Source::Switches(switches) => switches.was_on(since, 0),
+            Source::Switches(switches) => match switches.last() {
+                Some(left) => Some(left >= since),
+                // It left none since we watch.
+                None => (switches.opened <= since).then_some(false),
+            },
             Source::Accounts(file) => {
                 let ours = match arrival.account {
                     Some(account) => account,
@@ -178,8 +141,7 @@ impl Account {
     }
 }
 
-/// A record for each time that a thread comes to a CPU or leaves one, of which the kernel keeps the last
-/// few hundred.
+/// A record for each time that a thread leaves a CPU, of which the kernel keeps the last few.
 #[derive(Debug)]
 struct Switches {
     /// The head, and the records.
@@ -196,28 +158,17 @@ unsafe impl Send for Switches {}
 /// The header, and the time (perf_event_open(2)).
 const RECORD: usize = 16;
 
-/// One record.
-#[derive(Debug, Clone, Copy)]
-struct Switch {
-    time: u64,
-    /// It left a CPU.
-    is_out: bool,
-}
-
 impl Switches {
     fn of(tid: Tid) -> Option<Self> {
         let mut attributes = perf_event_attr {
             type_: PERF_TYPE_SOFTWARE,
             size: u32::try_from(size_of::<perf_event_attr>()).ok()?,
-            config: u64::from(PERF_COUNT_SW_DUMMY),
+            config: u64::from(PERF_COUNT_SW_CONTEXT_SWITCHES),
             sample_type: u64::from(PERF_SAMPLE_TIME),
             clockid: libc::CLOCK_MONOTONIC,
             ..perf_event_attr::default()
         };
-        attributes.set_context_switch(1);
-        attributes.set_sample_id_all(1);
-        // Without this it would be for the privileged only; it is of no account here.
-        attributes.set_exclude_kernel(1);
+        attributes.__bindgen_anon_1.sample_period = 1;
         // Nobody is to be woken for them.
         attributes.set_watermark(1);
         attributes.__bindgen_anon_2.wakeup_watermark = 1 << 30;
@@ -264,66 +215,16 @@ impl Switches {
         })
     }
 
-    /// Whether the thread was on a CPU at that time.
-    fn was_on(&self, at: u64, ahead: u64) -> Option<bool> {
-        self.unchanged(|head| self.state_at(head, at, ahead))?
-    }
-
-    /// What is read from the records, which begin at a place: the thread may run on meanwhile, where we
-    /// are not on its CPU.
-    fn unchanged<T>(&self, read: impl Fn(u64) -> T) -> Option<T> {
+    /// When the thread left a CPU last.
+    fn last(&self) -> Option<u64> {
+        /// The thread may run on meanwhile, where we are not on its CPU.
         const TRIES: u32 = 3;
         (0..TRIES).find_map(|_| {
             let head = self.head();
-            let found = read(head);
+            let record = self.record(head);
             fence(Ordering::Acquire);
-            (self.head() == head).then_some(found)
-        })
-    }
-
-    /// From the newest to the oldest that is kept.
-    fn records(&self, head: u64) -> impl Iterator<Item = Switch> {
-        let places = (0..self.page).step_by(RECORD);
-        places.map_while(move |place| self.record(head.wrapping_add(place as u64)))
-    }
-
-    fn state_at(&self, head: u64, at: u64, ahead: u64) -> Option<bool> {
-        let mut after = None;
-        for switch in self.records(head) {
-            let from = match switch.is_out {
-                true => switch.time,
-                false => switch.time.saturating_sub(ahead),
-            };
-            if from <= at {
-                return Some(!switch.is_out);
-            }
-            after = Some(switch);
-        }
-        match after {
-            // All that is known is later: who left then was there before.
-            Some(switch) => Some(switch.is_out),
-            // It left none since we watch, or would be somewhere else.
-            None => (self.opened <= at).then_some(false),
-        }
-    }
-
-    fn stay(&self, head: u64, from: u64, until: u64) -> Option<Stay> {
-        let (mut length, mut times, mut left) = (0, 0, None);
-        for switch in self.records(head) {
-            if switch.time > until {
-                continue;
-            }
-            match (switch.is_out, left) {
-                (true, _) if switch.time <= from => return Some(Stay { length, times }),
-                (true, _) => left = Some(switch.time),
-                (false, Some(until)) => {
-                    length += until.saturating_sub(switch.time);
-                    times += 1;
-                }
-                (false, None) => {}
-            }
-        }
-        None
+            (self.head() == head).then_some(record)
+        })?
     }
 
     fn head(&self) -> u64 {
@@ -333,7 +234,7 @@ impl Switches {
         unsafe { &*self.map.as_ptr().add(place).cast::<AtomicU64>() }.load(Ordering::Acquire)
     }
 
-    fn record(&self, head: u64) -> Option<Switch> {
+    fn record(&self, head: u64) -> Option<u64> {
         let mut record = [0; RECORD];
         for (byte, skip) in record.iter_mut().zip(0_u64..) {
             let within = head.wrapping_add(skip) % self.page as u64;
@@ -347,11 +248,7 @@ impl Switches {
         }
         let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
         let time = u64::from_ne_bytes(record.get(8..16)?.try_into().ok()?);
-        let misc = word(4)? & 0xffff;
-        (word(0)? == PERF_RECORD_SWITCH).then_some(Switch {
-            time,
-            is_out: misc & PERF_RECORD_MISC_SWITCH_OUT != 0,
-        })
+        (word(0)? == PERF_RECORD_SAMPLE).then_some(time)
     }
 }
 
@@ -365,7 +262,6 @@ impl Drop for Switches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_accounts_line_is_found() {
@@ -382,63 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_thread_had_is_told_for_each_moment() {
+    fn a_thread_that_leaves_its_cpu_leaves_a_record() {
         // SAFETY: gettid has no preconditions.
         let Some(switches) = Switches::of(unsafe { Tid::from(libc::gettid()) }) else {
             return;
         };
-        for _ in 0..3 {
-            std::thread::sleep(Duration::from_millis(2));
-            let before = monotonic();
-            while monotonic() < before + 100_000 {}
-            let busy = monotonic();
-            std::thread::sleep(Duration::from_millis(4));
-            // Somebody else may have had the CPU meanwhile, but not for all of it.
-            let asleep = (1..4).map(|n| switches.was_on(busy + n * 1_000_000, 0));
-            assert!(asleep.into_iter().any(|was| was == Some(false)));
-            let awake = (0..10).map(|n| switches.was_on(before + n * 10_000, 0));
-            assert!(awake.into_iter().any(|was| was == Some(true)));
-        }
-    }
-
-    #[test]
-    fn what_a_thread_had_in_all_is_what_it_was_charged() {
-        let (tell, hear) = std::sync::mpsc::channel();
-        let (go, wait) = std::sync::mpsc::channel::<()>();
-        let other = std::thread::spawn(move || {
-            // SAFETY: gettid has no preconditions.
-            tell.send(unsafe { Tid::from(libc::gettid()) }).unwrap();
-            while wait.recv().is_ok() {
-                let until = monotonic() + 2_000_000;
-                while monotonic() < until {}
-            }
-        });
-        let tid = hear.recv().unwrap();
-        let Some(switches) = Switches::of(tid) else {
-            return;
-        };
-        let witness = Witness {
-            source: Source::Switches(switches),
-        };
-        let work = || {
-            go.send(()).unwrap();
-            std::thread::sleep(Duration::from_millis(4));
-            (0..1000).find_map(|_| {
-                std::thread::sleep(Duration::from_millis(1));
-                witness.left()
-            })
-        };
-        let first = work().unwrap();
-        let mut last = first;
-        for _ in 0..3 {
-            last = work().unwrap();
-        }
-        let stay = witness.stay(first, last).unwrap();
-        // Others may have had the CPU in the two milliseconds of each.
-        assert!(stay.times >= 3 && stay.length > 300_000, "{stay:?}");
-        assert!(stay.length < last - first, "{stay:?}");
-        assert_eq!(witness.stay(0, last), None);
-        drop(go);
-        other.join().unwrap();
+        let before = monotonic();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let time = switches.last().unwrap();
+        assert!(time >= before && time <= monotonic(), "{before} {time}");
     }
 }
