@@ -152,10 +152,38 @@ impl Layout {
         match self {
             Layout::DebugInfo => vec!["--no-learn", "--no-cache"],
             Layout::Table => vec!["--no-learn", "--no-cache", "--no-debug-info"],
+            // An emulated p5-spy cannot confine a perl that it runs for a process: it learns from
+            // one that is named.
+            Layout::Learned if support::other_spy().is_some() => {
+                vec![
+                    "--no-debug-info",
+                    "--no-learn",
+                    "--no-cache",
+                    "--layouts",
+                    learned_folder(),
+                ]
+            }
             // Learned once, and from then on in the cache of this run.
             Layout::Learned => vec!["--no-debug-info", "--layouts", empty.to_str().unwrap()],
         }
     }
+}
+
+/// A folder with what `layout-learn` says of the perl.
+fn learned_folder() -> &'static str {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = support::spy();
+        command.arg("layout-learn").arg(&Perl::get().path);
+        let done = command
+            .arg("-o")
+            .arg(folder.path().join("perl.toml"))
+            .status();
+        assert!(done.unwrap().success());
+        folder
+    });
+    folder.path().to_str().unwrap()
 }
 
 /// A program that runs; it ends with this value, whatever happens.

@@ -97,7 +97,9 @@ impl Search<'_> {
         let (pid, memory) = (self.process.pid(), self.memory);
         let maps = self.process.mappings().ok()?;
         let mut trial = Trial::new(pid, memory, &maps);
-        let words = Words::read(&mut trial, self.told.abi, own_data(self.own_maps, &maps));
+        let own = own_data(self.own_maps, &maps);
+        let own = own.map(|range| loaded.image.cut_to_data(loaded.bias, range));
+        let words = Words::read(&mut trial, self.told.abi, own);
         for table in self.possible {
             let Some(mut perl) = adopt(pid, memory, loaded, table, self.told) else {
                 continue;

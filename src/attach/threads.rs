@@ -11,8 +11,8 @@ use crate::perl::stack::Variable;
 use crate::platform::{MappedFile, Mapping, Process};
 use crate::threads::ring::{KeyPlace, Ring};
 use crate::threads::{
-    KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids, perl_thread_ids,
-    specific,
+    BlockMark, KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids,
+    perl_thread_ids, specific,
 };
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -370,13 +370,15 @@ impl Target {
         tids: &[Tid],
     ) -> Result<HashMap<Tid, u64>, AttachError> {
         let mut known = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = BlockMark::of_machine(self.perl.identity.machine.as_deref());
         known.retain(|tid, block| {
-            tids.contains(tid) && block.is_none_or(|b| is_block_of(reader, b, *tid))
+            tids.contains(tid) && block.is_none_or(|b| is_block_of(reader, b, *tid, mark))
         });
         let new = tids.iter().copied();
         let mut new: Vec<Tid> = new.filter(|tid| !known.contains_key(tid)).collect();
         let mut look = |maps: &[Mapping], new: &mut Vec<Tid>| {
-            let found = control_blocks(reader, maps, new).map_err(|e| self.read_error(e))?;
+            let found = control_blocks(reader, maps, new, mark);
+            let found = found.map_err(|e| self.read_error(e))?;
             new.retain(|tid| !found.contains_key(tid));
             known.extend(found.into_iter().map(|(tid, block)| (tid, Some(block))));
             Ok::<(), AttachError>(())

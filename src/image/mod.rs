@@ -123,6 +123,7 @@ struct Segment {
     address: u64,
     file_offset: u64,
     file_size: u64,
+    memory_size: u64,
     writable: bool,
     executable: bool,
 }
@@ -166,6 +167,7 @@ impl Image {
                 address: segment.address(),
                 file_offset,
                 file_size,
+                memory_size: segment.size(),
                 writable: segment.permissions().writable(),
                 executable: segment.permissions().executable(),
             }
@@ -532,6 +534,17 @@ impl Image {
             .into_iter()
             .map(|text| text.map(|t| crate::text::from_utf8(&t)))
             .collect()
+    }
+
+    /// The start and the end of a range of data without what lies behind the file's own, where the
+    /// program may have its heap; `bias` is how far the loader moved the file.
+    pub fn cut_to_data(&self, bias: u64, (start, end): (u64, u64)) -> (u64, u64) {
+        let writable = self.file.segments.iter().filter(|s| s.writable);
+        let ends = writable.map(|s| bias.wrapping_add(s.address).wrapping_add(s.memory_size));
+        match ends.max() {
+            Some(last) if start < last => (start, end.min(last)),
+            _ => (start, end),
+        }
     }
 
     /// How far the loader moved the file: add it to an address of the file to get the one in the

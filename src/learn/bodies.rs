@@ -5,15 +5,14 @@ use super::facts::{Facts, MAX_BODY};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::Solution;
 use super::values::everywhere;
-use crate::platform::Mapping;
 
 /// Solves for what values have beside what every feature needs; what has no answer is left out.
-pub fn solve(s: &Snapshot, facts: &Facts, maps: &[Mapping], out: &mut Solution) {
+pub fn solve(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solution) {
     owners(s, facts, out);
     floats(s, facts, out);
     arrays(s, facts, out);
     classes(s, facts, out);
-    functions(s, facts, maps, out);
+    functions(s, facts, code, out);
 }
 
 fn owners(s: &Snapshot, facts: &Facts, out: &mut Solution) {
@@ -68,12 +67,12 @@ fn classes(s: &Snapshot, facts: &Facts, out: &mut Solution) {
 }
 
 /// `xcv_xsub`: each has another function, while the name of the file that has it is the same.
-fn functions(s: &Snapshot, facts: &Facts, maps: &[Mapping], out: &mut Solution) {
+fn functions(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solution) {
     let room = facts.body_room(s, |f| f.cv);
     let function = |cv: u64, o: u64| {
         let at = s.word(s.word(cv)?.at(o))?;
-        let of_code = |m: &Mapping| m.executable && (m.start..m.end).contains(&at);
-        maps.iter().any(of_code).then_some(at)
+        let holds = |(start, end): &(u64, u64)| (*start..*end).contains(&at);
+        code.iter().any(holds).then_some(at)
     };
     let found = (0..room).step_by(s.width() as usize).filter(|o| {
         let all: Option<Vec<u64>> = facts.xsubs.iter().map(|cv| function(*cv, *o)).collect();

@@ -220,14 +220,32 @@ impl<'a> CalibratedPerl<'a> {
         Ok(Solution::new(layout, self.abi))
     }
 
+    /// Where the variables of files are.
+    fn data(&self) -> Vec<(u64, u64)> {
+        let all = data_ranges(&self.maps).into_iter();
+        all.map(|range| self.image.cut_to_data(self.bias, range))
+            .collect()
+    }
+
+    /// Where functions are. An emulator only reads the code that it runs.
+    fn code(&self) -> Vec<(u64, u64)> {
+        let own = self.file.maps.iter();
+        let read = own.filter(|m| !m.writable);
+        let executable = self.maps.iter().filter(|m| m.executable);
+        match self.file.maps.iter().any(|m| m.executable) {
+            true => executable.map(|m| (m.start, m.end)).collect(),
+            false => read.map(|m| (m.start, m.end)).collect(),
+        }
+    }
+
     fn solve(&self, out: &mut Solution) -> Result<Cells, Unsolved> {
         let numbers = ops::Numbers(&self.names);
         let last = self.run.stop("last")?;
         values::solve(last, &self.run.facts, out)?;
         ops::solve(last, &self.run.facts, &numbers, out)?;
         let infos = contexts::solve(self.run, &numbers, out)?;
-        let mut cells = variables::solve(self.run, &numbers, infos, &self.maps, out)?;
-        bodies::solve(last, &self.run.facts, &self.maps, out);
+        let mut cells = variables::solve(self.run, &numbers, infos, &self.data(), out)?;
+        bodies::solve(last, &self.run.facts, &self.code(), out);
         operands::solve(self.run, &numbers, out)?;
         pads::solve(self.run, &numbers, out)?;
         operands::in_pad(self.run, &numbers, out)?;
@@ -241,8 +259,8 @@ impl<'a> CalibratedPerl<'a> {
     /// symbols.
     fn place(&mut self, out: &mut Solution, cells: &Cells) -> Result<(), Unsolved> {
         let lowest = cells.cells.values().min().copied().unwrap_or(0);
-        let data = data_ranges(&self.maps);
-        if data
+        if self
+            .data()
             .iter()
             .any(|(start, end)| (*start..*end).contains(&lowest))
         {
@@ -304,7 +322,7 @@ impl<'a> CalibratedPerl<'a> {
                 .map_err(|_| Unsolved::new("PL_curinterp", 0));
         }
         let last = self.run.stop("last")?;
-        let ranges = data_ranges(&self.maps);
+        let ranges = self.data();
         let mut found = Vec::new();
         last.each_word(|address, word| {
             let near = word <= lowest && lowest - word <= 64;

@@ -28,7 +28,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Copies every mapping that can be written, as far as it is readable.
+    /// Copies every mapping that can be written, as far as it is readable; without what an emulator
+    /// translates code into, where it has that.
     ///
     /// # Errors
     /// Only those that concern the process as a whole.
@@ -36,7 +37,10 @@ impl Snapshot {
         let mut batch = Batch::new();
         let mut total = 0;
         let mut slots = Vec::new();
-        for map in maps.iter().filter(|m| m.writable) {
+        // Of a program that wants it so, everything may be executed.
+        let is_mixed = maps.iter().any(|m| m.writable && !m.executable);
+        let is_data = |m: &&Mapping| m.writable && !(is_mixed && m.executable);
+        for map in maps.iter().filter(is_data) {
             let length = map.end.saturating_sub(map.start);
             total += length;
             if total > MAX_BYTES {

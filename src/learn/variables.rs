@@ -5,7 +5,6 @@ use super::contexts::Infos;
 use super::ops::{Numbers, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
-use crate::platform::{Mapping, data_ranges};
 use std::collections::BTreeMap;
 
 /// No perl's `struct interpreter` is larger.
@@ -59,7 +58,7 @@ pub fn solve(
     run: &Calibration,
     numbers: &Numbers<'_>,
     infos: Infos,
-    maps: &[Mapping],
+    data: &[(u64, u64)],
     out: &Solution,
 ) -> Result<Cells, Unsolved> {
     let mut found = Cells::default();
@@ -71,7 +70,7 @@ pub fn solve(
         })
     })?;
     found.pointer("Icurstackinfo", only("PL_curstackinfo", info)?);
-    let near = neighbourhood(run, &found, maps)?;
+    let near = neighbourhood(run, &found, data)?;
     let mut leaves = BTreeMap::new();
     for (stop, sub) in LEAVES {
         let leaf = run.facts.sub(sub).and_then(|f| {
@@ -126,21 +125,22 @@ pub fn cells(
 }
 
 fn inside(near: &[(u64, u64)], address: u64) -> bool {
-    near.is_empty() || near.iter().any(|(a, b)| (*a..*b).contains(&address))
+    near.is_empty() || inside_of(near, address)
+}
+
+fn inside_of(ranges: &[(u64, u64)], address: u64) -> bool {
+    ranges.iter().any(|(a, b)| (*a..*b).contains(&address))
 }
 
 /// Where the other variables may be: in the same interpreter, or in the data of the same file.
 fn neighbourhood(
     run: &Calibration,
     found: &Cells,
-    maps: &[Mapping],
+    data: &[(u64, u64)],
 ) -> Result<Vec<(u64, u64)>, Unsolved> {
     let cell = found.cells.get("Icurstackinfo").copied().unwrap_or(0);
-    let in_data = data_ranges(maps)
-        .into_iter()
-        .any(|(a, b)| (a..b).contains(&cell));
-    if in_data {
-        return Ok(data_ranges(maps));
+    if inside_of(data, cell) {
+        return Ok(data.to_vec());
     }
     let s = run.stop("deep")?;
     let start = s.start_of(cell).unwrap_or(cell);

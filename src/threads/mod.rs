@@ -34,9 +34,31 @@ pub struct KeyLayout {
     pub data: u64,
 }
 
-/// The thread control blocks of a process, by the kernel's thread id. An address A is taken for
-/// one when the words at A and A+16 both hold A (tcbhead_t, x86-64 glibc) and one of `tids` stands
-/// near.
+/// By what glibc's control block of a thread is known (struct pthread, nptl/descr.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockMark {
+    /// It begins with a header that has the block's own address in its first and its third word
+    /// (tcbhead_t, where the thread's register points to the block: x86-64, i386, s390x).
+    OwnAddress,
+    /// The thread's id stands behind 24 words of padding and a node of a list that is linked both
+    /// ways (where the register points behind the block: arm64, arm, powerpc, riscv64).
+    Listed,
+}
+
+/// Words in front of the thread's id, of which the last two are the node (list_t: next, previous).
+const LISTED_TID: u64 = 26;
+
+impl BlockMark {
+    /// That of the processors of this name, as [`crate::image::Image::machine`] has it.
+    pub fn of_machine(machine: Option<&str>) -> Self {
+        match machine {
+            None | Some("x86_64" | "i386" | "s390x") => BlockMark::OwnAddress,
+            Some(_) => BlockMark::Listed,
+        }
+    }
+}
+
+/// The thread control blocks of a process, by the kernel's thread id.
 ///
 /// # Errors
 /// Only those that concern the target as a whole.
@@ -44,8 +66,10 @@ pub fn control_blocks(
     reader: &Reader<'_>,
     maps: &[Mapping],
     tids: &[Tid],
+    mark: BlockMark,
 ) -> Result<HashMap<Tid, u64>, ReadError> {
     let mut found = HashMap::new();
+    let search = Search { reader, tids, mark };
     // The heap, where only a statically linked program has one, may be large and comes last.
     let anonymous = |heap: bool| {
         let of_kind = move |m: &&Mapping| m.writable && m.anonymous && m.heap == heap;
@@ -59,7 +83,7 @@ pub fn control_blocks(
         } else {
             map.start
         };
-        search(reader, start, map.end, tids, &mut found);
+        search.range(start, map.end, &mut found);
         if found.len() == tids.len() {
             return Ok(found);
         }
@@ -72,7 +96,7 @@ pub fn control_blocks(
         while at < end && left > 0 && found.len() < tids.len() {
             let next = (at + PIECE).min(end);
             // A block may lie across the border.
-            search(reader, at, (next + BLOCK as u64).min(end), tids, &mut found);
+            search.range(at, (next + BLOCK as u64).min(end), &mut found);
             left = left.saturating_sub(next - at);
             at = next;
         }
@@ -80,33 +104,88 @@ pub fn control_blocks(
     Ok(found)
 }
 
-/// Looks for control blocks in one range; guard pages in it make it unreadable, and then it is
-/// looked at page by page.
-fn search(reader: &Reader<'_>, start: u64, end: u64, tids: &[Tid], found: &mut HashMap<Tid, u64>) {
-    let Ok(bytes) = reader.bytes(start, end.saturating_sub(start) as usize) else {
-        if end - start > PAGE {
-            let middle = start + ((end - start) / 2).next_multiple_of(PAGE);
-            search(reader, start, middle.min(end), tids, found);
-            search(reader, middle.min(end), end, tids, found);
+struct Search<'a> {
+    reader: &'a Reader<'a>,
+    tids: &'a [Tid],
+    mark: BlockMark,
+}
+
+impl Search<'_> {
+    /// Looks for control blocks in one range; guard pages in it make it unreadable, and then it is
+    /// looked at page by page.
+    fn range(&self, start: u64, end: u64, found: &mut HashMap<Tid, u64>) {
+        let Ok(bytes) = self.reader.bytes(start, end.saturating_sub(start) as usize) else {
+            if end - start > PAGE {
+                let middle = start + ((end - start) / 2).next_multiple_of(PAGE);
+                self.range(start, middle.min(end), found);
+                self.range(middle.min(end), end, found);
+            }
+            return;
+        };
+        match self.mark {
+            BlockMark::OwnAddress => self.by_own_address(start, &bytes, found),
+            BlockMark::Listed => self.by_list(start, &bytes, found),
         }
-        return;
-    };
-    for offset in (0..bytes.len()).step_by(16) {
-        let address = start + offset as u64;
-        if is_control_block(reader.abi(), &bytes, offset, address)
-            && let Some(tid) = thread_id(reader.abi(), &bytes, offset, tids)
-        {
-            found.entry(tid).or_insert(address);
+    }
+
+    fn by_own_address(&self, start: u64, bytes: &[u8], found: &mut HashMap<Tid, u64>) {
+        let abi = self.reader.abi();
+        for offset in (0..bytes.len()).step_by(16) {
+            let address = start + offset as u64;
+            if is_control_block(abi, bytes, offset, address)
+                && let Some(tid) = thread_id(abi, bytes, offset, self.tids)
+            {
+                found.entry(tid).or_insert(address);
+            }
+        }
+    }
+
+    fn by_list(&self, start: u64, bytes: &[u8], found: &mut HashMap<Tid, u64>) {
+        let abi = self.reader.abi();
+        let width = usize::from(abi.pointer_size);
+        for offset in (0..bytes.len()).step_by(width) {
+            let tid = abi.uint(bytes, offset, 4);
+            let Some(tid) = tid.and_then(|tid| u32::try_from(tid).ok()).map(Tid::from) else {
+                continue;
+            };
+            let at = start.wrapping_add(offset as u64);
+            if self.tids.contains(&tid) && !found.contains_key(&tid) && is_listed(self.reader, at) {
+                let before = LISTED_TID.wrapping_mul(width as u64);
+                found.insert(tid, at.wrapping_sub(before));
+            }
         }
     }
 }
 
+/// True if the words in front of a thread's id are a node of a list: the one behind it and the one
+/// before it say so as well.
+fn is_listed(reader: &Reader<'_>, tid_at: u64) -> bool {
+    let width = u64::from(reader.abi().pointer_size);
+    let node = tid_at.wrapping_sub(2 * width);
+    let link = |of: u64, index: u64| reader.pointer(of.wrapping_add(index * width)).ok();
+    let links_back = |neighbour: Option<u64>, index: u64| {
+        neighbour.is_some_and(|n| n != 0 && link(n, index) == Some(node))
+    };
+    links_back(link(node, 0), 1) && links_back(link(node, 1), 0)
+}
+
 /// True when the control block of that thread still is where it was.
-pub fn is_block_of(reader: &Reader<'_>, block: u64, tid: Tid) -> bool {
-    reader.bytes(block, BLOCK).is_ok_and(|bytes| {
-        is_control_block(reader.abi(), &bytes, 0, block)
-            && thread_id(reader.abi(), &bytes, 0, &[tid]).is_some()
-    })
+pub fn is_block_of(reader: &Reader<'_>, block: u64, tid: Tid, mark: BlockMark) -> bool {
+    match mark {
+        BlockMark::OwnAddress => reader.bytes(block, BLOCK).is_ok_and(|bytes| {
+            is_control_block(reader.abi(), &bytes, 0, block)
+                && thread_id(reader.abi(), &bytes, 0, &[tid]).is_some()
+        }),
+        BlockMark::Listed => {
+            let width = u64::from(reader.abi().pointer_size);
+            let tid_at = block.wrapping_add(LISTED_TID * width);
+            let held = reader
+                .uint(tid_at, 4)
+                .ok()
+                .and_then(|t| u32::try_from(t).ok());
+            held.map(Tid::from) == Some(tid) && is_listed(reader, tid_at)
+        }
+    }
 }
 
 fn is_control_block(abi: Abi, bytes: &[u8], offset: usize, address: u64) -> bool {

@@ -79,10 +79,19 @@ impl ThisPerl {
     }
 }
 
+/// The words by which another p5-spy is started than the one that was built with the tests:
+/// `P5SPY_TEST_SPY`, for one that an emulator runs.
+pub fn other_spy() -> Option<Vec<String>> {
+    let words = std::env::var("P5SPY_TEST_SPY").ok()?;
+    Some(words.split(' ').map(str::to_owned).collect())
+}
+
 /// The program under test, without the settings of whoever runs the tests.
 pub fn spy() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p5-spy"));
+    let words = other_spy().unwrap_or_else(|| vec![env!("CARGO_BIN_EXE_p5-spy").to_owned()]);
+    let mut command = Command::new(&words[0]);
     command
+        .args(&words[1..])
         .env("HOME", "/nonexistent")
         .env("COLUMNS", "100")
         .env("XDG_CACHE_HOME", cache_home())

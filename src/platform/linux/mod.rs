@@ -394,7 +394,7 @@ fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
     }
     files
         .into_iter()
-        .filter(|(_, maps)| maps.iter().any(|m| m.executable))
+        .filter(|(_, maps)| is_program(maps))
         .map(|((path, device, inode), maps)| {
             let kept = path.strip_suffix(DELETED.as_bytes());
             MappedFile {
@@ -406,6 +406,14 @@ fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
             }
         })
         .collect()
+}
+
+/// Code may be executed; that of a program which an emulator runs (qemu-user) is only read, and has
+/// data beside it.
+fn is_program(maps: &[Mapping]) -> bool {
+    let has_code = maps.iter().any(|m| m.executable);
+    let is_read = maps.iter().any(|m| !m.writable && m.file_offset == 0);
+    has_code || is_read && maps.iter().any(|m| m.writable)
 }
 
 /// A name as it is: the kernel writes only a newline otherwise (proc_pid_maps(5)).

@@ -27,8 +27,20 @@ const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// The kernel's name of a system call, such as `accept4`. `machine` is the kind of processor that
 /// the program was made for, as [`crate::image::Image::machine`] names it, which may be another
-/// than the kernel's: a 32-bit program has the numbers of its own.
+/// than the kernel's: a 32-bit program has the numbers of its own. Of a program that the kernel
+/// cannot run an emulator makes the calls, which are the kernel's.
 pub fn syscall_name(machine: &str, number: u32) -> Option<&'static str> {
+    let ours = std::env::consts::ARCH;
+    let is_run = match ours {
+        "x86_64" => matches!(machine, "x86_64" | "x86_64_x32" | "i386"),
+        "aarch64" => matches!(machine, "aarch64" | "arm"),
+        // Which others each of the rest can run is not known here.
+        _ => true,
+    };
+    name_of(if is_run { machine } else { ours }, number)
+}
+
+fn name_of(machine: &str, number: u32) -> Option<&'static str> {
     let (machine, number) = match machine {
         "x86_64_x32" => ("x86_64", number & !X32_SYSCALL_BIT),
         _ => (machine, number),
@@ -39,7 +51,7 @@ pub fn syscall_name(machine: &str, number: u32) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CALLS, syscall_name};
+    use super::{CALLS, name_of, syscall_name};
 
     #[test]
     fn every_processor_has_its_own_numbers() {
@@ -60,12 +72,21 @@ mod tests {
             ("powerpc64", 3, "read"),
             ("s390x", 3, "read"),
         ] {
-            assert_eq!(syscall_name(machine, number), Some(name), "{machine}");
+            assert_eq!(name_of(machine, number), Some(name), "{machine}");
         }
-        assert_eq!(syscall_name("x86_64", 0x0fff_ffff), None);
+        assert_eq!(name_of("x86_64", 0x0fff_ffff), None);
         // A gap between two that have names.
-        assert_eq!(syscall_name("x86_64", 400), None);
-        assert_eq!(syscall_name("pdp11", 3), None);
+        assert_eq!(name_of("x86_64", 400), None);
+        assert_eq!(name_of("pdp11", 3), None);
+    }
+
+    #[test]
+    fn an_emulator_makes_the_kernels_calls() {
+        let ours = std::env::consts::ARCH;
+        if matches!(ours, "x86_64" | "aarch64") {
+            let number = if ours == "x86_64" { 0 } else { 63 };
+            assert_eq!(syscall_name("s390x", number), Some("read"));
+        }
     }
 
     #[test]

@@ -153,7 +153,8 @@ impl Folder {
         }
         // SAFETY: it was filled, and zeros would do.
         let about = unsafe { about.assume_init() };
-        Ok(about.f_type == libc::PROC_SUPER_MAGIC)
+        // The two have different types, which depend on the processor and the C library.
+        Ok(i128::from(about.f_type) == i128::from(libc::PROC_SUPER_MAGIC))
     }
 
     fn open_with(&self, name: &OsStr, flags: libc::c_int, mode: libc::mode_t) -> io::Result<File> {

@@ -1,13 +1,10 @@
-//! How often a file's code names a variable. Many words of a file's data may lead to an op for a
-//! moment; perl's code names `PL_op` a thousand times, and hardly ever what else does.
+//! How the code of Intel's processors names an address: in one instruction, anywhere in it.
 
-use crate::image::{Files, Image, Question};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How an instruction names a place in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Naming {
+pub enum Naming {
     /// By its distance from the end of the instruction (x86-64).
     Relative,
     /// By its address (i386, where the code is at a fixed place).
@@ -15,44 +12,10 @@ enum Naming {
 }
 
 /// Bytes of a distance or an address within an instruction.
-const OPERAND: usize = 4;
+pub const OPERAND: usize = 4;
 
-/// How often the code names each of these addresses, which are as the file counts. `None` for
-/// processors whose instructions do not hold a whole address.
-pub fn references(
-    image: &Image,
-    addresses: impl Iterator<Item = u64>,
-) -> Option<BTreeMap<u64, usize>> {
-    let addresses: Vec<u64> = addresses.collect();
-    let counts = image.ask(&References(addresses.clone())).flatten()?;
-    Some(addresses.into_iter().zip(counts).collect())
-}
-
-/// The question behind it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct References(Vec<u64>);
-
-impl Question for References {
-    /// In the order of the addresses.
-    type Answer = Option<Vec<usize>>;
-    const NAME: &'static str = "references";
-
-    fn answer(&self, image: &Image, _: &dyn Files) -> Self::Answer {
-        let naming = match image.machine()?.as_str() {
-            "x86_64" => Naming::Relative,
-            "i386" => Naming::Absolute,
-            _ => return None,
-        };
-        let mut counts: BTreeMap<u64, usize> = self.0.iter().map(|a| (*a, 0)).collect();
-        image.code_pieces(OPERAND, |start, bytes| {
-            count(naming, start, bytes, &mut counts);
-        });
-        let count = |address| counts.get(address).copied().unwrap_or(0);
-        Some(self.0.iter().map(count).collect())
-    }
-}
-
-fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64, usize>) {
+/// Counts the places that the code names, of those that are asked for. It starts at `start`.
+pub fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64, usize>) {
     let (Some(low), Some(high)) = (
         counts.keys().next().copied(),
         counts.keys().next_back().copied(),
@@ -144,21 +107,5 @@ mod tests {
                 assert_eq!(has_modrm(eight), expected, "{byte:#x} at {place}");
             }
         }
-    }
-
-    #[test]
-    fn the_code_of_a_perl_names_its_variables() {
-        let path = crate::image::perl_of_the_system();
-        if path.file_name().is_some_and(|name| name != "perl") {
-            // A library finds its variables through a table; a program has distances in its code.
-            return;
-        }
-        let image = Image::open(&path, &path).unwrap();
-        let key = image.symbol("PL_thr_key").unwrap().address;
-        let names = image.symbol("PL_op_name").unwrap().address;
-        let counts = references(&image, [key, names, key + 1].into_iter()).unwrap();
-        assert!(counts[&key] > 9, "{counts:?}");
-        assert!(counts[&names] > 9, "{counts:?}");
-        assert_eq!(counts[&(key + 1)], 0);
     }
 }
