@@ -1,8 +1,9 @@
 //! Standing beside one thread: for those who take a single sample what the loop does for each.
 
 use super::coschedule::{CoSchedule, is_real_time};
-use super::{Arrival, ThreadState, ThreadWatch, Witness, monotonic};
+use super::{Arrival, ThreadWatch, Witness, monotonic};
 use crate::ids::{Pid, Tid};
+use crate::platform::ThreadState;
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
 pub struct SharedCpu {

@@ -1,0 +1,105 @@
+//! What every system tells of a process, in its own way: what is mapped, and why it will not say.
+
+use crate::ids::{Pid, Tid};
+use crate::remedy::Remedy;
+use std::io;
+use std::path::PathBuf;
+
+/// Why the operating system would not tell.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is no process with this id.
+    #[error("there is no process {0}")]
+    NoSuchProcess(Pid),
+    /// The process belongs to someone else, or the system forbids looking.
+    #[error("no permission to read process {0}")]
+    NoPermission(Pid),
+    /// The process is a zombie: it has ended and waits to be reaped.
+    #[error("process {0} has ended and only waits for its parent to take note (a zombie)")]
+    Zombie(Pid),
+    /// The process has no user memory.
+    #[error("process {0} is a thread of the kernel: it runs no program")]
+    KernelThread(Pid),
+    /// The id is that of a thread, not of a process.
+    #[error("{tid} is a thread of process {pid}")]
+    IsThread {
+        /// The id that was given.
+        tid: Tid,
+        /// The process that it belongs to.
+        pid: Pid,
+    },
+    /// Any other failure.
+    #[error("cannot read {what} of process {pid}")]
+    Io {
+        /// The process.
+        pid: Pid,
+        /// What was read.
+        what: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+impl ProcessError {
+    /// What can be done about it.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            ProcessError::NoSuchProcess(pid) => Some(Remedy::FindProcess(*pid)),
+            ProcessError::NoPermission(pid) => Some(Remedy::GetRights(*pid)),
+            ProcessError::IsThread { pid, .. } => Some(Remedy::NameProcess(*pid)),
+            _ => None,
+        }
+    }
+}
+
+/// One file that is mapped into the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Its path as the process sees it.
+    pub path: PathBuf,
+    /// Its mappings, lowest address first.
+    pub maps: Vec<Mapping>,
+    /// True when the file was deleted or replaced since it was mapped.
+    pub deleted: bool,
+    /// Its number in its file system.
+    pub inode: u64,
+    /// That file system, as the kernel writes it: `fd:01`.
+    pub device: String,
+}
+
+/// One mapping of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// Where it starts in the file; 0 for anonymous memory.
+    pub file_offset: u64,
+    /// May be written.
+    pub writable: bool,
+    /// May be executed.
+    pub executable: bool,
+    /// Backed by no file.
+    pub anonymous: bool,
+    /// What `brk` made: it may touch a program's data without belonging to it.
+    pub heap: bool,
+}
+
+/// A process of this machine, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pub(super) pid: Pid,
+}
+
+/// The data of files: what is mapped writable from a file, and the anonymous rest right behind.
+pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for map in maps.iter().filter(|m| m.writable) {
+        let touches = ranges.last().is_some_and(|(_, end)| *end == map.start);
+        if !map.anonymous || (touches && !map.heap) {
+            ranges.push((map.start, map.end));
+        }
+    }
+    ranges
+}

@@ -1,0 +1,42 @@
+//! What a thread does, and how long and how often it has had a CPU.
+
+/// What a thread was doing at the moment of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadState {
+    /// On a CPU, or ready to be.
+    Running,
+    /// Waiting in the kernel, in the system call of this number ([`super::syscall_name`]). `None`
+    /// where the kernel does not tell, and outside of system calls: in a page fault, stopped.
+    Idle(Option<u32>),
+    /// The thread is gone.
+    Ended,
+    /// Too many files are open to ask.
+    Unknown,
+}
+
+/// How long and how often a thread has run so far. While this stands still, a thread that was off
+/// the CPU has not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Runs {
+    /// Nanoseconds; of a turn that lasts, only what the kernel has added up.
+    pub(super) time: u64,
+    /// Turns, with the one that lasts.
+    pub(super) turns: u64,
+}
+
+impl Runs {
+    /// The time that the thread had a CPU, in nanoseconds.
+    pub fn nanoseconds(self) -> u64 {
+        self.time
+    }
+
+    /// That of a thread that has had a CPU so long, in one turn.
+    pub fn of(time: u64) -> Self {
+        Runs { time, turns: 1 }
+    }
+
+    /// True if it got no CPU between the two.
+    pub fn is_same_turn(self, other: Runs) -> bool {
+        self.turns == other.turns
+    }
+}
