@@ -281,6 +281,11 @@ pub enum Job {
         /// Where the flags of perl's headers come from.
         layout: LayoutChoice,
     },
+    /// What this machine lets p5-spy do.
+    Doctor {
+        /// As JSON.
+        json: bool,
+    },
     /// The perl processes of this machine.
     Ps {
         /// As JSON.

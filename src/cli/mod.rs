@@ -42,7 +42,7 @@ use report::ReportArgs;
 use short::Short;
 use std::ffi::OsString;
 use top::TopArgs;
-use words::{CompletionsArgs, ManArgs};
+use words::{CompletionsArgs, DoctorArgs, ManArgs};
 
 const EXAMPLES: &str = "\
 Short forms:
@@ -135,6 +135,11 @@ belongs to root or to you.
 
 Example: p5-spy layout-learn /usr/bin/perl -o tables/my-perl.toml")]
     LayoutLearn(LayoutLearnArgs),
+    /// Tell what this machine lets p5-spy do, where its files are, and what would improve matters
+    #[command(
+        after_help = "Good to read before the first use, and what a bug report needs.\n\nExample: p5-spy doctor"
+    )]
+    Doctor(DoctorArgs),
     /// Print a script that completes p5-spy's words in a shell
     #[command(after_help = "\
 Examples:
@@ -206,6 +211,7 @@ impl Verb {
             "capture" => Verb::Capture(parse(words)?),
             "layout-dump" => Verb::LayoutDump(parse(words)?),
             "layout-learn" => Verb::LayoutLearn(parse(words)?),
+            "doctor" => Verb::Doctor(parse(words)?),
             "completions" => Verb::Completions(parse(words)?),
             "man" => Verb::Man(parse(words)?),
             _ => return None,
@@ -222,6 +228,7 @@ impl Verb {
             Verb::Capture(args) => Ok(args.job().into()),
             Verb::LayoutDump(args) => args.job().map(Order::from),
             Verb::LayoutLearn(args) => Ok(args.job().into()),
+            Verb::Doctor(args) => Ok(args.job().into()),
             Verb::Completions(args) => Ok(args.job().into()),
             Verb::Man(args) => Ok(args.job().into()),
         }
@@ -284,6 +291,7 @@ mod tests {
             "p5-spy capture -p 7 -o x",
             "p5-spy layout-dump /bin/perl --debug-dir a --debug-dir b",
             "p5-spy layout-learn /bin/perl -o x",
+            "p5-spy doctor --json",
             "p5-spy completions zsh",
             "p5-spy man -o x",
         ];

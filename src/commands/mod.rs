@@ -4,6 +4,7 @@ mod account;
 mod aside;
 mod capture;
 mod diff;
+mod doctor;
 mod dump;
 mod find;
 mod halted;
@@ -74,6 +75,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             layout,
         } => layout_learn::run(&program, output.as_deref(), &layout),
         Job::Ps { json } => ps::run(json),
+        Job::Doctor { json } => doctor::run(json),
         Job::Completions(shell) => manual::completions(shell),
         Job::Man { folder } => manual::run(folder.as_deref()),
         Job::Record {

@@ -70,6 +70,21 @@ impl Cache {
         }
     }
 
+    /// Where the entries are, there or not.
+    pub fn place(&self) -> PathBuf {
+        self.below
+            .iter()
+            .fold(self.base.clone(), |at, name| at.join(name))
+    }
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// Those of the system, and that others may write there.
+    pub fn count(&self) -> io::Result<usize> {
+        Ok(self.folder(false)?.names()?.flatten().count())
+    }
+
     /// The folder with the entries; it and those on the way to it are ours.
     fn folder(&self, make: bool) -> io::Result<Folder> {
         let mut folder = Folder::open(&self.base)?;

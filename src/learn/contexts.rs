@@ -326,9 +326,12 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
     let place = only("context.cx_type", places)?;
     // In 5.6 and 5.8 it has 32 bits; in 5.10 the number of the op stands behind it.
     let evals = [block + 1, string + 1];
-    let wide = bytes == 2 && evals.iter().all(|i| word(*i, place + 2, 2) == Some(0));
-    let bytes = if wide { 4 } else { bytes };
-    out.int("context", "cx_type", place, bytes);
+    let start = s.twice_as_wide(place, 2);
+    let same = |i: &u64| word(*i, start, 4) == word(*i, place, 2);
+    match bytes == 2 && start <= place && evals.iter().all(same) {
+        true => out.int("context", "cx_type", start, 4),
+        false => out.int("context", "cx_type", place, bytes),
+    }
     Ok(())
 }
 

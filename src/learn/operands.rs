@@ -211,10 +211,12 @@ pub fn in_pad(
         })
         .collect();
     if let Some(place) = out.extra("padop.op_padix", found) {
-        let wide = |op: &u64| s.word(op.at(place)) == s.uint(op.at(place), 4);
-        let whole = place.is_multiple_of(s.width()) && ops.iter().all(wide);
-        let size = if whole { s.width() as u8 } else { 4 };
-        out.int("padop", "op_padix", place, size);
+        let start = place - place % s.width();
+        let wide = |op: &u64| s.word(op.at(start)) == s.uint(op.at(place), 4);
+        match ops.iter().all(wide) {
+            true => out.int("padop", "op_padix", start, s.width() as u8),
+            false => out.int("padop", "op_padix", place, 4),
+        }
     }
     Ok(())
 }

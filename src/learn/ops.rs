@@ -83,11 +83,15 @@ fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Pla
         })
         .collect();
     // 5.6 and 5.8.0 keep 16 bits of it.
+    let wide = s.twice_as_wide(line, 2);
     let whole = planted
         .iter()
-        .all(|p| s.uint(p.start.at(line), 4) == Some(p.line));
+        .all(|p| s.uint(p.start.at(wide), 4) == Some(p.line));
     out.pointer("xpvcv", "xcv_start", start);
-    out.int("cop", "cop_line", line, if whole { 4 } else { 2 });
+    match whole {
+        true => out.int("cop", "cop_line", wide, 4),
+        false => out.int("cop", "cop_line", line, 2),
+    }
     let named = |pick: &dyn Fn(u64, &str) -> bool| -> Vec<u64> {
         (0..OP)
             .step_by(s.width() as usize)
@@ -200,17 +204,22 @@ fn types(
     let nextstate = numbers.get("nextstate").ok_or_else(missing)?;
     let leavesub = numbers.get("leavesub").ok_or_else(missing)?;
     let root = out.get("xpvcv", "xcv_root").unwrap_or(0);
-    let fits = |o: u64, mask: u64| {
-        let is = |op: u64, number: u64| s.uint(op.at(o), 2).map(|v| v & mask) == Some(number);
+    let fits = |o: u64, shift: u8, mask: u64| {
+        let is =
+            |op: u64, number: u64| s.uint(op.at(o), 2).map(|v| v >> shift & mask) == Some(number);
         planted.iter().all(|p| {
             is(p.start, nextstate) && s.word(p.body.at(root)).is_some_and(|r| is(r, leavesub))
         })
     };
-    for (mask, bits) in [(0xffff, 16), (0x1ff, 9)] {
-        let found: Vec<u64> = (0..64).step_by(2).filter(|o| fits(*o, mask)).collect();
+    // Compilers give the first bit field the first bits in memory.
+    let above = if s.is_big_endian() { 16 - 9 } else { 0 };
+    for (shift, mask, bits) in [(0, 0xffff, 16), (above, 0x1ff, 9)] {
+        let found = (0..64).step_by(2).filter(|o| fits(*o, shift, mask));
+        let found: Vec<u64> = found.collect();
         if !found.is_empty() {
             let offset = only("op.op_type", found)?;
             let field = Field {
+                shift,
                 bits,
                 ..Field::whole(offset as u32, 2)
             };
@@ -323,9 +332,11 @@ fn more_siblings(
         }
     }
     let word = |op: &u64| s.uint(op.at(u64::from(types.offset)), 2).unwrap_or(0);
-    let found: Vec<u8> = (types.bits..16)
+    let of_type = types.shift..types.shift.saturating_add(types.bits);
+    let found: Vec<u8> = (0..16)
         .filter(|b| {
-            inner.iter().all(|op| word(op) >> b & 1 == 1)
+            !of_type.contains(b)
+                && inner.iter().all(|op| word(op) >> b & 1 == 1)
                 && last.iter().all(|op| word(op) >> b & 1 == 0)
         })
         .collect();
@@ -334,8 +345,13 @@ fn more_siblings(
         _ => Some(only("op.op_moresib", found)?),
     } {
         // As compilers describe it: the byte that has the bit.
+        let byte = if s.is_big_endian() {
+            1 - bit / 8
+        } else {
+            bit / 8
+        };
         let field = Field {
-            offset: types.offset + u32::from(bit / 8),
+            offset: types.offset + u32::from(byte),
             size: 1,
             shift: bit % 8,
             bits: 1,
@@ -369,10 +385,12 @@ fn nulled(s: &Snapshot, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(),
     places.dedup_by_key(|(_, o)| *o);
     let (cop, offset) = only("op.op_targ", places)?;
     // 5.6 has 32 bits, and the type right behind them.
-    let room = types.is_none_or(|t| u64::from(t.offset) >= offset + s.width());
-    let whole = room && offset.is_multiple_of(s.width()) && s.word(cop.at(offset)) == nextstate;
-    let size = if whole { s.width() } else { 4 };
-    out.int("op", "op_targ", offset, size as u8);
+    let start = offset - offset % s.width();
+    let room = types.is_none_or(|t| u64::from(t.offset) >= start + s.width());
+    match room && s.word(cop.at(start)) == nextstate {
+        true => out.int("op", "op_targ", start, s.width() as u8),
+        false => out.int("op", "op_targ", offset, 4),
+    }
     Ok(())
 }
 

@@ -61,6 +61,25 @@ impl Snapshot {
         u64::from(self.abi.pointer_size)
     }
 
+    /// The most significant byte of a number comes first.
+    pub fn is_big_endian(&self) -> bool {
+        self.abi.big_endian
+    }
+
+    /// Where a number starts of which the lowest half, of so many bytes, is at `place`.
+    pub fn twice_as_wide(&self, place: u64, half: u64) -> u64 {
+        match self.abi.big_endian {
+            true => place.wrapping_sub(half),
+            false => place,
+        }
+    }
+
+    /// Where the word starts that has the 32-bit integer at `place` for its value.
+    pub fn word_around(&self, place: u64) -> Option<u64> {
+        let start = place - place % self.width();
+        (self.word(start)? == self.uint(place, 4)?).then_some(start)
+    }
+
     /// `length` bytes, if all of them were copied.
     pub fn bytes(&self, address: u64, length: usize) -> Option<&[u8]> {
         let index = self.ranges.partition_point(|(start, _)| *start <= address);

@@ -160,12 +160,10 @@ fn subs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved>
     });
     let place = only("xpvcv.xcv_flags", found.collect())?;
     // Since 5.20 they have 32 bits; what lies above 16 matters where there are lexical subs.
-    let size = if out.get_constant("CVf_LEXICAL").is_some() {
-        4
-    } else {
-        2
-    };
-    out.int("xpvcv", "xcv_flags", place, size);
+    match out.get_constant("CVf_LEXICAL") {
+        Some(_) => out.int("xpvcv", "xcv_flags", s.twice_as_wide(place, 2), 4),
+        None => out.int("xpvcv", "xcv_flags", place, 2),
+    }
     Ok(())
 }
 
@@ -276,13 +274,15 @@ fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolve
     });
     let max = only("xpvhv.xhv_max", places.collect())?;
     // cperl has 32 bits there, and something else behind them or in front.
-    let whole = max.is_multiple_of(s.width())
-        && ["h1", "h2"].iter().all(|name| {
-            let at = body(s, hash(name)).map(|b| b.at(max));
-            at.is_some_and(|at| s.word(at) == s.uint(at, 4))
-        });
-    let size = if whole { s.width() } else { 4 };
-    out.int("xpvhv", "xhv_max", max, size as u8);
+    let start = max - max % s.width();
+    let whole = ["h1", "h2"].iter().all(|name| {
+        let count = |at: u64, size: u64| s.uint(body(s, hash(name))?.at(at), size as usize);
+        count(start, s.width()).is_some_and(|n| Some(n) == count(max, 4))
+    });
+    match whole {
+        true => out.int("xpvhv", "xhv_max", start, s.width() as u8),
+        false => out.int("xpvhv", "xhv_max", max, 4),
+    }
     let entry = |name: &str| {
         let array = out.array_of(s, hash(name))?;
         let last = out.hash_max(s, hash(name))?;

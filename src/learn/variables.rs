@@ -243,12 +243,13 @@ fn depths(run: &Calibration, near: &[(u64, u64)], found: &mut Cells) -> Result<(
         .filter(|a| temp.int(*a) == highest)
         .collect();
     let place = only("PL_tmps_ix", top)?;
-    let whole = place.is_multiple_of(width)
-        && [temp, temp_less, more]
-            .iter()
-            .all(|s| s.word(place) == s.uint(place, 4));
-    let size = if whole { width as u8 } else { 4 };
-    found.int("Itmps_ix", place, size);
+    let around = |s: &Snapshot| s.word_around(place);
+    match around(temp) {
+        Some(start) if [temp_less, more].iter().all(|s| around(s) == Some(start)) => {
+            found.int("Itmps_ix", start, width as u8);
+        }
+        _ => found.int("Itmps_ix", place, 4),
+    }
     Ok(())
 }
 

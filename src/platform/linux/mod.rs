@@ -1,5 +1,6 @@
 //! What the operating system says of a process: its maps, files, threads and whether they run.
 
+mod abilities;
 pub(crate) mod capability;
 mod clocks;
 mod coschedule;
@@ -34,6 +35,7 @@ mod witness;
 
 use super::{MappedFile, Mapping, Process, ProcessError};
 use crate::ids::{Pid, Tid};
+pub use abilities::{abilities, system};
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
 pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
 pub use gaps::{Gap, Gaps};
@@ -324,9 +326,8 @@ fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
 /// Code may be executed; that of a program which an emulator runs (qemu-user) is only read, and has
 /// data beside it.
 fn is_program(maps: &[Mapping]) -> bool {
-    let has_code = maps.iter().any(|m| m.executable);
-    let is_read = maps.iter().any(|m| !m.writable && m.file_offset == 0);
-    has_code || is_read && maps.iter().any(|m| m.writable)
+    let any = |what: fn(&Mapping) -> bool| maps.iter().any(what);
+    any(|m| m.executable) || any(|m| m.writable) && any(|m| !m.writable)
 }
 
 /// A name as it is: the kernel writes only a newline otherwise (proc_pid_maps(5)).

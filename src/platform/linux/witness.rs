@@ -74,6 +74,11 @@ impl Witness {
         }
     }
 
+    /// True if the kernel records its switches.
+    pub fn has_records(&self) -> bool {
+        matches!(self.source, Source::Switches(_))
+    }
+
     /// True if a thread that is on no CPU now held one at that time; if it wanted to run on, it is
     /// where we came to. `None` where that is not known.
     pub fn held(&self, arrival: &mut Arrival, since: u64) -> Option<bool> {
