@@ -70,6 +70,33 @@ fn a_perl_is_listed_with_what_is_known_of_it() {
     assert!(!said.out.contains('\u{1b}'), "{}", said.out);
 }
 
+#[test]
+fn the_doctor_tells_what_is_to_be_had_and_what_would_better_it() {
+    let said = run(&["doctor", "--json"]);
+    said.expect(0, "");
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let abilities = told["abilities"].as_array().unwrap();
+    let of = |what: &str| abilities.iter().find(|one| one["what"] == what).unwrap();
+    for one in abilities {
+        assert_eq!(one["there"] == false, one["better"].is_string(), "{one}");
+    }
+    let text = run(&["doctor"]);
+    text.expect(0, "");
+    for one in abilities {
+        assert!(
+            text.out.contains(one["what"].as_str().unwrap()),
+            "{}",
+            text.out
+        );
+    }
+    assert!(text.out.contains("config.toml") && text.out.contains("built in"));
+    let better = text.out.contains("What would improve matters:\n");
+    assert_eq!(better, abilities.iter().any(|one| one["there"] == false));
+    if is_root() {
+        assert_eq!(of("a confined helper")["there"], true, "{}", said.out);
+    }
+}
+
 /// The name says nothing: what counts is what the program maps.
 #[test]
 fn a_renamed_perl_is_found_and_others_are_not() {

@@ -167,3 +167,33 @@ impl Snapshot {
         self.bytes(address, 1).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(big_endian: bool, bytes: [u8; 8]) -> Snapshot {
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian,
+        };
+        Snapshot {
+            abi,
+            ranges: vec![(0x1000, bytes.to_vec())],
+        }
+    }
+
+    #[test]
+    fn a_number_is_found_in_its_word_whichever_byte_comes_first() {
+        let big = snapshot(true, [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(big.word_around(0x1004), Some(0x1000));
+        assert_eq!(big.word_around(0x1000), None);
+        assert_eq!(big.twice_as_wide(0x1006, 2), 0x1004);
+        let little = snapshot(false, [2, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(little.word_around(0x1000), Some(0x1000));
+        assert_eq!(little.word_around(0x1004), None);
+        assert_eq!(little.twice_as_wide(0x1000, 2), 0x1000);
+        let two = snapshot(false, [2, 0, 0, 0, 7, 0, 0, 0]);
+        assert_eq!(two.word_around(0x1000), None);
+    }
+}

@@ -369,6 +369,49 @@ mod tests {
         assert_eq!(value(&others, None), None);
     }
 
+    /// A control block with this id, whose node of the list has these neighbours.
+    fn listed(tid: u64, next: u64, previous: u64) -> Vec<u8> {
+        let mut block = vec![0; BLOCK];
+        for (word, value) in [(24, next), (25, previous), (26, tid)] {
+            ABI.store(&mut block, word * 8, 8, value).unwrap();
+        }
+        block
+    }
+
+    #[test]
+    fn blocks_in_a_list_are_those_that_their_neighbours_know() {
+        const NODE: u64 = 24 * 8;
+        let (head, one, two) = (0x9000, 0x7000, 0x1_7000);
+        let mut memory = FakeMemory::new();
+        memory.map(one, listed(4711, two + NODE, head));
+        memory.map(two, listed(4712, head, one + NODE));
+        let mut list = vec![0; 16];
+        ABI.store(&mut list, 0, 8, one + NODE).unwrap();
+        ABI.store(&mut list, 8, 8, two + NODE).unwrap();
+        memory.map(head, list);
+        // The id of a thread by chance, and in a node that is in no list.
+        memory.map(0x2_7000, listed(4713, one + NODE, head));
+        let reader = Reader::new(&memory, ABI);
+        let map = |start: u64| Mapping {
+            start,
+            end: start + BLOCK as u64,
+            file_offset: 0,
+            writable: true,
+            executable: false,
+            anonymous: true,
+            heap: false,
+        };
+        let maps = [one, two, 0x2_7000].map(map);
+        let tids = [4711, 4712, 4713].map(|tid: u32| Tid::from(tid));
+        let found = control_blocks(&reader, &maps, &tids, BlockMark::Listed).unwrap();
+        assert_eq!(found, HashMap::from([(tids[0], one), (tids[1], two)]));
+        assert!(is_block_of(&reader, one, tids[0], BlockMark::Listed));
+        assert!(!is_block_of(&reader, one, tids[1], BlockMark::Listed));
+        assert!(!is_block_of(&reader, 0x2_7000, tids[2], BlockMark::Listed));
+        assert_eq!(BlockMark::of_machine(Some("aarch64")), BlockMark::Listed);
+        assert_eq!(BlockMark::of_machine(Some("s390x")), BlockMark::OwnAddress);
+    }
+
     #[test]
     fn with_a_key_its_value_is_taken_whatever_else_is_there() {
         let layout = KeyLayout {

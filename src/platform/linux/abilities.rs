@@ -16,7 +16,8 @@ pub fn system() -> String {
     // SAFETY: there is room for the answer.
     unsafe { libc::uname(&raw mut name) };
     let text = |field: &[libc::c_char]| -> String {
-        let bytes = field.iter().map(|c| c.cast_unsigned());
+        // A character has a sign on some processors only.
+        let bytes = field.iter().flat_map(|c| c.to_ne_bytes());
         let bytes: Vec<u8> = bytes.take_while(|b| *b != 0).collect();
         crate::text::from_utf8(&bytes)
     };

@@ -361,6 +361,23 @@ fn is_stopped(stat: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_has_code_or_what_an_emulator_runs() {
+        let map = |writable, executable| Mapping {
+            start: 0x1000,
+            end: 0x2000,
+            file_offset: 0,
+            writable,
+            executable,
+            anonymous: false,
+            heap: false,
+        };
+        let (code, text, data) = (map(false, true), map(false, false), map(true, false));
+        assert!(is_program(&[code]) && is_program(&[text, data]) && is_program(&[data, text]));
+        // A file that somebody reads, or writes.
+        assert!(!is_program(&[text, text]) && !is_program(&[data]));
+    }
     use std::path::Path;
 
     #[test]
