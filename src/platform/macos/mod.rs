@@ -12,6 +12,7 @@ mod permission;
 #[cfg(target_os = "macos")]
 mod process;
 mod regions;
+mod sign;
 #[cfg(target_os = "macos")]
 mod task;
 #[cfg(target_os = "macos")]
@@ -23,6 +24,8 @@ pub use memory::LiveMemory;
 pub use permission::obstacle;
 #[cfg(target_os = "macos")]
 pub(crate) use process::become_program;
+#[cfg(target_os = "macos")]
+pub use sign::sign_as_debugger;
 #[cfg(target_os = "macos")]
 pub use thread::ThreadWatch;
 
