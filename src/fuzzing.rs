@@ -3,7 +3,8 @@
 
 use crate::layout::{Cached, entry};
 use crate::learn::facts::Facts;
-use crate::platform::{capability, hidepid, listed, maps, permission, thread};
+#[cfg(target_os = "linux")]
+use crate::platform::{capability, hidepid, listed_line, maps, permission, thread};
 
 /// An entry of the cache.
 pub fn cache_entry(bytes: &[u8]) -> Option<Cached> {
@@ -20,10 +21,11 @@ pub fn write_cache_entry(cached: &Cached) -> std::io::Result<Vec<u8>> {
 }
 
 /// Files of /proc, whichever it is.
+#[cfg(target_os = "linux")]
 pub fn proc_file(bytes: &[u8]) {
     let lines = maps::lines(bytes);
     assert!(lines.is_none_or(|all| all.iter().all(|l| l.mapping.start < l.mapping.end)));
-    let _ = listed::parse(bytes);
+    let _ = listed_line(bytes);
     let _ = thread::runs_of(bytes);
     let _ = thread::number(bytes);
     let text = String::from_utf8_lossy(bytes);

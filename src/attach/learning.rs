@@ -2,7 +2,7 @@
 //!
 //! What is run is what the kernel says is running, held by its descriptor; no name of it is ever
 //! looked up. A perl of ours runs as ourselves, one of another user's, if that is asked for at all,
-//! as that user; both are confined (`platform/linux/sandbox/`).
+//! as that user; both are confined (`platform/unix/sandbox/`).
 
 use super::named::is_perl_name;
 use crate::examine::Examiner;

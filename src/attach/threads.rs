@@ -71,6 +71,29 @@ struct Sorted {
     vacant: Vec<Vacant>,
 }
 
+impl Sorted {
+    /// A thread, by the word in which it would tell which interpreter it runs.
+    fn add(
+        &mut self,
+        tid: Tid,
+        word: Variable,
+        reader: &Reader<'_>,
+        is_interpreter: &dyn Fn(u64) -> bool,
+    ) {
+        match reader.pointer(word.address) {
+            Ok(address @ 1..) if is_interpreter(address) => self.found.push(Found {
+                tid,
+                interpreter: Interpreter::At(address),
+                current: Some(word),
+            }),
+            said => self.vacant.push(Vacant {
+                place: word.address,
+                said: said.unwrap_or(0),
+            }),
+        }
+    }
+}
+
 impl Target {
     /// Every thread that runs Perl, the main thread first.
     ///
@@ -214,6 +237,11 @@ impl Target {
                 }
             }
         };
+        if let Some(sorted) = self.by_places(&reader, &mapped, tids, main)? {
+            self.unread_threads.store(0, Ordering::Relaxed);
+            *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
+            return Ok(sorted.found);
+        }
         let blocks = self.blocks(&reader, &mapped, tids)?;
         let mut known = blocks.len();
         let mut sorted = self.by_blocks(&reader, &mapped, tids, &blocks, main)?;
@@ -229,6 +257,31 @@ impl Target {
         self.unread_threads.store(unread, Ordering::Relaxed);
         *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
         Ok(sorted.found)
+    }
+
+    /// What these threads run, where the system itself says where they keep their values by key.
+    fn by_places<'m>(
+        &self,
+        reader: &Reader<'_>,
+        mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
+        tids: &[Tid],
+        main: Option<Interpreter>,
+    ) -> Result<Option<Sorted>, AttachError> {
+        let Some(key) = self.key_number()? else {
+            return Ok(None);
+        };
+        let Some(places) = self.process.places_of_key(key) else {
+            return Ok(None);
+        };
+        let is_interpreter = |address: u64| {
+            let interpreter = Interpreter::At(address);
+            Some(interpreter) == main || mapped().is_ok_and(|maps| self.is_one(maps, interpreter))
+        };
+        let mut sorted = Sorted::default();
+        for (tid, place) in places.into_iter().filter(|(tid, _)| tids.contains(tid)) {
+            sorted.add(tid, self.pointer_at(place), reader, &is_interpreter);
+        }
+        Ok(Some(sorted))
     }
 
     /// What these threads run, by what a ring of control blocks leads to; `None` where there is none.
@@ -266,17 +319,7 @@ impl Target {
             let Some(Ok(place @ 1..)) = place else {
                 continue;
             };
-            match reader.pointer(place) {
-                Ok(address @ 1..) if is_interpreter(address) => sorted.found.push(Found {
-                    tid: *tid,
-                    interpreter: Interpreter::At(address),
-                    current: Some(self.pointer_at(place)),
-                }),
-                said => sorted.vacant.push(Vacant {
-                    place,
-                    said: said.unwrap_or(0),
-                }),
-            }
+            sorted.add(*tid, self.pointer_at(place), reader, &is_interpreter);
         }
         search.found = Some((ring, key));
         Some(sorted)

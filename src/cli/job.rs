@@ -291,6 +291,9 @@ pub enum Job {
         /// As JSON.
         json: bool,
     },
+    /// To sign p5-spy as a debugger.
+    #[cfg(target_os = "macos")]
+    Setup,
     /// A script for a shell.
     Completions(Shell),
     /// Manual pages.

@@ -17,6 +17,8 @@ mod ps;
 mod quoted;
 mod record;
 mod report;
+#[cfg(target_os = "macos")]
+mod setup;
 mod shared;
 mod short;
 mod top;
@@ -39,6 +41,8 @@ use opposites::with_opposites;
 use ps::PsArgs;
 use record::RecordArgs;
 use report::ReportArgs;
+#[cfg(target_os = "macos")]
+use setup::SetupArgs;
 use short::Short;
 use std::ffi::OsString;
 use top::TopArgs;
@@ -115,6 +119,15 @@ Examples:
   p5-spy ps
   p5-spy dump --name 'starman worker'")]
     Ps(PsArgs),
+    /// Sign p5-spy as a debugger, so that it may read your programs without sudo
+    #[cfg(target_os = "macos")]
+    #[command(after_help = "\
+The program itself is signed, without a certificate and with the entitlement
+com.apple.security.cs.debugger. It needs the right to change its own file, and is to be repeated after
+an update.
+
+Example: p5-spy setup")]
+    Setup(SetupArgs),
     /// Keep what an attach and some samples read, for a bug report
     #[command(
         hide = true,
@@ -208,6 +221,8 @@ impl Verb {
             "report" => Verb::Report(parse(words)?),
             "dump" => Verb::Dump(parse(words)?),
             "ps" => Verb::Ps(parse(words)?),
+            #[cfg(target_os = "macos")]
+            "setup" => Verb::Setup(parse(words)?),
             "capture" => Verb::Capture(parse(words)?),
             "layout-dump" => Verb::LayoutDump(parse(words)?),
             "layout-learn" => Verb::LayoutLearn(parse(words)?),
@@ -225,6 +240,8 @@ impl Verb {
             Verb::Report(args) => args.job().map(Order::from),
             Verb::Dump(args) => args.order(can_ask),
             Verb::Ps(args) => Ok(args.job().into()),
+            #[cfg(target_os = "macos")]
+            Verb::Setup(args) => Ok(args.job().into()),
             Verb::Capture(args) => Ok(args.job().into()),
             Verb::LayoutDump(args) => args.job().map(Order::from),
             Verb::LayoutLearn(args) => Ok(args.job().into()),
@@ -298,6 +315,8 @@ mod tests {
         let verbs = lines.map(|line| line.split(' ').nth(1).unwrap());
         let cli = Cli::command();
         let mut known: Vec<&str> = cli.get_subcommands().map(|c| c.get_name()).collect();
+        // On macOS only.
+        known.retain(|name| *name != "setup");
         known.sort_unstable_by_key(|name| verbs.iter().position(|verb| verb == name));
         assert_eq!(known, verbs);
         for line in lines {

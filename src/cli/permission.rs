@@ -124,9 +124,44 @@ fn advice(obstacle: &Obstacle, around: &Surroundings) -> String {
              changed its user, group or capabilities, or one that you may run and not read). \
              {run_as_root}"
         ),
+        Obstacle::Hidden(Hiding::OtherUsers) => format!(
+            "{} keeps other users' processes from you. {run_as_root}",
+            Hiding::OtherUsers
+        ),
         Obstacle::Hidden(hiding) => format!(
             "/proc is mounted with {hiding}, which keeps other users' processes from you. \
              {run_as_root}"
+        ),
+        Obstacle::NoProcfs => format!(
+            "p5-spy reads it through /proc, which is not mounted. As root: mount -t procfs proc \
+             /proc (to have it at every start: echo 'proc /proc procfs rw 0 0' >> /etc/fstab). \
+             Then: {}",
+            around.command
+        ),
+        Obstacle::NoDebugging => format!(
+            "security.bsd.unprivileged_proc_debug is 0, which forbids it to all but root. \
+             {run_as_root}"
+        ),
+        Obstacle::Untraceable => {
+            "the system gives no reason that is known here: the process may have forbidden to be \
+             traced, or it is in a jail, or a policy module forbids it"
+                .into()
+        }
+        Obstacle::SystemProgram => {
+            "it runs a program of the system's, as /usr/bin/perl is one, and System Integrity \
+             Protection lets nobody read those, not even root. Run your program with a perl of \
+             your own: `brew install perl`, or perlbrew"
+                .into()
+        }
+        Obstacle::Hardened => {
+            "its program is signed with the hardened runtime and without the entitlement \
+             com.apple.security.get-task-allow. Sign it anew (codesign --force --sign - PROGRAM), \
+             or run your program with a perl that you have built or that Homebrew has"
+                .into()
+        }
+        Obstacle::NoDebugger => format!(
+            "to the system p5-spy is no debugger. {run_as_root}. Or sign p5-spy as one, once: \
+             p5-spy setup"
         ),
     }
 }
@@ -218,6 +253,17 @@ mod tests {
                 sudo,
                 "hidepid=invisible",
             ),
+            (
+                Obstacle::Hidden(Hiding::OtherUsers),
+                sudo,
+                "see_other_uids=0 keeps",
+            ),
+            (Obstacle::NoProcfs, "mount -t procfs", "p5-spy dump -p 7"),
+            (Obstacle::NoDebugging, sudo, "unprivileged_proc_debug is 0"),
+            (Obstacle::Untraceable, "jail", "jail"),
+            (Obstacle::SystemProgram, "brew install perl", "Integrity"),
+            (Obstacle::Hardened, "get-task-allow", "codesign"),
+            (Obstacle::NoDebugger, sudo, "p5-spy setup"),
         ] {
             for (around, needle) in [(&outside, out), (&inside, within)] {
                 let said = advice(&obstacle, around);

@@ -4,7 +4,7 @@ use super::{note, print, sources};
 use crate::attach::Attach;
 use crate::cli::{LayoutChoice, LayoutSource};
 use crate::examine::open_named;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Build, Identity, IdentityError};
 use crate::image::{DebugSearch, Image};
 use crate::layout::{Learn, Resolved, layout_from_debug, resolve, table, with_block_types};
 use crate::platform::Process;
@@ -36,7 +36,10 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
                 ),
                 other => other.with_context(|| path.display().to_string())?,
             };
-            if let Some(what) = image.foreign_format() {
+            if let Some(what) = image
+                .foreign_format()
+                .filter(|_| !shares_tables(&image, &identity))
+            {
                 // Tables are of Linux's perls, whose structures others do not share.
                 sources.tables = sources.tables.flags_only();
                 let own = layout_from_debug(&image, &DebugSearch::default());
@@ -63,6 +66,13 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
     };
     print(text.as_bytes())?;
     Ok(0)
+}
+
+/// Whether a table of Linux's perl of the same build is one of this perl, too. A struct interpreter has
+/// structures of the system's in it. Without it, all that is looked at is made of perl's own types, which
+/// are as large on macOS as on Linux.
+fn shares_tables(image: &Image, identity: &Identity) -> bool {
+    image.is_mach_o() && identity.build == Build::Unthreaded
 }
 
 fn write(identity: &Identity, resolved: &Resolved, image: &Image) -> String {

@@ -19,6 +19,8 @@ mod ps;
 mod record;
 mod report;
 mod session;
+#[cfg(target_os = "macos")]
+mod setup;
 mod spool;
 mod stacks;
 mod top;
@@ -76,6 +78,8 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
         } => layout_learn::run(&program, output.as_deref(), &layout),
         Job::Ps { json } => ps::run(json),
         Job::Doctor { json } => doctor::run(json),
+        #[cfg(target_os = "macos")]
+        Job::Setup => setup::run(),
         Job::Completions(shell) => manual::completions(shell),
         Job::Man { folder } => manual::run(folder.as_deref()),
         Job::Record {

@@ -2,7 +2,7 @@
 //! source.
 //!
 //! For a process of ours we do it ourselves, as far as nobody else can have written the file. For
-//! every other one a confined child does, with the rights that the process has (`platform/linux/sandbox/`); what it
+//! every other one a confined child does, with the rights that the process has (`platform/unix/sandbox/`); what it
 //! says is checked and bounded. No file is looked for by a name where the kernel can tell it
 //! otherwise.
 

@@ -23,6 +23,8 @@ pub struct FileBytes {
     long: OnceLock<Box<Long>>,
     /// `None` where there is nothing.
     file: Option<File>,
+    /// Where in the file it begins.
+    start: u64,
     length: u64,
     budget: Arc<Budget>,
 }
@@ -52,6 +54,7 @@ impl FileBytes {
             blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
             long: OnceLock::new(),
             file: Some(file),
+            start: 0,
             length,
             budget,
         }
@@ -63,8 +66,21 @@ impl FileBytes {
             blocks: Box::default(),
             long: OnceLock::new(),
             file: None,
+            start: 0,
             length: 0,
             budget: Arc::default(),
+        }
+    }
+
+    /// Only that part of it, as if it were all; nothing where it does not reach so far.
+    pub(super) fn narrowed(mut self, part: Range<u64>) -> Self {
+        let length = part.end.checked_sub(part.start);
+        match (self.file.take(), length) {
+            (Some(file), Some(length)) if part.end <= self.length => FileBytes {
+                start: self.start.saturating_add(part.start),
+                ..FileBytes::new(file, length, self.budget())
+            },
+            _ => FileBytes::nothing(),
         }
     }
 
@@ -136,10 +152,15 @@ impl FileBytes {
         }
     }
 
+    fn read(&self, buffer: &mut [u8], offset: u64) -> Option<()> {
+        let at = self.start.checked_add(offset)?;
+        read_exactly(self.file.as_ref()?, buffer, at).ok()
+    }
+
     fn bytes_of(&self, offset: u64, length: usize) -> Option<Box<[u8]>> {
         self.budget.spend(length as u64).ok()?;
         let mut bytes = vec![0; length];
-        read_exactly(self.file.as_ref()?, &mut bytes, offset).ok()?;
+        self.read(&mut bytes, offset)?;
         Some(bytes.into_boxed_slice())
     }
 
@@ -172,7 +193,7 @@ impl FileBytes {
         while at < end {
             let want = usize::try_from(end - at).ok()?.min(buffer.len());
             let piece = buffer.get_mut(..want)?;
-            read_exactly(self.file.as_ref()?, piece, at).ok()?;
+            self.read(piece, at)?;
             if !look(at, piece) || at + want as u64 == end {
                 break;
             }

@@ -1,7 +1,7 @@
 //! Whether a file could have a perl in it, for lists that ask this of every program on a machine:
 //! a fraction of what reading its symbols costs.
 
-use super::{Budget, FileBytes, ImageError, bounded_length, readable};
+use super::{Budget, FileBytes, ImageError, bounded_length, macho, readable};
 use object::{Object, ObjectSection};
 use std::fs::File;
 use std::path::Path;
@@ -34,6 +34,10 @@ pub fn may_define_perl(
         let end = range.0.checked_add(range.1)?;
         bytes.find(range.0..end, text)
     };
+    if let Some(names) = macho::names(&object) {
+        let is_one = bytes.find(names, SYMBOL).is_some();
+        return Ok(is_one || is_program && has("__cstring", TEXT).is_some());
+    }
     if object.sections().next().is_none() {
         return Ok(bytes.find(0..length, TEXT).is_some() || bytes.find(0..length, SYMBOL).is_some());
     }

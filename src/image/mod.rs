@@ -5,6 +5,7 @@ mod bytes;
 mod debug_file;
 mod glance;
 mod hashed;
+mod macho;
 mod parts;
 mod question;
 mod symbols;
@@ -160,16 +161,21 @@ impl Image {
             big_endian: !file.is_little_endian(),
         };
         let build_id = file.build_id().ok().flatten().map(<[u8]>::to_vec);
+        let uuid = || file.mach_uuid().ok().flatten().map(Vec::from);
+        let build_id = build_id.or_else(uuid);
         let symbols = Symbols::of(&file, &data);
         let segments = file.segments().map(|segment| {
             let (file_offset, file_size) = segment.file_range();
+            let permissions = segment.permissions();
+            let (writable, executable) = macho::protection(segment.flags())
+                .unwrap_or((permissions.writable(), permissions.executable()));
             Segment {
                 address: segment.address(),
                 file_offset,
                 file_size,
                 memory_size: segment.size(),
-                writable: segment.permissions().writable(),
-                executable: segment.permissions().executable(),
+                writable,
+                executable,
             }
         });
         let segments = segments.collect();
@@ -398,6 +404,12 @@ impl Image {
         Some(format!("{architecture:?}").to_ascii_lowercase())
     }
 
+    /// It is a program or library of macOS.
+    pub fn is_mach_o(&self) -> bool {
+        let format = self.object().map(|file| file.format());
+        format == Ok(BinaryFormat::MachO)
+    }
+
     /// What the file is, when it is none of Linux's.
     pub fn foreign_format(&self) -> Option<&'static str> {
         match self.object().ok()?.format() {
@@ -480,6 +492,15 @@ impl Image {
             })
             .collect();
         let file = self.object().ok()?;
+        if self.is_mach_o() {
+            let head = self.file.segments.iter();
+            let head = head.filter(|s| s.file_offset == 0 && s.file_size > 0);
+            let base = head.map(|s| s.address).next().unwrap_or(0);
+            let is_inside = |address| self.place(address).is_some();
+            for pointer in &mut pointers {
+                *pointer = macho::target(*pointer, base, is_inside);
+            }
+        }
         let by_index: HashMap<_, _> = file
             .dynamic_symbols()
             .map(|s| (s.index(), s.address()))
@@ -572,8 +593,12 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The same file, without its sections if those keep it from being read.
+/// The same file, without its sections if those keep it from being read; of one for several processors
+/// the part for ours.
 fn readable(mut data: FileBytes) -> FileBytes {
+    if let Some(part) = macho::slice(&data) {
+        data = data.narrowed(part);
+    }
     if object::File::parse(&data).is_err() {
         data.hide_sections();
     }

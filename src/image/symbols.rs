@@ -1,6 +1,7 @@
 //! The variables of perl's that a file has.
 
 use super::hashed::Hashed;
+use super::macho::Extents;
 use super::{FileBytes, Symbol};
 use object::read::{ExportTarget, NameOrOrdinal};
 use object::{BinaryFormat, File, Object, ObjectSymbol, SymbolKind};
@@ -56,10 +57,12 @@ impl Symbols {
 /// Every defined variable whose name is perl's; the others would only cost memory.
 fn perl_symbols<'a>(file: &File<'a, &'a FileBytes>) -> HashMap<String, Symbol> {
     let mut found = HashMap::new();
-    add_symbols(file.dynamic_symbols(), &mut found);
+    let extents = Extents::of(file);
+    let size_of = |address: u64, said: u64| extents.as_ref().map_or(said, |e| e.size(address));
+    add_symbols(file.dynamic_symbols(), &size_of, &mut found);
     // What a perl exports is all that is needed of it; the other table is many times as long.
     if !OF_PERL.iter().all(|name| found.contains_key(*name)) {
-        add_symbols(file.symbols(), &mut found);
+        add_symbols(file.symbols(), &size_of, &mut found);
     }
     // A DLL has neither table, but a list of exports.
     if file.format() == BinaryFormat::Pe {
@@ -92,6 +95,7 @@ fn add_symbol(name: &[u8], address: u64, size: u64, found: &mut HashMap<String, 
 
 fn add_symbols<'a>(
     symbols: impl Iterator<Item = impl ObjectSymbol<'a>>,
+    size_of: &dyn Fn(u64, u64) -> u64,
     found: &mut HashMap<String, Symbol>,
 ) {
     for symbol in symbols {
@@ -100,7 +104,8 @@ fn add_symbols<'a>(
             continue;
         }
         if let Ok(name) = symbol.name_bytes() {
-            add_symbol(name, symbol.address(), symbol.size(), found);
+            let size = size_of(symbol.address(), symbol.size());
+            add_symbol(name, symbol.address(), size, found);
         }
     }
 }

@@ -82,7 +82,8 @@ impl Cache {
     /// # Errors
     /// Those of the system, and that others may write there.
     pub fn count(&self) -> io::Result<usize> {
-        Ok(self.folder(false)?.names()?.flatten().count())
+        self.folder(false)?;
+        Ok(std::fs::read_dir(self.place())?.flatten().count())
     }
 
     /// The folder with the entries; it and those on the way to it are ours.

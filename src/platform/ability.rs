@@ -9,7 +9,7 @@ pub struct Ability {
     pub there: Option<bool>,
     /// What was found, or what happens without.
     pub found: String,
-    /// What an administrator can do; `None` where nothing is amiss or nothing helps.
+    /// What can be done; `None` where nothing is amiss or nothing helps.
     pub better: Option<&'static str>,
 }
 

@@ -1,14 +1,47 @@
 //! The operating system: the only room with system calls, /proc, signals and polls. What every system
-//! has in common is here; each has a folder with the same names, one of which is compiled.
+//! has in common is here; each has a folder with the same names, one of which is compiled. What is
+//! alike on all Unix systems is in `unix/`, what macOS and FreeBSD lack or share is in `bsd/`.
 
 mod ability;
+#[cfg(any(target_os = "netbsd", target_os = "openbsd", target_os = "dragonfly"))]
+compile_error!(
+    "p5-spy does not run on this system: OpenBSD lets a process be read by ptrace only, which stops it, \
+     and for NetBSD and DragonFly nobody has written it yet"
+);
+
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+mod bsd;
+#[cfg(any(target_os = "freebsd", test))]
+mod freebsd;
+mod incarnation;
+#[cfg(target_os = "linux")]
 mod linux;
+mod listed;
+#[cfg(any(target_os = "macos", test))]
+mod macos;
+mod obstacle;
+mod open;
 mod process;
+mod readable;
+#[cfg(any(not(target_os = "linux"), test))]
+mod record;
 mod state;
 mod unix;
 
 pub use ability::Ability;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub use bsd::*;
+#[cfg(target_os = "freebsd")]
+pub use freebsd::*;
+pub use incarnation::{Glance, Incarnation};
+#[cfg(target_os = "linux")]
 pub use linux::*;
+pub use listed::{Listed, ancestors, own_line};
+#[cfg(target_os = "macos")]
+pub use macos::*;
+pub use obstacle::{Hiding, Obstacle};
+pub use open::OpenError;
 pub use process::{MappedFile, Mapping, Process, ProcessError, data_ranges};
-pub use state::{Runs, ThreadState};
+pub use readable::readable;
+pub use state::{Priority, Runs, ThreadState};
 pub use unix::*;

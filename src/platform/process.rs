@@ -92,6 +92,36 @@ pub struct Process {
     pub(super) pid: Pid,
 }
 
+impl Process {
+    /// The process of this id, whether there is one or not.
+    pub(super) const fn by_id(pid: Pid) -> Self {
+        Process { pid }
+    }
+
+    /// The process that we are.
+    pub fn ourselves() -> Self {
+        Process::by_id(Pid::ours())
+    }
+
+    /// The process id.
+    pub fn pid(self) -> Pid {
+        self.pid
+    }
+
+    /// Its command line for headings, cut to a sane length.
+    pub fn title(self) -> String {
+        /// Characters.
+        const LONGEST: usize = 120;
+        let words = self.command_line().unwrap_or_default();
+        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
+        let full = words.join(" ");
+        match full.char_indices().nth(LONGEST) {
+            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
+            None => full,
+        }
+    }
+}
+
 /// The data of files: what is mapped writable from a file, and the anonymous rest right behind.
 pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();

@@ -625,6 +625,30 @@ impl FakePerl {
         self.put_pointer(address, value);
     }
 
+    /// What a perl has as globals that has no threads.
+    pub fn variable_names() -> [&'static str; 8] {
+        VARIABLES
+    }
+
+    /// The word that a variable holds.
+    pub fn word_of(&self, name: &str) -> u64 {
+        let address = self.variable(name).address;
+        let reader = p5_spy::memory::Reader::new(&self.memory, self.abi);
+        reader.uint(address, 8).unwrap()
+    }
+
+    /// Maps something else beside it.
+    pub fn map(&mut self, address: u64, bytes: Vec<u8>) {
+        self.memory.map(address, bytes);
+    }
+
+    /// Writes a number of so many bytes.
+    pub fn put_number(&mut self, address: u64, value: u64, size: usize) {
+        let (start, bytes) = self.memory.segment_mut(address).unwrap();
+        let at = (address - start) as usize;
+        bytes[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]);
+    }
+
     pub fn variables(&self) -> Variables {
         let variable = |name: &str| self.variable(name);
         Variables {

@@ -1,6 +1,6 @@
 //! `/proc/PID/maps`: a line for each mapping. A name need not be UTF-8.
 
-use super::Mapping;
+use crate::platform::Mapping;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -2,29 +2,19 @@
 
 mod abilities;
 pub(crate) mod capability;
-mod clocks;
+pub(crate) mod confine;
 mod coschedule;
-pub mod execute;
-pub mod files;
-mod gaps;
 pub(crate) mod hidepid;
 mod incarnation;
-mod inherited;
-mod limits;
-pub(crate) mod listed;
+mod listed;
 pub mod load;
 pub(crate) mod maps;
 mod memory;
 mod mounted;
-mod open_at;
-mod orphans;
 pub(crate) mod permission;
 mod pinned;
 mod regular;
-pub mod sandbox;
-mod shared_cpu;
 mod source;
-mod spawn;
 mod stamp;
 mod stat;
 mod syscall;
@@ -33,29 +23,21 @@ pub(crate) mod thread;
 mod trust;
 mod witness;
 
-use super::{MappedFile, Mapping, Process, ProcessError};
 use crate::ids::{Pid, Tid};
-pub use abilities::{abilities, system};
-pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
-pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
-pub use gaps::{Gap, Gaps};
-pub use hidepid::Hiding;
-pub use incarnation::{Glance, Incarnation};
-pub use inherited::was_ignored;
-pub use limits::allow_many_watches;
-pub use listed::{Listed, ancestors, children_of, has_thread, is_someones, own_line, user_name};
+use crate::platform::{MappedFile, Mapping, Process, ProcessError};
+pub use abilities::abilities;
+pub use coschedule::{CoSchedule, is_real_time, wake_at_once};
+pub(crate) use listed::parse as listed_line;
+pub use listed::{children_of, has_thread};
 pub use memory::LiveMemory;
 pub use mounted::missing_proc;
-pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
-pub use permission::{Obstacle, obstacle};
+pub use permission::obstacle;
+pub(crate) use pinned::become_program;
 pub use pinned::{PinnedFile, is_mapped_file};
-pub use regular::{Ground, OpenError, is_place, place_at, place_below};
-pub use shared_cpu::SharedCpu;
-pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use regular::{Ground, is_place, place_at, place_below};
 pub use stamp::Stamp;
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, ThreadWatch};
-pub use trust::effective_user;
 pub use witness::{Arrival, Witness};
 
 use indexmap::IndexMap;
@@ -120,16 +102,6 @@ impl Process {
         Ok(process)
     }
 
-    /// The process that we are.
-    pub fn ourselves() -> Self {
-        Process { pid: Pid::ours() }
-    }
-
-    /// The process id.
-    pub fn pid(self) -> Pid {
-        self.pid
-    }
-
     fn read(self, name: &str) -> io::Result<String> {
         self.bytes_of(name)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -183,19 +155,6 @@ impl Process {
             return Ok(Vec::new());
         }
         Ok(trimmed.split(|b| *b == 0).map(<[u8]>::to_vec).collect())
-    }
-
-    /// Its command line for headings, cut to a sane length.
-    pub fn title(self) -> String {
-        /// Characters.
-        const LONGEST: usize = 120;
-        let words = self.command_line().unwrap_or_default();
-        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
-        let full = words.join(" ");
-        match full.char_indices().nth(LONGEST) {
-            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
-            None => full,
-        }
     }
 
     /// The ids of all processes that can be seen.
@@ -271,6 +230,11 @@ impl Process {
             .collect();
         ids.sort_unstable_by_key(|id| (*id != self.pid, *id));
         Ok(ids)
+    }
+
+    /// Where each thread keeps its value of a key of pthread_key_create(3): the kernel does not know.
+    pub fn places_of_key(self, _key: u64) -> Option<Vec<(Tid, u64)>> {
+        None
     }
 
     /// How long ago it was started; a program that it executed since does not count.

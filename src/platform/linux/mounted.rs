@@ -12,7 +12,7 @@ pub fn missing_proc() -> Option<String> {
         true => "/proc is that of other processes (another PID namespace)",
         false => "/proc is not mounted",
     };
-    let sudo = match super::effective_user() {
+    let sudo = match crate::platform::effective_user() {
         0 => "",
         _ => "sudo ",
     };

@@ -1,9 +1,9 @@
 //! Mapped files, found by what the kernel has mapped and not by a name, which may lead to another
 //! file by now.
 
-use super::regular::{Ground, OpenError, place_below};
+use super::regular::{Ground, place_below};
 use super::stamp::statx;
-use super::{MappedFile, Process};
+use crate::platform::{MappedFile, OpenError, Process};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -68,6 +68,29 @@ impl PinnedFile {
     fn is(&self, file: &MappedFile) -> bool {
         is_it(&self.place, self.about.inode, self.about.device, file)
     }
+}
+
+/// Executes a program by its descriptor; comes back only with an error.
+///
+/// # Safety
+/// Both lists end with a null pointer.
+pub(crate) unsafe fn become_program(
+    program: &PinnedFile,
+    words: *const *const libc::c_char,
+    environment: *const *const libc::c_char,
+) -> io::Error {
+    // SAFETY: as the caller says; the name has its end.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.place.as_raw_fd(),
+            c"".as_ptr(),
+            words,
+            environment,
+            libc::AT_EMPTY_PATH,
+        );
+    }
+    io::Error::last_os_error()
 }
 
 /// Whether an open file is the one that is mapped.
@@ -192,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("perl");
         fs::write(&path, "").unwrap();
-        let me = crate::platform::linux::effective_user();
+        let me = crate::platform::effective_user();
         let safe = |mode: u32, users: &[u32]| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let pinned = PinnedFile::of(place(&path).unwrap()).unwrap();

@@ -1,8 +1,8 @@
 //! Whether a thread is on the CPU, and if not what it waits in: asked as often as it is sampled.
 
-use super::limits::has_room;
 use super::stat::Stat;
 use crate::ids::{Pid, Tid};
+use crate::platform::limits::has_room;
 use crate::platform::{Runs, ThreadState};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -249,7 +249,7 @@ mod tests {
             "x86" => "i386",
             other => other,
         };
-        crate::platform::linux::syscall_name(machine, number.unwrap()).unwrap()
+        crate::platform::syscall_name(machine, number.unwrap()).unwrap()
     }
 
     #[test]

@@ -1,16 +1,11 @@
 //! Whose process it is: ours, or another user's.
 
-use super::{Process, text};
+use super::text;
+use crate::platform::{Process, effective_user};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-
-/// The user whose rights we have.
-pub fn effective_user() -> u32 {
-    // SAFETY: geteuid has no preconditions.
-    unsafe { libc::geteuid() }
-}
 
 impl Process {
     /// True when the process sees the same file system as we do: no other mount namespace, no

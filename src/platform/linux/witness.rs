@@ -2,9 +2,9 @@
 //! Samples of a thread that waits for a CPU gather where it was sent away or woken up: they say
 //! nothing of where it spends CPU time.
 
-use super::clocks::monotonic;
-use super::limits::has_room;
 use crate::ids::{Pid, Tid};
+use crate::platform::clocks::monotonic;
+use crate::platform::limits::has_room;
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE, PERF_SAMPLE_TIME,
     PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,

@@ -1,7 +1,31 @@
 //! What Unix systems have in common.
 
 pub mod bytes;
+pub(crate) mod clocks;
+pub mod execute;
+pub mod files;
+mod gaps;
+mod inherited;
+pub(crate) mod limits;
+mod one_liner;
+pub(crate) mod open_at;
 pub mod opened;
+mod orphans;
 pub mod poll;
+pub mod sandbox;
+mod shared_cpu;
 pub mod signals;
+mod spawn;
 pub mod suspend;
+mod system;
+mod users;
+
+pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
+pub use gaps::{Gap, Gaps};
+pub use inherited::was_ignored;
+pub use limits::allow_many_watches;
+pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
+pub use shared_cpu::SharedCpu;
+pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use system::system;
+pub use users::{effective_user, is_someones, user_name};

@@ -1,6 +1,6 @@
 //! What the user's Ctrl-C and kill mean while something is sampled.
 
-use crate::platform::was_ignored;
+use super::inherited::was_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;

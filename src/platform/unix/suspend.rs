@@ -1,6 +1,6 @@
 //! Being stopped by the terminal's Ctrl-Z or by somebody's SIGTSTP, at a moment of our own choice.
 
-use crate::platform::was_ignored;
+use super::inherited::was_ignored;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Somebody sent SIGTSTP.

@@ -1,0 +1,168 @@
+//! Running a program that is held, confined: by its descriptor, where the system can, no name of it is
+//! looked up, by anybody.
+
+use crate::platform::sandbox::{Limits, Owner, confine_program};
+use crate::platform::{PinnedFile, become_program};
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+/// The name by which a program opens its own standard input anew.
+#[cfg(target_os = "linux")]
+pub const OWN_INPUT: &str = "/proc/self/fd/0";
+/// The name by which a program opens its own standard input anew.
+#[cfg(not(target_os = "linux"))]
+pub const OWN_INPUT: &str = "/dev/fd/0";
+
+/// Has a command run in a process group of its own, which the terminal's signals do not reach.
+pub fn in_own_group(command: &mut Command) -> &mut Command {
+    command.process_group(0)
+}
+
+/// A program that is held by a descriptor, and as whom it runs.
+#[derive(Debug, Clone)]
+pub struct Pinned {
+    /// What it is called; only that.
+    pub name: PathBuf,
+    /// The program.
+    pub program: Arc<PinnedFile>,
+    /// The perl, where the program is a dynamic loader.
+    pub loaded: Option<Arc<PinnedFile>>,
+    /// Whose rights it gets.
+    pub owner: Arc<Owner>,
+}
+
+impl Pinned {
+    /// The word by which a loader finds its program.
+    pub fn loaded_word(&self) -> Option<OsString> {
+        let loaded = self.loaded.as_ref()?.descriptor().as_raw_fd();
+        Some(format!("{}/{loaded}", OWN_INPUT.trim_end_matches("/0")).into())
+    }
+
+    /// Has a command run it, with these words and variables instead of its own.
+    ///
+    /// # Errors
+    /// In words, when one of them has a NUL in it.
+    pub fn run_by(
+        &self,
+        command: &mut Command,
+        limits: Limits,
+        words: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Result<(), String> {
+        let words = Strings::of(words.iter().map(|word| word.as_os_str().to_owned()))?;
+        let pair = |(name, value): &(OsString, OsString)| {
+            let mut pair = name.clone();
+            pair.push("=");
+            pair.push(value);
+            pair
+        };
+        let environment = Strings::of(environment.iter().map(pair))?;
+        let pinned = self.clone();
+        let run = move || Err(pinned.run(limits, &words, &environment));
+        // SAFETY: the closure runs between fork and exec in a process of a single thread; it makes
+        // system calls and takes memory, which the C library keeps usable after a fork.
+        unsafe { command.pre_exec(run) };
+        Ok(())
+    }
+
+    /// Becomes the program; comes back only with an error.
+    fn run(&self, limits: Limits, words: &Strings, environment: &Strings) -> io::Error {
+        let rights = &self.owner.rights;
+        // The script opens its standard input anew (`do '/dev/stdin'`), which is a pipe of ours.
+        // SAFETY: takes numbers. Where it is refused, so is what comes of it.
+        unsafe { libc::fchown(libc::STDIN_FILENO, rights.user, rights.group) };
+        if let Err(e) = confine_program(&self.owner, limits) {
+            return e.into();
+        }
+        if let Some(loaded) = &self.loaded {
+            // SAFETY: takes numbers. The loader opens it by its number.
+            unsafe { libc::fcntl(loaded.descriptor().as_raw_fd(), libc::F_SETFD, 0) };
+        }
+        // SAFETY: both lists end with a null pointer and live, as what they point to, during the call.
+        unsafe {
+            become_program(
+                &self.program,
+                words.pointers.as_ptr(),
+                environment.pointers.as_ptr(),
+            )
+        }
+    }
+}
+
+/// Strings as `execve` takes them.
+struct Strings {
+    /// Into `owned`, with a null pointer behind the last.
+    pointers: Vec<*const libc::c_char>,
+    _owned: Vec<CString>,
+}
+
+// SAFETY: the pointers lead to what the structure owns and never changes.
+unsafe impl Send for Strings {}
+// SAFETY: the same.
+unsafe impl Sync for Strings {}
+
+impl Strings {
+    fn of(texts: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let owned = texts.map(|text| CString::new(OsStr::as_bytes(&text)));
+        let owned: Vec<CString> = owned
+            .collect::<Result<_, _>>()
+            .map_err(|_| "one of its words has a NUL in it".to_owned())?;
+        let pointers = owned.iter().map(|text| text.as_ptr());
+        Ok(Strings {
+            pointers: pointers.chain([std::ptr::null()]).collect(),
+            _owned: owned,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Pid;
+    use crate::platform::Process;
+    use std::process::Stdio;
+
+    #[test]
+    fn a_program_runs_by_its_descriptor_whatever_its_name_is_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("echo");
+        std::fs::copy("/bin/echo", &name).unwrap();
+        let started = Command::new(&name).arg("-n").stdout(Stdio::null()).spawn();
+        started.unwrap().wait().unwrap();
+        let sleeper = folder.path().join("sleep");
+        std::fs::copy("/bin/sleep", &sleeper).unwrap();
+        let mut sleeping = Command::new(&sleeper).arg("60").spawn().unwrap();
+        let process = Process::open(Pid::from(sleeping.id())).unwrap();
+        // Until it has become that program it is us.
+        while process.executable().unwrap() != sleeper {
+            std::thread::yield_now();
+        }
+        let pinned = Pinned {
+            name: "other".into(),
+            program: Arc::new(process.pin_program().unwrap()),
+            loaded: None,
+            owner: Arc::new(Owner::of(process).unwrap()),
+        };
+        std::fs::remove_file(&sleeper).unwrap();
+        std::fs::copy("/bin/false", &sleeper).unwrap();
+        let limits = Limits {
+            memory: 1 << 30,
+            cpu: 5,
+        };
+        let mut command = Command::new("never looked up");
+        let words = ["sleep".into(), "0".into()];
+        pinned.run_by(&mut command, limits, &words, &[]).unwrap();
+        let status = command.status().unwrap();
+        sleeping.kill().unwrap();
+        sleeping.wait().unwrap();
+        assert!(status.success(), "{status}");
+        let bad = pinned.run_by(&mut command, limits, &["a\0b".into()], &[]);
+        assert!(bad.is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! Standing beside one thread: for those who take a single sample what the loop does for each.
+
+use crate::ids::{Pid, Tid};
+use crate::platform::{
+    Arrival, CoSchedule, ThreadState, ThreadWatch, Witness, is_real_time, monotonic,
+};
+
+/// A thread that is read from its own CPU, where it cannot move meanwhile.
+pub struct SharedCpu {
+    pid: Pid,
+    tid: Tid,
+    watch: ThreadWatch,
+    /// What it was doing when it was asked last, until that is used.
+    state: Option<ThreadState>,
+    schedule: Option<CoSchedule>,
+}
+
+impl SharedCpu {
+    /// Stays where it is until [`SharedCpu::follow`].
+    pub fn new(pid: Pid, tid: Tid) -> Self {
+        SharedCpu {
+            pid,
+            tid,
+            watch: ThreadWatch::new(pid, tid),
+            state: None,
+            schedule: None,
+        }
+    }
+
+    /// What the thread is doing.
+    pub fn state(&mut self) -> ThreadState {
+        *self.state.insert(self.watch.state())
+    }
+
+    /// Whether the thread, which is [`ThreadState::Running`], had a CPU until we came to it; otherwise
+    /// it only wants one. `None` where nobody can tell.
+    pub fn has_cpu(&mut self) -> Option<bool> {
+        /// It may go to another CPU while we come to the one that it was on.
+        const TRIES: usize = 3;
+        let witness = Witness::new(self.pid, self.tid);
+        for _ in 0..TRIES {
+            let (before, looked) = (self.watch.runs()?, monotonic());
+            if self.state() != ThreadState::Running {
+                return None;
+            }
+            self.follow();
+            let here = self.schedule.as_ref()?.pinned()?;
+            let held = witness.held(&mut Arrival::new(here), looked)?;
+            let same = before.is_same_turn(self.watch.runs()?);
+            match held {
+                true if same => return Some(true),
+                false if self.watch.cpu() == Some(here) => return Some(false),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Moves the calling thread to the CPU that the thread runs on. Where it waits, a wake-up of ours
+    /// would not set it aside, or the CPU is not ours to use, nothing changes.
+    pub fn follow(&mut self) {
+        let state = match self.state.take() {
+            Some(state) => state,
+            None => self.watch.state(),
+        };
+        if state == ThreadState::Running
+            && !is_real_time(self.tid)
+            && let Some(cpu) = self.watch.cpu()
+        {
+            let schedule = self.schedule.get_or_insert_with(CoSchedule::new);
+            schedule.follow(cpu);
+        }
+    }
+}
