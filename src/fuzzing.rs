@@ -3,7 +3,6 @@
 
 use crate::layout::{Cached, entry};
 use crate::learn::facts::Facts;
-use crate::platform::{capability, hidepid, listed, maps, permission, thread};
 
 /// An entry of the cache.
 pub fn cache_entry(bytes: &[u8]) -> Option<Cached> {
@@ -20,7 +19,9 @@ pub fn write_cache_entry(cached: &Cached) -> std::io::Result<Vec<u8>> {
 }
 
 /// Files of /proc, whichever it is.
+#[cfg(target_os = "linux")]
 pub fn proc_file(bytes: &[u8]) {
+    use crate::platform::{capability, hidepid, listed, maps, permission, thread};
     let lines = maps::lines(bytes);
     assert!(lines.is_none_or(|all| all.iter().all(|l| l.mapping.start < l.mapping.end)));
     let _ = listed::parse(bytes);

@@ -1,5 +1,6 @@
 //! What every system tells of a process, in its own way: what is mapped, and why it will not say.
 
+use super::Incarnation;
 use crate::ids::{Pid, Tid};
 use crate::remedy::Remedy;
 use std::io;
@@ -28,6 +29,9 @@ pub enum ProcessError {
         /// The process that it belongs to.
         pid: Pid,
     },
+    /// Its code is of 32 bits, on a Windows of 64.
+    #[error("process {0} is a program of 32 bits, which p5-spy does not read on Windows yet")]
+    OtherBits(Pid),
     /// Any other failure.
     #[error("cannot read {what} of process {pid}")]
     Io {
@@ -50,6 +54,43 @@ impl ProcessError {
             _ => None,
         }
     }
+
+    /// The process is no more.
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            ProcessError::NoSuchProcess(_) | ProcessError::Zombie(_)
+        )
+    }
+}
+
+/// Why a file is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system would not.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A folder, a device, a pipe.
+    #[error("it is no ordinary file")]
+    NotRegular,
+    /// Its text is made by the kernel, of what it knows.
+    #[error("it is a file of the kernel's, not a program's")]
+    Kernel,
+}
+
+/// What a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Nothing yet.
+    Missing,
+    /// An ordinary file.
+    File,
+    /// A pipe or a device.
+    Special,
+    /// A folder.
+    Folder,
+    /// One of our own descriptors, as /dev/stdout is one.
+    Descriptor(i32),
 }
 
 /// One file that is mapped into the process.
@@ -90,6 +131,47 @@ pub struct Mapping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     pub(super) pid: Pid,
+}
+
+impl Process {
+    /// Its command line for headings, cut to a sane length.
+    pub fn title(self) -> String {
+        /// Characters.
+        const LONGEST: usize = 120;
+        let words = self.command_line().unwrap_or_default();
+        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
+        let full = words.join(" ");
+        match full.char_indices().nth(LONGEST) {
+            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
+            None => full,
+        }
+    }
+
+    /// What stands behind `-e` on the command line, if anything does.
+    pub fn one_liner(self) -> Option<Vec<u8>> {
+        let words = self.command_line().ok()?;
+        let mut words = words.into_iter().skip(1);
+        let mut lines = Vec::new();
+        while let Some(word) = words.next() {
+            // `-ne` is -n and -e.
+            let is_switch = word.first() == Some(&b'-') && word.get(1) != Some(&b'-');
+            if is_switch && matches!(word.last(), Some(b'e' | b'E')) {
+                lines.extend(words.next());
+            }
+        }
+        (!lines.is_empty()).then(|| lines.join(&b'\n'))
+    }
+}
+
+/// What one look from outside tells of a process that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// The program.
+    pub incarnation: Incarnation,
+    /// Bytes of its address space: without a change nothing was loaded.
+    pub size: u64,
+    /// The process that started it, or took it over.
+    pub parent: Pid,
 }
 
 /// The data of files: what is mapped writable from a file, and the anonymous rest right behind.

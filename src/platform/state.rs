@@ -40,3 +40,12 @@ impl Runs {
         self.turns == other.turns
     }
 }
+
+/// What a thread was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// It sets aside every ordinary thread at once.
+    RealTime,
+    /// It may have to wait until another thread's turn ends.
+    Ordinary,
+}

@@ -3,6 +3,7 @@
 //! there, it cannot. Nothing is asked of the target: only our own thread's affinity changes.
 
 use crate::ids::Tid;
+use crate::platform::Priority;
 use std::io;
 use std::mem::{size_of, zeroed};
 
@@ -78,15 +79,6 @@ fn set(cpus: &libc::cpu_set_t) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// What a thread was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Priority {
-    /// It sets aside every ordinary thread at once.
-    RealTime,
-    /// It may have to wait until another thread's turn ends.
-    Ordinary,
 }
 
 /// Lets the calling thread onto its CPU the moment its timer fires. Otherwise the scheduler may

@@ -1,28 +1,8 @@
 //! Whether /proc keeps other users' processes from us: the mount option `hidepid`.
 
 use super::capability::Capabilities;
-use std::{fmt, fs};
-
-/// How much is hidden (proc(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hiding {
-    /// `hidepid=1`: others' processes are listed, but tell nothing.
-    NoAccess,
-    /// `hidepid=2`: they are not even listed.
-    Invisible,
-    /// `hidepid=4`: there is only what may be traced.
-    Ptraceable,
-}
-
-impl fmt::Display for Hiding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Hiding::NoAccess => "hidepid=noaccess",
-            Hiding::Invisible => "hidepid=invisible",
-            Hiding::Ptraceable => "hidepid=ptraceable",
-        })
-    }
-}
+use crate::platform::Hiding;
+use std::fs;
 
 impl Hiding {
     /// What /proc hides from this very process; `None` when nothing. A group that the option `gid`

@@ -3,6 +3,7 @@
 use super::stat::{PARENT, Stat};
 use super::{Process, ProcessError, text};
 use crate::ids::Pid;
+use crate::platform::Glance;
 use std::io;
 
 /// A process from one exec to the next. While it is equal, memory that was understood once is still
@@ -14,17 +15,6 @@ pub struct Incarnation {
     /// Where the kernel has put the program's code, heap and stack, which it chooses anew each time.
     /// The same numbers, whatever the process is, where we may not look into it.
     places: [u64; 4],
-}
-
-/// What one look from outside tells of a process that has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glance {
-    /// The program.
-    pub incarnation: Incarnation,
-    /// Bytes of its address space: without a change nothing was loaded.
-    pub size: u64,
-    /// The process that started it, or took it over.
-    pub parent: Pid,
 }
 
 impl Process {
@@ -41,16 +31,6 @@ impl Process {
             Some(glance) => Ok(glance.ok_or(ProcessError::Zombie(pid))?),
             None => Err(failed(io::ErrorKind::InvalidData.into())),
         }
-    }
-}
-
-impl ProcessError {
-    /// The process is no more.
-    pub fn is_end(&self) -> bool {
-        matches!(
-            self,
-            ProcessError::NoSuchProcess(_) | ProcessError::Zombie(_)
-        )
     }
 }
 

@@ -35,21 +35,22 @@ mod witness;
 use super::{MappedFile, Mapping, Process, ProcessError};
 use crate::ids::{Pid, Tid};
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
-pub use coschedule::{CoSchedule, Priority, is_real_time, wake_at_once};
-pub use gaps::{Gap, Gaps};
-pub use hidepid::Hiding;
-pub use incarnation::{Glance, Incarnation};
+pub use coschedule::{CoSchedule, is_real_time, wake_at_once};
+pub use gaps::Gaps;
+pub use incarnation::Incarnation;
 pub use inherited::was_ignored;
 pub use limits::allow_many_watches;
-pub use listed::{Listed, ancestors, children_of, has_thread, is_someones, own_line, user_name};
+pub use listed::{children_of, has_thread, is_someones, user_name};
 pub use memory::LiveMemory;
 pub use mounted::missing_proc;
 pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
-pub use permission::{Obstacle, obstacle};
-pub use pinned::{PinnedFile, is_mapped_file};
-pub use regular::{Ground, OpenError, is_place, place_at, place_below};
+pub use permission::obstacle;
+pub use pinned::PinnedFile;
+use pinned::is_mapped_file;
+pub use regular::Ground;
+use regular::{is_place, place_at, place_below};
 pub use shared_cpu::SharedCpu;
-pub use spawn::{Child, SpawnError, Streams, exit_code};
+pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, ThreadWatch};
@@ -181,19 +182,6 @@ impl Process {
             return Ok(Vec::new());
         }
         Ok(trimmed.split(|b| *b == 0).map(<[u8]>::to_vec).collect())
-    }
-
-    /// Its command line for headings, cut to a sane length.
-    pub fn title(self) -> String {
-        /// Characters.
-        const LONGEST: usize = 120;
-        let words = self.command_line().unwrap_or_default();
-        let words: Vec<String> = words.iter().map(|w| crate::text::from_utf8(w)).collect();
-        let full = words.join(" ");
-        match full.char_indices().nth(LONGEST) {
-            Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
-            None => full,
-        }
     }
 
     /// The ids of all processes that can be seen.

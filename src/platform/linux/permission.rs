@@ -1,32 +1,9 @@
 //! Why the system forbids reading a process.
 
 use super::capability::Capabilities;
-use super::hidepid::Hiding;
 use crate::ids::Pid;
+use crate::platform::{Hiding, Obstacle};
 use std::fs;
-
-/// What stands in the way of reading a process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
-    /// kernel.yama.ptrace_scope is 3.
-    Forbidden,
-    /// We are root without CAP_SYS_PTRACE.
-    NoCapability,
-    /// One of both is in a user namespace that the other is not in.
-    UserNamespace,
-    /// A filter of system calls, as containers have them.
-    Seccomp,
-    /// The kernel's own rules allow it.
-    SecurityModule,
-    /// It is another user's.
-    OtherUser(u32),
-    /// kernel.yama.ptrace_scope is 1 or 2.
-    PtraceScope(u32),
-    /// It has, or had, rights that its user has not.
-    Privileged,
-    /// /proc is mounted with this option and hides it.
-    Hidden(Hiding),
-}
 
 /// What this process and the target look like to the kernel's ptrace check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,23 +79,6 @@ impl Situation {
             _ if self.other_namespace => Obstacle::UserNamespace,
             _ if self.filtered => Obstacle::Seccomp,
             _ => Obstacle::Privileged,
-        }
-    }
-}
-
-impl Obstacle {
-    /// A few words, for a column of a list.
-    pub fn in_short(&self) -> String {
-        match self {
-            Obstacle::Forbidden => "ptrace_scope 3".into(),
-            Obstacle::NoCapability => "no CAP_SYS_PTRACE".into(),
-            Obstacle::UserNamespace => "other user namespace".into(),
-            Obstacle::Seccomp => "seccomp filter".into(),
-            Obstacle::SecurityModule => "security module".into(),
-            Obstacle::OtherUser(_) => "other user".into(),
-            Obstacle::PtraceScope(scope) => format!("ptrace_scope {scope}"),
-            Obstacle::Privileged => "other privileges".into(),
-            Obstacle::Hidden(hiding) => hiding.to_string(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Mapped files, found by what the kernel has mapped and not by a name, which may lead to another
 //! file by now.
 
-use super::regular::{Ground, OpenError, place_below};
+use super::regular::{Ground, place_below};
 use super::stamp::statx;
 use super::{MappedFile, Process};
+use crate::platform::OpenError;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};

@@ -1,6 +1,7 @@
 //! Opening files whose names others chose: ordinary ones only, without waiting, and nothing that
 //! the kernel makes up.
 
+use crate::platform::OpenError;
 use crate::platform::linux::open_at::open_at;
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -9,20 +10,6 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
-
-/// Why a file is not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The system would not.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// A folder, a device, a pipe.
-    #[error("it is no ordinary file")]
-    NotRegular,
-    /// Its text is made by the kernel, of what it knows.
-    #[error("it is a file of the kernel's, not a program's")]
-    Kernel,
-}
 
 /// Where names begin, and how to read what was found by one.
 #[derive(Debug, Clone, Copy)]

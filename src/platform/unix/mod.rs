@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod opened;
+pub mod places;
 pub mod poll;
 pub mod signals;
 pub mod suspend;

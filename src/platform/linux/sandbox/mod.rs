@@ -9,6 +9,7 @@ mod channel;
 mod confine;
 mod confined;
 mod owner;
+mod reach;
 mod seccomp;
 
 pub use channel::{Channel, ChannelError};

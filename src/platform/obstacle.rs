@@ -1,0 +1,76 @@
+//! What stands in the way of reading a process, on any system.
+
+use std::fmt;
+
+/// What stands in the way of reading a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// kernel.yama.ptrace_scope is 3.
+    Forbidden,
+    /// We are root without CAP_SYS_PTRACE.
+    NoCapability,
+    /// One of both is in a user namespace that the other is not in.
+    UserNamespace,
+    /// A filter of system calls, as containers have them.
+    Seccomp,
+    /// The kernel's own rules allow it.
+    SecurityModule,
+    /// It is another user's.
+    OtherUser(u32),
+    /// kernel.yama.ptrace_scope is 1 or 2.
+    PtraceScope(u32),
+    /// It has, or had, rights that its user has not.
+    Privileged,
+    /// /proc is mounted with this option and hides it.
+    Hidden(Hiding),
+    /// Windows lets nobody read it: antivirus, digital rights.
+    Protected,
+    /// Windows allows it, and something else does not.
+    SecuritySoftware,
+    /// On Windows it is another user's, and we have no debug privilege.
+    OtherAccount(u32),
+    /// On Windows it has more rights than we have, and we have no debug privilege.
+    NoDebugPrivilege,
+}
+
+/// How much is hidden (proc(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hiding {
+    /// `hidepid=1`: others' processes are listed, but tell nothing.
+    NoAccess,
+    /// `hidepid=2`: they are not even listed.
+    Invisible,
+    /// `hidepid=4`: there is only what may be traced.
+    Ptraceable,
+}
+
+impl fmt::Display for Hiding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hiding::NoAccess => "hidepid=noaccess",
+            Hiding::Invisible => "hidepid=invisible",
+            Hiding::Ptraceable => "hidepid=ptraceable",
+        })
+    }
+}
+
+impl Obstacle {
+    /// A few words, for a column of a list.
+    pub fn in_short(&self) -> String {
+        match self {
+            Obstacle::Forbidden => "ptrace_scope 3".into(),
+            Obstacle::NoCapability => "no CAP_SYS_PTRACE".into(),
+            Obstacle::UserNamespace => "other user namespace".into(),
+            Obstacle::Seccomp => "seccomp filter".into(),
+            Obstacle::SecurityModule => "security module".into(),
+            Obstacle::OtherUser(_) => "other user".into(),
+            Obstacle::PtraceScope(scope) => format!("ptrace_scope {scope}"),
+            Obstacle::Privileged => "other privileges".into(),
+            Obstacle::Hidden(hiding) => hiding.to_string(),
+            Obstacle::Protected => "protected".into(),
+            Obstacle::SecuritySoftware => "security software".into(),
+            Obstacle::OtherAccount(_) => "other user".into(),
+            Obstacle::NoDebugPrivilege => "no debug privilege".into(),
+        }
+    }
+}
