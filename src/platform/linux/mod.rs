@@ -215,6 +215,16 @@ impl Process {
         usize::try_from(links.checked_sub(2)?).ok()
     }
 
+    /// The thread that it began with.
+    pub fn main_thread(self) -> Tid {
+        self.pid.main_thread()
+    }
+
+    /// Where the system's own block of a thread is: Linux has none that a process can see.
+    pub fn thread_block(self, _: Tid) -> Option<u64> {
+        None
+    }
+
     /// Everything that is mapped, lowest address first.
     ///
     /// # Errors

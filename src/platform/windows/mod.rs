@@ -178,6 +178,20 @@ impl Process {
         Some(system.process(self.pid)?.threads.len())
     }
 
+    /// The thread that it began with.
+    pub fn main_thread(self) -> Tid {
+        let system = System::younger_than(BRIEF);
+        let first = system
+            .process(self.pid)
+            .and_then(system::OneProcess::first_thread);
+        first.unwrap_or_default()
+    }
+
+    /// Where the system's own block of a thread is (TEB).
+    pub fn thread_block(self, tid: Tid) -> Option<u64> {
+        thread::block(tid)
+    }
+
     /// Everything that is mapped, lowest address first.
     ///
     /// # Errors

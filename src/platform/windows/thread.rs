@@ -9,8 +9,39 @@ use crate::ids::{Pid, Tid};
 use crate::platform::{Runs, ThreadState};
 use std::os::windows::io::OwnedHandle;
 use std::time::{Duration, Instant};
+use windows_sys::Wdk::System::Threading::{NtQueryInformationThread, ThreadBasicInformation};
 use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
-use windows_sys::Win32::System::Threading::{THREAD_SYNCHRONIZE, WaitForSingleObject};
+use windows_sys::Win32::System::Threading::{
+    THREAD_QUERY_INFORMATION, THREAD_SYNCHRONIZE, WaitForSingleObject,
+};
+
+/// What NtQueryInformationThread tells of a thread (THREAD_BASIC_INFORMATION, class 0).
+#[repr(C)]
+#[derive(Default)]
+struct Basic {
+    exit_status: i32,
+    block: u64,
+    client: [u64; 2],
+    affinity: u64,
+    priority: [i32; 2],
+}
+
+/// Where the system's own block of a thread is (TEB).
+pub(super) fn block(tid: Tid) -> Option<u64> {
+    let handle = thread(tid, THREAD_QUERY_INFORMATION).ok()?;
+    let (mut about, mut length) = (Basic::default(), 0);
+    // SAFETY: the handle is open, and the structure is as long as is said.
+    let status = unsafe {
+        NtQueryInformationThread(
+            raw(&handle),
+            ThreadBasicInformation,
+            (&raw mut about).cast(),
+            size_of::<Basic>() as u32,
+            &mut length,
+        )
+    };
+    (status == 0 && about.block != 0).then_some(about.block)
+}
 
 /// One thread. Its handle keeps its id from being another's.
 #[derive(Debug)]
