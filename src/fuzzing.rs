@@ -3,8 +3,6 @@
 
 use crate::layout::{Cached, entry};
 use crate::learn::facts::Facts;
-#[cfg(target_os = "linux")]
-use crate::platform::{capability, hidepid, listed_line, maps, permission, thread};
 
 /// An entry of the cache.
 pub fn cache_entry(bytes: &[u8]) -> Option<Cached> {
@@ -23,6 +21,7 @@ pub fn write_cache_entry(cached: &Cached) -> std::io::Result<Vec<u8>> {
 /// Files of /proc, whichever it is.
 #[cfg(target_os = "linux")]
 pub fn proc_file(bytes: &[u8]) {
+    use crate::platform::{capability, hidepid, listed_line, maps, permission, thread};
     let lines = maps::lines(bytes);
     assert!(lines.is_none_or(|all| all.iter().all(|l| l.mapping.start < l.mapping.end)));
     let _ = listed_line(bytes);

@@ -50,7 +50,7 @@ pub fn discover(
     // place tells them apart.
     let least = if told.version.is_some() { 1 } else { 2 };
     let is_new = process.age().is_some_and(|age| age < NEW);
-    let mut watch = ThreadWatch::new(process.pid(), process.pid().main_thread());
+    let mut watch = ThreadWatch::new(process.pid(), process.main_thread());
     let started = Instant::now();
     let mut demand = Demand::brief(least);
     while !possible.is_empty() {

@@ -89,7 +89,7 @@ impl Target {
     /// What the main thread's key says.
     fn of_main_thread(&self) -> Result<Option<Interpreter>, AttachError> {
         let its_own = match self.perl.identity.build {
-            Build::Threaded => self.by_specific_data(&[self.process.pid().main_thread()], None)?,
+            Build::Threaded => self.by_specific_data(&[self.process.main_thread()], None)?,
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
         };
         Ok(its_own.first().map(|found| found.interpreter))

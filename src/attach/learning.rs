@@ -210,7 +210,7 @@ impl Lesson<'_> {
     fn words_before(&self, perl: &Path) -> Vec<OsString> {
         let words = self.process.command_line().unwrap_or_default();
         let is_perl = |word: &[u8]| {
-            let word = path_of(word);
+            let word: &Path = &path_of(word);
             word == perl || word.file_name() == perl.file_name()
         };
         let at = words.iter().skip(1).position(|word| is_perl(word));

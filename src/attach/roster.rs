@@ -10,6 +10,7 @@ use crate::image::{Image, Symbol};
 use crate::memory::{Abi, Memory, ReadError, Reader};
 use crate::platform::{
     Hiding, Listed, LiveMemory, MappedFile, Obstacle, Process, ProcessError, obstacle, opened,
+    places,
 };
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -74,7 +75,7 @@ impl Roster {
 /// More files can be open than it takes to look into a process.
 fn more_can_be_open() -> io::Result<()> {
     const FILES: usize = 16;
-    let files: io::Result<Vec<File>> = (0..FILES).map(|_| File::open("/dev/null")).collect();
+    let files: io::Result<Vec<File>> = (0..FILES).map(|_| File::open(places::NOTHING)).collect();
     match files {
         Err(e) if opened::are_too_many(&e) => Err(e),
         _ => Ok(()),

@@ -4,12 +4,13 @@ use super::{AttachError, Target};
 use crate::examine::Examiner;
 use crate::identity::Build;
 use crate::ids::Tid;
-use crate::image::Image;
+use crate::image::{Image, WINDOWS};
 use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
 use crate::platform::{MappedFile, Mapping, Process};
 use crate::threads::ring::{KeyPlace, Ring};
+use crate::threads::slots;
 use crate::threads::{
     BlockMark, KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids,
     perl_thread_ids, specific,
@@ -100,7 +101,7 @@ impl Target {
     /// # Errors
     /// [`AttachError`] when not even the main thread can be had.
     pub fn threads(&self) -> Result<Vec<PerlThread>, AttachError> {
-        let pid = self.process.pid();
+        let main_thread = self.process.main_thread();
         let main = self.main_interpreter()?;
         let mut found = match self.perl.identity.build {
             Build::Threaded => {
@@ -109,7 +110,9 @@ impl Target {
             }
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
         };
-        let nobody_runs_it = found.iter().all(|f| f.interpreter != main && f.tid != pid);
+        let nobody_runs_it = found
+            .iter()
+            .all(|f| f.interpreter != main && f.tid != main_thread);
         let current = match self.perl.identity.build {
             Build::Multiplicity => self.place_of_curinterp(),
             Build::Threaded | Build::Unthreaded => None,
@@ -118,7 +121,7 @@ impl Target {
             self.watch_vacant(current);
         } else if nobody_runs_it {
             let main = Found {
-                tid: pid.main_thread(),
+                tid: main_thread,
                 interpreter: main,
                 current,
             };
@@ -242,6 +245,9 @@ impl Target {
             *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
             return Ok(sorted.found);
         }
+        if self.is_of_windows() {
+            return self.by_slots(&reader, &mapped, tids);
+        }
         let blocks = self.blocks(&reader, &mapped, tids)?;
         let mut known = blocks.len();
         let mut sorted = self.by_blocks(&reader, &mapped, tids, &blocks, main)?;
@@ -267,9 +273,7 @@ impl Target {
         tids: &[Tid],
         main: Option<Interpreter>,
     ) -> Result<Option<Sorted>, AttachError> {
-        let Some(key) = self.key_number()? else {
-            return Ok(None);
-        };
+        let key = || self.key_number().ok().flatten();
         let Some(places) = self.process.places_of_key(key) else {
             return Ok(None);
         };
@@ -282,6 +286,42 @@ impl Target {
             sorted.add(tid, self.pointer_at(place), reader, &is_interpreter);
         }
         Ok(Some(sorted))
+    }
+
+    fn is_of_windows(&self) -> bool {
+        let machine = self.perl.identity.machine.as_deref();
+        machine.is_some_and(|machine| machine.ends_with(WINDOWS))
+    }
+
+    /// What these threads run, by the blocks that the system tells of each.
+    fn by_slots<'m>(
+        &self,
+        reader: &Reader<'_>,
+        mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
+        tids: &[Tid],
+    ) -> Result<Vec<Found>, AttachError> {
+        let key = self.key_number()?;
+        let is_interpreter =
+            |address: u64| mapped().is_ok_and(|maps| self.is_one(maps, Interpreter::At(address)));
+        let mut sorted = Sorted::default();
+        let mut unread = 0;
+        for tid in tids {
+            let block = self.process.thread_block(*tid).zip(key);
+            let place = block.map(|(block, key)| slots::place(reader, block, key));
+            let place = match place {
+                Some(Ok(Some(place))) => place,
+                // It has never had a value of that key.
+                Some(Ok(None)) => continue,
+                Some(Err(_)) | None => {
+                    unread += 1;
+                    continue;
+                }
+            };
+            sorted.add(*tid, self.pointer_at(place), reader, &is_interpreter);
+        }
+        self.unread_threads.store(unread, Ordering::Relaxed);
+        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
+        Ok(sorted.found)
     }
 
     /// What these threads run, by what a ring of control blocks leads to; `None` where there is none.

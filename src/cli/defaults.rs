@@ -7,8 +7,8 @@
 
 use super::opposites::{free, opposite};
 use super::{Format, mistake, program};
-use crate::platform::effective_user;
-use crate::platform::opened::{open_at_once, owner};
+use crate::platform::opened::{may_direct_us, name_may_direct_us, open_at_once};
+use crate::platform::places;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
@@ -57,7 +57,7 @@ pub fn is_dumb_terminal() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// $XDG_CONFIG_HOME/p5-spy or ~/.config/p5-spy, there or not, unless we are root and it is another
+/// The user's folder for p5-spy, there or not, unless we are root and it is another
 /// user's: sudo and su may keep that user's HOME, and root does not do what he has written there.
 pub fn config_folder() -> Option<PathBuf> {
     named_folder().filter(|folder| !is_foreign(folder))
@@ -69,21 +69,11 @@ pub fn foreign_config_folder() -> Option<PathBuf> {
 }
 
 fn is_foreign(folder: &Path) -> bool {
-    let about = std::fs::metadata(folder);
-    about.is_ok_and(|about| !may_direct(owner(&about), effective_user()))
-}
-
-/// What this user has written may say what we do.
-fn may_direct(owner: u32, we_are: u32) -> bool {
-    we_are != 0 || owner == 0
+    name_may_direct_us(folder).is_ok_and(|may| !may)
 }
 
 fn named_folder() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CONFIG_HOME")
-        .filter(|v| !v.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
-    Some(base.join("p5-spy"))
+    Some(places::configuration()?.join("p5-spy"))
 }
 
 /// The option that switches all of this off; verbs without it have no defaults.
@@ -314,7 +304,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     if !about.is_file() {
         return Err(std::io::Error::other("it is no regular file"));
     }
-    if !may_direct(owner(&about), effective_user()) {
+    if !may_direct_us(&file)? {
         return Err(std::io::Error::other("it is another user's"));
     }
     let mut text = String::new();

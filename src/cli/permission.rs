@@ -2,7 +2,9 @@
 
 use super::quoted::quoted;
 use crate::ids::Pid;
-use crate::platform::{Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle};
+use crate::platform::{
+    Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle, user_name,
+};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -163,8 +165,32 @@ fn advice(obstacle: &Obstacle, around: &Surroundings) -> String {
             "to the system p5-spy is no debugger. {run_as_root}. Or sign p5-spy as one, once: \
              p5-spy setup"
         ),
+        Obstacle::Protected => {
+            "Windows protects it from everybody, administrators too (a protected process, as security \
+             software and media players are)"
+                .into()
+        }
+        Obstacle::SecuritySoftware => {
+            "p5-spy has the debug privilege, so something else forbids it: security software on this \
+             machine, most likely"
+                .into()
+        }
+        Obstacle::OtherAccount(user) => format!(
+            "it belongs to {}, you are {}. {AS_ADMINISTRATOR}: {}",
+            user_name(*user),
+            user_name(ours),
+            around.command
+        ),
+        Obstacle::NoDebugPrivilege => format!(
+            "it has more rights than p5-spy, which has no debug privilege (SeDebugPrivilege). \
+             {AS_ADMINISTRATOR}: {}",
+            around.command
+        ),
     }
 }
+
+/// Only they have the privilege, and only in a console that was opened so.
+const AS_ADMINISTRATOR: &str = "Run it in a console that was opened with \"Run as administrator\"";
 
 /// Where sudo looks for programs, as it is usually set up (`secure_path`).
 const SECURE_PATH: [&str; 6] = [

@@ -2,8 +2,7 @@
 //! temporary file, and in another place when the first one is full.
 
 use crate::platform::files::{Folder, Named};
-use crate::platform::opened;
-use std::env::temp_dir;
+use crate::platform::{opened, places};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
@@ -117,9 +116,8 @@ impl Seek for Haven {
 /// Folders in which something can be kept. What has no name goes to temporary files first, what the
 /// user should find near what he named.
 pub fn folders(near: Option<&Path>, is_temporary: bool) -> Vec<PathBuf> {
-    let temporary = [temp_dir(), "/var/tmp".into()];
+    let temporary = places::temporary();
     let near = near.map(Path::to_owned);
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     let mut found: Vec<PathBuf> = match is_temporary {
         true => temporary.into_iter().chain(near).collect(),
         false => near
@@ -128,9 +126,8 @@ pub fn folders(near: Option<&Path>, is_temporary: bool) -> Vec<PathBuf> {
             .chain(temporary)
             .collect(),
     };
-    found.extend(home.map(PathBuf::from));
-    // Memory, in which it is found again until the machine is started anew.
-    found.push("/dev/shm".into());
+    found.extend(places::home());
+    found.extend(places::in_memory());
     found
 }
 
@@ -232,7 +229,7 @@ mod tests {
         store.place = Place::File(full);
         store.write_all(b"second").unwrap();
         assert_eq!(content(&mut store), b"first second");
-        store.place = Place::File(File::open("/dev/null").unwrap());
+        store.place = Place::File(File::open(places::NOTHING).unwrap());
         store.write_all(b"third").unwrap_err();
     }
 

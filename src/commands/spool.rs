@@ -9,7 +9,7 @@ use crate::ids::Pid;
 use crate::output::stats::nothing;
 use crate::output::{Format, Picture, render, write_whole};
 use crate::platform::Process;
-use crate::platform::files::{Kind, Named};
+use crate::platform::{FileKind as Kind, files::Named};
 use crate::profile::{
     About, Filter, Fold, Profile, Room, Run, SampleLog, Seen, Source, Summary, TooLarge,
 };

@@ -94,7 +94,7 @@ impl Reader {
         fetch: &mut dyn FnMut(&Path) -> Option<std::fs::File>,
     ) -> Result<Vec<u8>, AskError> {
         let message = postcard::to_stdvec(request).map_err(|_| AskError::Nonsense)?;
-        let mut fetch = |wanted: &[u8]| fetch(path_of(wanted));
+        let mut fetch = |wanted: &[u8]| fetch(&path_of(wanted));
         let answer = self.child.ask(&message, file, PATIENCE, &mut fetch);
         if let Err(error) = &answer {
             self.forget(error);

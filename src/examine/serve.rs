@@ -10,9 +10,7 @@ use crate::image::{
 };
 use crate::layout::LayoutFromDebug;
 use crate::platform::sandbox::Post;
-use crate::platform::{
-    Ground, MappedFile, OpenError, is_mapped_file, is_place, place_at, place_below,
-};
+use crate::platform::{MappedFile, OpenError};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -56,7 +54,7 @@ impl Desk {
                 glance,
             } => {
                 let opened = match file {
-                    Some(file) => readable(&beside, file),
+                    Some(file) => post.readable(file),
                     None => beside.mapped(&path, named),
                 };
                 let opened = opened.map_err(|source| ImageError::Io {
@@ -87,7 +85,7 @@ impl Desk {
                 })
             }
             Request::Source { path } => {
-                let text = beside.ground().open(&path).map_err(SourceError::from);
+                let text = post.open(&path).map_err(SourceError::from);
                 postcard::to_stdvec(&text.and_then(read_text))
             }
         }
@@ -152,59 +150,33 @@ fn read_text(file: File) -> Result<Vec<u8>, SourceError> {
     Ok(bytes)
 }
 
-/// The file as it was sent, or opened, if it was only its place.
-fn readable(beside: &Beside<'_>, file: File) -> Result<File, OpenError> {
-    match is_place(&file) {
-        true => beside.ground().read_place(&file),
-        false => Ok(file),
-    }
-}
-
 /// The files that the child can get at.
 struct Beside<'a>(&'a Post<'a>);
 
 impl Beside<'_> {
-    fn ground(&self) -> Ground<'_> {
-        Ground {
-            root: self.0.root,
-            descriptors: Some(self.0.descriptors),
-        }
-    }
-
     /// The file of that name, if it is the one that is mapped.
     fn mapped(&self, path: &Path, named: Option<(u64, String)>) -> Result<File, OpenError> {
         let gone = || OpenError::Io(io::ErrorKind::NotFound.into());
         let (inode, device) = named.ok_or_else(gone)?;
-        let place = match self.0.root {
-            Some(root) => place_below(root, path)?,
-            None => place_at(path)?,
-        };
-        let mapped = MappedFile {
+        self.0.mapped(&MappedFile {
             path: path.to_owned(),
             maps: Vec::new(),
             deleted: false,
             inode,
             device,
-        };
-        match is_mapped_file(&place, &mapped) {
-            true => self.ground().read_place(&place),
-            false => Err(gone()),
-        }
+        })
     }
 }
 
 impl Files for Beside<'_> {
     fn theirs(&self, path: &Path) -> io::Result<File> {
-        self.ground().open(path).map_err(|e| match e {
+        self.0.open(path).map_err(|e| match e {
             OpenError::Io(e) => e,
             other => io::Error::other(other.to_string()),
         })
     }
 
     fn ours(&self, path: &Path) -> Option<File> {
-        let elsewhere = !self.0.shares_our_root;
-        elsewhere
-            .then(|| self.0.fetch(path.as_os_str().as_encoded_bytes()))
-            .flatten()
+        self.0.ours(path)
     }
 }

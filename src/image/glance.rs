@@ -1,8 +1,9 @@
 //! Whether a file could have a perl in it, for lists that ask this of every program on a machine:
 //! a fraction of what reading its symbols costs.
 
+use super::exports::exports;
 use super::{Budget, FileBytes, ImageError, bounded_length, macho, readable};
-use object::{Object, ObjectSection};
+use object::{BinaryFormat, Object, ObjectSection};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +41,11 @@ pub fn may_define_perl(
     }
     if object.sections().next().is_none() {
         return Ok(bytes.find(0..length, TEXT).is_some() || bytes.find(0..length, SYMBOL).is_some());
+    }
+    // A DLL's exports have no section of their own everywhere, and are few.
+    if object.format() == BinaryFormat::Pe {
+        let mut exports = exports(&object).into_iter();
+        return Ok(exports.any(|(name, _)| name == b"PL_curinterp"));
     }
     let is_one = has(".dynstr", SYMBOL)
         .or_else(|| is_program.then(|| has(".strtab", SYMBOL))?)

@@ -3,6 +3,7 @@
 mod budget;
 mod bytes;
 mod debug_file;
+mod exports;
 mod glance;
 mod hashed;
 mod macho;
@@ -79,6 +80,9 @@ const LANDMARKS: [&str; 4] = [
     "Perl_sv_setsv_flags",
     "Perl_gv_fetchpv",
 ];
+
+/// Behind the processor of a Windows program.
+pub const WINDOWS: &str = "_windows";
 
 /// One defined symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +182,11 @@ impl Image {
                 executable,
             }
         });
-        let segments = segments.collect();
+        // First of all: what is mapped begins with them.
+        let segments = exports::headers(&file)
+            .into_iter()
+            .chain(segments)
+            .collect();
         Ok(Image::of(
             Shared {
                 path: path.to_owned(),
@@ -398,10 +406,16 @@ impl Image {
         })
     }
 
-    /// The kind of processor that its code is for, such as `x86_64` or `aarch64`.
+    /// The kind of processor that its code is for, such as `x86_64` or `aarch64`; where that is another
+    /// system's than Linux's, with its name behind it: `x86_64_windows`. Compilers lay structures out
+    /// in another way for another system.
     pub fn machine(&self) -> Option<String> {
-        let architecture = self.object().ok()?.architecture();
-        Some(format!("{architecture:?}").to_ascii_lowercase())
+        let object = self.object().ok()?;
+        let mut machine = format!("{:?}", object.architecture()).to_ascii_lowercase();
+        if object.format() == BinaryFormat::Pe {
+            machine += WINDOWS;
+        }
+        Some(machine)
     }
 
     /// It is a program or library of macOS.

@@ -1,10 +1,10 @@
 //! The variables of perl's that a file has.
 
+use super::exports::exports;
 use super::hashed::Hashed;
 use super::macho::Extents;
 use super::{FileBytes, Symbol};
-use object::read::{ExportTarget, NameOrOrdinal};
-use object::{BinaryFormat, File, Object, ObjectSymbol, SymbolKind};
+use object::{File, Object, ObjectSymbol, SymbolKind};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -65,14 +65,8 @@ fn perl_symbols<'a>(file: &File<'a, &'a FileBytes>) -> HashMap<String, Symbol> {
         add_symbols(file.symbols(), &size_of, &mut found);
     }
     // A DLL has neither table, but a list of exports.
-    if file.format() == BinaryFormat::Pe {
-        for export in file.exports().into_iter().flatten().flatten() {
-            if let (NameOrOrdinal::Name(name), ExportTarget::Address { address }) =
-                (export.name(), export.target())
-            {
-                add_symbol(name, address, 0, &mut found);
-            }
-        }
+    for (name, symbol) in exports(file) {
+        add_symbol(&name, symbol.address, symbol.size, &mut found);
     }
     found
 }

@@ -13,7 +13,7 @@ use super::{Resolved, entry, table};
 use crate::identity::Identity;
 use crate::image::{Image, Symbol};
 use crate::platform::files::Folder;
-use crate::platform::{effective_user, opened};
+use crate::platform::{opened, places};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -32,24 +32,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The user's cache: `$XDG_CACHE_HOME/p5-spy` or `~/.cache/p5-spy`. `None` where there is no
-    /// home. A home that is not there is not made, nor is anything in one of another user's, as
-    /// some systems leave it to sudo.
+    /// The user's cache. `None` where there is no home. Nothing is made in a home of another user's,
+    /// as some systems leave it to sudo.
     pub fn of_user() -> Option<Self> {
-        let folder = |name| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
-        let (home, cache) = (folder("HOME"), folder("XDG_CACHE_HOME"));
-        let (base, below) = match (home, cache) {
-            (Some(home), Some(cache)) if !cache.exists() => {
-                let below = cache.strip_prefix(&home).ok()?.to_owned();
-                (home, below)
-            }
-            (_, Some(cache)) => (cache, PathBuf::new()),
-            (home, None) => (home?, ".cache".into()),
-        };
+        let (base, below) = places::cache()?;
         base.is_absolute()
             .then(|| Cache::below(base, &below.join("p5-spy")))
     }
@@ -224,9 +210,7 @@ impl Fnv {
 fn read_private(folder: &Folder, name: &str) -> Option<Vec<u8>> {
     let file = folder.read(name.as_ref()).ok()?;
     let about = file.metadata().ok()?;
-    let is_ours =
-        opened::owner(&about) == effective_user() && opened::only_the_owner_writes(&about);
-    if !about.is_file() || !is_ours {
+    if !about.is_file() || !opened::is_private(&file).ok()? {
         return None;
     }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_ENTRY)).ok()? + 1);

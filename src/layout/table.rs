@@ -4,7 +4,7 @@ use super::schema::{self, Kind, Need};
 use super::{Layout, Origin, Resolved};
 use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity, Version};
-use crate::image::Image;
+use crate::image::{Image, WINDOWS};
 use crate::memory::{Abi, Field};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor};
@@ -389,10 +389,13 @@ impl Match {
             && told.iv_size().is_none_or(|size| size == self.iv_size)
     }
 
-    /// Tables that name no processor are not refused for it.
+    /// Tables that name no processor are not refused for it, but for another system.
     pub(super) fn fits_machine(&self, machine: Option<&str>) -> bool {
-        let ours = self.machine.as_deref();
-        ours.is_none() || machine.is_none() || ours == machine
+        match (self.machine.as_deref(), machine) {
+            (ours, Some(theirs)) if theirs.ends_with(WINDOWS) => ours == machine,
+            (Some(ours), None) => !ours.ends_with(WINDOWS),
+            (ours, theirs) => ours.is_none() || theirs.is_none() || ours == theirs,
+        }
     }
 
     /// In what it differs from a perl, subversion apart; empty when it fits.
@@ -414,7 +417,8 @@ impl Match {
         let kind = |cperl: bool| (if cperl { "cperl" } else { "perl" }).to_owned();
         // Perls before 5.8.9 do not tell theirs: then a table that has one is not for them.
         let size = |s: Option<u32>| s.map_or_else(|| "unknown".to_owned(), |s| s.to_string());
-        let machines = t.machine.as_deref().zip(of.machine.as_deref());
+        let fits = self.fits_machine(of.machine.as_deref());
+        let machine = |m: &Option<String>| m.clone().unwrap_or_else(|| "that of Linux".into());
         let (abi, iv_size) = (of.abi, of.iv_size());
         let found = [
             (too_old || too_new)
@@ -422,7 +426,9 @@ impl Match {
                 .flatten(),
             compare("series", series(t.version), series(of.version), say_series),
             compare("kind", t.cperl, of.cperl, kind),
-            machines.and_then(|(ours, theirs)| compare("processor", ours, theirs, str::to_owned)),
+            (!fits)
+                .then(|| compare("processor", &t.machine, &of.machine, machine))
+                .flatten(),
             compare("build", t.build, of.build, |b| b.to_string()),
             compare("pointer size", t.pointer_size, abi.pointer_size, |s| {
                 s.to_string()

@@ -1,6 +1,6 @@
 //! Files are written whole or not at all.
 
-use crate::platform::files::{Kind, Named};
+use crate::platform::{FileKind as Kind, files::Named};
 use anyhow::Context;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

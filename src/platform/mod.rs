@@ -13,6 +13,7 @@ compile_error!(
 mod bsd;
 #[cfg(any(target_os = "freebsd", test))]
 mod freebsd;
+mod gap;
 mod incarnation;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -23,16 +24,21 @@ mod obstacle;
 mod open;
 mod process;
 mod readable;
-#[cfg(any(not(target_os = "linux"), test))]
+#[cfg(any(target_os = "macos", target_os = "freebsd", test))]
 mod record;
 mod state;
+mod streams;
+#[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 pub use ability::Ability;
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use bsd::*;
 #[cfg(target_os = "freebsd")]
 pub use freebsd::*;
+pub use gap::Gap;
 pub use incarnation::{Glance, Incarnation};
 #[cfg(target_os = "linux")]
 pub use linux::*;
@@ -41,7 +47,11 @@ pub use listed::{Listed, ancestors, own_line};
 pub use macos::*;
 pub use obstacle::{Hiding, Obstacle};
 pub use open::OpenError;
-pub use process::{MappedFile, Mapping, Process, ProcessError, data_ranges};
+pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ranges};
 pub use readable::readable;
 pub use state::{Priority, Runs, ThreadState};
+pub use streams::{SpawnError, Streams};
+#[cfg(unix)]
 pub use unix::*;
+#[cfg(windows)]
+pub use windows::*;

@@ -35,6 +35,14 @@ pub enum Obstacle {
     Hardened,
     /// macOS: p5-spy is no debugger to the system.
     NoDebugger,
+    /// Windows lets nobody read it: antivirus, digital rights.
+    Protected,
+    /// Windows allows it, and something else does not.
+    SecuritySoftware,
+    /// On Windows it is another user's, and we have no debug privilege.
+    OtherAccount(u32),
+    /// On Windows it has more rights than we have, and we have no debug privilege.
+    NoDebugPrivilege,
 }
 
 impl Obstacle {
@@ -56,6 +64,10 @@ impl Obstacle {
             Obstacle::SystemProgram => "protected by SIP".into(),
             Obstacle::Hardened => "hardened runtime".into(),
             Obstacle::NoDebugger => "p5-spy is not signed".into(),
+            Obstacle::Protected => "protected".into(),
+            Obstacle::SecuritySoftware => "security software".into(),
+            Obstacle::OtherAccount(_) => "other user".into(),
+            Obstacle::NoDebugPrivilege => "no debug privilege".into(),
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum ProcessError {
         /// The process that it belongs to.
         pid: Pid,
     },
+    /// Its code is of 32 bits, on a Windows of 64.
+    #[error("process {0} is a program of 32 bits, which p5-spy does not read on Windows yet")]
+    OtherBits(Pid),
     /// Any other failure.
     #[error("cannot read {what} of process {pid}")]
     Io {
@@ -50,6 +53,21 @@ impl ProcessError {
             _ => None,
         }
     }
+}
+
+/// What a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Nothing yet.
+    Missing,
+    /// An ordinary file.
+    File,
+    /// A pipe or a device.
+    Special,
+    /// A folder.
+    Folder,
+    /// One of our own descriptors, as /dev/stdout is one.
+    Descriptor(i32),
 }
 
 /// One file that is mapped into the process.
@@ -108,6 +126,12 @@ impl Process {
         self.pid
     }
 
+    /// The thread that it began with, which has the process's id on every Unix.
+    #[cfg(unix)]
+    pub fn main_thread(self) -> Tid {
+        self.pid.main_thread()
+    }
+
     /// Its command line for headings, cut to a sane length.
     pub fn title(self) -> String {
         /// Characters.
@@ -119,6 +143,21 @@ impl Process {
             Some((cut, _)) => format!("{}…", full.get(..cut).unwrap_or_default()),
             None => full,
         }
+    }
+
+    /// What stands behind `-e` on the command line, if anything does.
+    pub fn one_liner(self) -> Option<Vec<u8>> {
+        let words = self.command_line().ok()?;
+        let mut words = words.into_iter().skip(1);
+        let mut lines = Vec::new();
+        while let Some(word) = words.next() {
+            // `-ne` is -n and -e.
+            let is_switch = word.first() == Some(&b'-') && word.get(1) != Some(&b'-');
+            if is_switch && matches!(word.last(), Some(b'e' | b'E')) {
+                lines.extend(words.next());
+            }
+        }
+        (!lines.is_empty()).then(|| lines.join(&b'\n'))
     }
 }
 

@@ -68,6 +68,11 @@ fn remedy(obstacle: &Obstacle) -> Option<&'static str> {
         Obstacle::SystemProgram => Some("a perl that is not the system's (Homebrew, perlbrew)"),
         Obstacle::Hardened => Some("a perl without the hardened runtime"),
         Obstacle::NoDebugger => Some("p5-spy setup, once, or run it as root"),
+        Obstacle::Protected => Some("nothing: Windows keeps it from everybody"),
+        Obstacle::SecuritySoftware => Some("an exception in the security software of this machine"),
+        Obstacle::OtherAccount(_) | Obstacle::NoDebugPrivilege => {
+            Some("run p5-spy as administrator")
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
 
 pub mod ring;
+pub mod slots;
 
 use crate::ids::Tid;
 use crate::memory::{Abi, Batch, ReadError, Reader};

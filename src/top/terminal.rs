@@ -1,6 +1,6 @@
 //! The terminal: taken over, and given back as it was found, also after an error or a panic.
 
-use crate::platform::{poll, suspend};
+use crate::platform::{places, poll, suspend};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
@@ -44,7 +44,7 @@ impl Screen {
                 terminal,
                 keys: match io::stdin().is_terminal() {
                     true => None,
-                    false => File::open("/dev/tty").ok(),
+                    false => File::open(places::TERMINAL).ok(),
                 },
             }),
             Err(e) => {

@@ -40,7 +40,7 @@ impl Question for References {
             });
         };
         match image.machine()?.as_str() {
-            "x86_64" => by_intel(Naming::Relative, &mut counts),
+            "x86_64" | "x86_64_windows" => by_intel(Naming::Relative, &mut counts),
             "i386" => by_intel(Naming::Absolute, &mut counts),
             "aarch64" => image.code_pieces(0, |start, bytes| {
                 arm64::count(start, bytes, &mut counts);

@@ -165,8 +165,13 @@ impl Process {
             .collect())
     }
 
+    /// Where the system's own block of a thread is, which Windows tells.
+    pub fn thread_block(self, _: Tid) -> Option<u64> {
+        None
+    }
+
     /// Where each thread keeps its value of this key: the kernel does not know.
-    pub fn places_of_key(self, _key: u64) -> Option<Vec<(Tid, u64)>> {
+    pub fn places_of_key(self, _key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
         None
     }
 

@@ -188,6 +188,11 @@ impl Process {
         usize::try_from(links.checked_sub(2)?).ok()
     }
 
+    /// Where the system's own block of a thread is: Linux has none that a process can see.
+    pub fn thread_block(self, _: Tid) -> Option<u64> {
+        None
+    }
+
     /// Everything that is mapped, lowest address first.
     ///
     /// # Errors
@@ -233,7 +238,7 @@ impl Process {
     }
 
     /// Where each thread keeps its value of a key of pthread_key_create(3): the kernel does not know.
-    pub fn places_of_key(self, _key: u64) -> Option<Vec<(Tid, u64)>> {
+    pub fn places_of_key(self, _key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
         None
     }
 

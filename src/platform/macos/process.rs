@@ -214,15 +214,20 @@ impl Process {
     }
 
     /// Where each thread keeps its value of this key of pthread_key_create(3).
-    pub fn places_of_key(self, key: u64) -> Option<Vec<(Tid, u64)>> {
+    pub fn places_of_key(self, key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
         let threads = self.threads().ok()?;
-        let offset = key.checked_mul(8)?;
+        let offset = key()?.checked_mul(8)?;
         let places = threads
             .into_iter()
             // One that is being made has none yet.
             .filter(|(_, place)| *place != 0)
             .map(|(tid, place)| (tid, place.wrapping_add(offset)));
         Some(places.collect())
+    }
+
+    /// Where the system's own block of a thread is, which Windows tells.
+    pub fn thread_block(self, _: Tid) -> Option<u64> {
+        None
     }
 
     /// The CPU time of all its threads since it began.

@@ -2,6 +2,7 @@
 //! nothing was missed.
 
 use super::clocks::read;
+use crate::platform::Gap;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,22 +17,6 @@ const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The clocks differ by less without a reason.
 const SLEEP: Duration = Duration::from_millis(20);
-
-/// A time that p5-spy was not there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Gap {
-    /// It was stopped. This time is part of what `Instant` counts.
-    pub stopped: Duration,
-    /// The machine slept. This is not.
-    pub slept: Duration,
-}
-
-impl Gap {
-    /// All of it.
-    pub fn length(self) -> Duration {
-        self.stopped + self.slept
-    }
-}
 
 /// Notices gaps, if it is asked more often than they are long.
 #[derive(Debug)]

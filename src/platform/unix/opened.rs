@@ -1,6 +1,7 @@
 //! What the standard library does not say of files in words that all systems share.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use crate::platform::effective_user;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -25,14 +26,35 @@ pub fn open_at_once(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The user that a file belongs to.
-pub fn owner(about: &Metadata) -> u32 {
-    about.uid()
+/// What is written there may say what we do: root does nothing that another user has written.
+///
+/// # Errors
+/// Those of the system.
+pub fn may_direct_us(file: &File) -> io::Result<bool> {
+    Ok(may_direct(file.metadata()?.uid(), effective_user()))
 }
 
-/// Nobody but the owner may write to it.
-pub fn only_the_owner_writes(about: &Metadata) -> bool {
-    about.mode() & 0o022 == 0
+/// The same of what has this name.
+///
+/// # Errors
+/// Those of the system.
+pub fn name_may_direct_us(path: &Path) -> io::Result<bool> {
+    Ok(may_direct(std::fs::metadata(path)?.uid(), effective_user()))
+}
+
+/// What this user has written may say what we do.
+
+fn may_direct(owner: u32, we_are: u32) -> bool {
+    we_are != 0 || owner == 0
+}
+
+/// It belongs to us, and nobody else may write to it.
+///
+/// # Errors
+/// Those of the system.
+pub fn is_private(file: &File) -> io::Result<bool> {
+    let about = file.metadata()?;
+    Ok(about.uid() == effective_user() && about.mode() & 0o022 == 0)
 }
 
 /// Nobody but the owner may read it from now on.

@@ -3,41 +3,12 @@
 
 use super::orphans::{adopted, descendants, reap};
 use crate::ids::Pid;
-use crate::platform::Process;
+use crate::platform::{Process, SpawnError, Streams};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
-
-/// The program could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot start {program}: {}", why(.cause))]
-pub struct SpawnError {
-    program: String,
-    cause: io::Error,
-}
-
-fn why(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such program (is it in your PATH?)".into(),
-        io::ErrorKind::PermissionDenied => {
-            "it is not executable (to run a script: p5-spy -- perl script.pl)".into()
-        }
-        _ => error.to_string(),
-    }
-}
-
-/// Where a started program's three streams go; `None` means where p5-spy's own go.
-#[derive(Debug, Default)]
-pub struct Streams {
-    /// Its standard input.
-    pub input: Option<Stdio>,
-    /// Its standard output.
-    pub output: Option<Stdio>,
-    /// Its standard error.
-    pub error: Option<Stdio>,
-}
 
 /// A program that p5-spy started. Dropping it ends the program, and all that came of it.
 #[derive(Debug)]

@@ -5,4 +5,4 @@ mod folder;
 mod named;
 
 pub use folder::Folder;
-pub use named::{Kind, Named};
+pub use named::Named;

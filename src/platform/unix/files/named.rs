@@ -3,6 +3,7 @@
 //! overwritten; the same is held here where they are switched off.
 
 use super::folder::{Folder, MAX_LINKS, OWN_FILES, PLACE, Temporary, refused};
+use crate::platform::FileKind as Kind;
 use crate::platform::unix::users::effective_user;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -12,21 +13,6 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path};
-
-/// What a name leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Nothing yet.
-    Missing,
-    /// An ordinary file.
-    File,
-    /// A pipe or a device.
-    Special,
-    /// A folder.
-    Folder,
-    /// One of our own descriptors, as /dev/stdout is one.
-    Descriptor(RawFd),
-}
 
 /// A place for a file, links resolved.
 #[derive(Debug)]

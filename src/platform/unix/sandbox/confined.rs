@@ -82,11 +82,11 @@ pub struct Confined {
 pub struct Post<'a> {
     channel: &'a Channel,
     /// The root of the target, where it is not our own and could not be entered.
-    pub root: Option<&'a File>,
+    pub(super) root: Option<&'a File>,
     /// The folder of its own descriptors, which has no name that it could reach.
-    pub descriptors: &'a File,
+    pub(super) descriptors: &'a File,
     /// Whether the target's root is our own.
-    pub shares_our_root: bool,
+    pub(super) shares_our_root: bool,
 }
 
 impl Post<'_> {

@@ -8,6 +8,7 @@
 
 mod channel;
 mod confined;
+mod reach;
 mod rights;
 mod step;
 
