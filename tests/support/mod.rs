@@ -123,6 +123,7 @@ pub fn run_line(line: &str) -> Finished {
 
 /// Runs p5-spy to its end, with 4 GiB of address space at most. The second value is the most memory that
 /// it or a child of its took, in bytes: what this test has is not counted, which a fork of it would be.
+#[cfg(target_os = "linux")]
 pub fn measured(words: &[&str]) -> (Finished, u64, Duration) {
     // Of the largest of the processes that were waited for (getrusage(2)), in KiB.
     const LINE: &str = r#"my ($out, $call) = splice @ARGV, 0, 2; my $status = system { $ARGV[0] } @ARGV;
@@ -279,6 +280,7 @@ impl Running {
     }
 
     /// Waits until one of its threads is in a read of other memory and stays there.
+    #[cfg(target_os = "linux")]
     pub fn is_stuck(&mut self) {
         let tasks = format!("/proc/{}/task", self.pid());
         let reading = || {
