@@ -78,7 +78,10 @@ fn its_table_is_what_layout_dump_prints() {
     let dumped = parse(std::str::from_utf8(&out.stdout).unwrap());
     let kept = parse(&std::fs::read_to_string(&own).unwrap());
     assert_eq!(dumped["struct"], kept["struct"]);
-    assert_eq!(dumped["constants"], kept["constants"]);
+    // What flags.toml adds is dumped as well.
+    for (name, value) in kept["constants"].as_table().unwrap() {
+        assert_eq!(dumped["constants"].get(name), Some(value), "{name}");
+    }
     assert_eq!(dumped["perl"]["version"], kept["perl"]["version"]);
 }
 

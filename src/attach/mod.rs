@@ -37,6 +37,7 @@ use crate::memory::{Memory, ReadError};
 use crate::perl::values::context::PerlView;
 use crate::platform::{Incarnation, Mapping, Process};
 use crate::threads::KeyLayout;
+use crate::threads::libthr::Libthr;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -63,6 +64,8 @@ pub struct Target {
     pub db_sub: u64,
     /// libc's description of thread-specific data, where it has one.
     keys: OnceLock<Option<KeyLayout>>,
+    /// The same of FreeBSD's libthr.
+    libthr: OnceLock<Option<Libthr>>,
     /// Where threads that ran no interpreter would tell of one.
     vacant: Mutex<Vec<Vacant>>,
     /// What was mapped when it was attached to, for the first who asks.
@@ -121,6 +124,7 @@ impl Target {
             successor: None,
             db_sub: 0,
             keys: OnceLock::new(),
+            libthr: OnceLock::new(),
             vacant: Mutex::default(),
             mapped: Mutex::default(),
             blocks: Mutex::default(),

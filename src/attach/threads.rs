@@ -9,6 +9,7 @@ use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
 use crate::platform::{MappedFile, Mapping, Process};
+use crate::threads::libthr::Libthr;
 use crate::threads::ring::{KeyPlace, Ring};
 use crate::threads::slots;
 use crate::threads::{
@@ -240,10 +241,10 @@ impl Target {
                 }
             }
         };
-        if let Some(sorted) = self.by_places(&reader, &mapped, tids, main)? {
-            self.unread_threads.store(0, Ordering::Relaxed);
-            *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
-            return Ok(sorted.found);
+        let key = || self.key_number().ok().flatten();
+        if let Some(places) = self.process.places_of_key(key) {
+            let sorted = self.by_places(&reader, &mapped, tids, places, main);
+            return Ok(self.keep(sorted, 0));
         }
         if self.is_of_windows() {
             return self.by_slots(&reader, &mapped, tids);
@@ -259,24 +260,44 @@ impl Target {
             known = in_ring.as_ref().map_or(0, |_| tids.len());
             sorted = in_ring.unwrap_or_default();
         }
-        let unread = tids.len().saturating_sub(known);
-        self.unread_threads.store(unread, Ordering::Relaxed);
-        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
-        Ok(sorted.found)
+        if sorted.found.is_empty()
+            && sorted.vacant.is_empty()
+            && let Some(Interpreter::At(address)) = main
+            && let Some(places) = self.places_in_libthr(&reader, address)
+        {
+            known = tids.len();
+            sorted = self.by_places(&reader, &mapped, tids, places, main);
+        }
+        Ok(self.keep(sorted, tids.len().saturating_sub(known)))
     }
 
-    /// What these threads run, where the system itself says where they keep their values by key.
+    /// Remembers who runs nothing, and of how many nothing tells.
+    fn keep(&self, sorted: Sorted, unread: usize) -> Vec<Found> {
+        self.unread_threads.store(unread, Ordering::Relaxed);
+        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
+        sorted.found
+    }
+
+    /// Where FreeBSD's libthr has what threads keep under perl's key; `None` where it is another library.
+    fn places_in_libthr(&self, reader: &Reader<'_>, main: u64) -> Option<Vec<(Tid, u64)>> {
+        let key = self.key_number().ok().flatten()?;
+        let found = self.libthr.get_or_init(|| {
+            let files = self.process.mapped_programs().ok()?;
+            libthr(self.process, &files, &self.perl.image)
+        });
+        let all = self.process.thread_ids().ok()?;
+        found.as_ref()?.places(reader, &all, key, main).ok()?
+    }
+
+    /// What these threads run, where it is known where each keeps its value of perl's key.
     fn by_places<'m>(
         &self,
         reader: &Reader<'_>,
         mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
         tids: &[Tid],
+        places: Vec<(Tid, u64)>,
         main: Option<Interpreter>,
-    ) -> Result<Option<Sorted>, AttachError> {
-        let key = || self.key_number().ok().flatten();
-        let Some(places) = self.process.places_of_key(key) else {
-            return Ok(None);
-        };
+    ) -> Sorted {
         let is_interpreter = |address: u64| {
             let interpreter = Interpreter::At(address);
             Some(interpreter) == main || mapped().is_ok_and(|maps| self.is_one(maps, interpreter))
@@ -285,7 +306,7 @@ impl Target {
         for (tid, place) in places.into_iter().filter(|(tid, _)| tids.contains(tid)) {
             sorted.add(tid, self.pointer_at(place), reader, &is_interpreter);
         }
-        Ok(Some(sorted))
+        sorted
     }
 
     fn is_of_windows(&self) -> bool {
@@ -319,9 +340,7 @@ impl Target {
             };
             sorted.add(*tid, self.pointer_at(place), reader, &is_interpreter);
         }
-        self.unread_threads.store(unread, Ordering::Relaxed);
-        *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
-        Ok(sorted.found)
+        Ok(self.keep(sorted, unread))
     }
 
     /// What these threads run, by what a ring of control blocks leads to; `None` where there is none.
@@ -553,5 +572,25 @@ fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<Ke
             specific: offset(&image, "_thread_db_pthread_specific")?,
             data: offset(&image, "_thread_db_pthread_key_data_data")?,
         })
+    })
+}
+
+/// What FreeBSD's libthr says of itself for debuggers: offsets are numbers of 32 bits.
+fn libthr(process: Process, files: &[MappedFile], perl: &Image) -> Option<Libthr> {
+    let is_libthr = |file: &&MappedFile| {
+        let name = file.path.file_name().and_then(|n| n.to_str());
+        name.is_some_and(|name| name.starts_with("libthr.so"))
+    };
+    let file = files.iter().find(is_libthr)?;
+    let image = Examiner::of(process).open(file).ok()?;
+    let offset = |name: &str| {
+        let bytes = image.bytes_at(image.symbol(name)?.address, 4)?;
+        perl.abi().uint(&bytes, 0, 4)
+    };
+    let list = image.symbol("_thread_list")?.address;
+    Some(Libthr {
+        list: image.load_bias(&file.maps)?.wrapping_add(list),
+        tid: offset("_thread_off_tid")?,
+        next: offset("_thread_off_next")?,
     })
 }

@@ -41,7 +41,7 @@ impl Extents {
 
 /// Of a file for several processors the part that is for ours, or the first.
 pub(super) fn slice(data: &FileBytes) -> Option<Range<u64>> {
-    fn of<'a, F: FatArch>(data: &'a FileBytes) -> Option<Range<u64>> {
+    fn of<F: FatArch>(data: &FileBytes) -> Option<Range<u64>> {
         let file = MachOFatFile::<F>::parse(data).ok()?;
         let ours = match std::env::consts::ARCH {
             "aarch64" => macho::CPU_TYPE_ARM64,

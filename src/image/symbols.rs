@@ -76,7 +76,7 @@ fn add_symbol(name: &[u8], address: u64, size: u64, found: &mut HashMap<String, 
     let name = name
         .strip_prefix(b"_PL_")
         .map_or(name, |_| name.get(1..).unwrap_or(name));
-    let wanted = [&b"PL_"[..], b"_thread_db_"]
+    let wanted = [&b"PL_"[..], b"_thread_"]
         .iter()
         .any(|p| name.starts_with(p))
         || name == b"threads";

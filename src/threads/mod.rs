@@ -1,5 +1,6 @@
 //! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
 
+pub mod libthr;
 pub mod ring;
 pub mod slots;
 

@@ -22,7 +22,10 @@ fn limit() -> Option<libc::rlimit> {
 pub(crate) fn has_room(number: i32, more: u64) -> bool {
     let most = match MOST_OPEN.load(Ordering::Relaxed) {
         0 => {
-            let most = limit().map_or(0, |limit| limit.rlim_cur as u64);
+            let most = limit().map_or(0, |limit| {
+                // FreeBSD's has a sign.
+                u64::try_from(i128::from(limit.rlim_cur)).unwrap_or(u64::MAX)
+            });
             MOST_OPEN.store(most, Ordering::Relaxed);
             most
         }
