@@ -11,7 +11,9 @@ pub fn is_perl_name(path: &Path) -> bool {
         .unwrap_or_default();
     let name = name.strip_suffix(".exe").unwrap_or(name);
     // `wperl.exe` is perl without a console.
-    let bare = ["debug", "c", "w"].iter().find_map(|p| name.strip_prefix(p));
+    let bare = ["debug", "c", "w"]
+        .iter()
+        .find_map(|p| name.strip_prefix(p));
     let rest = bare.unwrap_or(name).strip_prefix("perl");
     rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || ".-".contains(c)))
 }

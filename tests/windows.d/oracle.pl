@@ -30,7 +30,7 @@ exit($failed > 255 ? 255 : $failed);
 sub check {
     my ($program) = @_;
     chdir $folder or die "$folder: $!";
-    my $pid = open2(my $out, my $in, $wine, $perl, "-I$lib", '-Ilib', "-I$FindBin::Bin",
+    my $pid = open2(my $out, my $in, 'timeout', 100, $wine, $perl, "-I$lib", '-Ilib', "-I$FindBin::Bin",
         '-MTell', "$program.pl");
     my (@threads, @wrong, $target);
     my $stops = 0;
@@ -66,7 +66,7 @@ sub wanted {
 
 sub seen {
     my ($pid) = @_;
-    my @command = ($wine, $spy, 'dump', '--json', '--synthetic', 'all', '--pid', $pid, @layout);
+    my @command = ('timeout', 60, $wine, $spy, 'dump', '--json', '--synthetic', 'all', '--pid', $pid, @layout);
     open my $from, '-|', @command or die "wine: $!";
     local $/;
     my $text = <$from>;
