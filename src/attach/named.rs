@@ -9,7 +9,11 @@ pub fn is_perl_name(path: &Path) -> bool {
         .file_name()
         .and_then(|n| n.to_str())
         .unwrap_or_default();
-    let bare = ["debug", "c"].iter().find_map(|p| name.strip_prefix(p));
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    // `wperl.exe` is perl without a console.
+    let bare = ["debug", "c", "w"]
+        .iter()
+        .find_map(|p| name.strip_prefix(p));
     let rest = bare.unwrap_or(name).strip_prefix("perl");
     rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || ".-".contains(c)))
 }
@@ -26,6 +30,9 @@ mod tests {
             ("perl5.36.0", true),
             ("/opt/cperl5.24", true),
             ("debugperl", true),
+            ("perl5.41.13.exe", true),
+            ("wperl.exe", true),
+            ("perlglob.exe", false),
             ("perlbal", false),
             ("hyperl", false),
             ("", false),

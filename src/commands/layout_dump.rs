@@ -40,12 +40,12 @@ pub fn run(source: &LayoutSource, choice: &LayoutChoice) -> anyhow::Result<u8> {
                 .foreign_format()
                 .filter(|_| !shares_tables(&image, &identity))
             {
-                // Tables are of Linux's perls, whose structures others do not share.
+                // Tables are of other systems' perls, whose structures these do not share.
                 sources.tables = sources.tables.flags_only();
                 let own = layout_from_debug(&image, &DebugSearch::default());
                 if !matches!(own, Ok(Some(_))) {
                     bail!(
-                        "{}: it is {what} with {identity}, which its {} symbols of perl's tell. Where things are in its structures they do not, it has no DWARF debug information, and p5-spy has tables of Linux's perls only",
+                        "{}: it is {what} with {identity}, which its {} symbols of perl's tell. Where things are in its structures they do not, it has no DWARF debug information, and p5-spy has no tables of such perls",
                         path.display(),
                         image.symbols().count()
                     );

@@ -424,11 +424,10 @@ impl Image {
         format == Ok(BinaryFormat::MachO)
     }
 
-    /// What the file is, when it is none of Linux's.
+    /// What the file is, when it is of a system whose perls there are no tables of.
     pub fn foreign_format(&self) -> Option<&'static str> {
         match self.object().ok()?.format() {
-            BinaryFormat::Elf => None,
-            BinaryFormat::Pe => Some("a Windows DLL or program"),
+            BinaryFormat::Elf | BinaryFormat::Pe => None,
             BinaryFormat::MachO => Some("a macOS program or library"),
             _ => Some("of another system"),
         }

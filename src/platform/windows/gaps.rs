@@ -2,12 +2,11 @@
 
 use crate::platform::Gap;
 use std::time::Duration;
-use windows_sys::Win32::System::WindowsProgramming::{
-    QueryInterruptTime, QueryUnbiasedInterruptTime,
-};
+use windows_sys::Win32::System::SystemInformation::GetTickCount64;
+use windows_sys::Win32::System::WindowsProgramming::QueryUnbiasedInterruptTime;
 
-/// The clocks differ by less without a reason.
-const SLEEP: Duration = Duration::from_millis(20);
+/// The clocks have steps of up to 16 ms, and differ by less than this without a reason.
+const SLEEP: Duration = Duration::from_millis(100);
 
 /// Notices gaps.
 #[derive(Debug)]
@@ -37,11 +36,11 @@ impl Gaps {
 
 /// How long the machine has slept since it was started.
 fn asleep() -> Duration {
-    let (mut all, mut awake) = (0, 0);
-    // SAFETY: valid places for the results. In this order the difference is never too large.
-    unsafe {
-        QueryInterruptTime(&mut all);
+    let mut awake = 0;
+    // SAFETY: a valid place for the result; the other takes nothing.
+    let all = unsafe {
         QueryUnbiasedInterruptTime(&mut awake);
-    }
-    super::system::span(all.saturating_sub(awake))
+        Duration::from_millis(GetTickCount64())
+    };
+    all.saturating_sub(super::system::span(awake))
 }

@@ -59,7 +59,7 @@ pub(super) fn programs_and_mappings(pid: Pid) -> io::Result<(Vec<MappedFile>, Ve
     let files = modules.into_iter().filter_map(|module| {
         let within = |m: &&Mapping| module.start <= m.start && m.start < module.end;
         let maps: Vec<Mapping> = pieces.iter().filter(within).copied().collect();
-        (!maps.is_empty()).then(|| MappedFile {
+        (!maps.is_empty()).then_some(MappedFile {
             path: module.path,
             maps,
             deleted: false,

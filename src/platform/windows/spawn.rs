@@ -117,8 +117,8 @@ impl Child {
             return self.status;
         }
         match &self.job {
-            // SAFETY: the handle is open. That all have ended is no error here.
             Some(job) => {
+                // SAFETY: the handle is open. That all have ended is no error here.
                 let _ = unsafe { TerminateJobObject(raw(job), ENDED) };
             }
             None => self.kill(),
