@@ -364,6 +364,65 @@ fn names_of_options_are_known_in_cli_only() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// The rows of README's table of what runs where: the first cell without its marks, and the others.
+fn support_table() -> Vec<(String, Vec<String>)> {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let section = readme.split("\n## Where it runs\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|'));
+    let cells = rows.map(|row| {
+        let mut cells = row
+            .trim_matches('|')
+            .split('|')
+            .map(|c| c.trim().to_owned());
+        (
+            cells.next().unwrap().trim_matches('`').to_owned(),
+            cells.collect(),
+        )
+    });
+    cells.collect()
+}
+
+/// Each verb has its row and each system of `platform/` its column, and what tests them is there.
+#[test]
+fn the_table_of_what_runs_where_is_whole() {
+    let table = support_table();
+    let (_, systems) = &table[0];
+    for folder in ["linux", "windows", "macos", "freebsd"] {
+        assert!(root().join("src/platform").join(folder).is_dir());
+        let named = |system: &String| system.to_lowercase().starts_with(folder);
+        assert!(systems.iter().any(named), "{folder} has no column");
+    }
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_p5-spy"))
+        .arg("--help")
+        .output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let verbs = help.split("\nCommands:\n").nth(1).unwrap();
+    let verbs = verbs.lines().take_while(|line| !line.is_empty());
+    let verbs: BTreeSet<&str> = verbs
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let rows: BTreeSet<&str> = table
+        .iter()
+        .skip(2)
+        .map(|(verb, _)| verb.as_str())
+        .collect();
+    assert_eq!(rows, verbs);
+    for (verb, cells) in table.iter().skip(2) {
+        assert_eq!(cells.len(), systems.len(), "{verb}");
+        for cell in cells {
+            assert!(
+                ["live", "emulated", "linked", "no"].contains(&cell.as_str()),
+                "{verb}: {cell}"
+            );
+        }
+    }
+    for script in ["tests/processors", "tests/windows", "tests/others"] {
+        assert!(root().join(script).is_file(), "{script}");
+    }
+}
+
 #[test]
 fn the_reader_of_imports_sees_what_there_is() {
     assert_eq!(
