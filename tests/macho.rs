@@ -4,8 +4,10 @@
 
 #[allow(dead_code)] // Another test uses the rest.
 mod fake_perl;
+mod loudly;
 
 use fake_perl::{Context, FakePerl, StackModel};
+use loudly::loudly;
 use object::{Object, ObjectSegment};
 use p5_spy::frames::FrameTable;
 use p5_spy::identity::{Build, Identity};
@@ -26,7 +28,7 @@ const SLIDE: u64 = 0x0420_0000;
 /// The file, its name, and the table that is for it.
 fn perl() -> Option<(PathBuf, Image, Identity)> {
     let Some(path) = std::env::var_os("P5SPY_TEST_MACHO").map(PathBuf::from) else {
-        eprintln!("skipped: P5SPY_TEST_MACHO names no perl of macOS");
+        loudly!("LEFT OUT: P5SPY_TEST_MACHO names no perl of macOS");
         return None;
     };
     let image = Image::open(&path, &path).unwrap();
