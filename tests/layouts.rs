@@ -324,3 +324,31 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
         resolve(&image, &identity, &sources, &mut |_| {}).unwrap();
     }
 }
+
+/// The same numbers mean other places to another system's compiler.
+#[test]
+fn a_table_of_one_system_fits_no_perl_of_another() {
+    let set = TableSet::embedded();
+    let is_windows =
+        |machine: &Option<String>| machine.as_ref().is_some_and(|m| m.ends_with("_windows"));
+    let mut windows = 0;
+    for table in set.tables() {
+        let mut identity = table.identity();
+        let its = is_windows(&identity.machine);
+        windows += u32::from(its);
+        assert!(table.differences(&identity).is_empty());
+        identity.machine = Some(if its { "x86_64" } else { "x86_64_windows" }.into());
+        assert!(!table.differences(&identity).is_empty(), "{}", table.name());
+        let fitting = set.matching(&identity);
+        let neighbours = set.neighbours(&identity);
+        for other in fitting.into_iter().chain(neighbours) {
+            assert_ne!(
+                is_windows(&other.identity().machine),
+                its,
+                "{}",
+                table.name()
+            );
+        }
+    }
+    assert!(windows > 0);
+}

@@ -18,6 +18,7 @@ my $folder = "$FindBin::Bin/../programs";
 my @layout = ('--no-debug-info', '--no-learn', '--no-cache');
 my %beyond = map { $_ => 1 } qw(xsub op syscall synthetic);
 my $failed = 0;
+$| = 1;
 
 for my $program (@programs) {
     my @wrong = check($program);

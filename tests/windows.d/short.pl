@@ -1,4 +1,4 @@
-# Works for some seconds and ends with a status of its own.
+# Works for a second and ends with a status of its own.
 use strict;
 
 sub work {
@@ -7,6 +7,6 @@ sub work {
     return $sum;
 }
 
-my $end = time + 4;
+my $end = time + 1;
 work() while time < $end;
 exit 7;

@@ -112,8 +112,8 @@ impl OneProcess {
 
 fn ask() -> Option<System> {
     /// The answer grows while it is asked for.
-    const TRIES: usize = 8;
-    let mut words = vec![0_u64; 64 << 10];
+    const TRIES: usize = 16;
+    let mut words = vec![0_u64; 16 << 10];
     for _ in 0..TRIES {
         let room = u32::try_from(words.len() * size_of::<u64>()).ok()?;
         let mut length = 0;
@@ -137,8 +137,9 @@ fn ask() -> Option<System> {
 
 fn parse(words: &[u64], length: usize) -> System {
     let base = words.as_ptr() as u64;
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let bytes = bytes.get(..length).unwrap_or(&bytes);
+    let length = length.min(size_of_val(words));
+    // SAFETY: so many bytes are there, and every byte may have any value.
+    let bytes = unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), length) };
     let mut system = System::default();
     let mut at = 0;
     while let Some(entry) = bytes.get(at..) {
