@@ -42,8 +42,6 @@ pub fn name_may_direct_us(path: &Path) -> io::Result<bool> {
     Ok(may_direct(std::fs::metadata(path)?.uid(), effective_user()))
 }
 
-/// What this user has written may say what we do.
-
 fn may_direct(owner: u32, we_are: u32) -> bool {
     we_are != 0 || owner == 0
 }

@@ -1,13 +1,14 @@
 //! Names of files as perl has them: bytes, of which the system makes 16-bit units.
 
 use super::wide::text_of;
+use std::borrow::Cow;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The path that these bytes are. Perl has names in the code page of its system, of which ASCII is a
 /// part everywhere, or in UTF-8.
-pub fn path_of(bytes: &[u8]) -> PathBuf {
-    word_of(bytes.to_vec()).into()
+pub fn path_of(bytes: &[u8]) -> Cow<'_, Path> {
+    PathBuf::from(word_of(bytes.to_vec())).into()
 }
 
 /// The word of a command line that these bytes are.

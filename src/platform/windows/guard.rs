@@ -1,6 +1,6 @@
 //! Who owns a file, and who else may write to it: where Unix looks at an owner and nine bits.
 
-use super::handle::raw;
+use super::calls::raw;
 use super::users::{is_systems, is_trusted, number_of};
 use std::io;
 use std::os::windows::io::AsHandle;

@@ -1,19 +1,14 @@
 //! Handles of processes and threads, with no more rights than are needed.
 
+use super::calls::{owned, raw};
 use super::privilege;
 use crate::ids::{Pid, Tid};
 use std::io;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use windows_sys::Win32::Foundation::HANDLE;
+use std::os::windows::io::OwnedHandle;
 use windows_sys::Win32::System::Threading::{
     GetProcessId, OpenProcess, OpenThread, PROCESS_QUERY_LIMITED_INFORMATION,
     THREAD_QUERY_LIMITED_INFORMATION,
 };
-
-/// What the system wants to know of a handle that is used.
-pub(super) fn raw(handle: &impl AsRawHandle) -> HANDLE {
-    handle.as_raw_handle()
-}
 
 /// A process, by these rights beside the one to ask for its name and times.
 ///
@@ -48,25 +43,8 @@ fn number(id: i64) -> io::Result<u32> {
     u32::try_from(id).map_err(|_| no_such())
 }
 
-/// A handle that a call gave, or why it gave none.
-pub(super) fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
-    match handle.is_null() {
-        true => Err(io::Error::last_os_error()),
-        // SAFETY: a call just made this handle, and nobody else has it.
-        false => Ok(unsafe { OwnedHandle::from_raw_handle(handle) }),
-    }
-}
-
 /// The error of an id that nobody has.
 pub(super) fn no_such() -> io::Error {
     use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
     io::Error::from_raw_os_error(ERROR_INVALID_PARAMETER as i32)
-}
-
-/// What a call that answers with a number other than zero came to.
-pub(super) fn done(answer: i32) -> io::Result<()> {
-    match answer {
-        0 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
 }

@@ -1,6 +1,7 @@
 //! Every process of the machine, as the system tells of it to anybody.
 
-use super::handle::{process, raw};
+use super::calls::raw;
+use super::handle::process;
 use super::system::{OneProcess, OneThread, System};
 use super::{BRIEF, clocks, parent_in, users};
 use crate::ids::{Pid, Tid};

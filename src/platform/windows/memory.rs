@@ -1,7 +1,8 @@
 //! The memory of a live process. The system reads one range by a call, and each call costs, so ranges
 //! near each other are read as one.
 
-use super::handle::{process, raw};
+use super::calls::raw;
+use super::handle::process;
 use crate::ids::Pid;
 use crate::memory::{Batch, Memory, ReadError};
 use std::io;

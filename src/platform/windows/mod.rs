@@ -4,6 +4,7 @@
 
 mod abilities;
 pub mod bytes;
+mod calls;
 mod clocks;
 mod cpu;
 pub mod execute;
@@ -57,7 +58,8 @@ pub use stamp::Stamp;
 pub use thread::ThreadWatch;
 pub use users::{effective_user, user_name};
 
-use handle::{process, raw};
+use calls::raw;
+use handle::process;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -130,7 +132,7 @@ impl Process {
         // SAFETY: the handle is open, and the buffer is as long as is said.
         let asked =
             unsafe { QueryFullProcessImageNameW(raw(&handle), 0, path.as_mut_ptr(), &mut length) };
-        handle::done(asked).map_err(failed)?;
+        calls::done(asked).map_err(failed)?;
         let path = path.get(..length as usize).unwrap_or_default();
         Ok(wide::text_of(path).into())
     }

@@ -1,6 +1,7 @@
 //! What is mapped in a process: its modules, which are programs and libraries, and all its memory.
 
-use super::handle::{done, process, raw};
+use super::calls::{done, raw};
+use super::handle::process;
 use super::wide::{text_of, up_to_end};
 use crate::ids::Pid;
 use crate::platform::{MappedFile, Mapping};

@@ -1,7 +1,8 @@
 //! What a process was started with, which is in its own memory: command line, working folder and
 //! environment. All of it is the target's own word.
 
-use super::handle::{process, raw};
+use super::calls::raw;
+use super::handle::process;
 use super::memory::LiveMemory;
 use super::wide::{bytes_of, text_of, units, words};
 use crate::memory::{Abi, Reader};

@@ -1,6 +1,7 @@
 //! Why the system forbids reading a process.
 
-use super::handle::{process, raw};
+use super::calls::raw;
+use super::handle::process;
 use super::{privilege, users};
 use crate::ids::Pid;
 use crate::platform::{Hiding, Obstacle};

@@ -1,6 +1,6 @@
 //! Waiting, with an end.
 
-use super::handle::raw;
+use super::calls::raw;
 use super::signals;
 use std::fs::File;
 use std::io;

@@ -1,7 +1,7 @@
 //! The privilege to look into processes of other users (SeDebugPrivilege). Administrators have it, but
 //! have to switch it on.
 
-use super::handle::{owned, raw};
+use super::calls::{owned, raw};
 use std::ptr::{null, null_mut};
 use std::sync::LazyLock;
 use windows_sys::Win32::Foundation::{ERROR_SUCCESS, GetLastError};

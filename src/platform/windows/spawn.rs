@@ -1,7 +1,7 @@
 //! Programs that p5-spy starts itself. With all that comes of them they are in one job, which ends
 //! when p5-spy does.
 
-use super::handle::{done, owned, raw};
+use super::calls::{done, owned, raw};
 use crate::ids::Pid;
 use crate::platform::{SpawnError, Streams};
 use std::ffi::OsString;

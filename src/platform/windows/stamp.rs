@@ -1,7 +1,7 @@
 //! Which file it is, and whether it was written since, without reading it.
 
+use super::calls::{done, raw};
 use super::clocks::file_time;
-use super::handle::{done, raw};
 use std::io;
 use std::os::windows::io::AsHandle;
 use windows_sys::Win32::Storage::FileSystem::{

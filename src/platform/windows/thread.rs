@@ -2,7 +2,8 @@
 //! thread got one. Where it does not (wine), all there is to go by is the thread's CPU time, which
 //! grows in steps.
 
-use super::handle::{raw, thread};
+use super::calls::raw;
+use super::handle::thread;
 use super::system::{OneThread, System};
 use super::{BRIEF, clocks};
 use crate::ids::{Pid, Tid};

@@ -1,7 +1,8 @@
 //! Users. The system knows them by identifiers of many bytes (SIDs); within one run of p5-spy each has a
 //! number.
 
-use super::handle::{self, done, owned, raw};
+use super::calls::{done, owned, raw};
+use super::handle;
 use super::wide::{text_of, up_to_end};
 use crate::ids::Pid;
 use std::io;
