@@ -4,14 +4,13 @@ use super::{AttachError, Target};
 use crate::examine::Examiner;
 use crate::identity::Build;
 use crate::ids::Tid;
-use crate::image::{Image, WINDOWS};
+use crate::image::Image;
 use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
 use crate::platform::{MappedFile, Mapping, Process};
 use crate::threads::libthr::Libthr;
 use crate::threads::ring::{KeyPlace, Ring};
-use crate::threads::slots;
 use crate::threads::{
     BlockMark, KeyLayout, Specific, control_blocks, is_block_of, old_perl_thread_ids,
     perl_thread_ids, specific,
@@ -243,11 +242,12 @@ impl Target {
         };
         let key = || self.key_number().ok().flatten();
         if let Some(places) = self.process.places_of_key(key) {
-            let sorted = self.by_places(&reader, &mapped, tids, places, main);
-            return Ok(self.keep(sorted, 0));
-        }
-        if self.is_of_windows() {
-            return self.by_slots(&reader, &mapped, tids);
+            let unread = tids.iter().filter(|tid| !places.contains_key(*tid)).count();
+            let known = places
+                .into_iter()
+                .filter_map(|(tid, place)| Some((tid, place?)));
+            let sorted = self.by_places(&reader, &mapped, tids, known, main);
+            return Ok(self.keep(sorted, unread));
         }
         let blocks = self.blocks(&reader, &mapped, tids)?;
         let mut known = blocks.len();
@@ -295,7 +295,7 @@ impl Target {
         reader: &Reader<'_>,
         mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
         tids: &[Tid],
-        places: Vec<(Tid, u64)>,
+        places: impl IntoIterator<Item = (Tid, u64)>,
         main: Option<Interpreter>,
     ) -> Sorted {
         let is_interpreter = |address: u64| {
@@ -307,40 +307,6 @@ impl Target {
             sorted.add(tid, self.pointer_at(place), reader, &is_interpreter);
         }
         sorted
-    }
-
-    fn is_of_windows(&self) -> bool {
-        let machine = self.perl.identity.machine.as_deref();
-        machine.is_some_and(|machine| machine.ends_with(WINDOWS))
-    }
-
-    /// What these threads run, by the blocks that the system tells of each.
-    fn by_slots<'m>(
-        &self,
-        reader: &Reader<'_>,
-        mapped: &dyn Fn() -> Result<&'m Vec<Mapping>, AttachError>,
-        tids: &[Tid],
-    ) -> Result<Vec<Found>, AttachError> {
-        let key = self.key_number()?;
-        let is_interpreter =
-            |address: u64| mapped().is_ok_and(|maps| self.is_one(maps, Interpreter::At(address)));
-        let mut sorted = Sorted::default();
-        let mut unread = 0;
-        for tid in tids {
-            let block = self.process.thread_block(*tid).zip(key);
-            let place = block.map(|(block, key)| slots::place(reader, block, key));
-            let place = match place {
-                Some(Ok(Some(place))) => place,
-                // It has never had a value of that key.
-                Some(Ok(None)) => continue,
-                Some(Err(_)) | None => {
-                    unread += 1;
-                    continue;
-                }
-            };
-            sorted.add(*tid, self.pointer_at(place), reader, &is_interpreter);
-        }
-        Ok(self.keep(sorted, unread))
     }
 
     /// What these threads run, by what a ring of control blocks leads to; `None` where there is none.

@@ -1,12 +1,12 @@
 //! What to type: every sentence for people that has the name of an option in it.
 
-use super::permission::{find_process, get_rights};
+use super::permission::{find_process, get_rights, get_rights_against};
 use super::quoted::quoted;
 use super::{By, Format, Output};
 use crate::attach::AttachError;
 use crate::ids::Pid;
 use crate::layout::ResolveError;
-use crate::platform::ProcessError;
+use crate::platform::{Better, ProcessError};
 use crate::profile::{Emptiness, Filter, Fold, Profile, Summary, TooLarge};
 use crate::recording::RawError;
 use crate::remedy::{Notice, Remedy};
@@ -36,6 +36,16 @@ pub fn explain(error: &anyhow::Error) -> String {
 /// A notice, and what can be done.
 pub fn notice(notice: Notice) -> String {
     with(notice.text, notice.remedy.as_ref())
+}
+
+/// What would make p5-spy do more here.
+pub fn better(better: &Better) -> String {
+    match better {
+        Better::Said(text) => (*text).to_owned(),
+        Better::Against(obstacle) => {
+            format!("of one that was tried: {}", get_rights_against(obstacle))
+        }
+    }
 }
 
 fn remedy_of(error: &(dyn std::error::Error + 'static)) -> Option<Remedy> {

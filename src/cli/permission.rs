@@ -22,7 +22,12 @@ struct Surroundings {
 
 /// A sentence or two: what stands in the way of reading process `pid`, and what to type.
 pub(super) fn get_rights(pid: Pid) -> String {
-    advice(&obstacle(pid), &Surroundings::look(pid))
+    advice(&obstacle(pid), &Surroundings::look(Some(pid)))
+}
+
+/// What helps against an obstacle, whichever process it is of.
+pub(super) fn get_rights_against(obstacle: &Obstacle) -> String {
+    advice(obstacle, &Surroundings::look(None))
 }
 
 /// Why a process cannot be seen that may be there; `None` where there simply is none.
@@ -31,12 +36,12 @@ pub(super) fn find_process(pid: Pid) -> Option<String> {
         return Some(missing);
     }
     let hiding = Hiding::of_proc().filter(|_| is_someones(pid))?;
-    let why = advice(&Obstacle::Hidden(hiding), &Surroundings::look(pid));
+    let why = advice(&Obstacle::Hidden(hiding), &Surroundings::look(Some(pid)));
     Some(format!("it cannot be seen: {why}"))
 }
 
 impl Surroundings {
-    fn look(pid: Pid) -> Self {
+    fn look(pid: Option<Pid>) -> Self {
         let marks = [
             "/.dockerenv",
             "/run/.containerenv",
@@ -204,7 +209,7 @@ const SECURE_PATH: [&str; 6] = [
 
 /// The command that was typed: with the whole path of p5-spy where sudo would not find it, and with
 /// the process where that was picked from a list.
-fn again(typed: Vec<OsString>, pid: Pid, own: &Path) -> String {
+fn again(typed: Vec<OsString>, pid: Option<Pid>, own: &Path) -> String {
     let mut words: Vec<String> = typed
         .iter()
         .map(|w| w.to_string_lossy().into_owned())
@@ -227,7 +232,10 @@ fn again(typed: Vec<OsString>, pid: Pid, own: &Path) -> String {
         long || (word.starts_with("-p") && !word.starts_with("--"))
     };
     let named = words.iter().take(end).any(names_it);
-    if !named && end == words.len() {
+    if let Some(pid) = pid
+        && !named
+        && end == words.len()
+    {
         words.extend(["--pid".into(), pid.to_string()]);
     }
     let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -313,7 +321,7 @@ mod tests {
         let line = |typed: &str, own: &str| {
             let words = shlex::split(typed).unwrap();
             let typed = words.into_iter().map(OsString::from).collect();
-            again(typed, Pid::from(7), Path::new(own))
+            again(typed, Some(Pid::from(7)), Path::new(own))
         };
         let installed = "/usr/bin/p5-spy";
         assert_eq!(line("p5-spy dump -p 7", installed), "p5-spy dump -p 7");

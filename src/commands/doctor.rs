@@ -1,7 +1,7 @@
 //! `p5-spy doctor`: what this machine lets p5-spy do, and where its files are.
 
 use super::print;
-use crate::cli::{config_folder, foreign_config_folder};
+use crate::cli::{config_folder, foreign_config_folder, hints};
 use crate::layout::{Cache, TableSet};
 use crate::platform::{Ability, abilities, effective_user, system, user_name};
 use serde::Serialize;
@@ -27,7 +27,7 @@ struct Told {
     there: Option<bool>,
     found: String,
     /// What would improve it.
-    better: Option<&'static str>,
+    better: Option<String>,
 }
 
 impl From<Ability> for Told {
@@ -36,7 +36,7 @@ impl From<Ability> for Told {
             what: one.what,
             there: one.there,
             found: crate::text::message(&one.found),
-            better: one.better,
+            better: one.better.as_ref().map(hints::better),
         }
     }
 }
@@ -140,7 +140,7 @@ impl Document {
         let mut better = self
             .abilities
             .iter()
-            .filter_map(|one| Some((one.what, one.better?)));
+            .filter_map(|one| Some((one.what, one.better.as_ref()?)));
         if let Some(first) = better.next() {
             text.push_str("What would improve matters:\n");
             for (what, how) in std::iter::once(first).chain(better) {

@@ -1,5 +1,7 @@
 //! What the system lets p5-spy do here, found out by doing it.
 
+use super::Obstacle;
+
 /// Something that p5-spy does, or does better, where the system lets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ability {
@@ -10,7 +12,16 @@ pub struct Ability {
     /// What was found, or what happens without.
     pub found: String,
     /// What can be done; `None` where nothing is amiss or nothing helps.
-    pub better: Option<&'static str>,
+    pub better: Option<Better>,
+}
+
+/// What would improve matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Better {
+    /// This.
+    Said(&'static str),
+    /// What helps against this.
+    Against(Obstacle),
 }
 
 impl Ability {
@@ -44,7 +55,17 @@ impl Ability {
             what,
             there: Some(false),
             found: found.into(),
-            better,
+            better: better.map(Better::Said),
+        }
+    }
+
+    /// One that something stands in the way of.
+    pub(super) fn hindered(what: &'static str, obstacle: Obstacle) -> Self {
+        Ability {
+            what,
+            there: Some(false),
+            found: format!("cannot be read: {}", obstacle.in_short()),
+            better: Some(Better::Against(obstacle)),
         }
     }
 }

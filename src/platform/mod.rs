@@ -3,6 +3,8 @@
 //! alike on all Unix systems is in `unix/`, what macOS and FreeBSD lack or share is in `bsd/`.
 
 mod ability;
+#[cfg(not(target_os = "linux"))]
+mod absent;
 #[cfg(any(target_os = "netbsd", target_os = "openbsd", target_os = "dragonfly"))]
 compile_error!(
     "p5-spy does not run on this system: OpenBSD lets a process be read by ptrace only, which stops it, \
@@ -26,6 +28,11 @@ mod process;
 mod readable;
 #[cfg(any(target_os = "macos", target_os = "freebsd", test))]
 mod record;
+mod request;
+mod runnable;
+mod shared_cpu;
+#[cfg(any(windows, test))]
+mod slots;
 mod state;
 mod streams;
 #[cfg(unix)]
@@ -33,7 +40,9 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub use ability::Ability;
+pub use ability::{Ability, Better};
+#[cfg(not(target_os = "linux"))]
+pub use absent::{Arrival, CoSchedule, OwnWait, Witness, is_real_time, syscall_name};
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use bsd::*;
 #[cfg(target_os = "freebsd")]
@@ -49,6 +58,7 @@ pub use obstacle::{Hiding, Obstacle};
 pub use open::OpenError;
 pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ranges};
 pub use readable::readable;
+pub use shared_cpu::SharedCpu;
 pub use state::{Priority, Runs, ThreadState};
 pub use streams::{SpawnError, Streams};
 #[cfg(unix)]

@@ -132,6 +132,22 @@ impl Process {
         self.pid.main_thread()
     }
 
+    /// Everything that is mapped, lowest address first.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
+        Ok(self.programs_and_mappings()?.1)
+    }
+
+    /// The files that are mapped as programs or libraries, in order of address.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
+        Ok(self.programs_and_mappings()?.0)
+    }
+
     /// Its command line for headings, cut to a sane length.
     pub fn title(self) -> String {
         /// Characters.

@@ -29,17 +29,9 @@ pub fn readable() -> Vec<Ability> {
     [("your processes", own), ("other users' processes", others)]
         .map(|(what, result)| match result {
             Some(Ok(())) => Ability::there(what, "can be read"),
-            Some(Err(why)) => Ability::missing(
-                what,
-                format!("cannot be read: {}", why.in_short()),
-                remedy(&why),
-            ),
+            Some(Err(why)) => Ability::hindered(what, why),
             None => match Hiding::of_proc() {
-                Some(hiding) => Ability::missing(
-                    what,
-                    format!("hidden: /proc is mounted with {hiding}"),
-                    ROOT,
-                ),
+                Some(hiding) => Ability::hindered(what, Obstacle::Hidden(hiding)),
                 None => Ability::unknown(what, "there are none to try it on"),
             },
         })
@@ -48,34 +40,6 @@ pub fn readable() -> Vec<Ability> {
 
 /// Processes that are tried; some are special.
 const MANY: usize = 16;
-const ROOT: Option<&str> = Some("run p5-spy as root (sudo)");
-
-fn remedy(obstacle: &Obstacle) -> Option<&'static str> {
-    match obstacle {
-        Obstacle::Forbidden => Some("kernel.yama.ptrace_scope=0, from the next boot on"),
-        Obstacle::NoCapability | Obstacle::Seccomp => {
-            Some("give the container or the service the capability SYS_PTRACE, or use the host")
-        }
-        Obstacle::UserNamespace => Some("run p5-spy as the real root, on the host"),
-        Obstacle::SecurityModule => Some("dmesg may tell which rule of AppArmor or SELinux it is"),
-        Obstacle::PtraceScope(1) => Some(
-            "run p5-spy as root, or start the program with it (p5-spy -- perl program.pl), or sysctl kernel.yama.ptrace_scope=0",
-        ),
-        Obstacle::PtraceScope(_) | Obstacle::OtherUser(_) => ROOT,
-        Obstacle::Privileged | Obstacle::Hidden(_) | Obstacle::Untraceable => ROOT,
-        Obstacle::NoProcfs => Some("mount -t procfs proc /proc"),
-        Obstacle::NoDebugging => Some("sysctl security.bsd.unprivileged_proc_debug=1"),
-        Obstacle::SystemProgram => Some("a perl that is not the system's (Homebrew, perlbrew)"),
-        Obstacle::Hardened => Some("a perl without the hardened runtime"),
-        Obstacle::NoDebugger => Some("p5-spy setup, once, or run it as root"),
-        Obstacle::Protected => Some("nothing: Windows keeps it from everybody"),
-        Obstacle::SecuritySoftware => Some("an exception in the security software of this machine"),
-        Obstacle::OtherAccount(_) | Obstacle::NoDebugPrivilege => {
-            Some("run p5-spy as administrator")
-        }
-    }
-}
-
 /// By a word of its memory; `None` for one that has none, or has ended.
 fn may_read(pid: Pid) -> Option<bool> {
     let maps = match Process::open(pid).ok()?.mappings() {

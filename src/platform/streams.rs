@@ -1,14 +1,24 @@
 //! How a program is started that p5-spy starts, and why it cannot be.
 
+use std::ffi::OsString;
 use std::io;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// The program could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start {program}: {}", why(.cause))]
 pub struct SpawnError {
-    pub(super) program: String,
-    pub(super) cause: io::Error,
+    program: String,
+    cause: io::Error,
+}
+
+impl SpawnError {
+    pub(super) fn new(program: &OsString, cause: io::Error) -> Self {
+        SpawnError {
+            program: crate::text::from_utf8(program.as_encoded_bytes()),
+            cause,
+        }
+    }
 }
 
 fn why(error: &io::Error) -> String {
@@ -30,4 +40,22 @@ pub struct Streams {
     pub output: Option<Stdio>,
     /// Its standard error.
     pub error: Option<Stdio>,
+}
+
+impl Streams {
+    /// The command that starts a program with these streams.
+    pub(super) fn command(self, program: &OsString, arguments: &[OsString]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        if let Some(input) = self.input {
+            command.stdin(input);
+        }
+        if let Some(output) = self.output {
+            command.stdout(output);
+        }
+        if let Some(error) = self.error {
+            command.stderr(error);
+        }
+        command
+    }
 }

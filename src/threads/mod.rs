@@ -2,7 +2,6 @@
 
 pub mod libthr;
 pub mod ring;
-pub mod slots;
 
 use crate::ids::Tid;
 use crate::memory::{Abi, Batch, ReadError, Reader};

@@ -97,7 +97,7 @@ mod tests {
         counts[&address]
     }
 
-    /// adrp x0, two pages on; as `llvm-mc` writes it.
+    /// adrp x0, two pages on.
     const ADRP_X0_2: u32 = 0xd000_0000;
 
     #[test]

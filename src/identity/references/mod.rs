@@ -4,7 +4,7 @@
 mod arm64;
 mod x86;
 
-use crate::image::{Files, Image, Question};
+use crate::image::{Files, Image, Question, WINDOWS};
 use object::Object;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,8 +39,9 @@ impl Question for References {
                 x86::count(naming, start, bytes, counts);
             });
         };
-        match image.machine()?.as_str() {
-            "x86_64" | "x86_64_windows" => by_intel(Naming::Relative, &mut counts),
+        let machine = image.machine()?;
+        match machine.strip_suffix(WINDOWS).unwrap_or(&machine) {
+            "x86_64" => by_intel(Naming::Relative, &mut counts),
             "i386" => by_intel(Naming::Absolute, &mut counts),
             "aarch64" => image.code_pieces(0, |start, bytes| {
                 arm64::count(start, bytes, &mut counts);

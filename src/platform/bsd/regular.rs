@@ -1,29 +1,14 @@
 //! Opening files whose names others chose: ordinary ones only, without waiting. There is no way to hold
-//! a file without opening it, so that it is looked at by name, opened, and compared.
+//! a file without opening it, so that it is looked at by name, opened, and compared. Names begin at our own
+//! root, always: who reads for a process in another one is refused (`confine/owner.rs`).
 
-use crate::platform::OpenError;
+use crate::platform::{Ground, OpenError};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Where names begin: at our own root, always. Who reads for a process in another one is refused
-/// (`confine/owner.rs`).
-#[derive(Debug, Clone, Copy)]
-pub struct Ground<'a> {
-    /// The root that no name leads out of; `None` for our own.
-    pub root: Option<&'a File>,
-    /// The folder of our own descriptors.
-    pub descriptors: Option<&'a File>,
-}
-
 impl Ground<'_> {
-    /// Our own root, as we see it.
-    pub const OURS: Ground<'static> = Ground {
-        root: None,
-        descriptors: None,
-    };
-
     /// Opens the file at an absolute path for reading.
     ///
     /// # Errors

@@ -1,23 +1,10 @@
-//! Which file it is, and whether it was written since, without reading it.
+//! What tells one file from another, and one state of it from the next.
 
+use crate::platform::Stamp;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// What the kernel says of a file that changes when the file does. Its owner can set the time of a
-/// file's contents, but not that of its last change of any kind (`ctime`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    /// The number of the file system, its upper and its lower half.
-    pub device: (u32, u32),
-    /// On that device.
-    pub inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
 
 impl Stamp {
     /// Of an open file.
@@ -26,40 +13,13 @@ impl Stamp {
     /// Those of the system.
     pub fn of(file: &impl AsFd) -> io::Result<Self> {
         let about = File::from(file.as_fd().try_clone_to_owned()?).metadata()?;
+        let part = |nanoseconds: i64| u32::try_from(nanoseconds).unwrap_or(0);
         Ok(Stamp {
             device: ((about.dev() >> 32) as u32, about.dev() as u32),
             inode: about.ino(),
             size: about.size(),
-            modified: (about.mtime(), about.mtime_nsec()),
-            changed: (about.ctime(), about.ctime_nsec()),
+            modified: (about.mtime(), part(about.mtime_nsec())),
+            changed: (about.ctime(), part(about.ctime_nsec())),
         })
-    }
-
-    /// Whether another change now would have another time: those of files have coarse steps.
-    pub fn is_settled(&self) -> bool {
-        /// The coarsest that file systems have.
-        const STEP: u64 = 2;
-        let (seconds, nanoseconds) = self.changed;
-        let after = Duration::new(
-            u64::try_from(seconds).unwrap_or(0),
-            u32::try_from(nanoseconds).unwrap_or(0),
-        );
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.is_ok_and(|now| now.saturating_sub(after) > Duration::from_secs(STEP))
-    }
-
-    /// All of it.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for number in [self.device.0, self.device.1] {
-            bytes.extend(number.to_le_bytes());
-        }
-        bytes.extend(self.inode.to_le_bytes());
-        bytes.extend(self.size.to_le_bytes());
-        for (seconds, nanoseconds) in [self.modified, self.changed] {
-            bytes.extend(seconds.to_le_bytes());
-            bytes.extend(nanoseconds.to_le_bytes());
-        }
-        bytes
     }
 }

@@ -7,6 +7,7 @@ use super::vmmap::{entries, programs};
 use crate::ids::{Pid, Tid};
 use crate::platform::clocks::cpu_time_of;
 use crate::platform::{About, MappedFile, Mapping, PinnedFile, Process, ProcessError, device_name};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -122,22 +123,6 @@ impl Process {
         usize::try_from(self.kinfo().ok()?.threads).ok()
     }
 
-    /// Everything that is mapped, lowest address first.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
-        Ok(self.programs_and_mappings()?.1)
-    }
-
-    /// The files that are mapped as programs or libraries, in order of address.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        Ok(self.programs_and_mappings()?.0)
-    }
-
     /// Both at one moment.
     ///
     /// # Errors
@@ -165,13 +150,11 @@ impl Process {
             .collect())
     }
 
-    /// Where the system's own block of a thread is, which Windows tells.
-    pub fn thread_block(self, _: Tid) -> Option<u64> {
-        None
-    }
-
     /// Where each thread keeps its value of this key: the kernel does not know.
-    pub fn places_of_key(self, _key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
+    pub fn places_of_key(
+        self,
+        _key: impl FnOnce() -> Option<u64>,
+    ) -> Option<HashMap<Tid, Option<u64>>> {
         None
     }
 

@@ -34,8 +34,7 @@ pub use mounted::missing_proc;
 pub use permission::obstacle;
 pub(crate) use pinned::become_program;
 pub use pinned::{PinnedFile, is_mapped_file};
-pub use regular::{Ground, is_place, place_at, place_below};
-pub use stamp::Stamp;
+pub use regular::{is_place, place_at, place_below};
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, ThreadWatch};
 pub use witness::{Arrival, Witness};
@@ -43,6 +42,7 @@ pub use witness::{Arrival, Witness};
 use indexmap::IndexMap;
 use maps::Line;
 use stat::{PARENT, Stat};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -188,27 +188,6 @@ impl Process {
         usize::try_from(links.checked_sub(2)?).ok()
     }
 
-    /// Where the system's own block of a thread is: Linux has none that a process can see.
-    pub fn thread_block(self, _: Tid) -> Option<u64> {
-        None
-    }
-
-    /// Everything that is mapped, lowest address first.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
-        Ok(self.programs_and_mappings()?.1)
-    }
-
-    /// The files that are mapped as programs or libraries, in order of address.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        Ok(self.programs_and_mappings()?.0)
-    }
-
     /// Both at one moment: the kernel takes its time to write the list.
     ///
     /// # Errors
@@ -238,7 +217,10 @@ impl Process {
     }
 
     /// Where each thread keeps its value of a key of pthread_key_create(3): the kernel does not know.
-    pub fn places_of_key(self, _key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
+    pub fn places_of_key(
+        self,
+        _key: impl FnOnce() -> Option<u64>,
+    ) -> Option<HashMap<Tid, Option<u64>>> {
         None
     }
 

@@ -1,9 +1,9 @@
 //! Mapped files, found by what the kernel has mapped and not by a name, which may lead to another
 //! file by now.
 
-use super::regular::{Ground, place_below};
+use super::regular::place_below;
 use super::stamp::statx;
-use crate::platform::{MappedFile, OpenError, Process};
+use crate::platform::{Ground, MappedFile, OpenError, Process};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};

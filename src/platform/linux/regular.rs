@@ -1,8 +1,8 @@
 //! Opening files whose names others chose: ordinary ones only, without waiting, and nothing that
 //! the kernel makes up.
 
-use crate::platform::OpenError;
 use crate::platform::open_at::open_at;
+use crate::platform::{Ground, OpenError};
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
@@ -11,22 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Where names begin, and how to read what was found by one.
-#[derive(Debug, Clone, Copy)]
-pub struct Ground<'a> {
-    /// The root that no name leads out of; `None` for our own.
-    pub root: Option<&'a File>,
-    /// The folder of our own descriptors; `None` where `/proc` has it.
-    pub descriptors: Option<&'a File>,
-}
-
 impl Ground<'_> {
-    /// Our own root, as we see it.
-    pub const OURS: Ground<'static> = Ground {
-        root: None,
-        descriptors: None,
-    };
-
     /// Opens the file at an absolute path for reading.
     ///
     /// # Errors

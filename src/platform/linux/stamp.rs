@@ -1,21 +1,8 @@
 //! Which file it is, and whether it was written since, without reading it.
 
+use crate::platform::Stamp;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// What the kernel says of a file that changes when the file does. Its owner can set the time of a
-/// file's contents, but not that of its last change of any kind (`ctime`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    /// Major and minor number.
-    pub device: (u32, u32),
-    /// On that device.
-    pub inode: u64,
-    size: u64,
-    modified: (i64, u32),
-    changed: (i64, u32),
-}
 
 impl Stamp {
     /// Of an open file, or of one that is held by its place.
@@ -37,31 +24,6 @@ impl Stamp {
             modified: time(about.stx_mtime),
             changed: time(about.stx_ctime),
         })
-    }
-
-    /// Whether another change now would have another time: those of files have coarse steps.
-    pub fn is_settled(&self) -> bool {
-        /// The coarsest that file systems have.
-        const STEP: u64 = 2;
-        let (seconds, nanoseconds) = self.changed;
-        let after = Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.is_ok_and(|now| now.saturating_sub(after) > Duration::from_secs(STEP))
-    }
-
-    /// All of it.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for number in [self.device.0, self.device.1] {
-            bytes.extend(number.to_le_bytes());
-        }
-        bytes.extend(self.inode.to_le_bytes());
-        bytes.extend(self.size.to_le_bytes());
-        for (seconds, nanoseconds) in [self.modified, self.changed] {
-            bytes.extend(seconds.to_le_bytes());
-            bytes.extend(nanoseconds.to_le_bytes());
-        }
-        bytes
     }
 }
 
@@ -92,6 +54,7 @@ mod tests {
     use std::fs::{self, File};
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     /// Even where its size and the time of its contents are what they were.
     #[test]

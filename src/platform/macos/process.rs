@@ -10,6 +10,7 @@ use crate::platform::{
     About, MappedFile, Mapping, PinnedFile, Process, ProcessError, device_name, execute_as,
     is_someones,
 };
+use std::collections::HashMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -153,25 +154,6 @@ impl Process {
         })
     }
 
-    /// Everything that is mapped, lowest address first.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
-        let task = self.task()?;
-        Ok(mappings(&task.regions(), &self.images(&task)?))
-    }
-
-    /// The files that are mapped as programs or libraries, in order of address.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        let images = self.images(&self.task()?)?;
-        let files = images.into_iter().filter_map(|image| self.file_of(image));
-        Ok(files.collect())
-    }
-
     /// Both, one right after the other.
     ///
     /// # Errors
@@ -214,20 +196,18 @@ impl Process {
     }
 
     /// Where each thread keeps its value of this key of pthread_key_create(3).
-    pub fn places_of_key(self, key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
+    pub fn places_of_key(
+        self,
+        key: impl FnOnce() -> Option<u64>,
+    ) -> Option<HashMap<Tid, Option<u64>>> {
         let threads = self.threads().ok()?;
         let offset = key()?.checked_mul(8)?;
         let places = threads
             .into_iter()
             // One that is being made has none yet.
             .filter(|(_, place)| *place != 0)
-            .map(|(tid, place)| (tid, place.wrapping_add(offset)));
+            .map(|(tid, place)| (tid, Some(place.wrapping_add(offset))));
         Some(places.collect())
-    }
-
-    /// Where the system's own block of a thread is, which Windows tells.
-    pub fn thread_block(self, _: Tid) -> Option<u64> {
-        None
     }
 
     /// The CPU time of all its threads since it began.

@@ -1,16 +1,15 @@
 //! Running a program that is held, confined: by its descriptor, where the system can, no name of it is
 //! looked up, by anybody.
 
-use crate::platform::sandbox::{Limits, Owner, confine_program};
-use crate::platform::{PinnedFile, become_program};
+use crate::platform::become_program;
+pub use crate::platform::runnable::Pinned;
+use crate::platform::sandbox::{Limits, confine_program};
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 
 /// The name by which a program opens its own standard input anew.
 #[cfg(target_os = "linux")]
@@ -22,19 +21,6 @@ pub const OWN_INPUT: &str = "/dev/fd/0";
 /// Has a command run in a process group of its own, which the terminal's signals do not reach.
 pub fn in_own_group(command: &mut Command) -> &mut Command {
     command.process_group(0)
-}
-
-/// A program that is held by a descriptor, and as whom it runs.
-#[derive(Debug, Clone)]
-pub struct Pinned {
-    /// What it is called; only that.
-    pub name: PathBuf,
-    /// The program.
-    pub program: Arc<PinnedFile>,
-    /// The perl, where the program is a dynamic loader.
-    pub loaded: Option<Arc<PinnedFile>>,
-    /// Whose rights it gets.
-    pub owner: Arc<Owner>,
 }
 
 impl Pinned {
@@ -126,7 +112,9 @@ mod tests {
     use super::*;
     use crate::ids::Pid;
     use crate::platform::Process;
+    use crate::platform::sandbox::Owner;
     use std::process::Stdio;
+    use std::sync::Arc;
 
     #[test]
     fn a_program_runs_by_its_descriptor_whatever_its_name_is_by_now() {

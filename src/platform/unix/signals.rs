@@ -1,6 +1,7 @@
 //! What the user's Ctrl-C and kill mean while something is sampled.
 
 use super::inherited::was_ignored;
+pub use crate::platform::request::{Request, Wish};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
@@ -47,28 +48,6 @@ pub fn harmless(name: &str) -> Option<i32> {
 /// Where the signal ends nothing.
 pub fn end_by(signal: i32) -> std::io::Result<()> {
     signal_hook::low_level::emulate_default_handler(signal)
-}
-
-/// What a signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// To end.
-    End,
-    /// To write what there is so far (SIGUSR1).
-    Write,
-    /// To begin to sample, or to pause.
-    Toggle,
-}
-
-/// One request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
-    /// What is asked for.
-    pub wish: Wish,
-    /// The signal.
-    pub signal: i32,
-    /// It came from the terminal, which sends it to a program that we started as well.
-    pub from_terminal: bool,
 }
 
 /// Collects requests; from now on they do not end p5-spy by themselves.

@@ -7,7 +7,7 @@ use crate::platform::{Process, SpawnError, Streams};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// A program that p5-spy started. Dropping it ends the program, and all that came of it.
@@ -33,17 +33,7 @@ impl Child {
         arguments: &[OsString],
         streams: Streams,
     ) -> Result<Self, SpawnError> {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        if let Some(input) = streams.input {
-            command.stdin(input);
-        }
-        if let Some(output) = streams.output {
-            command.stdout(output);
-        }
-        if let Some(error) = streams.error {
-            command.stderr(error);
-        }
+        let mut command = streams.command(program, arguments);
         let parent = std::process::id() as i32;
         // SAFETY: the closure runs between fork and exec and only makes the system calls
         // prctl (or procctl), signal and getppid, which are async-signal-safe.
@@ -57,10 +47,8 @@ impl Child {
                 Ok(())
             });
         }
-        let inner = command.spawn().map_err(|cause| SpawnError {
-            program: crate::text::from_utf8(program.as_encoded_bytes()),
-            cause,
-        })?;
+        let inner = command.spawn();
+        let inner = inner.map_err(|cause| SpawnError::new(program, cause))?;
         Ok(Child {
             inner,
             status: None,

@@ -1,6 +1,7 @@
 //! What this Windows is, and what it lets this user do.
 
 use super::privilege;
+use crate::platform::absent::no_shared_cpu;
 use crate::platform::{Ability, readable};
 
 /// What the system is, for a bug report.
@@ -20,10 +21,6 @@ pub fn abilities() -> Vec<Ability> {
             Some("run p5-spy as administrator"),
         ),
     });
-    all.push(Ability::missing(
-        "a CPU of the program's",
-        "cannot be shared on this system: stacks are approximate",
-        None,
-    ));
+    all.push(no_shared_cpu());
     all
 }

@@ -1,11 +1,9 @@
 //! Running a program of the target's, to learn its layout: not on Windows, where nothing confines it.
 
-use super::pinned::PinnedFile;
-use super::sandbox::{Limits, Owner};
+use super::sandbox::Limits;
+pub use crate::platform::runnable::Pinned;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 
 /// The name by which a program opens its own standard input anew.
 pub const OWN_INPUT: &str = "CONIN$";
@@ -13,19 +11,6 @@ pub const OWN_INPUT: &str = "CONIN$";
 /// As it is: Ctrl-C of the console reaches every program on it.
 pub fn in_own_group(command: &mut Command) -> &mut Command {
     command
-}
-
-/// A program that is held open, and as whom it would run.
-#[derive(Debug, Clone)]
-pub struct Pinned {
-    /// What it is called; only that.
-    pub name: PathBuf,
-    /// The program.
-    pub program: Arc<PinnedFile>,
-    /// None: programs have no dynamic loader of their own.
-    pub loaded: Option<Arc<PinnedFile>>,
-    /// Whose rights it would get.
-    pub owner: Arc<Owner>,
 }
 
 impl Pinned {

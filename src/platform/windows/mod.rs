@@ -40,12 +40,10 @@ mod wide;
 
 use super::{MappedFile, Mapping, Process, ProcessError};
 use crate::ids::{Pid, Tid};
+use crate::memory::{Abi, Reader};
 pub use abilities::{abilities, system};
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
-pub use cpu::{
-    Arrival, CoSchedule, OwnWait, SharedCpu, Witness, allow_many_watches, is_real_time,
-    syscall_name, wake_at_once,
-};
+pub use cpu::{allow_many_watches, wake_at_once};
 pub use gaps::Gaps;
 pub use listed::{children_of, has_thread, is_someones};
 pub use memory::LiveMemory;
@@ -60,6 +58,7 @@ pub use users::{effective_user, user_name};
 
 use calls::raw;
 use handle::process;
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -180,30 +179,24 @@ impl Process {
         first.unwrap_or_default()
     }
 
-    /// Where the system's own block of a thread is (TEB).
-    pub fn thread_block(self, tid: Tid) -> Option<u64> {
-        thread::block(tid)
-    }
-
-    /// Where each thread keeps its value of a key, which other systems tell.
-    pub fn places_of_key(self, _key: impl FnOnce() -> Option<u64>) -> Option<Vec<(Tid, u64)>> {
-        None
-    }
-
-    /// Everything that is mapped, lowest address first.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
-        Ok(self.programs_and_mappings()?.1)
-    }
-
-    /// The files that are mapped as programs or libraries, in order of address.
-    ///
-    /// # Errors
-    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
-    pub fn mapped_programs(self) -> Result<Vec<MappedFile>, ProcessError> {
-        Ok(self.programs_and_mappings()?.0)
+    /// Where each thread keeps its value of a key, in the block that the system has of it (TEB): `None`
+    /// for one that has no such slot yet.
+    pub fn places_of_key(
+        self,
+        key: impl FnOnce() -> Option<u64>,
+    ) -> Option<HashMap<Tid, Option<u64>>> {
+        let key = key()?;
+        let memory = LiveMemory::new(self.pid);
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
+        let reader = Reader::new(&memory, abi);
+        let places = self.thread_ids().ok()?.into_iter().filter_map(|tid| {
+            let block = thread::block(tid)?;
+            Some((tid, super::slots::place(&reader, block, key).ok()?))
+        });
+        Some(places.collect())
     }
 
     /// Both at about one moment.

@@ -1,6 +1,7 @@
 //! What the user's Ctrl-C, Ctrl-Break and the end of his session mean while something is sampled. The
 //! system tells of each on a thread of its own.
 
+pub use crate::platform::request::{Request, Wish};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,28 +88,6 @@ pub fn harmless(_: &str) -> Option<i32> {
 /// None.
 pub fn end_by(_: i32) -> io::Result<()> {
     std::process::exit(STATUS_CONTROL_C_EXIT)
-}
-
-/// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// To end.
-    End,
-    /// To write what there is so far: nobody can ask for it here.
-    Write,
-    /// To begin to sample, or to pause: the same.
-    Toggle,
-}
-
-/// One request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
-    /// What is asked for.
-    pub wish: Wish,
-    /// Its number.
-    pub signal: i32,
-    /// It came from the console, which sends it to a program that we started as well.
-    pub from_terminal: bool,
 }
 
 /// Collects requests; from now on they do not end p5-spy by themselves.

@@ -7,7 +7,7 @@ use crate::platform::{SpawnError, Streams};
 use std::ffi::OsString;
 use std::io;
 use std::os::windows::io::OwnedHandle;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::ptr::null;
 use std::time::{Duration, Instant};
 use windows_sys::Win32::System::JobObjects::{
@@ -42,21 +42,9 @@ impl Child {
         arguments: &[OsString],
         streams: Streams,
     ) -> Result<Self, SpawnError> {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        if let Some(input) = streams.input {
-            command.stdin(input);
-        }
-        if let Some(output) = streams.output {
-            command.stdout(output);
-        }
-        if let Some(error) = streams.error {
-            command.stderr(error);
-        }
-        let inner = command.spawn().map_err(|cause| SpawnError {
-            program: crate::text::from_utf8(program.as_encoded_bytes()),
-            cause,
-        })?;
+        let mut command = streams.command(program, arguments);
+        let inner = command.spawn();
+        let inner = inner.map_err(|cause| SpawnError::new(program, cause))?;
         Ok(Child {
             // What it starts before it is in the job is not: there is no safe way to start it stopped.
             job: job_of(&inner).ok(),

@@ -1,0 +1,92 @@
+//! What only Linux has, for the systems that lack it: nobody stands beside a thread on its CPU, nothing tells
+//! when it left one or what it waits in, and our own waiting is not counted.
+
+use super::Ability;
+use crate::ids::{Pid, Tid};
+use std::time::Duration;
+
+/// Goes nowhere.
+#[derive(Debug, Default)]
+pub struct CoSchedule;
+
+impl CoSchedule {
+    /// Not pinned.
+    pub fn new() -> Self {
+        CoSchedule
+    }
+
+    /// None: the thread is bound to no CPU.
+    pub fn pinned(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether this thread runs on that CPU from now on: never.
+    pub fn follow(&mut self, _cpu: usize) -> bool {
+        false
+    }
+}
+
+/// True when a wake-up of ours does not set the thread aside. Nobody is set aside here.
+pub fn is_real_time(_tid: Tid) -> bool {
+    false
+}
+
+/// Our coming to a CPU.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Where it was.
+    pub cpu: usize,
+}
+
+impl Arrival {
+    /// Our coming to that CPU.
+    pub fn new(cpu: usize) -> Self {
+        Arrival { cpu }
+    }
+}
+
+/// Watches nothing.
+#[derive(Debug)]
+pub struct Witness;
+
+impl Witness {
+    /// Of a thread.
+    pub fn new(_pid: Pid, _tid: Tid) -> Self {
+        Witness
+    }
+
+    /// True if the thread held a CPU at that time: not known.
+    pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<bool> {
+        None
+    }
+}
+
+/// How long the thread that made this has waited for a CPU.
+#[derive(Debug)]
+pub struct OwnWait;
+
+impl OwnWait {
+    /// Of the calling thread.
+    pub fn start() -> Self {
+        OwnWait
+    }
+
+    /// Since the last call: not counted.
+    pub fn since_last(&mut self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The kernel's name of a system call: which one a thread is in is not told.
+pub fn syscall_name(_machine: &str, _number: u32) -> Option<&'static str> {
+    None
+}
+
+/// What all of these have to say of sampling.
+pub(super) fn no_shared_cpu() -> Ability {
+    Ability::missing(
+        "a CPU of the program's",
+        "cannot be shared on this system: stacks are approximate",
+        None,
+    )
+}
