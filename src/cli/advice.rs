@@ -1,7 +1,7 @@
 //! What to say to a slip on the command line.
 
 use super::mistake;
-use super::quoted::quoted;
+use crate::platform::quoted;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 

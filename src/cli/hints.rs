@@ -1,12 +1,11 @@
 //! What to type: every sentence for people that has the name of an option in it.
 
 use super::permission::{find_process, get_rights, get_rights_against};
-use super::quoted::quoted;
 use super::{By, Format, Output};
 use crate::attach::AttachError;
 use crate::ids::Pid;
 use crate::layout::ResolveError;
-use crate::platform::{Better, ProcessError};
+use crate::platform::{Better, ProcessError, quoted, sees_all};
 use crate::profile::{Emptiness, Filter, Fold, Profile, Summary, TooLarge};
 use crate::recording::RawError;
 use crate::remedy::{Notice, Remedy};
@@ -208,6 +207,23 @@ pub fn compare_with_dump(pid: Pid) -> String {
 pub fn look_at_capture(file: &Path) -> String {
     format!("p5-spy dump --capture {}", file.display())
 }
+
+/// Who sees the perls of everybody, where that is not us.
+pub fn see_all() -> Option<&'static str> {
+    match (sees_all(), cfg!(windows)) {
+        (true, _) => None,
+        (false, false) => Some("Root sees all: sudo p5-spy ps"),
+        (false, true) => Some(
+            "Who may see all: p5-spy in a console that was opened with \"Run as administrator\"",
+        ),
+    }
+}
+
+/// How one that was stopped goes on.
+pub const LET_GO_ON: &str = match cfg!(windows) {
+    false => "To let it go on: kill -CONT PID",
+    true => "What has suspended it (a debugger, Process Explorer) can let it go on",
+};
 
 /// Where no process has such a name.
 pub fn no_such_name(name: &str) -> String {

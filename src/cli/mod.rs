@@ -14,7 +14,6 @@ mod manual;
 mod opposites;
 mod permission;
 mod ps;
-mod quoted;
 mod record;
 mod report;
 #[cfg(target_os = "macos")]
@@ -78,6 +77,28 @@ struct Cli {
     short: Short,
 }
 
+/// What a recording's help ends with.
+fn after_record() -> String {
+    let (ended, goes_on) = match cfg!(windows) {
+        true => ("", "."),
+        false => (
+            " (SIGTERM)",
+            ". SIGUSR1\nmakes p5-spy write what there is so far, and go on.",
+        ),
+    };
+    format!(
+        "\
+The recording ends with Ctrl-C, after --duration, or with the program. A program that p5-spy started
+is ended after --duration{ended}; otherwise p5-spy's exit status is the program's own{goes_on}
+
+Examples:
+  p5-spy record -o profile.svg --duration 30 --pid 12345
+  p5-spy record -o report.html -o profile.p5spy --pid 12345
+  p5-spy record --format collapsed -o - --duration 5 --pid 12345
+  p5-spy record -o profile.svg --stats stats.json -- perl program.pl"
+    )
+}
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Live view: which subs are busy, refreshed every second
@@ -86,16 +107,7 @@ enum Verb {
     )]
     Top(TopArgs),
     /// Record samples and write a flame graph, a report, or another picture
-    #[command(after_help = "\
-The recording ends with Ctrl-C, after --duration, or with the program. A program that p5-spy started
-is ended after --duration (SIGTERM); otherwise p5-spy's exit status is the program's own. SIGUSR1
-makes p5-spy write what there is so far, and go on.
-
-Examples:
-  p5-spy record -o profile.svg --duration 30 --pid 12345
-  p5-spy record -o report.html -o profile.p5spy --pid 12345
-  p5-spy record --format collapsed -o - --duration 5 --pid 12345
-  p5-spy record -o profile.svg --stats stats.json -- perl program.pl")]
+    #[command(after_help = after_record())]
     Record(RecordArgs),
     /// Make pictures of a raw recording, or compare two
     #[command(after_help = "\

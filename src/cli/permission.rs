@@ -1,9 +1,8 @@
 //! What to do where the system forbids reading a process: the shortest remedy for this very situation.
 
-use super::quoted::quoted;
 use crate::ids::Pid;
 use crate::platform::{
-    Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle, user_name,
+    Hiding, Obstacle, effective_user, is_someones, missing_proc, obstacle, quoted, user_name,
 };
 use std::ffi::OsString;
 use std::fs;

@@ -20,7 +20,7 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse_duration)]
     pub(super) start_after: Option<Duration>,
     /// Begin to sample when p5-spy gets this signal (USR2, CONT, WINCH, URG, IO), pause with the next
-    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal)]
+    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal, hide = cfg!(windows))]
     pub(super) trigger_signal: Option<i32>,
     /// What a frame stands for
     #[arg(long, value_name = "WHAT", default_value = "function")]

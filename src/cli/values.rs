@@ -165,6 +165,7 @@ pub(super) fn parse_signal(text: &str) -> Result<i32, String> {
         None if name == "USR1" => {
             Err("USR1 makes p5-spy write what there is so far; take USR2".into())
         }
+        None if cfg!(windows) => Err("Windows has no signals; take --start-after".into()),
         None => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
     }
 }

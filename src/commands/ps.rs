@@ -3,9 +3,10 @@
 use super::{print, sources};
 use crate::attach::{Attach, AttachError, PerlProcess, Roster};
 use crate::cli::LayoutChoice;
+use crate::cli::hints::see_all;
 use crate::ids::Pid;
 use crate::layout::Learn;
-use crate::platform::{Hiding, Process, effective_user, missing_proc, user_name};
+use crate::platform::{Hiding, Process, missing_proc, user_name};
 use crate::say::say;
 use anyhow::{Context, bail};
 use ratatui::text::Line;
@@ -91,9 +92,11 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
 
 /// What a list does not have.
 pub fn about_hidden(hiding: Hiding) -> String {
-    format!(
-        "/proc is mounted with {hiding}: other users' processes are not listed. Root sees them: sudo p5-spy ps"
-    )
+    let why = match hiding {
+        Hiding::OtherUsers => format!("{hiding} is set"),
+        _ => format!("/proc is mounted with {hiding}"),
+    };
+    with_who_sees(format!("{why}: other users' processes are not listed"))
 }
 
 fn about_unknown(count: usize) -> String {
@@ -101,10 +104,15 @@ fn about_unknown(count: usize) -> String {
         1 => ("1 more process".into(), "it"),
         _ => (format!("{count} more processes"), "one of them"),
     };
-    let said = format!("{what} may not be looked into; a perl in {they} would not be listed");
-    match effective_user() {
-        0 => said,
-        _ => format!("{said}. Root sees all: sudo p5-spy ps"),
+    with_who_sees(format!(
+        "{what} may not be looked into; a perl in {they} would not be listed"
+    ))
+}
+
+fn with_who_sees(said: String) -> String {
+    match see_all() {
+        Some(who) => format!("{said}. {who}"),
+        None => said,
     }
 }
 

@@ -9,7 +9,7 @@ use super::session::{
 };
 use super::spool::{Origin, Pictures, Spool};
 use super::{folder, recorded, sources, warn};
-use crate::cli::hints::{self, SEE_WAITING, compare_with_dump, explain};
+use crate::cli::hints::{self, LET_GO_ON, SEE_WAITING, compare_with_dump, explain};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
 use crate::ids::Pid;
 use crate::output::{stats, write_whole};
@@ -391,7 +391,7 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
     }
     if summary.approximate > 0 {
         say(format_args!(
-            "{} of the stacks are approximate: p5-spy could not share the CPU of the target (affinity refused, or a real-time policy)",
+            "{} of the stacks are approximate: p5-spy could not share the CPU of the target (affinity refused, a real-time policy, or not on Linux)",
             summary.approximate
         ));
     }
@@ -402,7 +402,7 @@ fn report(end: &End, summary: &Summary, settings: &Settings) {
     let is_halted = summary.stopped_ms as f64 > summary.duration_seconds * 500.0;
     if summary.good == 0 && summary.idle > 0 && is_halted {
         say(format_args!(
-            "The program was stopped, not waiting. To let it go on: kill -CONT PID"
+            "The program was stopped, not waiting. {LET_GO_ON}"
         ));
     } else if summary.good == 0 && summary.idle > 0 && !settings.sampling.idle {
         say(format_args!(

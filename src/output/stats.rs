@@ -83,7 +83,7 @@ pub fn text(summary: &Summary, rate: f64) -> String {
         let _ = write!(
             text,
             "\nOf {} samples nobody can tell whether the program was waiting for a CPU: such samples \
-             favour lines that make system calls. Root is told by the kernel",
+             favour lines that make system calls. On Linux, root is told by the kernel",
             summary.unsure
         );
     }

@@ -31,6 +31,7 @@ mod record;
 mod request;
 mod runnable;
 mod shared_cpu;
+mod shell;
 #[cfg(any(windows, test))]
 mod slots;
 mod state;
@@ -59,6 +60,7 @@ pub use open::OpenError;
 pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ranges};
 pub use readable::readable;
 pub use shared_cpu::SharedCpu;
+pub use shell::quoted;
 pub use state::{Priority, Runs, ThreadState};
 pub use streams::{SpawnError, Streams};
 #[cfg(unix)]

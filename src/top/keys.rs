@@ -107,6 +107,8 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     ("s", "save a flame graph of what the filters leave"),
     ("? h", "this help"),
+    // No terminal of Windows stops a program.
+    #[cfg(unix)]
     ("Ctrl-Z", "suspend, as in a shell: fg brings the view back"),
     ("q Ctrl-C", "quit"),
 ];

@@ -4,6 +4,8 @@
 #
 #   oracle.pl WINE SPY PERL LIB VERSION PROGRAM...
 #
+# WINE is empty on Windows itself, and LIB where the perl finds its library.
+#
 # A line for each program, and as exit status how many failed.
 
 use strict;
@@ -14,6 +16,9 @@ use JSON::PP ();
 use Time::HiRes 'sleep';
 
 my ($wine, $spy, $perl, $lib, $version, @programs) = @ARGV;
+# Windows has another program of the name timeout.
+my @wine = length $wine ? ('timeout', 200, $wine) : ();
+my @lib = length $lib ? "-I$lib" : ();
 my $folder = "$FindBin::Bin/../programs";
 my @layout = ('--no-debug-info', '--no-learn', '--no-cache');
 my %beyond = map { $_ => 1 } qw(xsub op syscall synthetic);
@@ -31,8 +36,7 @@ exit($failed > 255 ? 255 : $failed);
 sub check {
     my ($program) = @_;
     chdir $folder or die "$folder: $!";
-    my $pid = open2(my $out, my $in, 'timeout', 100, $wine, $perl, "-I$lib", '-Ilib', "-I$FindBin::Bin",
-        '-MTell', "$program.pl");
+    my $pid = open2(my $out, my $in, @wine, $perl, @lib, '-Ilib', "-I$FindBin::Bin", '-MTell', "$program.pl");
     my (@threads, @wrong, $target);
     my $stops = 0;
     while (my $line = <$out>) {
@@ -67,7 +71,7 @@ sub wanted {
 
 sub seen {
     my ($pid) = @_;
-    my @command = ('timeout', 60, $wine, $spy, 'dump', '--json', '--synthetic', 'all', '--pid', $pid, @layout);
+    my @command = (@wine, $spy, 'dump', '--json', '--synthetic', 'all', '--pid', $pid, @layout);
     open my $from, '-|', @command or die "wine: $!";
     local $/;
     my $text = <$from>;

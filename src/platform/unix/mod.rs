@@ -30,4 +30,4 @@ pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_help
 pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
 pub use system::system;
-pub use users::{effective_user, is_someones, user_name};
+pub use users::{effective_user, is_someones, sees_all, user_name};

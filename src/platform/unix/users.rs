@@ -8,6 +8,11 @@ pub fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// True where no process is kept from us for being another user's.
+pub fn sees_all() -> bool {
+    effective_user() == 0
+}
+
 /// True when there is such a process, ours or not, whether /proc shows it or not.
 pub fn is_someones(pid: Pid) -> bool {
     // SAFETY: signal 0 is never sent, it only asks.

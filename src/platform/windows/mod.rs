@@ -50,6 +50,7 @@ pub use memory::LiveMemory;
 pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
 pub use permission::{missing_proc, obstacle};
 pub use pinned::PinnedFile;
+pub use privilege::sees_all;
 pub use regular::Ground;
 pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
