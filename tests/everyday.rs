@@ -102,7 +102,7 @@ fn the_doctor_tells_what_is_to_be_had_and_what_would_better_it() {
 fn a_renamed_perl_is_found_and_others_are_not() {
     let folder = folder();
     let program = folder.path().join("accountant");
-    std::fs::copy(PERL, &program).unwrap();
+    support::copy_program(PERL, &program);
     let mut command = Command::new(&program);
     command.args(["-e", WAITS]).stdin(Stdio::piped());
     let renamed = Running::start(command);
@@ -381,7 +381,7 @@ fn for_everybody() -> (tempfile::TempDir, PathBuf) {
     let open = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open.clone()).unwrap();
     let copy = folder.path().join("p5-spy");
-    std::fs::copy(env!("CARGO_BIN_EXE_p5-spy"), &copy).unwrap();
+    support::copy_program(env!("CARGO_BIN_EXE_p5-spy"), &copy);
     std::fs::set_permissions(&copy, open).unwrap();
     (folder, copy)
 }

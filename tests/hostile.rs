@@ -46,7 +46,7 @@ impl Victim {
     fn start(program: &str) -> Self {
         let folder = nobodys_folder();
         let perl = folder.path().join("perl");
-        std::fs::copy(PERL, &perl).unwrap();
+        support::copy_program(PERL, &perl);
         give(&perl);
         let target = nobody(&perl, &["-e", program]);
         target.blocks();
@@ -396,7 +396,7 @@ fn another_users_perl_without_symbols_is_found_all_the_same() {
     }
     let folder = nobodys_folder();
     let perl = folder.path().join("pearl");
-    std::fs::copy(PERL, &perl).unwrap();
+    support::copy_program(PERL, &perl);
     support::hidden::hide_symbols(&perl);
     give(&perl);
     let target = nobody(&perl, &["-e", WAITS]);

@@ -1,3 +1,4 @@
+# needs Unix
 # stops: 23
 # Programs that wait by themselves, not within Oracle.pm: the innermost frame is any construct, on
 # any line of a statement. The line expected is that of the call of sysread.

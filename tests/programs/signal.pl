@@ -1,3 +1,4 @@
+# needs Unix
 # stops: 3
 # Signal handlers.
 use strict;

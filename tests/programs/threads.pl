@@ -1,3 +1,4 @@
+# needs Unix
 # needs threads
 # needs module threads
 # stops: 2

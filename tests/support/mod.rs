@@ -491,6 +491,13 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// Copies a program that is to be run. A process of its own does it: one that another thread starts
+/// meanwhile would inherit the copy as it is written, and nobody can run it then (ETXTBSY).
+pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
+    let copied = Command::new("cp").arg(from.as_ref()).arg(to).status();
+    assert!(copied.unwrap().success(), "{}", to.display());
+}
+
 /// Writes a file into a folder.
 pub fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
     let path = folder.join(name);

@@ -26,6 +26,10 @@ my $failed = 0;
 $| = 1;
 
 for my $program (@programs) {
+    if (my $lacks = lacks($program)) {
+        print "left out $version $program: it needs $lacks\n";
+        next;
+    }
     my @wrong = check($program);
     print @wrong ? "failed" : "ok", " $version $program\n", map { "    $_\n" } @wrong;
     $failed++ if @wrong;
@@ -64,9 +68,25 @@ sub check {
 
 # How often it says that it stops.
 sub wanted {
-    open my $file, '<', "$folder/$_[0].pl" or die "$_[0]: $!";
-    my ($stops) = map { /^# stops: (\d+)/ ? $1 : () } <$file>;
+    my ($stops) = map { /^# stops: (\d+)/ ? $1 : () } head($_[0]);
     return $stops;
+}
+
+# What it needs that this perl lacks.
+sub lacks {
+    for my $need (map { /^# needs (.*\S)/ ? $1 : () } head($_[0])) {
+        return $need if $need eq 'Unix';
+        my $asked = $need =~ /^perl (\S+)/ ? "require $1"
+            : $need =~ /^module (\S+)/    ? "require $1"
+            :                               'require Config; $Config::Config{useithreads} || die';
+        return $need if system @wine, $perl, @lib, '-e', "exit !eval { $asked; 1 }";
+    }
+    return;
+}
+
+sub head {
+    open my $file, '<', "$folder/$_[0].pl" or die "$_[0]: $!";
+    return grep { /^#/ } <$file>;
 }
 
 sub seen {
