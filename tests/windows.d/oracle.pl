@@ -77,7 +77,7 @@ sub lacks {
     for my $need (map { /^# needs (.*\S)/ ? $1 : () } head($_[0])) {
         return $need if $need eq 'Unix';
         my $asked = $need =~ /^perl (\S+)/ ? "require v$1"
-            : $need =~ /^module (\S+)/    ? "require v$1"
+            : $need =~ /^module (\S+)/    ? "require $1"
             :                               'require Config; $Config::Config{useithreads} || die';
         return $need if system @wine, $perl, @lib, '-e', "exit !eval { $asked; 1 }";
     }
