@@ -8,7 +8,7 @@
 use super::opposites::{free, opposite};
 use super::{Format, mistake, program};
 use crate::platform::opened::{may_direct_us, name_may_direct_us, open_at_once};
-use crate::platform::places;
+use crate::platform::{places, takes_escapes};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
@@ -34,7 +34,7 @@ impl Surroundings {
         Surroundings {
             can_ask: std::io::stdin().is_terminal()
                 && std::io::stdout().is_terminal()
-                && !is_dumb_terminal(),
+                && takes_escapes(),
             options: std::env::var_os("P5SPY_OPTS"),
             config: config_folder().map(|folder| folder.join("config.toml")),
         }
@@ -50,11 +50,6 @@ impl Surroundings {
     pub(super) fn have_defaults(&self) -> bool {
         self.options.is_some() || self.file().is_some()
     }
-}
-
-/// True for a terminal that only takes one line after the other, such as that of an editor.
-pub fn is_dumb_terminal() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The user's folder for p5-spy, there or not, unless we are root and it is another

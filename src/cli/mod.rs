@@ -28,7 +28,7 @@ use advice::better_advice;
 use capture::CaptureArgs;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use defaults::{Surroundings, config_folder, foreign_config_folder, is_dumb_terminal};
+pub use defaults::{Surroundings, config_folder, foreign_config_folder};
 use dump::DumpArgs;
 pub use job::{
     Aim, By, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,

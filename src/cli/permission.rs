@@ -297,6 +297,18 @@ mod tests {
             (Obstacle::SystemProgram, "brew install perl", "Integrity"),
             (Obstacle::Hardened, "get-task-allow", "codesign"),
             (Obstacle::NoDebugger, sudo, "p5-spy setup"),
+            (Obstacle::Protected, "from everybody", "from everybody"),
+            (Obstacle::SecuritySoftware, "security software", "privilege"),
+            (
+                Obstacle::OtherAccount(33),
+                "administrator\": p5-spy dump -p 7",
+                "you are",
+            ),
+            (
+                Obstacle::NoDebugPrivilege,
+                "administrator\": p5-spy dump -p 7",
+                "SeDebugPrivilege",
+            ),
         ] {
             for (around, needle) in [(&outside, out), (&inside, within)] {
                 let said = advice(&obstacle, around);

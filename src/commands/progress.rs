@@ -1,5 +1,6 @@
 //! The line that tells a person how a recording goes on.
 
+use crate::platform::takes_escapes;
 use crate::profile::Tally;
 use crate::say::part;
 use std::io::IsTerminal;
@@ -26,7 +27,7 @@ impl Progress {
             started,
             duration,
             due: started + EVERY,
-            is_shown: std::io::stderr().is_terminal(),
+            is_shown: std::io::stderr().is_terminal() && takes_escapes(),
             turn: 0,
         }
     }

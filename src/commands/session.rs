@@ -4,15 +4,15 @@
 use super::aside::aside;
 use super::{note, warn};
 use crate::attach::{Attach, AttachError, Target};
+use crate::cli::Aim;
 use crate::cli::hints::{NO_TERMINAL, explain};
-use crate::cli::{Aim, is_dumb_terminal};
 use crate::examine::open_named;
 use crate::identity::Identity;
 use crate::ids::Pid;
 use crate::layout::{Sources, resolve};
 use crate::platform::signals::{Request, Requests};
 use crate::platform::{
-    Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code,
+    Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code, takes_escapes,
 };
 use crate::sampler::{Control, End, Follow};
 use anyhow::{anyhow, bail};
@@ -360,6 +360,15 @@ impl Overdue {
     }
 }
 
+const DUMB: &str = match cfg!(windows) {
+    false => {
+        "the live view needs a terminal on which it can move about, and TERM says that this one is \"dumb\""
+    }
+    true => {
+        "the live view needs a console that knows escape sequences, as those of Windows 10 and later do"
+    }
+};
+
 /// Makes sure that the live view can be on standard output.
 ///
 /// # Errors
@@ -368,8 +377,8 @@ pub fn require_terminal() -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
     let obstacle = if !std::io::stdout().is_terminal() {
         "the live view needs a terminal, and standard output is none"
-    } else if is_dumb_terminal() {
-        "the live view needs a terminal on which it can move about, and TERM says that this one is \"dumb\""
+    } else if !takes_escapes() {
+        DUMB
     } else {
         return Ok(());
     };

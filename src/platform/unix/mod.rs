@@ -19,6 +19,7 @@ mod spawn;
 mod stamp;
 pub mod suspend;
 mod system;
+mod terminal;
 mod users;
 
 pub use clocks::{monotonic, own_cpu_time, thread_cpu_time};
@@ -30,4 +31,5 @@ pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_help
 pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
 pub use system::system;
+pub use terminal::takes_escapes;
 pub use users::{effective_user, is_someones, sees_all, user_name};

@@ -33,6 +33,7 @@ mod spawn;
 mod stamp;
 pub mod suspend;
 mod system;
+mod terminal;
 mod thread;
 mod trust;
 mod users;
@@ -54,6 +55,7 @@ pub use privilege::sees_all;
 pub use regular::Ground;
 pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
+pub use terminal::takes_escapes;
 pub use thread::ThreadWatch;
 pub use users::{effective_user, user_name};
 
