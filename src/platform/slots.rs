@@ -94,7 +94,6 @@ mod tests {
             let readers = (Reader::new(&memory, abi(8)), Reader::new(&memory, abi(4)));
             let own = block_of_32_bits(&readers.0, &readers.1, block);
             let places = own
-                .clone()
                 .ok()
                 .flatten()
                 .map(|own| [0, 3, 64, 66].map(|key| place(&readers.1, own, key).unwrap()));
