@@ -19,6 +19,8 @@ pub enum Remedy {
     OtherLayout,
     /// To install debug symbols, or to make a layout.
     AnyLayout,
+    /// To make one of what every perl has, where nobody has debug symbols.
+    LayoutOfHeaders,
     /// To name a folder with only one of several layouts.
     OneLayout,
     /// To learn the layout of this perl, which has no symbols.

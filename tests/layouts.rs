@@ -325,30 +325,84 @@ fn a_damaged_debug_file_is_reported_and_the_table_used() {
     }
 }
 
+/// What may stand behind the name of Windows: which compiler and C library a perl is of.
+const MADE_BY: [&str; 4] = ["", "_gcc_msvcrt", "_gcc_ucrt", "_msvc"];
+
+/// Processor, and what stands behind the name of Windows; `None` for another system.
+fn windows(identity: &Identity) -> Option<(&str, &str)> {
+    identity.machine.as_deref()?.split_once("_windows")
+}
+
 /// The same numbers mean other places to another system's compiler.
 #[test]
 fn a_table_of_one_system_fits_no_perl_of_another() {
     let set = TableSet::embedded();
-    let is_windows =
-        |machine: &Option<String>| machine.as_ref().is_some_and(|m| m.ends_with("_windows"));
-    let mut windows = 0;
+    let mut of_windows = 0;
     for table in set.tables() {
-        let mut identity = table.identity();
-        let its = is_windows(&identity.machine);
-        windows += u32::from(its);
-        assert!(table.differences(&identity).is_empty());
-        identity.machine = Some(if its { "x86_64" } else { "x86_64_windows" }.into());
-        assert!(!table.differences(&identity).is_empty(), "{}", table.name());
-        let fitting = set.matching(&identity);
-        let neighbours = set.neighbours(&identity);
-        for other in fitting.into_iter().chain(neighbours) {
-            assert_ne!(
-                is_windows(&other.identity().machine),
-                its,
-                "{}",
-                table.name()
-            );
+        let own = table.identity();
+        assert!(table.differences(&own).is_empty());
+        let machines = match windows(&own) {
+            Some((processor, _)) => vec![Some(processor.to_owned()), None],
+            None => MADE_BY
+                .iter()
+                .flat_map(|made_by| {
+                    [
+                        format!("x86_64_windows{made_by}"),
+                        format!("i386_windows{made_by}"),
+                    ]
+                })
+                .map(Some)
+                .collect(),
+        };
+        of_windows += u32::from(windows(&own).is_some());
+        for machine in machines {
+            let stranger = Identity {
+                machine,
+                ..own.clone()
+            };
+            assert!(!table.differences(&stranger).is_empty(), "{}", table.name());
+            let fitting = set.matching(&stranger);
+            for other in fitting.into_iter().chain(set.neighbours(&stranger)) {
+                let its = other.identity();
+                assert_ne!(
+                    windows(&its).is_some(),
+                    windows(&own).is_some(),
+                    "{}",
+                    table.name()
+                );
+            }
         }
     }
-    assert!(windows > 0);
+    assert!(of_windows > 40, "{of_windows}");
+}
+
+/// Perls of one size are laid out in two ways there, by compiler and C library.
+#[test]
+fn a_perl_of_windows_finds_the_one_table_that_it_is_of() {
+    let set = TableSet::embedded();
+    for table in set.tables() {
+        let own = table.identity();
+        let Some((processor, depends_on)) = windows(&own) else {
+            continue;
+        };
+        for made_by in MADE_BY {
+            let perl = |size| Identity {
+                machine: Some(format!("{processor}_windows{made_by}")),
+                interpreter_size: size,
+                ..own.clone()
+            };
+            let names = |size| -> Vec<String> {
+                let found = set.matching(&perl(size));
+                found.iter().map(|found| found.name().to_owned()).collect()
+            };
+            let size = own.interpreter_size;
+            if made_by == depends_on || made_by.starts_with(&format!("{depends_on}_")) {
+                assert_eq!(names(size), [table.name()], "{made_by}");
+                assert!(size.is_some(), "{}", table.name());
+            } else {
+                assert!(!names(size).contains(&table.name().to_owned()), "{made_by}");
+            }
+            assert!(!names(size.map(|size| size + 8)).contains(&table.name().to_owned()));
+        }
+    }
 }

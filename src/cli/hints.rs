@@ -98,6 +98,9 @@ fn with(text: String, remedy: Option<&Remedy>) -> String {
         Remedy::AnyLayout => format!(
             "{text} Install the debug symbols of this perl (Debian and Ubuntu: perl-debug or a -dbgsym package; Fedora: dnf debuginfo-install perl-interpreter), or make a table of it ({LEARN}, or on a machine with its debug symbols p5-spy layout-dump PERL > FOLDER/NAME.toml) and name it with --layouts FOLDER. Where --no-debug-info was said, leave that away"
         ),
+        Remedy::LayoutOfHeaders => format!(
+            "{text} Make a table of it ({LEARN}, or of its headers: perl-matrix/windows-table in p5-spy's source, on a Linux with mingw-w64) and name it with --layouts FOLDER"
+        ),
         Remedy::OneLayout => {
             format!("{text}. Remove one, or name a folder that has one of them with --layouts")
         }

@@ -6,7 +6,7 @@ pub mod references;
 pub mod texts;
 pub mod version;
 
-use crate::image::{Files, Image, Question};
+use crate::image::{Files, Image, Question, WINDOWS};
 use crate::memory::Abi;
 use build::{iv_size, nv, option_words};
 use serde::{Deserialize, Serialize};
@@ -92,10 +92,7 @@ impl Identity {
         if !image.defines_interpreter() {
             return Err(IdentityError::NotPerl);
         }
-        let byte = |name: &str| {
-            let symbol = image.symbol(name)?;
-            image.own_bytes(symbol.address, 1)?.first().copied()
-        };
+        let byte = |name: &str| image.initial_byte(image.symbol(name)?.address);
         let version = || {
             Some(Version {
                 revision: byte("PL_revision")?,
@@ -155,6 +152,12 @@ impl Identity {
     /// The C type of floating point numbers: its size moves what stands behind it.
     pub fn nv(&self) -> &'static str {
         nv(self.options.as_deref().unwrap_or_default())
+    }
+
+    /// It is a Windows perl.
+    pub fn is_of_windows(&self) -> bool {
+        let machine = self.machine.as_deref();
+        machine.is_some_and(|machine| machine.contains(WINDOWS))
     }
 
     /// Bytes in an integer: 8 unless a 32-bit perl was built without `use64bitint`.

@@ -9,6 +9,7 @@ mod hashed;
 mod macho;
 mod parts;
 mod question;
+mod runtime;
 mod symbols;
 
 pub use budget::{Budget, Exceeded};
@@ -81,7 +82,7 @@ const LANDMARKS: [&str; 4] = [
     "Perl_gv_fetchpv",
 ];
 
-/// Behind the processor of a Windows program.
+/// Behind the processor of a Windows program; what compiled it follows.
 pub const WINDOWS: &str = "_windows";
 
 /// One defined symbol.
@@ -407,13 +408,14 @@ impl Image {
     }
 
     /// The kind of processor that its code is for, such as `x86_64` or `aarch64`; where that is another
-    /// system's than Linux's, with its name behind it: `x86_64_windows`. Compilers lay structures out
-    /// in another way for another system.
+    /// system's than Linux's, with its name behind it, and what else decides how perl lays its structures
+    /// out there: `x86_64_windows_gcc_msvcrt`.
     pub fn machine(&self) -> Option<String> {
         let object = self.object().ok()?;
         let mut machine = format!("{:?}", object.architecture()).to_ascii_lowercase();
         if object.format() == BinaryFormat::Pe {
             machine += WINDOWS;
+            machine += runtime::suffix(&object);
         }
         Some(machine)
     }
@@ -482,6 +484,19 @@ impl Image {
         let length = u64::try_from(length).ok()?;
         let (offset, left) = self.place(address)?;
         (length <= left).then(|| (&self.file.data).read_bytes_at(offset, length).ok())?
+    }
+
+    /// The byte at `address` as the file counts, before a program runs: what the file does not have of a
+    /// segment is zero.
+    pub fn initial_byte(&self, address: u64) -> Option<u8> {
+        if let Some(bytes) = self.own_bytes(address, 1) {
+            return bytes.first().copied();
+        }
+        let covers = |segment: &Segment| {
+            let skip = address.checked_sub(segment.address);
+            skip.is_some_and(|skip| segment.file_size <= skip && skip < segment.memory_size)
+        };
+        self.file.segments.iter().any(covers).then_some(0)
     }
 
     /// The NUL-terminated string at `address` as the file counts, of at most `limit` bytes.

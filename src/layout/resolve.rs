@@ -136,6 +136,8 @@ pub enum ResolveError {
         identity: String,
         /// Where was looked.
         reason: String,
+        /// Nobody has debug symbols of it.
+        is_of_windows: bool,
     },
     /// Two tables fit, and p5-spy does not guess.
     #[error("{identity}: two layouts fit, {tables}")]
@@ -161,6 +163,10 @@ impl ResolveError {
     /// What can be done about it.
     pub fn remedy(&self) -> Option<Remedy> {
         match self {
+            ResolveError::NoLayout {
+                is_of_windows: true,
+                ..
+            } => Some(Remedy::LayoutOfHeaders),
             ResolveError::NoLayout { .. } => Some(Remedy::AnyLayout),
             ResolveError::Ambiguous { .. } => Some(Remedy::OneLayout),
             ResolveError::Incomplete { .. } => None,
@@ -281,6 +287,9 @@ pub fn from_tables(identity: &Identity, sources: &Sources) -> Result<Resolved, R
 fn no_layout(file: &Path, identity: &Identity, sources: &Sources) -> ResolveError {
     let debug = match &sources.debug {
         None => "Debug information was not looked for.".to_owned(),
+        Some(_) if identity.is_of_windows() => {
+            format!("{} has no debug information.", file.display())
+        }
         Some(search) => {
             let folders: Vec<String> = search
                 .folders
@@ -311,6 +320,7 @@ fn no_layout(file: &Path, identity: &Identity, sources: &Sources) -> ResolveErro
     ResolveError::NoLayout {
         identity: identity.to_string(),
         reason: format!("{debug} {nearest}"),
+        is_of_windows: identity.is_of_windows(),
     }
 }
 

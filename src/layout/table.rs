@@ -119,7 +119,7 @@ pub(super) struct Match {
     pub(super) iv_size: u8,
     pub(super) nv: String,
     pub(super) interpreter_size: Option<u32>,
-    /// Where it matters: tables without it are of x86.
+    /// Where it matters, and as much of it as matters: tables without it are of x86.
     pub(super) machine: Option<String>,
     #[serde(default)]
     pub(super) cperl: bool,
@@ -389,11 +389,16 @@ impl Match {
             && told.iv_size().is_none_or(|size| size == self.iv_size)
     }
 
-    /// Tables that name no processor are not refused for it, but for another system.
+    /// Tables that name no processor are not refused for it, but for another system. Those of Windows
+    /// name as much of what compiled a perl as they depend on.
     pub(super) fn fits_machine(&self, machine: Option<&str>) -> bool {
+        let goes_on = |rest: &str| rest.is_empty() || rest.starts_with('_');
         match (self.machine.as_deref(), machine) {
-            (ours, Some(theirs)) if theirs.ends_with(WINDOWS) => ours == machine,
-            (Some(ours), None) => !ours.ends_with(WINDOWS),
+            (ours, Some(theirs)) if theirs.contains(WINDOWS) => ours
+                .filter(|ours| ours.contains(WINDOWS))
+                .and_then(|ours| theirs.strip_prefix(ours))
+                .is_some_and(goes_on),
+            (Some(ours), None) => !ours.contains(WINDOWS),
             (ours, theirs) => ours.is_none() || theirs.is_none() || ours == theirs,
         }
     }
@@ -427,7 +432,7 @@ impl Match {
             compare("series", series(t.version), series(of.version), say_series),
             compare("kind", t.cperl, of.cperl, kind),
             (!fits)
-                .then(|| compare("processor", &t.machine, &of.machine, machine))
+                .then(|| compare("machine", &t.machine, &of.machine, machine))
                 .flatten(),
             compare("build", t.build, of.build, |b| b.to_string()),
             compare("pointer size", t.pointer_size, abi.pointer_size, |s| {

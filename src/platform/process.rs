@@ -28,9 +28,6 @@ pub enum ProcessError {
         /// The process that it belongs to.
         pid: Pid,
     },
-    /// Its code is of 32 bits, on a Windows of 64.
-    #[error("process {0} is a program of 32 bits, which p5-spy does not read on Windows yet")]
-    OtherBits(Pid),
     /// Any other failure.
     #[error("cannot read {what} of process {pid}")]
     Io {

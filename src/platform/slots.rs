@@ -15,6 +15,32 @@ struct Offsets {
     more: u64,
 }
 
+/// Where a block keeps its own address (NT_TIB, Self), in a program of 32 bits.
+const OWN_ADDRESS: u64 = 0x18;
+/// How far a thread's block of 32 bits is behind that of 64.
+const BEHIND: u64 = 0x2000;
+
+/// A thread of a program of 32 bits has two blocks on a system of 64. The system tells of the wide one;
+/// the program's own is behind it, or where the wide one's first word (NT_TIB, ExceptionList: code of
+/// 64 bits has no use for it) says. `None` where there is none.
+///
+/// # Errors
+/// Any [`ReadError`].
+pub fn block_of_32_bits(
+    wide: &Reader<'_>,
+    narrow: &Reader<'_>,
+    block: u64,
+) -> Result<Option<u64>, ReadError> {
+    let said = wide.pointer(block)?;
+    let is_block = |place: &u64| {
+        let itself = narrow.pointer(place.wrapping_add(OWN_ADDRESS));
+        *place != 0 && itself.is_ok_and(|itself| itself == *place)
+    };
+    Ok([said, block.wrapping_add(BEHIND)]
+        .into_iter()
+        .find(is_block))
+}
+
 /// Where the value of a key is for the thread of this block. `None` where the thread has no such slot
 /// yet.
 ///
@@ -48,15 +74,49 @@ mod tests {
     use super::*;
     use crate::memory::{Abi, FakeMemory};
 
+    fn abi(pointer_size: u8) -> Abi {
+        Abi {
+            pointer_size,
+            big_endian: false,
+        }
+    }
+
+    #[test]
+    fn a_program_of_32_bits_has_its_own_block() {
+        let (wide, narrow) = (0x20_0000_u64, 0x20_2000_u64);
+        let mut bytes = vec![0_u8; 0x4000];
+        bytes[..8].copy_from_slice(&narrow.to_le_bytes());
+        bytes[0x2018..0x201c].copy_from_slice(&0x20_2000_u32.to_le_bytes());
+        bytes[0x2f94..0x2f98].copy_from_slice(&0x33_0000_u32.to_le_bytes());
+        let own = |bytes: &[u8], block| {
+            let mut memory = FakeMemory::default();
+            memory.map(wide, bytes.to_vec());
+            let readers = (Reader::new(&memory, abi(8)), Reader::new(&memory, abi(4)));
+            let own = block_of_32_bits(&readers.0, &readers.1, block);
+            let places = own
+                .ok()
+                .flatten()
+                .map(|own| [0, 3, 64, 66].map(|key| place(&readers.1, own, key).unwrap()));
+            (own, places)
+        };
+        let slots = [0x20_2e10, 0x20_2e1c, 0x33_0000, 0x33_0008].map(Some);
+        assert_eq!(own(&bytes, wide), (Ok(Some(narrow)), Some(slots)));
+        // Where the first word says nothing of it, it is behind; what is no block is none.
+        bytes[4] = 1;
+        assert_eq!(own(&bytes, wide).0, Ok(Some(narrow)));
+        bytes[..8].fill(0);
+        assert_eq!(own(&bytes, wide).0, Ok(Some(narrow)));
+        assert_eq!(own(&bytes, wide + 0x100).0, Ok(None));
+        bytes[0x2018] = 1;
+        assert_eq!(own(&bytes, wide).0, Ok(None));
+        assert!(own(&bytes, wide + 0x4000).0.is_err());
+    }
+
     #[test]
     fn both_arrays_are_found() {
         let mut memory = FakeMemory::default();
         memory.map(0x10_0000, vec![0; 0x2000]);
-        let abi = Abi {
-            pointer_size: 8,
-            big_endian: false,
-        };
-        let at = |memory: &FakeMemory, key| place(&Reader::new(memory, abi), 0x10_0000, key);
+        let at = |memory: &FakeMemory, key| place(&Reader::new(memory, abi(8)), 0x10_0000, key);
         assert_eq!(at(&memory, 3), Ok(Some(0x10_1498)));
         assert_eq!(at(&memory, 64), Ok(None));
         assert_eq!(at(&memory, 64 + MORE), Ok(None));

@@ -40,7 +40,8 @@ impl Question for References {
             });
         };
         let machine = image.machine()?;
-        match machine.strip_suffix(WINDOWS).unwrap_or(&machine) {
+        let processor = machine.split_once(WINDOWS).map(|(processor, _)| processor);
+        match processor.unwrap_or(&machine) {
             "x86_64" => by_intel(Naming::Relative, &mut counts),
             "i386" => by_intel(Naming::Absolute, &mut counts),
             "aarch64" => image.code_pieces(0, |start, bytes| {

@@ -190,14 +190,25 @@ impl Process {
     ) -> Option<HashMap<Tid, Option<u64>>> {
         let key = key()?;
         let memory = LiveMemory::new(self.pid);
-        let abi = Abi {
-            pointer_size: 8,
-            big_endian: false,
+        let reader = |pointer_size| {
+            let abi = Abi {
+                pointer_size,
+                big_endian: false,
+            };
+            Reader::new(&memory, abi)
         };
-        let reader = Reader::new(&memory, abi);
+        let (wide, narrow) = (reader(8), reader(4));
+        let is_narrow = modules::is_of_32_bits(self.pid);
         let places = self.thread_ids().ok()?.into_iter().filter_map(|tid| {
             let block = thread::block(tid)?;
-            Some((tid, super::slots::place(&reader, block, key).ok()?))
+            let place = match is_narrow {
+                true => {
+                    let block = super::slots::block_of_32_bits(&wide, &narrow, block).ok()??;
+                    super::slots::place(&narrow, block, key)
+                }
+                false => super::slots::place(&wide, block, key),
+            };
+            Some((tid, place.ok()?))
         });
         Some(places.collect())
     }
@@ -207,9 +218,6 @@ impl Process {
     /// # Errors
     /// Those of [`Process::mappings`].
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
-        if modules::is_of_32_bits(self.pid) {
-            return Err(ProcessError::OtherBits(self.pid));
-        }
         modules::programs_and_mappings(self.pid).map_err(|e| self.error("the memory map", e))
     }
 

@@ -16,7 +16,7 @@ use windows_sys::Win32::System::Memory::{
 };
 use windows_sys::Win32::System::ProcessStatus::{
     K32EnumProcessModulesEx, K32GetMappedFileNameW, K32GetModuleFileNameExW,
-    K32GetModuleInformation, LIST_MODULES_64BIT, MODULEINFO,
+    K32GetModuleInformation, LIST_MODULES_ALL, MODULEINFO,
 };
 use windows_sys::Win32::System::Threading::{
     IsWow64Process, PROCESS_QUERY_INFORMATION, PROCESS_VM_READ,
@@ -91,7 +91,7 @@ fn modules(handle: &OwnedHandle) -> io::Result<Vec<Module>> {
                 bases.as_mut_ptr(),
                 room,
                 &mut needed,
-                LIST_MODULES_64BIT,
+                LIST_MODULES_ALL,
             )
         })?;
         let count = needed as usize / size_of::<HMODULE>();
