@@ -13,6 +13,7 @@ mod gaps;
 mod guard;
 mod handle;
 mod incarnation;
+mod job;
 mod listed;
 pub mod load;
 mod memory;

@@ -40,6 +40,11 @@ impl PinnedFile {
         &self.file
     }
 
+    /// What the system said of it when it was opened.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
     /// Whether nobody but the system, administrators and these users can have written it.
     pub fn is_safe_from_others(&self, users: &[u32]) -> bool {
         let guard = Guard::of(&self.file);
