@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long the whole script may take on a very busy machine.
+/// How long the whole script may take on a very busy machine, without the time that we look.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a perl may use while it is calibrated: far more than it needs.
@@ -161,7 +161,8 @@ impl Calibration {
             perl: None,
         };
         let memory = LiveMemory::new(pid);
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
+        let mut last_stop: Option<String> = None;
         loop {
             let line = read_line(&mut lines, deadline).map_err(&failed)?;
             let Some(stop) = line.strip_prefix("stop ") else {
@@ -171,10 +172,13 @@ impl Calibration {
                 continue;
             };
             wait_for_read(&run.program, deadline).map_err(&failed)?;
+            let looked = Instant::now();
             let abi = run.abi()?;
             let maps = process.mappings()?;
-            let snapshot = Snapshot::take(&memory, abi, &maps)?;
+            let before = last_stop.as_ref().and_then(|stop| run.stops.get(stop));
+            let snapshot = Snapshot::take(&memory, abi, &maps, before)?;
             run.stops.insert(stop.to_owned(), snapshot);
+            deadline += looked.elapsed();
             let go_on: &[u8] = match stop {
                 "last" => return Ok(run),
                 // What `do FILE` reads.
@@ -185,6 +189,7 @@ impl Calibration {
                 .input
                 .write_all(go_on)
                 .map_err(|e| failed(format!("it ended at stop {stop}: {e}")))?;
+            last_stop = Some(stop.to_owned());
         }
     }
 }

@@ -315,3 +315,133 @@ impl Drop for Inherited<'_> {
         unsafe { DeleteProcThreadAttributeList(self.pointer()) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::{PinnedFile, poll};
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const LIMITS: Limits = Limits {
+        memory: 1 << 30,
+        cpu: 20,
+    };
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// The program of these tests, which runs one of them when it is told so.
+    fn program() -> PathBuf {
+        std::env::current_exe().unwrap()
+    }
+
+    const OWN: &str = "P5SPY_TEST_WORD";
+
+    /// What runs as a program of its own: it answers a line with a word of its environment.
+    #[test]
+    fn answers() {
+        if let Ok(own) = std::env::var(OWN) {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).unwrap();
+            println!("{} {own}", line.trim_end());
+        }
+    }
+
+    fn variables() -> Vec<(OsString, OsString)> {
+        let own = (OWN.into(), "b c".into());
+        std::env::vars_os().chain([own]).collect()
+    }
+
+    fn words() -> Vec<OsString> {
+        let name = "platform::windows::execute::tests::answers";
+        ["program", "--exact", name, "--nocapture"]
+            .map(OsString::from)
+            .to_vec()
+    }
+
+    /// It waits for its line.
+    fn waiting() -> Execution {
+        Execution::named(&program(), &words(), &variables(), LIMITS).unwrap()
+    }
+
+    fn answer(program: &mut Execution) -> String {
+        program.input.write_all(b"a\r\n").unwrap();
+        let mut said = String::new();
+        program.output.read_to_string(&mut said).unwrap();
+        said
+    }
+
+    #[test]
+    fn a_program_has_a_pipe_to_it_and_one_from_it_and_waits_for_its_input() {
+        let mut program = waiting();
+        while !program.waits().unwrap() {
+            std::thread::yield_now();
+        }
+        let said = answer(&mut program);
+        assert!(said.contains("a b c"), "{said}");
+        while program.waits().is_some() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_program_gets_no_other_handle() {
+        let (from, to) = pipe().unwrap();
+        // SAFETY: the handle is open.
+        let asked =
+            unsafe { SetHandleInformation(raw(&to), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) };
+        done(asked).unwrap();
+        let program = waiting();
+        drop(to);
+        // Nobody has the other end any more.
+        assert!(poll::answers_within(&from, SOON));
+        assert!(program.waits().is_some());
+    }
+
+    #[test]
+    fn a_program_ends_when_it_is_dropped() {
+        let program = waiting();
+        let process = program.process.try_clone().unwrap();
+        assert!(!has_ended(&process));
+        drop(program);
+        assert!(has_ended(&process));
+    }
+
+    #[test]
+    fn what_is_held_runs_only_as_long_as_its_name_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("held.exe");
+        std::fs::copy(program(), &name).unwrap();
+        let pinned = Pinned {
+            name: name.clone(),
+            program: Arc::new(PinnedFile::at(&name).unwrap()),
+            loaded: None,
+            owner: Arc::new(Owner::of(Process::ourselves()).unwrap()),
+        };
+        let execute = || pinned.execute(&words(), &variables(), LIMITS);
+        let said = answer(&mut execute().unwrap());
+        assert!(said.contains("a b c"), "{said}");
+        std::fs::rename(&name, folder.path().join("moved.exe")).unwrap();
+        assert!(execute().is_err());
+        std::fs::copy(program(), &name).unwrap();
+        let refused = execute().err().unwrap();
+        assert_eq!(refused, "another file has its name by now");
+    }
+
+    #[test]
+    fn what_runs_with_our_own_rights_may_be_run() {
+        let ours = Owner::of(Process::ourselves()).unwrap();
+        assert_eq!(hindrance(&ours), None);
+    }
+
+    #[test]
+    fn names_of_files_are_plain() {
+        for (name, wanted) in [
+            (r"\\?\C:\a b\perl.exe", r"C:\a b\perl.exe"),
+            (r"C:\perl.exe", r"C:\perl.exe"),
+            (r"\\?\UNC\a\b\perl.exe", r"\\?\UNC\a\b\perl.exe"),
+        ] {
+            assert_eq!(plain(Path::new(name)), Path::new(wanted));
+        }
+    }
+}

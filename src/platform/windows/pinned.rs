@@ -18,7 +18,7 @@ pub struct PinnedFile {
 }
 
 impl PinnedFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
         let file = Ground::OURS.open(path).map_err(|e| match e {
             OpenError::Io(e) => e,
             other => io::Error::other(other.to_string()),
