@@ -16,6 +16,7 @@ use Time::HiRes 'sleep';
 my ($wine, $spy, $perl, $lib, $version, @programs) = @ARGV;
 my $folder = "$FindBin::Bin/../programs";
 my @layout = ('--no-debug-info', '--no-learn', '--no-cache');
+push @layout, '--layouts', $ENV{P5SPY_LAYOUTS} if defined $ENV{P5SPY_LAYOUTS};
 my %beyond = map { $_ => 1 } qw(xsub op syscall synthetic);
 my $failed = 0;
 $| = 1;

@@ -52,7 +52,12 @@ pub fn hindrance(owner: &Owner) -> Option<String> {
             user_name(user)
         ));
     }
-    match (level_of(Pid::ours()), level_of(owner.pid)) {
+    excess(level_of(Pid::ours()), level_of(owner.pid))
+}
+
+/// Where we have more rights than the process has. The levels are the system's.
+fn excess(ours: io::Result<u32>, theirs: io::Result<u32>) -> Option<String> {
+    match (ours, theirs) {
         (Ok(ours), Ok(theirs)) if ours <= theirs => None,
         (Ok(_), Ok(_)) => Some("p5-spy has more rights than the process has".into()),
         (Err(e), _) | (_, Err(e)) => Some(format!(
@@ -432,6 +437,12 @@ mod tests {
     fn what_runs_with_our_own_rights_may_be_run() {
         let ours = Owner::of(Process::ourselves()).unwrap();
         assert_eq!(hindrance(&ours), None);
+        // An ordinary program's, and an administrator's.
+        let (medium, high) = (|| Ok(0x2000), || Ok(0x3000));
+        assert_eq!(excess(medium(), high()), None);
+        assert!(excess(high(), medium()).is_some());
+        let unknown = || Err(io::ErrorKind::PermissionDenied.into());
+        assert!(excess(high(), unknown()).is_some() && excess(unknown(), high()).is_some());
     }
 
     #[test]
