@@ -7,7 +7,7 @@ use super::solution::Unsolved;
 use crate::examine::{Examiner, find_perl};
 use crate::image::Image;
 use crate::memory::{Abi, ReadError};
-use crate::platform::execute::{Execution, Pinned, is_same_variable};
+use crate::platform::execute::{Execution, Pinned, is_same_variable, usual_name};
 use crate::platform::sandbox::Limits;
 use crate::platform::{LiveMemory, MappedFile, Process, poll};
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ impl Default for Program {
 impl From<&Path> for Start {
     fn from(program: &Path) -> Self {
         Start {
-            program: Program::Named(program.to_owned()),
+            program: Program::Named(usual_name(program)),
             is_ours: true,
             ..Start::default()
         }

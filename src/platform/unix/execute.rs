@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The folder in which a program finds its own descriptors.
@@ -28,6 +28,11 @@ pub const LIBRARIES: &[&str] = &["LD_LIBRARY_PATH", "LD_PRELOAD", "PERL5LIB"];
 /// Whether two names are those of one variable of the environment.
 pub fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one == other
+}
+
+/// The usual form of a path as `canonicalize` has it.
+pub fn usual_name(path: &Path) -> PathBuf {
+    path.to_owned()
 }
 
 /// Why nothing can be run with the rights of a process, and no more: nothing here.

@@ -43,6 +43,22 @@ pub fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
+/// The usual form of a path as `canonicalize` has it: perl takes its name apart to find its modules.
+pub fn usual_name(path: &Path) -> PathBuf {
+    let mut parts = path.components();
+    match parts.next() {
+        Some(Component::Prefix(prefix)) => match prefix.kind() {
+            Prefix::VerbatimDisk(drive) => {
+                let mut usual = PathBuf::from(format!("{}:", char::from(drive)));
+                usual.extend(parts);
+                usual
+            }
+            _ => path.to_owned(),
+        },
+        _ => path.to_owned(),
+    }
+}
+
 /// Why nothing can be run with the rights of a process, and no more.
 pub fn hindrance(owner: &Owner) -> Option<String> {
     let user = owner.rights.user;
@@ -100,7 +116,7 @@ impl Execution {
         limits: Limits,
     ) -> Result<Self, String> {
         let job = Job::limited(limits, false).map_err(unconfined)?;
-        Self::start(&plain(name), words, environment, job)
+        Self::start(name, words, environment, job)
     }
 
     fn start(
@@ -190,22 +206,6 @@ impl Pinned {
 
 fn unconfined(e: io::Error) -> String {
     format!("it cannot be confined: {e}")
-}
-
-/// The usual form of a path as `canonicalize` has it: perl takes its name apart to find its modules.
-fn plain(path: &Path) -> PathBuf {
-    let mut parts = path.components();
-    match parts.next() {
-        Some(Component::Prefix(prefix)) => match prefix.kind() {
-            Prefix::VerbatimDisk(drive) => {
-                let mut plain = PathBuf::from(format!("{}:", char::from(drive)));
-                plain.extend(parts);
-                plain
-            }
-            _ => path.to_owned(),
-        },
-        _ => path.to_owned(),
-    }
 }
 
 /// A pipe: its end to read from, and its end to write to. No program gets either by itself.
@@ -446,13 +446,13 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_are_plain() {
+    fn names_of_files_are_as_usual() {
         for (name, wanted) in [
             (r"\\?\C:\a b\perl.exe", r"C:\a b\perl.exe"),
             (r"C:\perl.exe", r"C:\perl.exe"),
             (r"\\?\UNC\a\b\perl.exe", r"\\?\UNC\a\b\perl.exe"),
         ] {
-            assert_eq!(plain(Path::new(name)), Path::new(wanted));
+            assert_eq!(usual_name(Path::new(name)), Path::new(wanted));
         }
     }
 }

@@ -211,6 +211,18 @@ impl Process {
         modules::programs_and_mappings(self.pid).map_err(|e| self.error("the memory map", e))
     }
 
+    /// Everything that is mapped, lowest address first; without where it is in files, for which each
+    /// module would have to be asked about.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
+        if modules::is_of_32_bits(self.pid) {
+            return Err(ProcessError::OtherBits(self.pid));
+        }
+        modules::mappings(self.pid).map_err(|e| self.error("the memory map", e))
+    }
+
     /// The system's ids of its threads, the main thread first.
     ///
     /// # Errors

@@ -83,13 +83,20 @@ impl Process {
         }
     }
 
-    /// The program that it runs.
+    /// The program that it runs: the mapped file, which may have another name by now than the one that
+    /// it was started by.
     ///
     /// # Errors
     /// Those of the system.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
         let path = self.executable().map_err(io::Error::other)?;
-        PinnedFile::at(&path)
+        let files = self.mapped_programs().map_err(io::Error::other)?;
+        let name = path.as_os_str();
+        let is_it = |file: &&MappedFile| file.path.as_os_str().eq_ignore_ascii_case(name);
+        match files.iter().find(is_it) {
+            Some(file) => self.pin(file, true),
+            None => PinnedFile::at(&path),
+        }
     }
 }
 
