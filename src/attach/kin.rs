@@ -49,7 +49,9 @@ impl ForkFamily {
     }
 }
 
+// Windows has no fork.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use crate::attach::Attach;
     use crate::ids::Pid;

@@ -10,7 +10,7 @@ use crate::image::Image;
 use crate::layout::{Learn, Sources};
 use crate::learn::{Learned, Program, Start, learn};
 use crate::platform::bytes::{path_of, word_of};
-use crate::platform::execute::Pinned;
+use crate::platform::execute::{LIBRARIES, Pinned, hindrance};
 use crate::platform::sandbox::Owner;
 use crate::platform::{MappedFile, PinnedFile, Process, effective_user};
 use crate::remedy::{Notice, Remedy};
@@ -104,6 +104,10 @@ impl Lesson<'_> {
         let shown = crate::text::from_utf8(subject.path.as_os_str().as_encoded_bytes());
         let owner =
             Owner::of(self.process).map_err(|e| Notice::from(format!("whose it is: {e}")))?;
+        if let Some(why) = hindrance(&owner) {
+            let why = format!("that means to run {shown}, and {why}");
+            return Err(Notice::new(why, Remedy::LearnByHand));
+        }
         if !self.examiner.is_ours() && self.sources.learn != Learn::Anybodys {
             let why = format!(
                 "that means to run {shown}, and the process belongs to user id {} or is in a container",
@@ -186,9 +190,7 @@ impl Lesson<'_> {
         let ours = self.examiner.is_ours();
         let mut start = Start {
             environment: match ours {
-                true => self
-                    .process
-                    .environment(&["LD_LIBRARY_PATH", "LD_PRELOAD", "PERL5LIB"]),
+                true => self.process.environment(LIBRARIES),
                 false => Vec::new(),
             },
             is_ours: ours,

@@ -39,7 +39,9 @@ pub fn read_source(process: Process, file: &Path) -> Result<Vec<u8>, SourceError
     })
 }
 
+// Links, pipes, modes and roots, which Windows lacks or has otherwise.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::examine::LARGEST_SOURCE;

@@ -98,8 +98,11 @@ pub fn block_type_numbers(names: &[Option<String>]) -> Vec<(&'static str, u64)> 
         .filter_map(|(constant, name)| Some((constant, number(name)?)))
         .collect();
     // Some old perls leave types out at the end.
-    if found.len() == wanted.len() {
-        found.push(("CXt_LAST", names.len() as u64 - 1));
+    // Where the file says no sizes (a DLL's exports), zeros that follow the array seem to be in it.
+    if found.len() == wanted.len()
+        && let Some(last) = names.iter().rposition(Option::is_some)
+    {
+        found.push(("CXt_LAST", last as u64));
     }
     found
 }

@@ -5,20 +5,19 @@ use super::facts::{Facts, SCRIPT};
 use super::snapshot::Snapshot;
 use super::solution::Unsolved;
 use crate::examine::{Examiner, find_perl};
-use crate::ids::Pid;
 use crate::image::Image;
 use crate::memory::{Abi, ReadError};
-use crate::platform::execute::{Pinned, in_own_group};
+use crate::platform::execute::{Execution, Pinned, is_same_variable, usual_name};
 use crate::platform::sandbox::Limits;
-use crate::platform::{Listed, LiveMemory, MappedFile, Process, forget_helper, poll, start_helper};
+use crate::platform::{LiveMemory, MappedFile, Process, poll};
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long the whole script may take on a very busy machine.
+/// How long the whole script may take on a very busy machine, without the time that we look.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a perl may use while it is calibrated: far more than it needs.
@@ -58,7 +57,7 @@ impl Default for Program {
 impl From<&Path> for Start {
     fn from(program: &Path) -> Self {
         Start {
-            program: Program::Named(program.to_owned()),
+            program: Program::Named(usual_name(program)),
             is_ours: true,
             ..Start::default()
         }
@@ -74,29 +73,22 @@ impl Start {
         }
     }
 
-    /// The command.
+    /// Runs it on the script.
     ///
     /// # Errors
     /// In words.
-    fn command(&self) -> Result<Command, String> {
-        let mut command = Command::new(self.name());
-        let script = ["-e", SCRIPT].map(OsString::from);
-        match &self.program {
-            Program::Named(_) => {
-                for name in UNWANTED {
-                    command.env_remove(name);
-                }
-                command.args(&self.arguments).args(script);
-            }
-            Program::Pinned(pinned) => {
-                let mut words = vec![pinned.name.clone().into_os_string()];
-                words.extend(self.arguments.iter().cloned());
-                words.extend(pinned.loaded_word());
-                words.extend(script);
-                pinned.run_by(&mut command, LIMITS, &words, &self.variables())?;
-            }
+    fn run(&self) -> Result<Execution, String> {
+        let mut words = vec![self.name().as_os_str().to_owned()];
+        words.extend(self.arguments.iter().cloned());
+        if let Program::Pinned(pinned) = &self.program {
+            words.extend(pinned.loaded_word());
         }
-        Ok(command)
+        words.extend(["-e", SCRIPT].map(OsString::from));
+        let variables = self.variables();
+        match &self.program {
+            Program::Named(name) => Execution::named(name, &words, &variables, LIMITS),
+            Program::Pinned(pinned) => pinned.execute(&words, &variables, LIMITS),
+        }
     }
 
     /// Its environment: ours, where it is ours. What root has in it is nobody else's business.
@@ -107,8 +99,15 @@ impl Start {
                 .map(|(name, value)| (name.into(), value.into()))
                 .to_vec(),
         };
-        let is_set = |name: &OsString| self.environment.iter().any(|(known, _)| known == name);
-        variables.retain(|(name, _)| !UNWANTED.iter().any(|u| name == u) && !is_set(name));
+        let is_set = |name: &OsString| {
+            let mut set = self.environment.iter();
+            set.any(|(known, _)| is_same_variable(known, name))
+        };
+        let is_unwanted = |name: &OsString| {
+            let mut unwanted = UNWANTED.iter().map(OsStr::new);
+            unwanted.any(|unwanted| is_same_variable(unwanted, name))
+        };
+        variables.retain(|(name, _)| !is_unwanted(name) && !is_set(name));
         variables.extend(self.environment.iter().cloned());
         variables
     }
@@ -116,8 +115,7 @@ impl Start {
 
 /// A perl that is being calibrated; dropped, it is ended.
 pub struct Calibration {
-    child: Child,
-    stdin: ChildStdin,
+    program: Execution,
     /// What the script told.
     pub facts: Facts,
     /// Its memory at each stop, by the stop's name.
@@ -127,14 +125,6 @@ pub struct Calibration {
     /// The file that defines its perl, known from the first stop on: the program that was started
     /// may be a script that starts it.
     pub perl: Option<(Image, MappedFile)>,
-}
-
-impl Drop for Calibration {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        forget_helper(Pid::from(self.child.id()));
-    }
 }
 
 /// The variables of the environment that change what a perl does.
@@ -158,29 +148,21 @@ impl Calibration {
             program: program.to_owned(),
             reason,
         };
-        let mut command = start.command().map_err(&failed)?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let command = in_own_group(&mut command);
-        let mut child = start_helper(|| command.spawn(), |child| Pid::from(child.id()))
-            .map_err(|e| failed(format!("it does not start: {e}")))?;
-        let streams = child.stdin.take().zip(child.stdout.take());
-        let (stdin, stdout) = streams.ok_or_else(|| failed("it has no streams".into()))?;
-        let pid = Pid::from(child.id());
+        let execution = start.run().map_err(&failed)?;
+        let pid = execution.pid();
         let process = Process::open(pid).map_err(|e| failed(e.to_string()))?;
+        let output = execution.output.try_clone();
+        let mut lines = BufReader::new(output.map_err(|e| failed(e.to_string()))?);
         let mut run = Calibration {
-            child,
-            stdin,
+            program: execution,
             facts: Facts::default(),
             stops: HashMap::new(),
             process,
             perl: None,
         };
         let memory = LiveMemory::new(pid);
-        let deadline = Instant::now() + PATIENCE;
-        let mut lines = BufReader::new(stdout);
+        let mut deadline = Instant::now() + PATIENCE;
+        let mut last_stop: Option<String> = None;
         loop {
             let line = read_line(&mut lines, deadline).map_err(&failed)?;
             let Some(stop) = line.strip_prefix("stop ") else {
@@ -189,20 +171,25 @@ impl Calibration {
                 }
                 continue;
             };
-            wait_for_read(pid, deadline).map_err(&failed)?;
+            wait_for_read(&run.program, deadline).map_err(&failed)?;
+            let looked = Instant::now();
             let abi = run.abi()?;
             let maps = process.mappings()?;
-            let snapshot = Snapshot::take(&memory, abi, &maps)?;
+            let before = last_stop.as_ref().and_then(|stop| run.stops.get(stop));
+            let snapshot = Snapshot::take(&memory, abi, &maps, before)?;
             run.stops.insert(stop.to_owned(), snapshot);
+            deadline += looked.elapsed();
             let go_on: &[u8] = match stop {
                 "last" => return Ok(run),
                 // What `do FILE` reads.
                 "parse" => b"1;\n__END__\n",
                 _ => b"\n",
             };
-            run.stdin
+            run.program
+                .input
                 .write_all(go_on)
                 .map_err(|e| failed(format!("it ended at stop {stop}: {e}")))?;
+            last_stop = Some(stop.to_owned());
         }
     }
 }
@@ -230,10 +217,7 @@ impl Calibration {
     }
 }
 
-fn read_line(
-    lines: &mut BufReader<std::process::ChildStdout>,
-    deadline: Instant,
-) -> Result<String, String> {
+fn read_line(lines: &mut BufReader<File>, deadline: Instant) -> Result<String, String> {
     let mut line = Vec::new();
     loop {
         if lines.buffer().is_empty() {
@@ -255,6 +239,8 @@ fn read_line(
         lines.consume(take);
         if end.is_some() {
             line.pop();
+            // So perl ends lines on Windows.
+            line.pop_if(|last| *last == b'\r');
             return String::from_utf8(line).map_err(|_| "it answered with binary data".into());
         }
         if line.len() > 4096 {
@@ -263,11 +249,11 @@ fn read_line(
     }
 }
 
-/// Waits until the process sleeps, which after a "stop" line it does in reading its input.
-fn wait_for_read(pid: Pid, deadline: Instant) -> Result<(), String> {
+/// Waits until the program waits, which after a "stop" line it does for its input.
+fn wait_for_read(program: &Execution, deadline: Instant) -> Result<(), String> {
     loop {
-        match Listed::one(pid).map(|listed| listed.state) {
-            Some(b'S') => return Ok(()),
+        match program.waits() {
+            Some(true) => return Ok(()),
             None => return Err("it ended before the script did".into()),
             _ if Instant::now() >= deadline => return Err("it did not stop in time".into()),
             _ => std::thread::sleep(Duration::from_micros(50)),

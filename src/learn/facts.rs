@@ -40,7 +40,7 @@ pub const STRINGS: [(&str, &str); 3] = [
 ];
 
 /// What `do FILE` was given.
-pub const DONE_FILE: &str = crate::platform::execute::OWN_INPUT;
+pub const DONE_FILE: &str = "p5spy-input.pl";
 
 /// The values of a sub that is being compiled at the first stop.
 pub const UNFINISHED: [&str; 3] = [
@@ -264,6 +264,7 @@ mod tests {
             assert!(SCRIPT.contains(&format!("${name} = '{text}'")), "{name}");
         }
         assert!(SCRIPT.contains(&format!("do '{DONE_FILE}'")));
+        assert!(SCRIPT.contains(&format!("eq '{DONE_FILE}'")));
         for text in UNFINISHED {
             assert!(SCRIPT.contains(&format!("'{text}'")), "{text}");
         }

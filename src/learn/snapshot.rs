@@ -4,6 +4,7 @@ use crate::memory::{Abi, Batch, Memory, ReadError};
 use crate::platform::Mapping;
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Addresses from the target may be anything: going on from one never overflows.
 pub trait Offset {
@@ -23,17 +24,23 @@ const MAX_BYTES: u64 = 256 << 20;
 /// A copy of memory, searched and followed without touching the process again.
 pub struct Snapshot {
     abi: Abi,
-    /// Start addresses and bytes, lowest first.
-    ranges: Vec<(u64, Vec<u8>)>,
+    /// Start addresses and bytes, lowest first. Those that did not change since the stop before are
+    /// the same.
+    ranges: Vec<(u64, Arc<[u8]>)>,
 }
 
 impl Snapshot {
     /// Copies every mapping that can be written, as far as it is readable; without what an emulator
-    /// translates code into, where it has that.
+    /// translates code into, where it has that. `before` is the last one of the same process.
     ///
     /// # Errors
     /// Only those that concern the process as a whole.
-    pub fn take(memory: &dyn Memory, abi: Abi, maps: &[Mapping]) -> Result<Self, ReadError> {
+    pub fn take(
+        memory: &dyn Memory,
+        abi: Abi,
+        maps: &[Mapping],
+        before: Option<&Snapshot>,
+    ) -> Result<Self, ReadError> {
         let mut batch = Batch::new();
         let mut total = 0;
         let mut slots = Vec::new();
@@ -51,9 +58,20 @@ impl Snapshot {
         memory.fill(&mut batch)?;
         let ranges = slots
             .into_iter()
-            .filter_map(|(start, slot)| Some((start, batch.bytes(slot).ok()?.to_vec())))
+            .filter_map(|(start, slot)| {
+                let bytes = batch.bytes(slot).ok()?;
+                let known = before.and_then(|before| before.range(start));
+                let known = known.filter(|known| known.as_ref() == bytes);
+                Some((start, known.cloned().unwrap_or_else(|| bytes.into())))
+            })
             .collect();
         Ok(Snapshot { abi, ranges })
+    }
+
+    /// The bytes that begin there.
+    fn range(&self, start: u64) -> Option<&Arc<[u8]>> {
+        let index = self.ranges.binary_search_by_key(&start, |(at, _)| *at);
+        Some(&self.ranges.get(index.ok()?)?.1)
     }
 
     /// Pointer size in bytes.
@@ -171,6 +189,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::FakeMemory;
 
     fn snapshot(big_endian: bool, bytes: [u8; 8]) -> Snapshot {
         let abi = Abi {
@@ -179,8 +198,36 @@ mod tests {
         };
         Snapshot {
             abi,
-            ranges: vec![(0x1000, bytes.to_vec())],
+            ranges: vec![(0x1000, bytes.into())],
         }
+    }
+
+    #[test]
+    fn what_did_not_change_is_kept_once() {
+        let abi = Abi {
+            pointer_size: 8,
+            big_endian: false,
+        };
+        let map = |start| Mapping {
+            start,
+            end: start + 16,
+            file_offset: 0,
+            writable: true,
+            executable: false,
+            anonymous: true,
+            heap: false,
+        };
+        let maps = [map(0x1000), map(0x2000)];
+        let mut memory = FakeMemory::default();
+        memory.map(0x1000, vec![1; 16]);
+        memory.map(0x2000, vec![2; 16]);
+        let first = Snapshot::take(&memory, abi, &maps, None).unwrap();
+        memory.map(0x2000, vec![3; 16]);
+        let second = Snapshot::take(&memory, abi, &maps, Some(&first)).unwrap();
+        let same = |start| Arc::ptr_eq(first.range(start).unwrap(), second.range(start).unwrap());
+        assert!(same(0x1000) && !same(0x2000));
+        assert_eq!(second.uint(0x2000, 1), Some(3));
+        assert_eq!(first.uint(0x2000, 1), Some(2));
     }
 
     #[test]

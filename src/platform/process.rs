@@ -133,6 +133,7 @@ impl Process {
     ///
     /// # Errors
     /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    #[cfg(unix)]
     pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
         Ok(self.programs_and_mappings()?.1)
     }

@@ -62,8 +62,10 @@ mod tests {
 
     #[test]
     fn a_process_of_ours_can_be_read_and_one_that_is_gone_tells_nothing() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
+        // Both wait for their input.
+        let mut child = std::process::Command::new(if cfg!(windows) { "cmd" } else { "cat" })
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
         let pid = Pid::from(child.id());

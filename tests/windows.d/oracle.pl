@@ -21,6 +21,7 @@ my @wine = length $wine ? ('timeout', 200, $wine) : ();
 my @lib = length $lib ? "-I$lib" : ();
 my $folder = "$FindBin::Bin/../programs";
 my @layout = ('--no-debug-info', '--no-learn', '--no-cache');
+push @layout, '--layouts', $ENV{P5SPY_LAYOUTS} if defined $ENV{P5SPY_LAYOUTS};
 my %beyond = map { $_ => 1 } qw(xsub op syscall synthetic);
 my $failed = 0;
 $| = 1;

@@ -1,11 +1,10 @@
 //! `struct kinfo_vmentry` (sys/user.h of FreeBSD 12 and newer): a record for each mapping, cut off behind
 //! its path.
 
+use crate::platform::bytes::word_of;
 use crate::platform::record::Record;
 use crate::platform::{MappedFile, Mapping};
 use indexmap::IndexMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 
 const START: usize = 8;
 const END: usize = 16;
@@ -99,7 +98,7 @@ pub(super) fn programs(entries: &[Entry<'_>], device_name: fn(u64) -> String) ->
         .into_iter()
         .filter(|(_, maps)| maps.iter().any(|map| map.executable))
         .map(|((device, inode, path), maps)| MappedFile {
-            path: OsString::from_vec(path.to_vec()).into(),
+            path: word_of(path.to_vec()).into(),
             maps,
             deleted: false,
             inode,

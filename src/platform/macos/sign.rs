@@ -68,6 +68,6 @@ mod tests {
             line.join(" "),
             "--force --options runtime --sign - --entitlements /tmp/e /opt/p5-spy"
         );
-        assert!(Path::new(SIGNER).is_absolute());
+        assert!(SIGNER.starts_with('/'));
     }
 }

@@ -1,40 +1,137 @@
-//! Running a program that is held, confined: by its descriptor, where the system can, no name of it is
-//! looked up, by anybody.
+//! Running a program for p5-spy's own purpose. One that is held runs confined, and by its descriptor:
+//! where the system can, no name of it is looked up, by anybody.
 
-use crate::platform::become_program;
+use super::orphans::{forget_helper, start_helper};
+use crate::ids::Pid;
 pub use crate::platform::runnable::Pinned;
-use crate::platform::sandbox::{Limits, confine_program};
+use crate::platform::sandbox::{Limits, Owner, confine_program};
+use crate::platform::{Listed, become_program};
 use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
-/// The name by which a program opens its own standard input anew.
+/// The folder in which a program finds its own descriptors.
 #[cfg(target_os = "linux")]
-pub const OWN_INPUT: &str = "/proc/self/fd/0";
-/// The name by which a program opens its own standard input anew.
+const OWN_DESCRIPTORS: &str = "/proc/self/fd";
+/// The folder in which a program finds its own descriptors.
 #[cfg(not(target_os = "linux"))]
-pub const OWN_INPUT: &str = "/dev/fd/0";
+const OWN_DESCRIPTORS: &str = "/dev/fd";
 
-/// Has a command run in a process group of its own, which the terminal's signals do not reach.
-pub fn in_own_group(command: &mut Command) -> &mut Command {
-    command.process_group(0)
+/// The variables by which a perl finds its libraries.
+pub const LIBRARIES: &[&str] = &["LD_LIBRARY_PATH", "LD_PRELOAD", "PERL5LIB"];
+
+/// Whether two names are those of one variable of the environment.
+pub fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
+    one == other
+}
+
+/// The usual form of a path as `canonicalize` has it.
+pub fn usual_name(path: &Path) -> PathBuf {
+    path.to_owned()
+}
+
+/// Why nothing can be run with the rights of a process, and no more: nothing here.
+pub fn hindrance(_: &Owner) -> Option<String> {
+    None
+}
+
+/// A program that runs, with a pipe to it and one from it. Dropped, it is ended.
+#[derive(Debug)]
+pub struct Execution {
+    child: Child,
+    /// What it reads.
+    pub input: File,
+    /// What it writes.
+    pub output: File,
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        forget_helper(self.pid());
+    }
+}
+
+impl Execution {
+    /// Runs what our user named, as ourselves; the first of the words is its name for itself.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn named(
+        name: &Path,
+        words: &[OsString],
+        environment: &[(OsString, OsString)],
+        _: Limits,
+    ) -> Result<Self, String> {
+        let mut command = Command::new(name);
+        let variables = environment.iter().map(|(name, value)| (name, value));
+        command.args(words.iter().skip(1));
+        command.env_clear().envs(variables);
+        Self::start(&mut command)
+    }
+
+    /// In a process group of its own, which the terminal's signals do not reach.
+    fn start(command: &mut Command) -> Result<Self, String> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut child = start_helper(|| command.spawn(), |child| Pid::from(child.id()))
+            .map_err(|e| format!("it does not start: {e}"))?;
+        let streams = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = streams.ok_or("it has no streams")?;
+        Ok(Execution {
+            child,
+            input: OwnedFd::from(input).into(),
+            output: OwnedFd::from(output).into(),
+        })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from(self.child.id())
+    }
+
+    /// Whether it waits for something, such as its input; `None` when it has ended.
+    pub fn waits(&self) -> Option<bool> {
+        Listed::one(self.pid()).map(|listed| listed.state == b'S')
+    }
 }
 
 impl Pinned {
     /// The word by which a loader finds its program.
     pub fn loaded_word(&self) -> Option<OsString> {
         let loaded = self.loaded.as_ref()?.descriptor().as_raw_fd();
-        Some(format!("{}/{loaded}", OWN_INPUT.trim_end_matches("/0")).into())
+        Some(format!("{OWN_DESCRIPTORS}/{loaded}").into())
+    }
+
+    /// Runs it, with these words and variables; the first of the words is its name for itself.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn execute(
+        &self,
+        words: &[OsString],
+        environment: &[(OsString, OsString)],
+        limits: Limits,
+    ) -> Result<Execution, String> {
+        let mut command = Command::new(&self.name);
+        self.run_by(&mut command, limits, words, environment)?;
+        Execution::start(&mut command)
     }
 
     /// Has a command run it, with these words and variables instead of its own.
     ///
     /// # Errors
     /// In words, when one of them has a NUL in it.
-    pub fn run_by(
+    fn run_by(
         &self,
         command: &mut Command,
         limits: Limits,
@@ -110,10 +207,7 @@ impl Strings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Pid;
     use crate::platform::Process;
-    use crate::platform::sandbox::Owner;
-    use std::process::Stdio;
     use std::sync::Arc;
 
     #[test]

@@ -10,9 +10,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_SHARE_READ, FILE_SHARE_WRITE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, WRITE_DAC,
 };
 
 /// Names for a temporary file that are tried.
@@ -126,7 +127,10 @@ impl Folder {
                 .collect();
             let path = self.path.join(format!(".p5-spy-{letters}"));
             let mut options = OpenOptions::new();
-            match options.read(true).write(true).create_new(true).open(&path) {
+            options.read(true).write(true).create_new(true);
+            // Who may see it is said later.
+            options.access_mode(GENERIC_READ | GENERIC_WRITE | WRITE_DAC);
+            match options.open(&path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 opened => {
                     return Ok(Temporary {

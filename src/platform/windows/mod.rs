@@ -13,6 +13,7 @@ mod gaps;
 mod guard;
 mod handle;
 mod incarnation;
+mod job;
 mod listed;
 pub mod load;
 mod memory;
@@ -219,6 +220,15 @@ impl Process {
     /// Those of [`Process::mappings`].
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
         modules::programs_and_mappings(self.pid).map_err(|e| self.error("the memory map", e))
+    }
+
+    /// Everything that is mapped, lowest address first; without where it is in files, for which each
+    /// module would have to be asked about.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoSuchProcess`], [`ProcessError::NoPermission`] and others.
+    pub fn mappings(self) -> Result<Vec<Mapping>, ProcessError> {
+        modules::mappings(self.pid).map_err(|e| self.error("the memory map", e))
     }
 
     /// The system's ids of its threads, the main thread first.

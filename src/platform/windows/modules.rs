@@ -71,6 +71,15 @@ pub(super) fn programs_and_mappings(pid: Pid) -> io::Result<(Vec<MappedFile>, Ve
     Ok((files.collect(), pieces))
 }
 
+/// All that is mapped, by address.
+///
+/// # Errors
+/// Those of the system.
+pub(super) fn mappings(pid: Pid) -> io::Result<Vec<Mapping>> {
+    let handle = process(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ)?;
+    Ok(pieces(&handle))
+}
+
 struct Module {
     start: u64,
     end: u64,

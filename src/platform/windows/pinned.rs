@@ -18,7 +18,7 @@ pub struct PinnedFile {
 }
 
 impl PinnedFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
         let file = Ground::OURS.open(path).map_err(|e| match e {
             OpenError::Io(e) => e,
             other => io::Error::other(other.to_string()),
@@ -38,6 +38,11 @@ impl PinnedFile {
     /// What it is handed on by.
     pub fn descriptor(&self) -> Handle<'_> {
         &self.file
+    }
+
+    /// What the system said of it when it was opened.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// Whether nobody but the system, administrators and these users can have written it.
@@ -78,13 +83,20 @@ impl Process {
         }
     }
 
-    /// The program that it runs.
+    /// The program that it runs: the mapped file, which may have another name by now than the one that
+    /// it was started by.
     ///
     /// # Errors
     /// Those of the system.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
         let path = self.executable().map_err(io::Error::other)?;
-        PinnedFile::at(&path)
+        let files = self.mapped_programs().map_err(io::Error::other)?;
+        let name = path.as_os_str();
+        let is_it = |file: &&MappedFile| file.path.as_os_str().eq_ignore_ascii_case(name);
+        match files.iter().find(is_it) {
+            Some(file) => self.pin(file, true),
+            None => PinnedFile::at(&path),
+        }
     }
 }
 

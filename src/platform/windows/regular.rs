@@ -48,10 +48,19 @@ fn is_local(path: &Path) -> bool {
 
 /// Opens what is on a disk. Others may write to it and delete it meanwhile.
 pub(super) fn open_ordinary(path: &Path) -> io::Result<File> {
+    open_shared(path, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+}
+
+/// The same; until it is closed, nobody can write to it, delete it, or give it another name.
+pub(super) fn open_unchanging(path: &Path) -> io::Result<File> {
+    open_shared(path, FILE_SHARE_READ)
+}
+
+fn open_shared(path: &Path, shared: u32) -> io::Result<File> {
     use std::os::windows::io::AsRawHandle;
     let file = OpenOptions::new()
         .read(true)
-        .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+        .share_mode(shared)
         // Whoever answers at a pipe's end must not act as us.
         .security_qos_flags(SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS)
         .open(path)?;

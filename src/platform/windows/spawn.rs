@@ -1,20 +1,13 @@
 //! Programs that p5-spy starts itself. With all that comes of them they are in one job, which ends
 //! when p5-spy does.
 
-use super::calls::{done, owned, raw};
+use super::job::Job;
 use crate::ids::Pid;
 use crate::platform::{SpawnError, Streams};
 use std::ffi::OsString;
 use std::io;
-use std::os::windows::io::OwnedHandle;
 use std::process::ExitStatus;
-use std::ptr::null;
 use std::time::{Duration, Instant};
-use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation,
-    SetInformationJobObject, TerminateJobObject,
-};
 
 /// A program that p5-spy started. Dropping it ends the program, and all that came of it.
 #[derive(Debug)]
@@ -22,7 +15,7 @@ pub struct Child {
     inner: std::process::Child,
     status: Option<ExitStatus>,
     /// `None` where the system has no job for it: then only the program itself is ended.
-    job: Option<OwnedHandle>,
+    job: Option<Job>,
     /// What it left behind may go on.
     is_left: bool,
 }
@@ -94,7 +87,7 @@ impl Child {
             && let Some(job) = &self.job
         {
             // Where that is refused they end with us.
-            let _ = limit(job, 0);
+            let _ = job.let_go();
         }
         self.end()
     }
@@ -105,10 +98,7 @@ impl Child {
             return self.status;
         }
         match &self.job {
-            Some(job) => {
-                // SAFETY: the handle is open. That all have ended is no error here.
-                let _ = unsafe { TerminateJobObject(raw(job), ENDED) };
-            }
+            Some(job) => job.end(ENDED),
             None => self.kill(),
         }
         self.ends_within(GRACE);
@@ -123,28 +113,10 @@ impl Drop for Child {
     }
 }
 
-fn job_of(child: &std::process::Child) -> io::Result<OwnedHandle> {
-    // SAFETY: no attributes and no name are allowed.
-    let job = owned(unsafe { CreateJobObjectW(null(), null()) })?;
-    limit(&job, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
-    // SAFETY: both handles are open.
-    done(unsafe { AssignProcessToJobObject(raw(&job), raw(child)) })?;
+fn job_of(child: &std::process::Child) -> io::Result<Job> {
+    let job = Job::new()?;
+    job.take(child)?;
     Ok(job)
-}
-
-fn limit(job: &OwnedHandle, flags: u32) -> io::Result<()> {
-    let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-    limits.BasicLimitInformation.LimitFlags = flags;
-    let size = size_of::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>() as u32;
-    // SAFETY: the handle is open, and the structure is as long as is said.
-    done(unsafe {
-        SetInformationJobObject(
-            raw(job),
-            JobObjectExtendedLimitInformation,
-            (&raw const limits).cast(),
-            size,
-        )
-    })
 }
 
 /// The exit code.

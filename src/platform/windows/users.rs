@@ -11,8 +11,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
-    GetLengthSid, GetTokenInformation, IsValidSid, IsWellKnownSid, LookupAccountSidW, PSID,
-    TOKEN_INFORMATION_CLASS, TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenOwner, TokenUser,
+    GetLengthSid, GetSidSubAuthority, GetSidSubAuthorityCount, GetTokenInformation, IsValidSid,
+    IsWellKnownSid, LookupAccountSidW, PSID, TOKEN_INFORMATION_CLASS, TOKEN_MANDATORY_LABEL,
+    TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenIntegrityLevel, TokenOwner, TokenUser,
     WELL_KNOWN_SID_TYPE, WinBuiltinAdministratorsSid, WinLocalSystemSid,
 };
 use windows_sys::Win32::System::Threading::{
@@ -86,6 +87,29 @@ fn is_installer(sid: PSID) -> bool {
 pub(super) fn user_of(pid: Pid) -> io::Result<u32> {
     let process = handle::process(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
     user_in(&token(raw(&process))?)
+}
+
+/// What the system lets a process do to others (the integrity level): that of an administrator's console
+/// is above that of other programs of the same user.
+///
+/// # Errors
+/// Those of the system.
+pub(super) fn level_of(pid: Pid) -> io::Result<u32> {
+    let process = handle::process(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
+    let answer = asked(&token(raw(&process))?, TokenIntegrityLevel)?;
+    // SAFETY: the answer begins with that structure, and is aligned for it.
+    let sid = unsafe { (*answer.as_ptr().cast::<TOKEN_MANDATORY_LABEL>()).Label.Sid };
+    // SAFETY: it may be null, and else is in the answer.
+    if sid.is_null() || unsafe { IsValidSid(sid) } == 0 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // SAFETY: it is valid.
+    let count = unsafe { *GetSidSubAuthorityCount(sid) };
+    let last = u32::from(count)
+        .checked_sub(1)
+        .ok_or(io::ErrorKind::InvalidData)?;
+    // SAFETY: it is valid, and has that many numbers.
+    Ok(unsafe { *GetSidSubAuthority(sid, last) })
 }
 
 fn token(process: HANDLE) -> io::Result<std::os::windows::io::OwnedHandle> {

@@ -1,8 +1,9 @@
 //! Texts of the system, which are of 16 bits, as bytes and paths. What is no Unicode stays what it is
 //! (WTF-8), as in `OsString`.
 
-use std::ffi::OsString;
-use std::os::windows::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
 
 /// A text as the system has it.
 pub(super) fn text_of(wide: &[u16]) -> OsString {
@@ -73,6 +74,69 @@ pub(super) fn words(line: &[u16]) -> Vec<Vec<u16>> {
     words
 }
 
+/// A text as calls take it.
+///
+/// # Errors
+/// When it has its end in the middle.
+pub(super) fn with_end(text: &OsStr) -> io::Result<Vec<u16>> {
+    let mut units = inner(text)?;
+    units.push(0);
+    Ok(units)
+}
+
+fn inner(text: &OsStr) -> io::Result<Vec<u16>> {
+    let units: Vec<u16> = text.encode_wide().collect();
+    match units.contains(&0) {
+        true => Err(io::Error::other("one of its words has a NUL in it")),
+        false => Ok(units),
+    }
+}
+
+/// The command line that [`words`] takes apart into these.
+///
+/// # Errors
+/// When one has a NUL in it.
+pub(super) fn line_of(words: &[OsString]) -> io::Result<Vec<u16>> {
+    const QUOTE: u16 = b'"' as u16;
+    const BACKSLASH: u16 = b'\\' as u16;
+    let mut line = Vec::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(u16::from(b' '));
+        }
+        line.push(QUOTE);
+        let mut slashes = 0;
+        for unit in inner(word)? {
+            // In front of a quote each means something.
+            if unit == QUOTE {
+                line.extend(std::iter::repeat_n(BACKSLASH, slashes + 1));
+            }
+            slashes = if unit == BACKSLASH { slashes + 1 } else { 0 };
+            line.push(unit);
+        }
+        line.extend(std::iter::repeat_n(BACKSLASH, slashes));
+        line.push(QUOTE);
+    }
+    line.push(0);
+    Ok(line)
+}
+
+/// Variables as a program is given them.
+///
+/// # Errors
+/// When one has a NUL in it.
+pub(super) fn environment_of(variables: &[(OsString, OsString)]) -> io::Result<Vec<u16>> {
+    let mut block = Vec::new();
+    for (name, value) in variables {
+        block.extend(inner(name)?);
+        block.push(u16::from(b'='));
+        block.extend(with_end(value)?);
+    }
+    // Of none there is an end all the same.
+    block.extend([0, 0]);
+    Ok(block)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +158,25 @@ mod tests {
         assert_eq!(words(r#"a "" b\\"c d\\" \"e"#), ["a", "", r"b\c d\", "\"e"]);
         assert_eq!(words(r"a\b\\ c\"), [r"a\b\\", r"c\"]);
         assert!(words("  ").is_empty());
+    }
+
+    #[test]
+    fn command_lines_are_put_together() {
+        let all = [
+            r"C:\a b\perl.exe",
+            "",
+            "\"",
+            r#"a\"b\\" \"#,
+            "print qq(\\n);\n1",
+            "é\u{1f42a}",
+        ];
+        let all = all.map(OsString::from);
+        let line = line_of(&all).unwrap();
+        let (end, line) = line.split_last().unwrap();
+        assert_eq!(*end, 0);
+        let again: Vec<OsString> = super::words(line).iter().map(|w| text_of(w)).collect();
+        assert_eq!(again, all);
+        assert!(line_of(&["a\0b".into()]).is_err());
+        assert!(environment_of(&[("a".into(), "\0".into())]).is_err());
     }
 }
