@@ -5,8 +5,9 @@ use super::FileBytes;
 use object::File;
 use object::read::pe::{ImageNtHeaders, PeFile};
 
-/// No perl is linked with more.
+/// No perl is linked with more, and no library that tells anything has a longer name.
 const MOST_LIBRARIES: usize = 200;
+const LONGEST_NAME: usize = 80;
 
 /// Behind "windows" in the name of a machine. Perls since 5.28 have other members with Microsoft's
 /// compiler, and since 5.40 with the newer C library (perl.h, USE_THREAD_SAFE_LOCALE), while the whole is
@@ -49,7 +50,11 @@ fn libraries<'a, Pe: ImageNtHeaders>(file: &PeFile<'a, Pe, &'a FileBytes>) -> Op
         .filter(|_| names.len() < MOST_LIBRARIES)
     {
         let name = table.name(descriptor.name.get(object::LittleEndian)).ok()?;
-        names.push(name.to_ascii_lowercase());
+        names.push(
+            name.get(..LONGEST_NAME)
+                .unwrap_or(name)
+                .to_ascii_lowercase(),
+        );
     }
     Some(names)
 }
