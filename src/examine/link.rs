@@ -2,7 +2,7 @@
 
 use super::readers::{Reader, reader};
 use super::request::{Answered, Opened, Request};
-use crate::image::{Elsewhere, Image, ImageError};
+use crate::image::{Elsewhere, Image, ImageError, Sighting};
 use crate::platform::opened::{self, Handle};
 use crate::platform::{MappedFile, PinnedFile, Process, Stamp};
 use std::fs::File;
@@ -68,6 +68,7 @@ impl Link {
             reason,
         };
         let stamp = self.descriptor().and_then(|file| Stamp::of(&file).ok());
+        let seen = stamp.map(Sighting::of);
         let (reader, opened) = self.request_open(glance).map_err(confined)?;
         match opened {
             Opened::Unlikely => Ok(None),
@@ -76,7 +77,7 @@ impl Link {
                 let path = self.path.clone();
                 *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some((reader, number));
                 let image = Image::elsewhere(&path, facts, Box::new(self))?;
-                Ok(Some(image.with_stamp(stamp)))
+                Ok(Some(image.seen_as(seen)))
             }
         }
     }

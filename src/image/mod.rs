@@ -10,6 +10,7 @@ mod macho;
 mod parts;
 mod question;
 mod runtime;
+mod sighting;
 mod symbols;
 
 pub use budget::{Budget, Exceeded};
@@ -18,6 +19,7 @@ pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 pub use glance::may_define_perl;
 pub use parts::Part;
 pub use question::{BytesAt, Elsewhere, Facts, Files, MentionsPerl, Question};
+pub use sighting::Sighting;
 
 use crate::memory::{Abi, Reader};
 use crate::platform::{Ground, Mapping, OpenError, Stamp};
@@ -107,7 +109,7 @@ pub struct Image {
     /// Symbols that are elsewhere than where the file has them.
     moved: HashMap<String, Symbol>,
     /// Which file it was when it was opened; `None` where that cannot be told.
-    stamp: Option<Stamp>,
+    seen: Option<Sighting>,
 }
 
 /// What never changes.
@@ -154,7 +156,7 @@ impl Image {
     /// Every case of [`ImageError`].
     pub fn of_file(path: &Path, file: File, budget: Arc<Budget>) -> Result<Self, ImageError> {
         let length = bounded_length(path, &file)?;
-        let stamp = Stamp::of(&file).ok();
+        let seen = Stamp::of(&file).ok().map(Sighting::of);
         let data = readable(FileBytes::new(file, length, budget));
         let format_error = |source| ImageError::Format {
             path: path.to_owned(),
@@ -200,7 +202,7 @@ impl Image {
             },
             None,
         )
-        .with_stamp(stamp))
+        .seen_as(seen))
     }
 
     /// A file that somebody else has open.
@@ -254,14 +256,14 @@ impl Image {
             elsewhere: elsewhere.map(Arc::from),
             overlay: HashMap::new(),
             moved: HashMap::new(),
-            stamp: None,
+            seen: None,
         }
     }
 
     /// The same, the file being that one when it was opened.
     #[must_use]
-    pub fn with_stamp(self, stamp: Option<Stamp>) -> Self {
-        Image { stamp, ..self }
+    pub fn seen_as(self, seen: Option<Sighting>) -> Self {
+        Image { seen, ..self }
     }
 
     /// Leaves heavy questions to somebody else, though the file is open here.
@@ -345,8 +347,8 @@ impl Image {
     }
 
     /// Which file it was when it was opened; `None` where that cannot be told.
-    pub fn stamp(&self) -> Option<Stamp> {
-        self.stamp
+    pub fn seen(&self) -> Option<Sighting> {
+        self.seen
     }
 
     /// Where some functions of perl's begin, each from a source file of its own.

@@ -119,7 +119,7 @@ impl Cache {
     ) -> io::Result<()> {
         let key =
             Key::of(image).ok_or_else(|| io::Error::other("nothing tells its file from others"))?;
-        let is_settled = image.stamp().is_some_and(|stamp| stamp.is_settled());
+        let is_settled = image.seen().is_some_and(|seen| seen.is_settled);
         if !key.stamp.is_empty() && !is_settled {
             return Err(io::Error::other("its file was changed just now"));
         }
@@ -147,7 +147,7 @@ impl Key {
             });
         }
         // One entry for each file, however often that is written.
-        let stamp = image.stamp()?;
+        let stamp = image.seen()?.stamp;
         let ((major, minor), inode) = (stamp.device, stamp.inode);
         Some(Key {
             name: format!("file-{major:x}-{minor:x}-{inode:x}.layout"),
