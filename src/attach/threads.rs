@@ -257,8 +257,7 @@ impl Target {
                 Some(Interpreter::At(main)) => self.by_ring(&reader, mapped()?, tids, main),
                 _ => None,
             };
-            known = in_ring.as_ref().map_or(0, |_| tids.len());
-            sorted = in_ring.unwrap_or_default();
+            (sorted, known) = in_ring.unwrap_or_default();
         }
         if sorted.found.is_empty()
             && sorted.vacant.is_empty()
@@ -309,14 +308,15 @@ impl Target {
         sorted
     }
 
-    /// What these threads run, by what a ring of control blocks leads to; `None` where there is none.
+    /// What these threads run, by what a ring of control blocks leads to, and how many of them are in it;
+    /// `None` where there is no ring.
     fn by_ring(
         &self,
         reader: &Reader<'_>,
         maps: &[Mapping],
         tids: &[Tid],
         main: u64,
-    ) -> Option<Sorted> {
+    ) -> Option<(Sorted, usize)> {
         /// A C library that has no ring has none the next time either.
         const MOST_FAILURES: u8 = 3;
         let all = self.process.thread_ids().ok()?;
@@ -346,8 +346,10 @@ impl Target {
             };
             sorted.add(*tid, self.pointer_at(place), reader, &is_interpreter);
         }
+        let known = tids.iter().filter(|tid| ring.blocks.contains_key(*tid));
+        let known = known.count();
         search.found = Some((ring, key));
-        Some(sorted)
+        Some((sorted, known))
     }
 
     /// What these threads run, by what their control blocks lead to.

@@ -1,8 +1,9 @@
 //! The threads of a C library that links their control blocks in a ring, as musl does (struct pthread,
 //! pthread_impl.h): a block begins with its own address, and has those of the one before and the one
 //! behind it side by side. What a thread keeps under a key is in an array that its block points to.
-//! Where in the block each of these is, is not taken for granted: the ring must close over the very
-//! threads of the process, and the array must have the main interpreter.
+//! Where in the block each of these is, is not taken for granted: the ring must close over threads of the
+//! process, its first one among them, and the array must have the main interpreter. Threads that are not in
+//! it are not the library's, as an emulator's own.
 
 use crate::ids::Tid;
 use crate::memory::{ReadError, Reader};
@@ -48,7 +49,8 @@ pub struct KeyPlace {
 }
 
 impl Ring {
-    /// Searches memory for the ring of these threads, which are all that a process has.
+    /// Searches memory for the ring of these threads, which are all that a process has, the main thread
+    /// first.
     pub fn find(reader: &Reader<'_>, maps: &[Mapping], tids: &[Tid]) -> Option<Self> {
         let mut left = MOST;
         for map in maps.iter().filter(|m| m.writable && m.anonymous) {
@@ -158,7 +160,7 @@ impl KeyPlace {
 }
 
 /// The blocks from this one on, round to it again; `None` unless each is a block, linked both ways, of
-/// another of the threads, and none is left.
+/// another of the threads, and the main thread has one.
 fn follow(
     reader: &Reader<'_>,
     first: u64,
@@ -187,7 +189,8 @@ fn follow(
         if next == first {
             let head = reader.bytes(first, HEAD).ok()?;
             let last = abi.pointer(&head, usize::try_from(places.links).ok()?)?;
-            return (last == at && blocks.len() == tids.len()).then_some(blocks);
+            let has_main = tids.first().is_some_and(|main| blocks.contains_key(main));
+            return (last == at && has_main).then_some(blocks);
         }
         (before, at) = (Some(at), next);
     }
@@ -222,6 +225,13 @@ mod tests {
     /// Three threads as musl 1.2 has them on x86-64, each with an array of keys; `change` may spoil
     /// a block.
     fn found(change: impl Fn(usize, &mut Vec<u8>)) -> Option<(Ring, Option<KeyPlace>)> {
+        found_among(&TIDS, change)
+    }
+
+    fn found_among(
+        tids: &[Tid],
+        change: impl Fn(usize, &mut Vec<u8>),
+    ) -> Option<(Ring, Option<KeyPlace>)> {
         let mut memory = FakeMemory::new();
         for (index, block) in BLOCKS.iter().enumerate() {
             let mut bytes = vec![0; 0x1000];
@@ -242,8 +252,8 @@ mod tests {
         }
         let maps = BLOCKS.map(mapping);
         let reader = Reader::new(&memory, ABI);
-        let ring = Ring::find(&reader, &maps, &TIDS)?;
-        assert_eq!(ring.again(&reader, &TIDS), Some(ring.clone()));
+        let ring = Ring::find(&reader, &maps, tids)?;
+        assert_eq!(ring.again(&reader, tids), Some(ring.clone()));
         let place = ring.key_place(&reader, Some(5), MAIN);
         assert_eq!(place, ring.key_place(&reader, None, MAIN));
         Some((ring, place))
@@ -255,6 +265,20 @@ mod tests {
         assert_eq!(ring.blocks[&TIDS[1]], BLOCKS[1]);
         let expected = KeyPlace { array: 128, key: 5 };
         assert_eq!(place, Some(expected));
+    }
+
+    #[test]
+    fn an_emulator_has_threads_beside_the_ring() {
+        let [main, second, third] = TIDS;
+        let all = [main, Tid::new(4714), second, third];
+        let (ring, place) = found_among(&all, |_, _| {}).unwrap();
+        assert_eq!((ring.blocks.len(), place.is_some()), (3, true));
+        // A ring without the main thread is somebody else's.
+        assert_eq!(
+            found_among(&[Tid::new(4710), main, second, third], |_, _| {}),
+            None
+        );
+        assert_eq!(found_among(&[main, second], |_, _| {}), None);
     }
 
     #[test]
