@@ -12,6 +12,8 @@ my ($learned, $table) = map { members($_) } @ARGV;
 my @wrong;
 for my $name (sort keys %$table) {
     my $other = $learned->{$name} // 'not learned';
+    # A table names no more of the machine than it depends on.
+    next if $name eq 'perl.machine' && index($other =~ s/"$/_"/r, $table->{$name} =~ s/"$/_/r) == 0;
     push @wrong, "$name: $table->{$name} in the table, $other" if $other ne $table->{$name};
 }
 # What is no structure's, a table need not say: perl itself does.
