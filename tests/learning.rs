@@ -6,7 +6,7 @@ mod support;
 use loudly::loudly;
 use p5_spy::image::Image;
 use p5_spy::layout::{Cache, Layout, Origin, Table, TableSet};
-use p5_spy::learn::learn;
+use p5_spy::learn::{Start, learn};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::{PERL, Target, folder, run, spy, text};
@@ -120,6 +120,26 @@ fn what_is_no_perl_teaches_nothing() {
 }
 
 /// A perl at rest in two subs.
+/// The time that we look is not held against a perl, so something else has to end one that goes on and on.
+#[test]
+fn a_perl_that_stops_for_ever_is_left() {
+    let flags = TableSet::embedded();
+    for (between, reason) in [
+        ("", "again and again"),
+        ("$x = chr(64 + $n) x 1e8;", "more memory"),
+    ] {
+        let program = format!(
+            r#"BEGIN {{ $| = 1; my ($n, $x) = 0; while (1) {{ $n++; {between} print "stop $n\n"; sysread STDIN, $_, 1 }} }}"#
+        );
+        let start = Start {
+            arguments: vec!["-e".into(), program.into()],
+            ..Start::from(Path::new(PERL))
+        };
+        let error = learn(&start, &flags).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
 fn nested() -> support::Target {
     let script = "$| = 1; sub inner { print qq(ready\\n); sysread STDIN, my $b, 1 } sub outer { inner() } outer()";
     let target = support::Target::start(script);

@@ -323,6 +323,16 @@ fn the_system_is_met_in_platform_only() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Only a verb that one system has is compiled for that one, and a door for fuzzing.
+#[test]
+fn no_other_room_knows_which_system_it_is() {
+    let words = ["cfg!(", "target_os", "cfg(windows", "cfg(unix", "cfg(not("];
+    let mut found = lines_with(&words, "platform");
+    found.retain(|line| !line.ends_with("#[cfg(target_os = \"macos\")]"));
+    found.retain(|line| !line.contains("fuzzing.rs: "));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 /// Every long option of every verb, with its dashes.
 fn options() -> BTreeSet<String> {
     let pages = p5_spy::cli::pages().expect("man pages");

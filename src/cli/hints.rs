@@ -5,7 +5,7 @@ use super::{By, Format, Output};
 use crate::attach::AttachError;
 use crate::ids::Pid;
 use crate::layout::ResolveError;
-use crate::platform::{Better, ProcessError, quoted, sees_all};
+use crate::platform::{ALMIGHTY, Almighty, Better, ProcessError, quoted, sees_all, signals};
 use crate::profile::{Emptiness, Filter, Fold, Profile, Summary, TooLarge};
 use crate::recording::RawError;
 use crate::remedy::{Notice, Remedy};
@@ -213,19 +213,21 @@ pub fn look_at_capture(file: &Path) -> String {
 
 /// Who sees the perls of everybody, where that is not us.
 pub fn see_all() -> Option<&'static str> {
-    match (sees_all(), cfg!(windows)) {
-        (true, _) => None,
-        (false, false) => Some("Root sees all: sudo p5-spy ps"),
-        (false, true) => Some(
-            "Who may see all: p5-spy in a console that was opened with \"Run as administrator\"",
-        ),
+    if sees_all() {
+        return None;
     }
+    Some(match ALMIGHTY {
+        Almighty::Root => "Root sees all: sudo p5-spy ps",
+        Almighty::Administrator => {
+            "Who may see all: p5-spy in a console that was opened with \"Run as administrator\""
+        }
+    })
 }
 
 /// How one that was stopped goes on.
-pub const LET_GO_ON: &str = match cfg!(windows) {
-    false => "To let it go on: kill -CONT PID",
-    true => "What has suspended it (a debugger, Process Explorer) can let it go on",
+pub const LET_GO_ON: &str = match signals::ARE_SENT {
+    true => "To let it go on: kill -CONT PID",
+    false => "What has suspended it (a debugger, Process Explorer) can let it go on",
 };
 
 /// Where no process has such a name.

@@ -24,6 +24,7 @@ mod top;
 mod values;
 mod words;
 
+use crate::platform::signals;
 use advice::better_advice;
 use capture::CaptureArgs;
 use clap::error::ErrorKind;
@@ -79,12 +80,12 @@ struct Cli {
 
 /// What a recording's help ends with.
 fn after_record() -> String {
-    let (ended, goes_on) = match cfg!(windows) {
-        true => ("", "."),
-        false => (
+    let (ended, goes_on) = match signals::ARE_SENT {
+        true => (
             " (SIGTERM)",
             ". SIGUSR1\nmakes p5-spy write what there is so far, and go on.",
         ),
+        false => ("", "."),
     };
     format!(
         "\

@@ -3,6 +3,7 @@
 use super::shared::{FoldArgs, SessionArgs};
 use super::values::{parse_duration, parse_signal};
 use super::{By, Format, Job, Order, Output, Start, mistake};
+use crate::platform::signals;
 use clap::Args;
 use clap::error::ErrorKind;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse_duration)]
     pub(super) start_after: Option<Duration>,
     /// Begin to sample when p5-spy gets this signal (USR2, CONT, WINCH, URG, IO), pause with the next
-    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal, hide = cfg!(windows))]
+    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal, hide = !signals::ARE_SENT)]
     pub(super) trigger_signal: Option<i32>,
     /// What a frame stands for
     #[arg(long, value_name = "WHAT", default_value = "function")]

@@ -158,6 +158,9 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 
 /// Signals that mean nothing to p5-spy, and that nobody sends by accident.
 pub(super) fn parse_signal(text: &str) -> Result<i32, String> {
+    if !signals::ARE_SENT {
+        return Err("this system has no signals; take --start-after".into());
+    }
     let name = text.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
     match signals::harmless(name) {
@@ -165,7 +168,6 @@ pub(super) fn parse_signal(text: &str) -> Result<i32, String> {
         None if name == "USR1" => {
             Err("USR1 makes p5-spy write what there is so far; take USR2".into())
         }
-        None if cfg!(windows) => Err("Windows has no signals; take --start-after".into()),
         None => Err("take one of USR2, WINCH, URG, CONT, IO".into()),
     }
 }

@@ -12,7 +12,8 @@ use crate::ids::Pid;
 use crate::layout::{Sources, resolve};
 use crate::platform::signals::{Request, Requests};
 use crate::platform::{
-    Child, Gaps, Process, Streams, adopt_orphans, allow_many_watches, exit_code, takes_escapes,
+    Child, Gaps, NO_ESCAPES, Process, Streams, adopt_orphans, allow_many_watches, exit_code,
+    takes_escapes,
 };
 use crate::sampler::{Control, End, Follow};
 use anyhow::{anyhow, bail};
@@ -360,27 +361,19 @@ impl Overdue {
     }
 }
 
-const DUMB: &str = match cfg!(windows) {
-    false => {
-        "the live view needs a terminal on which it can move about, and TERM says that this one is \"dumb\""
-    }
-    true => {
-        "the live view needs a console that knows escape sequences, as those of Windows 10 and later do"
-    }
-};
-
 /// Makes sure that the live view can be on standard output.
 ///
 /// # Errors
 /// With what to do instead when it cannot.
 pub fn require_terminal() -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
-    let obstacle = if !std::io::stdout().is_terminal() {
-        "the live view needs a terminal, and standard output is none"
-    } else if !takes_escapes() {
-        DUMB
-    } else {
-        return Ok(());
-    };
-    bail!("{obstacle}. {NO_TERMINAL}")
+    if !std::io::stdout().is_terminal() {
+        bail!("the live view needs a terminal, and standard output is none. {NO_TERMINAL}");
+    }
+    if !takes_escapes() {
+        bail!(
+            "the live view needs a terminal on which it can move about, and {NO_ESCAPES}. {NO_TERMINAL}"
+        );
+    }
+    Ok(())
 }

@@ -20,6 +20,11 @@ use std::time::{Duration, Instant};
 /// How long the whole script may take on a very busy machine, without the time that we look.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The script has fewer stops.
+const MOST_STOPS: usize = 100;
+/// Bytes that are kept of all stops. A perl that runs the script changes a few megabytes at each.
+const MOST_KEPT: u64 = 1 << 30;
+
 /// What a perl may use while it is calibrated: far more than it needs.
 const LIMITS: Limits = Limits {
     memory: 4 << 30,
@@ -163,6 +168,7 @@ impl Calibration {
         let memory = LiveMemory::new(pid);
         let mut deadline = Instant::now() + PATIENCE;
         let mut last_stop: Option<String> = None;
+        let (mut stops, mut kept) = (0, 0_u64);
         loop {
             let line = read_line(&mut lines, deadline).map_err(&failed)?;
             let Some(stop) = line.strip_prefix("stop ") else {
@@ -171,12 +177,20 @@ impl Calibration {
                 }
                 continue;
             };
+            stops += 1;
+            if stops > MOST_STOPS {
+                return Err(failed("it stops again and again".into()));
+            }
             wait_for_read(&run.program, deadline).map_err(&failed)?;
             let looked = Instant::now();
             let abi = run.abi()?;
             let maps = process.mappings()?;
             let before = last_stop.as_ref().and_then(|stop| run.stops.get(stop));
             let snapshot = Snapshot::take(&memory, abi, &maps, before)?;
+            kept = kept.saturating_add(snapshot.size_beside(before));
+            if kept > MOST_KEPT {
+                return Err(failed("it changes more memory than a perl does".into()));
+            }
             run.stops.insert(stop.to_owned(), snapshot);
             deadline += looked.elapsed();
             let go_on: &[u8] = match stop {

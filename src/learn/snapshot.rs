@@ -68,6 +68,16 @@ impl Snapshot {
         Ok(Snapshot { abi, ranges })
     }
 
+    /// Bytes that it has and the one before has not.
+    pub fn size_beside(&self, before: Option<&Snapshot>) -> u64 {
+        let is_new = |(start, bytes): &&(u64, Arc<[u8]>)| {
+            let known = before.and_then(|before| before.range(*start));
+            !known.is_some_and(|known| Arc::ptr_eq(known, bytes))
+        };
+        let new = self.ranges.iter().filter(is_new);
+        new.map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
     /// The bytes that begin there.
     fn range(&self, start: u64) -> Option<&Arc<[u8]>> {
         let index = self.ranges.binary_search_by_key(&start, |(at, _)| *at);
@@ -226,6 +236,8 @@ mod tests {
         let second = Snapshot::take(&memory, abi, &maps, Some(&first)).unwrap();
         let same = |start| Arc::ptr_eq(first.range(start).unwrap(), second.range(start).unwrap());
         assert!(same(0x1000) && !same(0x2000));
+        assert_eq!(first.size_beside(None), 32);
+        assert_eq!(second.size_beside(Some(&first)), 16);
         assert_eq!(second.uint(0x2000, 1), Some(3));
         assert_eq!(first.uint(0x2000, 1), Some(2));
     }

@@ -55,7 +55,7 @@ pub use linux::*;
 pub use listed::{Listed, ancestors, own_line};
 #[cfg(target_os = "macos")]
 pub use macos::*;
-pub use obstacle::{Hiding, Obstacle};
+pub use obstacle::{Almighty, Hiding, Obstacle};
 pub use open::OpenError;
 pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ranges};
 pub use readable::readable;

@@ -85,6 +85,15 @@ pub enum Hiding {
     OtherUsers,
 }
 
+/// Who may do on a system what others may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Almighty {
+    /// One user.
+    Root,
+    /// Who has opened a console as an administrator.
+    Administrator,
+}
+
 impl fmt::Display for Hiding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -27,27 +27,32 @@ fn of_unix(word: String) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// As cmd.exe and PowerShell both give it to a program, which takes it apart as the C library does: what
-/// stands before a quote is doubled where it is a backslash.
+/// As a program of Windows takes it apart. What its two shells do with their own signs between quotes
+/// (`%` in cmd.exe, `$` in PowerShell) no way of writing keeps both from.
 fn of_windows(word: &str) -> String {
     if is_plain(word, r"-_./:=+\~") {
         return word.into();
     }
-    let mut typed = String::from('"');
-    let mut backslashes = 0;
-    for c in word.chars() {
-        match c {
-            '\\' => backslashes += 1,
-            '"' => {
-                typed.extend(std::iter::repeat_n('\\', backslashes + 1));
-                backslashes = 0;
-            }
-            _ => backslashes = 0,
+    let units: Vec<u16> = word.encode_utf16().collect();
+    String::from_utf16_lossy(&in_quotes(&units))
+}
+
+/// A word of a command line that a program takes apart as the C library of Windows does: a quote has a
+/// backslash before it, and backslashes before a quote are doubled.
+pub(super) fn in_quotes(word: &[u16]) -> Vec<u16> {
+    const QUOTE: u16 = b'"' as u16;
+    const BACKSLASH: u16 = b'\\' as u16;
+    let mut typed = vec![QUOTE];
+    let mut slashes = 0;
+    for unit in word {
+        if *unit == QUOTE {
+            typed.extend(std::iter::repeat_n(BACKSLASH, slashes + 1));
         }
-        typed.push(c);
+        slashes = if *unit == BACKSLASH { slashes + 1 } else { 0 };
+        typed.push(*unit);
     }
-    typed.extend(std::iter::repeat_n('\\', backslashes));
-    typed.push('"');
+    typed.extend(std::iter::repeat_n(BACKSLASH, slashes));
+    typed.push(QUOTE);
     typed
 }
 

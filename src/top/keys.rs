@@ -1,5 +1,6 @@
 //! Which key does what: the only place that knows.
 
+use crate::platform::suspend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What a key asks for.
@@ -69,7 +70,7 @@ pub enum Move {
 }
 
 /// The keys, for the help.
-pub const HELP: &[(&str, &str)] = &[
+const ALL: &[(&str, &str)] = &[
     (
         "1 2 3 4 5 6",
         "functions, lines, packages, call tree, threads, stack",
@@ -107,11 +108,15 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     ("s", "save a flame graph of what the filters leave"),
     ("? h", "this help"),
-    // No terminal of Windows stops a program.
-    #[cfg(unix)]
-    ("Ctrl-Z", "suspend, as in a shell: fg brings the view back"),
     ("q Ctrl-C", "quit"),
+    ("Ctrl-Z", "suspend, as in a shell: fg brings the view back"),
 ];
+
+/// Those that there are here.
+pub const HELP: &[(&str, &str)] = match ALL.split_last() {
+    Some((_, others)) if !suspend::EXISTS => others,
+    _ => ALL,
+};
 
 /// What a key means while no text is typed.
 pub fn action(key: KeyEvent) -> Option<Action> {

@@ -156,10 +156,6 @@ impl Pinned {
 
     /// Becomes the program; comes back only with an error.
     fn run(&self, limits: Limits, words: &Strings, environment: &Strings) -> io::Error {
-        let rights = &self.owner.rights;
-        // The script opens its standard input anew (`do '/dev/stdin'`), which is a pipe of ours.
-        // SAFETY: takes numbers. Where it is refused, so is what comes of it.
-        unsafe { libc::fchown(libc::STDIN_FILENO, rights.user, rights.group) };
         if let Err(e) = confine_program(&self.owner, limits) {
             return e.into();
         }

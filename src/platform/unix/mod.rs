@@ -31,5 +31,5 @@ pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_help
 pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
 pub use system::system;
-pub use terminal::takes_escapes;
-pub use users::{effective_user, is_someones, sees_all, user_name};
+pub use terminal::{NO_ESCAPES, takes_escapes};
+pub use users::{ALMIGHTY, effective_user, is_someones, sees_all, user_name};

@@ -26,6 +26,9 @@ pub fn survive_limits() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Anybody can send p5-spy and others a signal.
+pub const ARE_SENT: bool = true;
+
 /// The signal of the terminal's Ctrl-C.
 pub const INTERRUPT: i32 = SIGINT;
 

@@ -1,12 +1,16 @@
 //! Users and their processes, as far as every Unix tells alike.
 
 use crate::ids::Pid;
+use crate::platform::Almighty;
 
 /// The user whose rights we have.
 pub fn effective_user() -> u32 {
     // SAFETY: geteuid has no preconditions.
     unsafe { libc::geteuid() }
 }
+
+/// Who may see every process.
+pub const ALMIGHTY: Almighty = Almighty::Root;
 
 /// True where no process is kept from us for being another user's.
 pub fn sees_all() -> bool {

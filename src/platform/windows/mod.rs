@@ -52,11 +52,11 @@ pub use memory::LiveMemory;
 pub use orphans::{adopt_orphans, adopted, descendants, forget_helper, start_helper};
 pub use permission::{missing_proc, obstacle};
 pub use pinned::PinnedFile;
-pub use privilege::sees_all;
+pub use privilege::{ALMIGHTY, sees_all};
 pub use regular::Ground;
 pub use spawn::{Child, exit_code};
 pub use stamp::Stamp;
-pub use terminal::takes_escapes;
+pub use terminal::{NO_ESCAPES, takes_escapes};
 pub use thread::ThreadWatch;
 pub use users::{effective_user, user_name};
 

@@ -2,6 +2,7 @@
 //! have to switch it on.
 
 use super::calls::{owned, raw};
+use crate::platform::Almighty;
 use std::ptr::{null, null_mut};
 use std::sync::LazyLock;
 use windows_sys::Win32::Foundation::{ERROR_SUCCESS, GetLastError};
@@ -17,6 +18,9 @@ static DEBUG: LazyLock<bool> = LazyLock::new(|| switch_on().unwrap_or(false));
 pub(super) fn debug() -> bool {
     *DEBUG
 }
+
+/// Who may see every process.
+pub const ALMIGHTY: Almighty = Almighty::Administrator;
 
 /// True where no process is kept from us for being another user's.
 pub fn sees_all() -> bool {

@@ -17,6 +17,9 @@ static LISTENING: Once = Once::new();
 static ASKED: Mutex<VecDeque<i32>> = Mutex::new(VecDeque::new());
 static NEWS: Condvar = Condvar::new();
 
+/// Nobody sends one to a process: only its console tells it to end.
+pub const ARE_SENT: bool = false;
+
 /// The number of the console's Ctrl-C, as the C library has it.
 pub const INTERRUPT: i32 = 2;
 /// That of Ctrl-Break.

@@ -1,6 +1,7 @@
 //! Texts of the system, which are of 16 bits, as bytes and paths. What is no Unicode stays what it is
 //! (WTF-8), as in `OsString`.
 
+use crate::platform::shell::in_quotes;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
@@ -97,25 +98,12 @@ fn inner(text: &OsStr) -> io::Result<Vec<u16>> {
 /// # Errors
 /// When one has a NUL in it.
 pub(super) fn line_of(words: &[OsString]) -> io::Result<Vec<u16>> {
-    const QUOTE: u16 = b'"' as u16;
-    const BACKSLASH: u16 = b'\\' as u16;
     let mut line = Vec::new();
     for word in words {
         if !line.is_empty() {
             line.push(u16::from(b' '));
         }
-        line.push(QUOTE);
-        let mut slashes = 0;
-        for unit in inner(word)? {
-            // In front of a quote each means something.
-            if unit == QUOTE {
-                line.extend(std::iter::repeat_n(BACKSLASH, slashes + 1));
-            }
-            slashes = if unit == BACKSLASH { slashes + 1 } else { 0 };
-            line.push(unit);
-        }
-        line.extend(std::iter::repeat_n(BACKSLASH, slashes));
-        line.push(QUOTE);
+        line.extend(in_quotes(&inner(word)?));
     }
     line.push(0);
     Ok(line)
