@@ -51,16 +51,28 @@ C
     unset LC_ALL LANG
 }
 
+# Unpacks wine's package of 32 bits into the folder $1. The lists of that architecture are kept there too: to
+# the machine's own it would stay added for ever.
+libraries_of_32_bits() {
+    mkdir -p "$1/lists/partial" "$1/cache/archives/partial" && (
+        cd "$1" && : >status || exit 1
+        set -- -q -o APT::Architecture=i386 -o APT::Architectures::=i386 -o APT::Sandbox::User=root \
+            -o Dir::State::lists="$1/lists" -o Dir::Cache="$1/cache" -o Dir::State::status="$1/status"
+        apt-get "$@" update >/dev/null 2>&1
+        apt-get "$@" download libwine >/dev/null 2>&1 && dpkg -x libwine_*_i386.deb .
+    )
+}
+
 # Perls of 32 bits. They run in wine's own WoW64, which has no libraries of 32 bits below its DLLs.
 narrow=$cache/i386
 under_narrow_wine() {
     mkdir -p "$narrow/wine" || return 1
     command -v i686-w64-mingw32-gcc >/dev/null || return 1
     if [ ! -d "$narrow/wine/i386-windows" ]; then
-        local work
-        work=$(mktemp -d) && (cd "$work" && apt-get download -q libwine:i386 >/dev/null 2>&1 &&
-            dpkg -x libwine_*.deb . && mv usr/lib/i386-linux-gnu/wine/i386-windows "$narrow/wine/")
-        local result=$?
+        local work result
+        work=$(mktemp -d) && libraries_of_32_bits "$work" &&
+            mv "$work/usr/lib/i386-linux-gnu/wine/i386-windows" "$narrow/wine/"
+        result=$?
         rm -rf "$work"
         [ $result = 0 ] || return 1
     fi
