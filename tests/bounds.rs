@@ -6,6 +6,7 @@ mod support;
 use loudly::loudly;
 use p5_spy::frames::{Frame, FrameKind};
 use p5_spy::ids::{Pid, Tid};
+use p5_spy::output::Format;
 use p5_spy::profile::{About, Source, Summary, ThreadAbout};
 use p5_spy::recording::{Block, Chunk, Writer};
 use std::io::Write;
@@ -13,21 +14,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::{Running, Target, folder, run, spy, text};
 
-const FORMATS: [&str; 8] = [
-    "flamegraph",
-    "collapsed",
-    "speedscope",
-    "pprof",
-    "callgrind",
-    "firefox",
-    "chrometrace",
-    "html",
-];
 /// Bytes of memory, and seconds where nothing else runs.
 const MEMORY: u64 = 300 << 20;
 const SECONDS: u64 = 5;
 /// Other tests run at the same time, and builds without optimisation are slow.
 const SLOWER: u64 = 4;
+
+/// The names of all pictures.
+fn formats() -> impl Iterator<Item = &'static str> {
+    let pictures = Format::ALL.into_iter().filter(|f| *f != Format::P5spy);
+    pictures.map(Format::name)
+}
 
 fn about() -> About {
     About {
@@ -283,7 +280,7 @@ fn hostile_recordings_take_little() {
     let folder = folder();
     for (name, bytes) in recordings() {
         let file = put(folder.path(), "x.p5spy", &bytes);
-        for format in FORMATS {
+        for format in formats() {
             let output = folder.path().join("out");
             let words = [
                 "report",
@@ -470,7 +467,7 @@ fn an_honest_recording_is_not_refused() {
         let bytes = honest(minutes);
         put(folder.path(), &format!("{minutes}.p5spy"), &bytes)
     });
-    for format in FORMATS {
+    for format in formats() {
         // That one says each call of each sample.
         let file = match format {
             "chrometrace" => &short,

@@ -1,6 +1,6 @@
 //! The structure of the tree, read from its imports: arrows between rooms are those that
 //! ARCHITECTURE.md lists, nothing goes in a circle, the system is met in `platform/` only,
-//! and the names of options are known in `cli/` only.
+//! the names of options are known in `cli/` only, and files that the documents name are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -393,13 +393,66 @@ fn support_table() -> Vec<(String, Vec<String>)> {
     cells.collect()
 }
 
+/// The file or folder that a text in backquotes names, if it names one.
+fn named_file(text: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let ends = [".rs", ".js", ".css", ".toml", ".md", ".pl", "/"];
+    let is_one = text.len() > 1 && text.chars().all(plain) && !text.starts_with('/');
+    (is_one && ends.iter().any(|end| text.ends_with(end) && text != *end)).then_some(text)
+}
+
+/// A name without a folder is beside the last one that had one, or at the top.
+#[test]
+fn files_that_the_documents_name_are_there() {
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let mut folder = root();
+        let mut checked = 0;
+        for (line, number) in text.lines().zip(1..) {
+            for name in line.split('`').skip(1).step_by(2).filter_map(named_file) {
+                let places = match name.contains('/') {
+                    true => [root().join("src").join(name), root().join(name)],
+                    false => [folder.join(name), root().join(name)],
+                };
+                let found = places.into_iter().find(|place| place.exists());
+                let Some(found) = found else {
+                    panic!("{document}:{number}: there is no {name}");
+                };
+                if name.contains('/') {
+                    folder = match found.is_dir() {
+                        true => found,
+                        false => found.parent().unwrap().to_owned(),
+                    };
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "{document} names no files");
+    }
+}
+
+#[test]
+fn readme_has_each_format() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for format in p5_spy::output::Format::ALL {
+        let row = format!("\n| `{}` | `{}`", format.name(), format.ending());
+        assert!(readme.contains(&row), "no row begins with {row}");
+    }
+}
+
 /// Each verb has its row and each system of `platform/` its column, and what tests them is there.
 #[test]
 fn the_table_of_what_runs_where_is_whole() {
     let table = support_table();
     let (_, systems) = &table[0];
-    for folder in ["linux", "windows", "macos", "freebsd"] {
-        assert!(root().join("src/platform").join(folder).is_dir());
+    let folders = fs::read_dir(root().join("src/platform")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let folder = folder.file_name().unwrap().to_str().unwrap();
+        // What several of them share.
+        if ["unix", "bsd"].contains(&folder) {
+            continue;
+        }
         let named = |system: &String| system.to_lowercase().starts_with(folder);
         assert!(systems.iter().any(named), "{folder} has no column");
     }
