@@ -4,7 +4,7 @@
 use super::facts::{Facts, MAX_BODY};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::Solution;
-use super::values::everywhere;
+use super::values::{MAX_HEAD, everywhere};
 
 /// Solves for what values have beside what every feature needs; what has no answer is left out.
 pub fn solve(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solution) {
@@ -16,7 +16,7 @@ pub fn solve(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solutio
 }
 
 fn owners(s: &Snapshot, facts: &Facts, out: &mut Solution) {
-    let found = everywhere(&facts.references, 4 * s.width(), 4, |(sv, count), o| {
+    let found = everywhere(&facts.references, MAX_HEAD, 4, |(sv, count), o| {
         Some(s.uint(sv.at(o), 4)? == *count)
     });
     if let Some(place) = out.extra("sv.sv_refcnt", found) {

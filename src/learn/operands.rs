@@ -65,6 +65,8 @@ fn lists(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result
         return Ok(());
     };
     let s = run.stop("last")?;
+    // An item is a union of a pointer and an IV.
+    let item = s.width().max(u64::from(out.iv_size));
     let cv = run.facts.sub("P5spyA::subscripts").map_or(0, |f| f.cv);
     let ops: Vec<u64> = execution(s, out, cv)
         .into_iter()
@@ -74,7 +76,7 @@ fn lists(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result
     let lengths = |o: u64| -> Option<Vec<u64>> {
         let length = |op: &u64| {
             let list = s.word(op.at(o))?;
-            let length = s.word(list.checked_sub(s.width())?)?;
+            let length = s.uint(list.checked_sub(item)?, item as usize)?;
             let begins = s.word(list)?;
             (begins > 0 && length <= MAX_ITEMS).then_some(length)
         };

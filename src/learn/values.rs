@@ -31,6 +31,9 @@ pub fn everywhere<T>(
         .collect()
 }
 
+/// Bytes of a value's head, at most: its union is aligned to eight where a 64-bit integer is (sv.h).
+pub const MAX_HEAD: u64 = 24;
+
 /// The one thing taken for granted: `sv_any`, `sv_refcnt` and `sv_flags` come first, in this
 /// order (sv.h, all versions).
 fn head(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
@@ -77,7 +80,7 @@ fn strings(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolv
         .collect();
     let starts =
         |at: Option<u64>, text: &str| Some(s.bytes(s.word(at?)?, text.len())? == text.as_bytes());
-    let in_head: Vec<u64> = everywhere(&known, s.width() * 4, 4, |(sv, _, text), o| {
+    let in_head: Vec<u64> = everywhere(&known, MAX_HEAD, 4, |(sv, _, text), o| {
         starts(Some(sv + o), text)
     });
     let in_body = everywhere(&known, BODY, s.width(), |(sv, _, text), o| {

@@ -195,14 +195,28 @@ impl PerlView<'_> {
         Ok(())
     }
 
+    /// Bytes of a UNOP_AUX_item (op.h, since 5.22): a union of a pointer and an IV.
+    fn aux_item(&self) -> u64 {
+        let integer = self.layout.xpviv.xiv_iv.size;
+        u64::from(self.abi.pointer_size.max(integer))
+    }
+
+    /// The first items of such a list, of each what is no wider than a pointer.
+    fn aux_items(&self, list: u64, count: u64) -> Result<Vec<u64>, NameError> {
+        let item = |index: u64| {
+            let at = list.wrapping_add(index.wrapping_mul(self.aux_item()));
+            Ok(self.pointer_at(at)?)
+        };
+        (0..count).map(item).collect()
+    }
+
     /// How many values are put together, and the constants between them as one text, once or twice
     /// (plain and UTF-8), each with its length.
     fn hash_concat(&self, op: u64, hash: &mut Hash) -> Result<(), NameError> {
         let Some(place) = self.layout.unop_aux.op_aux else {
             return Ok(());
         };
-        let items = self.reader().pointers(self.member(op, place)?, 5)?;
-        let mut items = items.into_iter();
+        let mut items = self.aux_items(self.member(op, place)?, 5)?.into_iter();
         hash.number(items.next().unwrap_or(0));
         while let (Some(start), Some(length)) = (items.next(), items.next()) {
             if start != 0
@@ -220,10 +234,12 @@ impl PerlView<'_> {
         let Some(place) = self.layout.unop_aux.op_aux else {
             return Ok(());
         };
-        let width = u64::from(self.abi.pointer_size);
         let list = self.member(op, place)?;
-        let count = self.pointer_at(list.wrapping_sub(width))?.min(MAX_ITEMS);
-        for item in self.reader().pointers(list, count as usize)? {
+        let size = self.aux_item();
+        let count = self
+            .reader()
+            .uint(list.wrapping_sub(size), size as usize)?;
+        for item in self.aux_items(list, count.min(MAX_ITEMS))? {
             let value = match item {
                 index if index < u64::from(u16::MAX) => {
                     hash.number(index);
