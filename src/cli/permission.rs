@@ -338,7 +338,11 @@ mod tests {
         assert_eq!(line("p5-spy dump -p 7", installed), "p5-spy dump -p 7");
         assert_eq!(
             line("p5-spy record -o 'a b.svg' --pid=7", "/home/a b/bin/p5-spy"),
-            "'/home/a b/bin/p5-spy' record -o 'a b.svg' --pid=7"
+            format!(
+                "{} record -o {} --pid=7",
+                quoted("/home/a b/bin/p5-spy"),
+                quoted("a b.svg")
+            )
         );
         assert_eq!(line("p5-spy top", installed), "p5-spy top --pid 7");
         assert_eq!(
@@ -348,11 +352,11 @@ mod tests {
         assert_eq!(line("p5-spy -- perl -p", installed), "p5-spy -- perl -p");
         assert_eq!(
             line("p5-spy -p 7 $'\\e[2J'", installed),
-            "p5-spy -p 7 '$\\e[2J'"
+            format!("p5-spy -p 7 {}", quoted("$\\e[2J"))
         );
         assert_eq!(
             line("p5-spy -p 7 '\x1b'", installed),
-            "p5-spy -p 7 '\\x{1b}'"
+            format!("p5-spy -p 7 {}", quoted("\x1b"))
         );
     }
 }

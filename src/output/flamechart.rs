@@ -31,6 +31,8 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     let threads: Vec<u32> = (0..).take(profile.threads.len()).filter(busy).collect();
     let mut budget = Budget::new(profile.room.held);
     let mut lines = Vec::new();
+    // inferno adds them all up.
+    let most = u128::from(u64::MAX) / (u128::from(PIECES) * (threads.len() as u128 + 1));
     for thread in &threads {
         let name = (threads.len() > 1).then(|| name(profile, *thread));
         for (stack, pieces) in stretches(&span.pieces(profile, &timeline, *thread)) {
@@ -39,7 +41,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
                 Some(stack) => words.extend(path(profile, &entries, &titles, stack)),
                 None => words.push("(no sample)"),
             }
-            let line = format!("{} {}", words.join(";"), span.units(pieces));
+            let line = format!("{} {}", words.join(";"), span.units(pieces).min(most));
             // inferno keeps the line, and something for each of its frames.
             budget
                 .take(2 * line.len() as u64)

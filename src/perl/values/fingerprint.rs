@@ -236,9 +236,7 @@ impl PerlView<'_> {
         };
         let list = self.member(op, place)?;
         let size = self.aux_item();
-        let count = self
-            .reader()
-            .uint(list.wrapping_sub(size), size as usize)?;
+        let count = self.reader().uint(list.wrapping_sub(size), size as usize)?;
         for item in self.aux_items(list, count.min(MAX_ITEMS))? {
             let value = match item {
                 index if index < u64::from(u16::MAX) => {

@@ -23,7 +23,7 @@ impl Calls {
 static CALLS: &[Calls] = include!(concat!(env!("OUT_DIR"), "/syscalls.rs"));
 
 /// Marks calls of x32 programs on x86-64 (asm/unistd.h); the numbers are those of x86-64.
-const X32_SYSCALL_BIT: u32 = 0x4000_0000;
+pub(super) const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// The kernel's name of a system call, such as `accept4`. `machine` is the kind of processor that
 /// the program was made for, as [`crate::image::Image::machine`] names it, which may be another
@@ -49,9 +49,16 @@ fn name_of(machine: &str, number: u32) -> Option<&'static str> {
     calls.name(number)
 }
 
+/// The number of a system call for one kind of processor; `None` where it has no such call.
+pub(super) fn syscall_number(machine: &str, name: &str) -> Option<u32> {
+    let calls = CALLS.iter().find(|calls| calls.machine == machine)?;
+    let is_it = |number: &&u32| calls.name(**number) == Some(name);
+    calls.numbers.iter().find(is_it).copied()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CALLS, name_of, syscall_name};
+    use super::{CALLS, name_of, syscall_name, syscall_number};
 
     #[test]
     fn every_processor_has_its_own_numbers() {
@@ -74,6 +81,8 @@ mod tests {
         ] {
             assert_eq!(name_of(machine, number), Some(name), "{machine}");
         }
+        assert_eq!(syscall_number("i386", "unlink"), Some(10));
+        assert_eq!(syscall_number("aarch64", "unlink"), None);
         assert_eq!(name_of("x86_64", 0x0fff_ffff), None);
         // A gap between two that have names.
         assert_eq!(name_of("x86_64", 400), None);

@@ -1,5 +1,6 @@
 //! Which system calls a confined process may make (seccomp(2), linux/seccomp.h, linux/filter.h).
 
+use crate::platform::linux::syscall::{X32_SYSCALL_BIT, syscall_number};
 use std::io;
 
 /// What reading and parsing files takes. What writes, starts, signals, connects or looks at other
@@ -46,73 +47,94 @@ const READER_OLD: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_stat, libc::SYS_
 #[cfg(not(target_arch = "x86_64"))]
 const READER_OLD: &[libc::c_long] = &[];
 
-/// What a perl has no need of while it is looked at.
-const UNWANTED: &[libc::c_long] = &[
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_tgkill,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_io_uring_setup,
-    libc::SYS_userfaultfd,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_mkdirat,
-    libc::SYS_mknodat,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_truncate,
-    libc::SYS_ftruncate,
+/// What a perl has no need of while it is looked at: it makes no connection, signals and traces nobody,
+/// and changes no file. Those that a kind of processor has.
+const UNWANTED: &[&str] = &[
+    "socket",
+    "socketpair",
+    // All of these in one, on i386.
+    "socketcall",
+    "connect",
+    "bind",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "process_madvise",
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "pidfd_getfd",
+    "mount",
+    "umount",
+    "umount2",
+    "unshare",
+    "setns",
+    "bpf",
+    "perf_event_open",
+    "io_uring_setup",
+    "userfaultfd",
+    "add_key",
+    "request_key",
+    "keyctl",
+    // No filter sees its flags.
+    "openat2",
+    "creat",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "mknod",
+    "mknodat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "chown32",
+    "fchown",
+    "fchown32",
+    "fchownat",
+    "lchown",
+    "lchown32",
+    "truncate",
+    "truncate64",
+    "ftruncate",
+    "ftruncate64",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "utime",
+    "utimes",
+    "futimesat",
+    "utimensat",
+    "utimensat_time64",
 ];
 
-#[cfg(target_arch = "x86_64")]
-const UNWANTED_OLD: &[libc::c_long] = &[
-    libc::SYS_unlink,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_link,
-    libc::SYS_symlink,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-    libc::SYS_mknod,
-    libc::SYS_chmod,
-    libc::SYS_chown,
-    libc::SYS_lchown,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const UNWANTED_OLD: &[libc::c_long] = &[];
-
-/// The processor, as the kernel names it to filters (linux/audit.h); 0 where it is not known here,
-/// and then there is no filter.
-const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") {
-    0xc000_003e
+/// Kinds of processors whose programs the kernel runs: as [`syscall_number`] has them, and as the kernel
+/// names them to filters (linux/audit.h). Ours comes first; where none is known here, there is no filter.
+const MACHINES: &[(&str, u32)] = if cfg!(target_arch = "x86_64") {
+    &[("x86_64", 0xc000_003e), ("i386", 0x4000_0003)]
 } else if cfg!(target_arch = "aarch64") {
-    0xc000_00b7
+    &[("aarch64", 0xc000_00b7), ("arm", 0x4000_0028)]
 } else if cfg!(target_arch = "riscv64") {
-    0xc000_00f3
+    &[("riscv64", 0xc000_00f3), ("riscv32", 0x4000_00f3)]
 } else {
-    0
+    &[]
 };
 
 /// Offsets in `struct seccomp_data`.
@@ -145,27 +167,37 @@ impl Filter {
         self.push(libc::BPF_RET | libc::BPF_K, action, 0, 0);
     }
 
-    /// For calls made for another processor's kernel the numbers mean something else.
-    fn begin(&mut self) {
-        self.load(ARCH);
-        let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-        self.push(equal, ARCHITECTURE, 1, 0);
-        self.answer(libc::SECCOMP_RET_KILL_PROCESS);
-        self.load(NUMBER);
+    /// A filter with a part for each kind of processor: the numbers mean something else for each. Who
+    /// makes calls of none of them is ended.
+    fn by_machine(parts: impl Iterator<Item = (u32, Filter)>) -> Self {
+        let mut filter = Filter::default();
+        filter.load(ARCH);
+        for (architecture, part) in parts {
+            filter.push(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                architecture,
+                1,
+                0,
+            );
+            filter.push(libc::BPF_JMP | libc::BPF_JA, part.0.len() as u32, 0, 0);
+            filter.0.extend(part.0);
+        }
+        filter.answer(libc::SECCOMP_RET_KILL_PROCESS);
+        filter
     }
 
     /// An answer for one system call.
-    fn when(&mut self, call: libc::c_long, action: u32) {
+    fn when(&mut self, call: u32, action: u32) {
         let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-        self.push(equal, call as u32, 0, 1);
+        self.push(equal, call, 0, 1);
         self.answer(action);
     }
 
     /// Refuses a system call if one of these bits is set in an argument; otherwise `action`.
-    fn unless_bits(&mut self, call: libc::c_long, argument: u32, bits: u32, action: u32) {
+    fn unless_bits(&mut self, call: u32, argument: u32, bits: u32, action: u32) {
         let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         let set = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
-        self.push(equal, call as u32, 0, 4);
+        self.push(equal, call, 0, 4);
         // The lower half: flags are there, on processors that are little-endian.
         self.load(ARGUMENTS + 8 * argument);
         self.push(set, bits, 0, 1);
@@ -207,51 +239,149 @@ const WRITES: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRU
 /// # Errors
 /// When the kernel has filters and refuses this one.
 pub(super) fn allow_reading(resolving: bool) -> io::Result<bool> {
-    if ARCHITECTURE == 0 {
-        return Ok(false);
+    let ours = MACHINES.first().map(|(_, number)| *number);
+    match ours {
+        Some(number) => Filter::by_machine(std::iter::once((number, reading(resolving)))).install(),
+        None => Ok(false),
     }
+}
+
+fn reading(resolving: bool) -> Filter {
     let mut filter = Filter::default();
-    filter.begin();
+    filter.load(NUMBER);
     for call in READER.iter().chain(READER_OLD) {
-        filter.when(*call, ALLOW);
+        filter.when(*call as u32, ALLOW);
     }
-    filter.unless_bits(libc::SYS_openat, 2, WRITES, ALLOW);
-    filter.unless_bits(libc::SYS_mmap, 2, libc::PROT_EXEC as u32, ALLOW);
-    filter.unless_bits(libc::SYS_mprotect, 2, libc::PROT_EXEC as u32, ALLOW);
+    filter.unless_bits(libc::SYS_openat as u32, 2, WRITES, ALLOW);
+    filter.unless_bits(libc::SYS_mmap as u32, 2, libc::PROT_EXEC as u32, ALLOW);
+    filter.unless_bits(libc::SYS_mprotect as u32, 2, libc::PROT_EXEC as u32, ALLOW);
     if resolving {
-        filter.when(libc::SYS_openat2, ALLOW);
+        filter.when(libc::SYS_openat2 as u32, ALLOW);
     }
     // What is not there at all makes libraries do without it.
     filter.answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
-    filter.install()
+    filter
 }
 
-/// Forbids what a perl that only runs a script on its standard streams never does.
+/// Forbids what a perl that only runs a script on its standard streams never does, be it of this kind of
+/// processor or of the one of 32 bits that belongs to it.
 ///
 /// # Errors
 /// When the kernel has filters and refuses this one.
 pub(super) fn forbid_the_unwanted() -> io::Result<bool> {
-    if ARCHITECTURE == 0 {
+    if MACHINES.is_empty() {
         return Ok(false);
     }
+    unwanted().install()
+}
+
+fn unwanted() -> Filter {
+    let parts = MACHINES.iter();
+    Filter::by_machine(parts.map(|(machine, number)| (*number, unwanted_of(machine))))
+}
+
+fn unwanted_of(machine: &str) -> Filter {
+    const MAKES: u32 = (libc::O_CREAT | libc::O_TRUNC) as u32;
     let mut filter = Filter::default();
-    filter.begin();
-    for call in UNWANTED.iter().chain(UNWANTED_OLD) {
-        filter.when(*call, REFUSE);
+    filter.load(NUMBER);
+    if machine == "x86_64" {
+        // The same calls by another name.
+        let from = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+        filter.push(from, X32_SYSCALL_BIT, 0, 1);
+        filter.answer(REFUSE);
     }
-    filter.unless_bits(
-        libc::SYS_openat,
-        2,
-        (libc::O_CREAT | libc::O_TRUNC) as u32,
-        ALLOW,
-    );
-    #[cfg(target_arch = "x86_64")]
-    filter.unless_bits(
-        libc::SYS_open,
-        1,
-        (libc::O_CREAT | libc::O_TRUNC) as u32,
-        ALLOW,
-    );
+    for name in UNWANTED {
+        if let Some(call) = syscall_number(machine, name) {
+            filter.when(call, REFUSE);
+        }
+    }
+    for (name, flags) in [("openat", 2), ("open", 1)] {
+        if let Some(call) = syscall_number(machine, name) {
+            filter.unless_bits(call, flags, MAKES, ALLOW);
+        }
+    }
     filter.answer(ALLOW);
-    filter.install()
+    filter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel makes of a call, whose arguments are all the same.
+    fn verdict(filter: &Filter, architecture: u32, number: u32, arguments: u32) -> u32 {
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let step = &filter.0[at];
+            let code = u32::from(step.code);
+            at += 1;
+            let mut jump = |taken: bool| at += usize::from(if taken { step.jt } else { step.jf });
+            match code & 0x07 {
+                libc::BPF_LD => {
+                    value = match step.k {
+                        NUMBER => number,
+                        ARCH => architecture,
+                        _ => arguments,
+                    }
+                }
+                libc::BPF_RET => return step.k,
+                libc::BPF_JMP => match code & 0xf0 {
+                    libc::BPF_JA => at += step.k as usize,
+                    libc::BPF_JEQ => jump(value == step.k),
+                    libc::BPF_JGE => jump(value >= step.k),
+                    libc::BPF_JSET => jump(value & step.k != 0),
+                    other => panic!("jump {other:#x}"),
+                },
+                other => panic!("instruction {other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_machine_has_its_own_numbers() {
+        let filter = unwanted();
+        for (machine, architecture) in MACHINES {
+            let by_name = |name: &str, arguments: u32| {
+                let number = syscall_number(machine, name).unwrap();
+                verdict(&filter, *architecture, number, arguments)
+            };
+            for name in ["read", "write", "mmap", "munmap", "execveat", "exit_group"] {
+                let name = match syscall_number(machine, name) {
+                    Some(_) => name,
+                    None => "mmap2",
+                };
+                assert_eq!(by_name(name, 0), ALLOW, "{machine} {name}");
+            }
+            for name in ["ptrace", "unlinkat", "kill", "openat2", "bpf", "renameat2"] {
+                assert_eq!(by_name(name, 0), REFUSE, "{machine} {name}");
+            }
+            assert_eq!(by_name("openat", 0), ALLOW);
+            assert_eq!(by_name("openat", libc::O_CREAT as u32), REFUSE);
+        }
+        let unknown = verdict(&filter, 0xdead_beef, 0, 0);
+        assert_eq!(unknown, libc::SECCOMP_RET_KILL_PROCESS);
+    }
+
+    #[test]
+    fn a_reader_reads_and_its_calls_have_our_numbers_only() {
+        let ours = MACHINES[0].1;
+        let filter = Filter::by_machine(std::iter::once((ours, reading(false))));
+        let of = |call: libc::c_long| verdict(&filter, ours, call as u32, 0);
+        assert_eq!(of(libc::SYS_read), ALLOW);
+        assert_ne!(of(libc::SYS_openat2), ALLOW);
+        assert_ne!(of(libc::SYS_execve), ALLOW);
+        let (_, other) = MACHINES[1];
+        let foreign = verdict(&filter, other, libc::SYS_read as u32, 0);
+        assert_eq!(foreign, libc::SECCOMP_RET_KILL_PROCESS);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn x32_is_no_way_around() {
+        let unlink = X32_SYSCALL_BIT + libc::SYS_unlink as u32;
+        assert_eq!(verdict(&unwanted(), MACHINES[0].1, unlink, 0), REFUSE);
+        // As i386 has it, where that number is another call of x86-64.
+        assert_eq!(verdict(&unwanted(), MACHINES[1].1, 10, 0), REFUSE);
+        assert_eq!(verdict(&unwanted(), MACHINES[0].1, 10, 0), ALLOW);
+    }
 }
