@@ -62,7 +62,7 @@ impl Compiling {
         stack: &RawStack,
         index: usize,
         (line, op, doing): (u64, u64, OpPhase),
-    ) -> Option<Candidate> {
+    ) -> Option<CompileCandidate> {
         let frame = *stack.frames.get(index).filter(|f| f.kind.is_unit())?;
         let is_at_call = frame.position.cop == frame.call_site;
         let Some(callee) = stack.frames.get(index + 1) else {
@@ -71,7 +71,7 @@ impl Compiling {
             let may_end =
                 frame.kind != ContextKind::Main && (doing == OpPhase::Evaluating || op == 0);
             let is_compiled = (line != 0 || may_end) && !is_left;
-            return is_compiled.then_some(Candidate {
+            return is_compiled.then_some(CompileCandidate {
                 frame,
                 is_innermost: true,
             });
@@ -84,7 +84,7 @@ impl Compiling {
         }
         let is_innermost = stack.is_innermost_unit(index);
         let is_warning = callback.is_warning(&view.layout.constants);
-        (is_innermost && line != 0 || is_warning).then_some(Candidate {
+        (is_innermost && line != 0 || is_warning).then_some(CompileCandidate {
             frame,
             is_innermost,
         })
@@ -129,7 +129,7 @@ fn is_by(view: &PerlView<'_>, eval: RawFrame, op: u64) -> Result<bool, NameError
 
 /// A frame whose code may be being compiled.
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
+struct CompileCandidate {
     frame: RawFrame,
     /// None further in has code of its own that is compiled as a whole.
     is_innermost: bool,

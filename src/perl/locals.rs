@@ -1,7 +1,7 @@
 //! What the frames of a stack have as `@_` and as lexical variables.
 
 use super::stack::walk::{ContextKind, Position, RawStack};
-use super::stack::{Info, StackReader, Variable};
+use super::stack::{StackInfo, StackReader, Variable};
 use super::values::context::{NameError, PerlView, SHORT};
 use super::values::describe::{Described, Wording};
 use crate::layout::BoundLayout;
@@ -138,7 +138,7 @@ fn sub_contexts(view: &PerlView<'_>, stack: &StackReader) -> Result<Vec<SubConte
     let size = view.layout.context.sizeof.offset as usize;
     let mut found = Vec::new();
     for info in stack.infos().iter().rev() {
-        let Info { count, .. } = *info;
+        let StackInfo { count, .. } = *info;
         let bytes = stack.contexts(info);
         let contexts: Vec<&[u8]> = bytes.chunks_exact(size.max(1)).take(count).collect();
         for context in contexts.into_iter().rev() {

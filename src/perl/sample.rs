@@ -5,7 +5,7 @@ use super::leaf::level::LeafLevel;
 use super::leaf::running::{EnteredFrom, Moment};
 use super::locate::Located;
 use super::names::recheck::Recheck;
-use super::names::{Names, Trail};
+use super::names::{NamedStack, Names};
 use super::stack::doing::OpPhase;
 use super::stack::header::Compiling;
 use super::stack::unfinished::Comparators;
@@ -95,7 +95,7 @@ pub struct ThreadSampler {
     units: Compiling,
     raw: RawStack,
     recheck: Recheck,
-    trail: Trail,
+    named: NamedStack,
     leaf_reader: LeafReader,
     entered: Option<EnteredFrom>,
     is_strict: bool,
@@ -141,7 +141,7 @@ impl ThreadSampler {
             units: variables.compiling,
             raw: RawStack::default(),
             recheck: Recheck::default(),
-            trail: Trail::default(),
+            named: NamedStack::default(),
             leaf_reader: LeafReader::new(beyond, pads),
             entered: None,
             is_strict: false,
@@ -182,7 +182,7 @@ impl ThreadSampler {
 
     /// The frames of the last good sample, outermost first: `(main)` and what it called.
     pub fn frames(&self) -> &[FrameId] {
-        self.trail.ids()
+        self.named.ids()
     }
 
     /// What stands on top of these: a sub written in C, or the op.
@@ -214,7 +214,7 @@ impl ThreadSampler {
             ..view
         };
         names.demand_names(self.demands_names);
-        self.unchanged = self.trail.ids().len();
+        self.unchanged = self.named.ids().len();
         let mut last = SampleError::Stack(StackError::Torn);
         for attempt in 0..MAX_TRIES {
             if attempt > 0 {
@@ -329,7 +329,7 @@ impl ThreadSampler {
             .leaf_reader
             .read(view, &header, moment, self.entered, &mut still)
             .map_err(NameError::Read)?;
-        let innermost = self.trail.ids().last();
+        let innermost = self.named.ids().last();
         self.leaf = running
             .zip(innermost)
             .and_then(|(running, below)| self.leaf_reader.frame(&running, *below, table));
@@ -339,7 +339,7 @@ impl ThreadSampler {
     /// Everything has to be found out anew.
     fn forget_frames(&mut self) {
         self.raw.frames.clear();
-        self.trail.clear();
+        self.named.clear();
         self.unchanged = 0;
         self.verified_at = None;
         self.recheck.doubt();
@@ -381,12 +381,12 @@ impl ThreadSampler {
         } else {
             self.raw.kept
         };
-        let first = self.trail.keep(&self.raw, kept);
-        self.unchanged = self.unchanged.min(self.trail.ids().len());
+        let first = self.named.keep(&self.raw, kept);
+        self.unchanged = self.unchanged.min(self.named.ids().len());
         let units = self.units;
         let has_read = units.mark(view, &mut self.raw, first, &self.reader, doing)?;
         for index in first..self.raw.frames.len() {
-            names.name(view, &self.raw, index, &mut self.trail, table)?;
+            names.name(view, &self.raw, index, &mut self.named, table)?;
             names.settle(view, &self.reader)?;
         }
         Ok(has_read)

@@ -16,7 +16,7 @@ use crate::hash::{Map, OrderedSet, Set};
 use crate::perl::values::context::{NameError, PerlView};
 pub use callback::Synthetic;
 use naming::FrameKey;
-pub use naming::Trail;
+pub use naming::NamedStack;
 use recheck::Recheck;
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(in crate::perl) struct CvEntry {
     /// `None` until somebody asks.
     first: Option<First>,
     /// What tells one without a name that a string eval made from others; `None` until somebody asks.
-    made: Option<Made>,
+    made: Option<EvalSub>,
     /// `CvDEPTH` as last read.
     depth: u64,
 }
@@ -58,12 +58,12 @@ pub(in crate::perl) struct CvEntry {
 pub(in crate::perl) struct First {
     /// 0 where there is none.
     cop: u64,
-    pub(in crate::perl) spot: Spot,
+    pub(in crate::perl) spot: SourceSpot,
 }
 
 /// What is known of a sub without a name that a string eval made.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::perl) struct Made {
+pub(in crate::perl) struct EvalSub {
     /// `Package::name` of the glob in its package that holds it.
     pub(in crate::perl) kept_as: Option<StringId>,
     /// A number for what it does.
@@ -72,7 +72,7 @@ pub(in crate::perl) struct Made {
 
 /// A line of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::perl) struct Spot {
+pub(in crate::perl) struct SourceSpot {
     pub(in crate::perl) file: StringId,
     /// The number of the string eval that the file is.
     pub(in crate::perl) eval: Option<u32>,
@@ -446,7 +446,7 @@ impl Names {
         let unknown = self.string(UNKNOWN);
         let first = first.unwrap_or(First {
             cop: 0,
-            spot: Spot {
+            spot: SourceSpot {
                 file: unknown,
                 eval: None,
                 line: 0,
@@ -465,9 +465,9 @@ impl Names {
         &mut self,
         view: &PerlView<'_>,
         cv: u64,
-    ) -> Result<Made, NameError> {
+    ) -> Result<EvalSub, NameError> {
         let Some(entry) = self.cvs.get(&cv) else {
-            return Ok(Made::default());
+            return Ok(EvalSub::default());
         };
         if let Some(made) = entry.made {
             return Ok(made);
@@ -478,7 +478,7 @@ impl Names {
             None if self.options.merge_evals => of_this_object(view.fingerprint(cv))?,
             _ => None,
         };
-        let made = Made {
+        let made = EvalSub {
             kept_as: kept_as.map(|name| self.string(&name)),
             fingerprint: fingerprint.map(|f| self.string(&format!("#{:06x}", f & 0xff_ffff))),
         };
@@ -497,7 +497,7 @@ impl Names {
         let entry = self.cops.get(&cop);
         Ok(entry.map(|entry| First {
             cop,
-            spot: Spot {
+            spot: SourceSpot {
                 file: entry.file,
                 eval: entry.eval,
                 line: u32::try_from(entry.check.line).unwrap_or(u32::MAX),
@@ -520,9 +520,9 @@ impl Names {
         &mut self,
         view: &PerlView<'_>,
         position: Position,
-    ) -> Result<Spot, NameError> {
+    ) -> Result<SourceSpot, NameError> {
         let Some(entry) = self.cops.get(&position.cop) else {
-            return Ok(Spot {
+            return Ok(SourceSpot {
                 file: self.string(UNKNOWN),
                 eval: None,
                 line: 0,
@@ -536,7 +536,7 @@ impl Names {
                 .and_then(|tree| tree.line_of(op, position.op_is_next)),
         };
         let line = u32::try_from(refined.unwrap_or(own)).unwrap_or(u32::MAX);
-        Ok(Spot { file, eval, line })
+        Ok(SourceSpot { file, eval, line })
     }
 
     /// The ops of a statement; `None` where it has none.

@@ -1,7 +1,7 @@
 //! What a stack's frames are called and where they are: from raw frames to those that are shown.
 
 use super::callback::{MULTICALL, is_protected, may_be_multicall};
-use super::{CvEntry, Names, Spot, StringId, of_this_object};
+use super::{CvEntry, Names, SourceSpot, StringId, of_this_object};
 use crate::frames::label::{LabelParts, Naming, module};
 use crate::frames::{Frame, FrameId, FrameKind, FrameTable, Place, UNKNOWN};
 use crate::perl::stack::walk::{Callback, ContextKind, Position, RawFrame, RawStack};
@@ -9,13 +9,13 @@ use crate::perl::values::context::{NameError, PerlView};
 
 /// Where a frame is executing.
 #[derive(Debug, Clone, Copy)]
-struct Located {
+struct FrameSpots {
     /// As `caller` has it.
-    given: Spot,
+    given: SourceSpot,
     /// As people are shown it.
-    shown: Spot,
+    shown: SourceSpot,
     /// Where the string eval is whose file this is.
-    eval_at: Option<Spot>,
+    eval_at: Option<SourceSpot>,
     is_compiling: bool,
 }
 
@@ -36,40 +36,40 @@ pub(in crate::perl) struct FrameKey {
 
 /// What a frame is, wherever it is executing.
 #[derive(Debug, Clone, Copy)]
-struct Identity {
+struct FrameIdentity {
     kind: FrameKind,
     naming: Naming,
     name: StringId,
     detail: Option<StringId>,
-    start: Spot,
+    start: SourceSpot,
     loads: Option<StringId>,
 }
 
 /// One raw frame, named.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct NamedFrame {
     /// Where it was when it was named.
     position: Position,
     /// It was the innermost then, which may be shown at another place than its own.
     is_innermost: bool,
-    located: Located,
+    spots: FrameSpots,
     /// So many ids belong to it and those further out.
     ids: usize,
     /// Of a string eval: its file's number and where it is.
-    eval: Option<(u32, Spot)>,
+    eval: Option<(u32, SourceSpot)>,
     /// The next string eval further out.
     outer_eval: Option<usize>,
 }
 
 /// The frames of an interpreter's last stack: what has not changed since is not named again.
 #[derive(Debug, Default)]
-pub struct Trail {
+pub struct NamedStack {
     /// One for each raw frame, outermost first.
-    steps: Vec<Step>,
+    frames: Vec<NamedFrame>,
     ids: Vec<FrameId>,
 }
 
-impl Trail {
+impl NamedStack {
     /// The frames that are shown, outermost first.
     pub fn ids(&self) -> &[FrameId] {
         &self.ids
@@ -80,15 +80,15 @@ impl Trail {
         self.truncate(0);
     }
 
-    fn truncate(&mut self, steps: usize) {
-        self.steps.truncate(steps);
-        self.ids.truncate(self.steps.last().map_or(0, |s| s.ids));
+    fn truncate(&mut self, frames: usize) {
+        self.frames.truncate(frames);
+        self.ids.truncate(self.frames.last().map_or(0, |s| s.ids));
     }
 
     /// Forgets what has changed, `kept` of the outermost frames being the same; says which frame is
     /// the first that has to be named.
     pub fn keep(&mut self, stack: &RawStack, kept: usize) -> usize {
-        let mut kept = kept.min(self.steps.len());
+        let mut kept = kept.min(self.frames.len());
         // Only of the last kept frame can the position be another.
         if let Some(last) = kept.checked_sub(1)
             && !self.is_same(stack, last)
@@ -118,9 +118,9 @@ impl Trail {
 
     fn is_same(&self, stack: &RawStack, index: usize) -> bool {
         let is_innermost = index + 1 == stack.frames.len();
-        match (self.steps.get(index), stack.frames.get(index)) {
-            (Some(step), Some(raw)) => {
-                let is_same = !step.is_innermost && step.position == raw.position;
+        match (self.frames.get(index), stack.frames.get(index)) {
+            (Some(frame), Some(raw)) => {
+                let is_same = !frame.is_innermost && frame.position == raw.position;
                 // The hooks of code that is compiled stand where those of code that runs do.
                 let callee = stack.frames.get(index + 1);
                 let may_run = callee.is_none_or(|c| c.place.0 == raw.place.0);
@@ -131,30 +131,30 @@ impl Trail {
     }
 
     /// Where the string eval is in whose file, of that number, a frame is that has not been added.
-    fn eval_at(&self, number: u32) -> Option<Spot> {
+    fn eval_at(&self, number: u32) -> Option<SourceSpot> {
         /// String evals that are compared.
         const MAX_TRIED: usize = 16;
         let mut at = self.innermost_eval();
         for _ in 0..MAX_TRIED {
-            let step = self.steps.get(at?)?;
-            match step.eval {
+            let frame = self.frames.get(at?)?;
+            match frame.eval {
                 Some((file, spot)) if file == number => return Some(spot),
-                _ => at = step.outer_eval,
+                _ => at = frame.outer_eval,
             }
         }
         None
     }
 
     fn innermost_eval(&self) -> Option<usize> {
-        let last = self.steps.len().checked_sub(1)?;
-        let step = self.steps.get(last)?;
-        step.eval.map(|_| last).or(step.outer_eval)
+        let last = self.frames.len().checked_sub(1)?;
+        let frame = self.frames.get(last)?;
+        frame.eval.map(|_| last).or(frame.outer_eval)
     }
 }
 
 impl Names {
     /// Names a frame of a stack that was verified, and the callbacks that led to it. Those further
-    /// out are in the trail.
+    /// out are in `named`.
     ///
     /// # Errors
     /// [`NameError`].
@@ -163,7 +163,7 @@ impl Names {
         view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
-        trail: &mut Trail,
+        named: &mut NamedStack,
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
         let Some(frame) = stack.frames.get(index).copied() else {
@@ -171,7 +171,7 @@ impl Names {
         };
         let outer = index.checked_sub(1);
         let caller = outer.and_then(|i| stack.frames.get(i).copied());
-        let called_at = outer.and_then(|i| trail.steps.get(i)).map(|s| s.located);
+        let called_at = outer.and_then(|i| named.frames.get(i)).map(|s| s.spots);
         let called = caller.zip(called_at);
         let is_innermost = index + 1 == stack.frames.len();
         let position = if is_innermost {
@@ -179,35 +179,35 @@ impl Names {
         } else {
             frame.position
         };
-        let mut at = self.located(view, stack, index, position)?;
+        let mut at = self.spots(view, stack, index, position)?;
         let eval = match (frame.kind, at.shown.eval, called_at) {
             (ContextKind::EvalString, Some(number), Some(from)) => Some((number, from.shown)),
             _ => None,
         };
         at.eval_at = match (eval, at.shown.eval) {
             (Some((_, spot)), _) => Some(spot),
-            (None, Some(number)) => trail.eval_at(number),
+            (None, Some(number)) => named.eval_at(number),
             (None, None) => None,
         };
         if let Some((caller, from)) = called {
             let between = (caller.place.0 + 1)..=frame.place.0;
-            self.callbacks(view, stack, between, (caller.position, from), trail, table)?;
+            self.callbacks(view, stack, between, (caller.position, from), named, table)?;
         }
         let called = called.map(|(caller, from)| (caller, from.shown));
         let identity = self.identity(view, stack, index, called, &at)?;
         if !self.is_within_use(stack, index, &identity) {
-            trail.ids.push(self.intern(&identity, &at, table));
+            named.ids.push(self.intern(&identity, &at, table));
         }
         if is_innermost {
             let rest = (frame.place.0 + 1)..=stack.callbacks.len();
-            self.callbacks(view, stack, rest, (position, at), trail, table)?;
+            self.callbacks(view, stack, rest, (position, at), named, table)?;
         }
-        let outer_eval = trail.innermost_eval();
-        trail.steps.push(Step {
+        let outer_eval = named.innermost_eval();
+        named.frames.push(NamedFrame {
             position: frame.position,
             is_innermost,
-            located: at,
-            ids: trail.ids.len(),
+            spots: at,
+            ids: named.ids.len(),
             eval,
             outer_eval,
         });
@@ -220,24 +220,24 @@ impl Names {
         view: &PerlView<'_>,
         stack: &RawStack,
         numbers: std::ops::RangeInclusive<usize>,
-        from: (Position, Located),
-        trail: &mut Trail,
+        from: (Position, FrameSpots),
+        named: &mut NamedStack,
         table: &mut FrameTable,
     ) -> Result<(), NameError> {
         for callback in numbers.filter_map(|number| stack.callbacks.get(number)) {
             let id = self.synthetic(view, callback, from.0, from.1, table)?;
-            trail.ids.extend(id);
+            named.ids.extend(id);
         }
         Ok(())
     }
 
-    fn located(
+    fn spots(
         &mut self,
         view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
         position: Position,
-    ) -> Result<Located, NameError> {
+    ) -> Result<FrameSpots, NameError> {
         let frame = stack.frames.get(index);
         let given = self.spot(view, position)?;
         let begin = match running(stack, index) {
@@ -259,7 +259,7 @@ impl Names {
             true => self.parser_spot(view)?.unwrap_or(shown),
             false => shown,
         };
-        Ok(Located {
+        Ok(FrameSpots {
             given,
             shown,
             eval_at: None,
@@ -268,7 +268,7 @@ impl Names {
     }
 
     /// Where the parser is; `None` where that is not known.
-    fn parser_spot(&mut self, view: &PerlView<'_>) -> Result<Option<Spot>, NameError> {
+    fn parser_spot(&mut self, view: &PerlView<'_>) -> Result<Option<SourceSpot>, NameError> {
         if view.compiling == 0 {
             return Ok(None);
         }
@@ -281,7 +281,7 @@ impl Names {
     }
 
     /// Where a BEGIN block is; `None` for other subs.
-    fn begins_at(&mut self, view: &PerlView<'_>, cv: u64) -> Result<Option<Spot>, NameError> {
+    fn begins_at(&mut self, view: &PerlView<'_>, cv: u64) -> Result<Option<SourceSpot>, NameError> {
         let naming = self.cvs.get(&cv).map(|entry| entry.naming);
         if naming != Some(Naming::Begin) {
             return Ok(None);
@@ -296,7 +296,7 @@ impl Names {
         view: &PerlView<'_>,
         callback: &Callback,
         from: Position,
-        at: Located,
+        at: FrameSpots,
         table: &mut FrameTable,
     ) -> Result<Option<FrameId>, NameError> {
         let numbers = &view.layout.constants;
@@ -310,7 +310,7 @@ impl Names {
             name = MULTICALL;
         }
         let identity = self.plain(FrameKind::Synthetic, name, at.shown);
-        let at = Located {
+        let at = FrameSpots {
             is_compiling: false,
             ..at
         };
@@ -318,13 +318,13 @@ impl Names {
     }
 
     /// What is called by its name and begins nowhere in particular.
-    fn plain(&mut self, kind: FrameKind, name: &str, at: Spot) -> Identity {
-        Identity {
+    fn plain(&mut self, kind: FrameKind, name: &str, at: SourceSpot) -> FrameIdentity {
+        FrameIdentity {
             kind,
             naming: Naming::Plain,
             name: self.string(name),
             detail: None,
-            start: Spot { line: 0, ..at },
+            start: SourceSpot { line: 0, ..at },
             loads: None,
         }
     }
@@ -335,11 +335,11 @@ impl Names {
         view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
-        called: Option<(RawFrame, Spot)>,
-        at: &Located,
-    ) -> Result<Identity, NameError> {
+        called: Option<(RawFrame, SourceSpot)>,
+        at: &FrameSpots,
+    ) -> Result<FrameIdentity, NameError> {
         let called_at = called.map_or(at.shown, |(_, spot)| spot);
-        let eval = |names: &mut Self, naming, detail: &str| Identity {
+        let eval = |names: &mut Self, naming, detail: &str| FrameIdentity {
             kind: FrameKind::Eval,
             naming,
             name: names.string("(eval)"),
@@ -378,7 +378,7 @@ impl Names {
                     }
                     _ => Naming::Plain,
                 };
-                Identity {
+                FrameIdentity {
                     naming,
                     detail: self.file_of_require(view, frame),
                     ..self.plain(FrameKind::Require, "(eval)", called_at)
@@ -394,7 +394,7 @@ impl Names {
         view: &PerlView<'_>,
         stack: &RawStack,
         index: usize,
-        called: Option<(RawFrame, Spot)>,
+        called: Option<(RawFrame, SourceSpot)>,
     ) -> bool {
         let frame = stack.frames.get(index);
         let number = frame.map_or(0, |f| f.place.0);
@@ -424,8 +424,8 @@ impl Names {
         view: &PerlView<'_>,
         frame: &RawFrame,
         inner: Option<&RawFrame>,
-        called_at: Spot,
-    ) -> Result<Identity, NameError> {
+        called_at: SourceSpot,
+    ) -> Result<FrameIdentity, NameError> {
         let kind = match frame.kind {
             ContextKind::Format => FrameKind::Format,
             _ => FrameKind::Sub,
@@ -449,7 +449,7 @@ impl Names {
             Some(inner) if naming == Naming::Begin => self.loads(view, frame.cv, inner)?,
             _ => None,
         };
-        Ok(Identity {
+        Ok(FrameIdentity {
             kind,
             naming,
             name,
@@ -489,7 +489,7 @@ impl Names {
 
     /// Whether a frame is one of those that perl makes of `use` beside that of the file or of its
     /// `import`: the BEGIN block, and around it C code that catches exceptions.
-    fn is_within_use(&self, stack: &RawStack, index: usize, is: &Identity) -> bool {
+    fn is_within_use(&self, stack: &RawStack, index: usize, is: &FrameIdentity) -> bool {
         if !self.options.single_use {
             return false;
         }
@@ -504,8 +504,8 @@ impl Names {
         }
     }
 
-    fn intern(&mut self, is: &Identity, at: &Located, table: &mut FrameTable) -> FrameId {
-        let pair = |spot: Spot| (spot.file, spot.line);
+    fn intern(&mut self, is: &FrameIdentity, at: &FrameSpots, table: &mut FrameTable) -> FrameId {
+        let pair = |spot: SourceSpot| (spot.file, spot.line);
         // Of a require, a sub without statements and the like only the file is known, at best.
         let start = match is.start.line {
             0 => (at.shown.file, 0),

@@ -22,7 +22,7 @@ const MAX_SURE: usize = 1 << 16;
 
 /// Where bytes are: in a span that came with the copy of the stack, or in the batch of our own.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum BytesPlace {
     Copy {
         span: usize,
         offset: usize,
@@ -33,10 +33,10 @@ enum Place {
 
 /// A CV: the place of its head, and where it is known its body's address and place.
 #[derive(Debug, Clone, Copy)]
-struct Sub {
+struct CheckedSub {
     cv: u64,
-    head: Place,
-    body: Option<(u64, Place)>,
+    head: BytesPlace,
+    body: Option<(u64, BytesPlace)>,
 }
 
 /// The subs and statements of the samples of one interpreter.
@@ -46,8 +46,8 @@ pub struct Recheck {
     ranges: Vec<(u64, usize)>,
     /// As few spans as cover these.
     spans: Vec<(u64, usize)>,
-    subs: Vec<Sub>,
-    statements: Vec<(u64, Place)>,
+    subs: Vec<CheckedSub>,
+    statements: Vec<(u64, BytesPlace)>,
     own: Batch,
     sizes: Sizes,
     /// `PL_cop_seqmax` when what follows was seen.
@@ -118,11 +118,11 @@ impl Recheck {
         cop != frame.call_site && self.sure_subs.contains(&(frame.cv, cop))
     }
 
-    fn place(&mut self, address: u64, length: usize) -> Place {
+    fn place(&mut self, address: u64, length: usize) -> BytesPlace {
         let within = |(span, (start, size)): (usize, &(u64, usize))| {
             let offset = usize::try_from(address.checked_sub(*start)?).ok()?;
             let fits = offset.checked_add(length)? <= *size;
-            fits.then_some(Place::Copy {
+            fits.then_some(BytesPlace::Copy {
                 span,
                 offset,
                 length,
@@ -130,7 +130,7 @@ impl Recheck {
         };
         match self.spans.iter().enumerate().find_map(within) {
             Some(place) => place,
-            None => Place::Own(self.own.push(address, length)),
+            None => BytesPlace::Own(self.own.push(address, length)),
         }
     }
 
@@ -141,7 +141,7 @@ impl Recheck {
             let start = any.wrapping_add(self.sizes.body_start);
             (any, self.place(start, self.sizes.body))
         });
-        self.subs.push(Sub { cv, head, body });
+        self.subs.push(CheckedSub { cv, head, body });
     }
 
     pub(in crate::perl) fn need_statement(&mut self, cop: u64) {
@@ -157,9 +157,13 @@ impl Recheck {
         Ok(())
     }
 
-    fn bytes<'b>(&'b self, copy: &'b StackReader, place: Place) -> Result<&'b [u8], ReadError> {
+    fn bytes<'b>(
+        &'b self,
+        copy: &'b StackReader,
+        place: BytesPlace,
+    ) -> Result<&'b [u8], ReadError> {
         match place {
-            Place::Copy {
+            BytesPlace::Copy {
                 span,
                 offset,
                 length,
@@ -168,7 +172,7 @@ impl Recheck {
                 let bytes = copy.extra(span)?.get(offset..end);
                 bytes.ok_or(ReadError::BadAddress { address: 0, length })
             }
-            Place::Own(slot) => self.own.bytes(slot),
+            BytesPlace::Own(slot) => self.own.bytes(slot),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::memory::{Abi, Slot};
 
 /// One stack info of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Info {
+pub struct StackInfo {
     /// Its address.
     pub address: u64,
     /// `si_type`.
@@ -97,7 +97,7 @@ pub(in crate::perl) fn parse_info(
 
 /// A stack info of a copy, innermost first.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::perl) struct Link {
+pub(in crate::perl) struct CopiedInfo {
     pub(in crate::perl) address: u64,
     pub(in crate::perl) parsed: Parsed,
     pub(in crate::perl) left_out: usize,
@@ -109,15 +109,15 @@ pub(in crate::perl) struct Link {
     pub(in crate::perl) is_hidden: bool,
 }
 
-impl Link {
+impl CopiedInfo {
     /// What it stands for: itself, or the contexts before and those behind what is left out.
-    pub(in crate::perl) fn infos(&self, layout: &BoundLayout) -> impl Iterator<Item = Info> {
+    pub(in crate::perl) fn infos(&self, layout: &BoundLayout) -> impl Iterator<Item = StackInfo> {
         let has_subix = layout.stackinfo.si_cxsubix.is_some();
         let part = |first: usize, count: usize, contexts: Slot, is_cut: bool| {
             // -1 is in front of all.
             let newest = self.parsed.cxsubix.map_or(0, |index| index + 1);
             let end = newest.saturating_sub(first);
-            Info {
+            StackInfo {
                 address: self.address,
                 si_type: self.parsed.si_type,
                 count,

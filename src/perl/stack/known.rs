@@ -26,7 +26,7 @@ const MAX_KNOWN: usize = 200_000;
 
 /// A stack info.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::perl) struct Known {
+pub(in crate::perl) struct KnownInfo {
     pub(in crate::perl) address: u64,
     pub(in crate::perl) cxstack: u64,
     /// `si_prev`.
@@ -41,7 +41,7 @@ pub(in crate::perl) struct Known {
     pub(in crate::perl) slot: Option<usize>,
 }
 
-impl Known {
+impl KnownInfo {
     /// The contexts to fetch: all, or those before and behind what is left out.
     pub(in crate::perl) fn ranges(&self) -> (Range<usize>, Option<Range<usize>>) {
         match self.left_out {
@@ -68,7 +68,7 @@ pub(in crate::perl) fn left_out(count: usize) -> usize {
 /// All stack infos that were met.
 #[derive(Debug, Default)]
 pub(in crate::perl) struct KnownInfos {
-    list: Vec<Known>,
+    list: Vec<KnownInfo>,
     places: Map<u64, usize>,
     /// The places of those that are fetched.
     fetched: Vec<usize>,
@@ -78,8 +78,8 @@ pub(in crate::perl) struct KnownInfos {
 }
 
 impl KnownInfos {
-    /// Those to be fetched, in order of [`Known::slot`].
-    pub(in crate::perl) fn fetched(&self) -> impl Iterator<Item = &Known> {
+    /// Those to be fetched, in order of [`KnownInfo::slot`].
+    pub(in crate::perl) fn fetched(&self) -> impl Iterator<Item = &KnownInfo> {
         self.fetched
             .iter()
             .filter_map(|place| self.list.get(*place))
@@ -98,11 +98,11 @@ impl KnownInfos {
         self.places.get(&address).copied()
     }
 
-    pub(in crate::perl) fn get_mut(&mut self, place: usize) -> Option<&mut Known> {
+    pub(in crate::perl) fn get_mut(&mut self, place: usize) -> Option<&mut KnownInfo> {
         self.list.get_mut(place)
     }
 
-    pub(in crate::perl) fn add(&mut self, known: Known) {
+    pub(in crate::perl) fn add(&mut self, known: KnownInfo) {
         self.places.insert(known.address, self.list.len());
         self.list.push(known);
     }
@@ -158,7 +158,7 @@ impl KnownInfos {
         if !self.outermost.is_empty() || self.list.len() <= 4 * used.len() + 64 {
             return;
         }
-        let kept: Vec<Known> = used
+        let kept: Vec<KnownInfo> = used
             .filter_map(|address| self.list.get(self.find(address)?).copied())
             .collect();
         self.clear();
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(left_out(OUTER + INNER + STEP - 1), 0);
         assert_eq!(left_out(OUTER + INNER + STEP), STEP);
         assert_eq!(left_out(300_000), left_out(300_100));
-        let mut known = Known {
+        let mut known = KnownInfo {
             address: 0,
             cxstack: 0,
             prev: 0,
@@ -201,7 +201,7 @@ mod tests {
     fn chain(length: u64) -> KnownInfos {
         let mut known = KnownInfos::default();
         for address in (1..=length).rev() {
-            known.add(Known {
+            known.add(KnownInfo {
                 address,
                 cxstack: 0,
                 prev: address - 1,

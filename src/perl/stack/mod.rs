@@ -12,10 +12,10 @@ use crate::layout::BoundLayout;
 use crate::memory::{Abi, Batch, Memory, ReadError, Slot};
 use header::{BesidePlaces, BesideValues, HeaderPlaces};
 pub use header::{Current, Header, Variable, Variables};
-pub use info::Info;
-use info::{Link, equal_contexts, parse_info};
-use known::{Known, KnownInfos, left_out};
-use walk::Place;
+pub use info::StackInfo;
+use info::{CopiedInfo, equal_contexts, parse_info};
+use known::{KnownInfo, KnownInfos, left_out};
+use walk::ContextPlace;
 
 /// Why there is no copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,7 @@ struct Copied {
     batch: Batch,
     header: Header,
     beside: BesideValues,
-    infos: Vec<Info>,
+    infos: Vec<StackInfo>,
 }
 
 /// Reads of the whole stack before giving up: each round can meet a new stack info or a deeper
@@ -82,7 +82,7 @@ struct Slots {
     after: Vec<Slot>,
     beside: Vec<Slot>,
     current_of: Option<Slot>,
-    chain: Vec<Link>,
+    chain: Vec<CopiedInfo>,
 }
 
 impl StackReader {
@@ -140,17 +140,21 @@ impl StackReader {
     }
 
     /// The stack infos of the last accepted copy, outermost first.
-    pub fn infos(&self) -> &[Info] {
+    pub fn infos(&self) -> &[StackInfo] {
         &self.current.infos
     }
 
     /// The bytes of the contexts of one stack info, outermost first.
-    pub fn contexts(&self, info: &Info) -> &[u8] {
+    pub fn contexts(&self, info: &StackInfo) -> &[u8] {
         self.current.batch.bytes(info.contexts).unwrap_or_default()
     }
 
     /// The bytes of the context at a place, of the last accepted copy.
-    pub(in crate::perl) fn context_at(&self, place: Place, layout: &BoundLayout) -> Option<&[u8]> {
+    pub(in crate::perl) fn context_at(
+        &self,
+        place: ContextPlace,
+        layout: &BoundLayout,
+    ) -> Option<&[u8]> {
         let info = self.infos().get(place.0)?;
         let size = layout.context.sizeof.offset as usize;
         let start = place.1.checked_mul(size)?;
@@ -317,7 +321,7 @@ impl StackReader {
         header: &Header,
         abi: Abi,
         layout: &BoundLayout,
-        chain: &mut Vec<Link>,
+        chain: &mut Vec<CopiedInfo>,
     ) -> Result<Followed, StackError> {
         chain.clear();
         let mut grown = false;
@@ -392,7 +396,7 @@ impl StackReader {
             return Ok(Fetched::Moved);
         }
         let parsed = parse_info(bytes, abi, layout)?;
-        let link = Link {
+        let link = CopiedInfo {
             address,
             parsed,
             left_out: known.left_out,
@@ -432,7 +436,7 @@ impl StackReader {
                 _ => next.batch.bytes(info.contexts)?,
             };
             let old = self.current.infos.get(next.infos.len());
-            let is_same = |o: &&Info| {
+            let is_same = |o: &&StackInfo| {
                 (o.address, o.cxstack, o.first) == (info.address, info.cxstack, info.first)
             };
             let size = layout.context.sizeof.offset as usize;
@@ -448,7 +452,7 @@ impl StackReader {
                     0
                 }
             };
-            next.infos.push(Info { unchanged, ..info });
+            next.infos.push(StackInfo { unchanged, ..info });
         }
         std::mem::swap(&mut self.current, &mut self.scratch);
         self.slots.chain = chain;
@@ -488,7 +492,7 @@ impl StackReader {
                 return Err(StackError::Nonsense(ENDLESS));
             }
             let parsed = parse_info(&reader.bytes(at, size)?, abi, layout)?;
-            let mut known = Known {
+            let mut known = KnownInfo {
                 address: at,
                 cxstack: parsed.cxstack,
                 prev: parsed.prev,
@@ -512,7 +516,7 @@ const ENDLESS: &str = "the chain of stack infos does not end";
 
 enum Fetched {
     /// And whether more of it must be fetched.
-    Yes(Link, bool),
+    Yes(CopiedInfo, bool),
     Moved,
     No,
 }

@@ -209,11 +209,11 @@ pub(in crate::perl) fn after_return(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perl::stack::walk::{Place, RawFrame};
+    use crate::perl::stack::walk::{ContextPlace, RawFrame};
 
     const SORT: u64 = 3;
 
-    fn frame(kind: ContextKind, cv: u64, place: Place) -> RawFrame {
+    fn frame(kind: ContextKind, cv: u64, place: ContextPlace) -> RawFrame {
         RawFrame {
             kind,
             cv,

@@ -58,7 +58,7 @@ impl Position {
 }
 
 /// Where a context is: the number of its stack info, the outermost being 0, and its own.
-pub type Place = (usize, usize);
+pub type ContextPlace = (usize, usize);
 
 /// One frame, still as addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub struct RawFrame {
     /// `si_type` of the stack info that it is on.
     pub si_type: i64,
     /// Its context.
-    pub place: Place,
+    pub place: ContextPlace,
     /// Its code is being compiled, and the statement that it stands in is one of that code.
     pub is_compiled: bool,
 }
@@ -155,7 +155,7 @@ pub struct WalkRules<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Found {
+struct ParsedContext {
     kind: ContextKind,
     cv: u64,
     oldcop: u64,
@@ -308,7 +308,7 @@ impl WalkRules<'_> {
     }
 
     /// One context, if `caller` would count it.
-    fn context(&self, bytes: &[u8]) -> Result<Option<Found>, WalkError> {
+    fn context(&self, bytes: &[u8]) -> Result<Option<ParsedContext>, WalkError> {
         let (cx, number) = (&self.layout.context, &self.layout.constants);
         let short = WalkError("it is shorter than its members");
         let get = |field: crate::memory::Field| field.get(self.abi, bytes).ok_or(short);
@@ -363,7 +363,7 @@ impl WalkRules<'_> {
         if oldcop == 0 {
             return Err(WalkError("it was entered from no statement"));
         }
-        Ok(Some(Found {
+        Ok(Some(ParsedContext {
             kind,
             cv,
             oldcop,

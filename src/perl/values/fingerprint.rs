@@ -38,7 +38,7 @@ pub(in crate::perl) struct Pad {
     names: u64,
 }
 
-pub(in crate::perl) struct Node {
+pub(in crate::perl) struct FingerprintOp {
     pub(in crate::perl) op_type: u64,
     targ: u64,
     pub(in crate::perl) first: u64,
@@ -124,7 +124,7 @@ impl PerlView<'_> {
         }
     }
 
-    pub(in crate::perl) fn op_node(&self, op: u64) -> Result<Node, NameError> {
+    pub(in crate::perl) fn op_node(&self, op: u64) -> Result<FingerprintOp, NameError> {
         let (fields, unop) = (&self.layout.op, &self.layout.unop);
         let mut of_all = vec![
             fields.op_type,
@@ -138,7 +138,7 @@ impl PerlView<'_> {
         let get = |field: Field| self.get(field, &bytes);
         let has_sibling = fields.op_moresib.map_or(Ok(1), get)? != 0;
         let has_kids = get(fields.op_flags)? & self.layout.constants.OPf_KIDS != 0;
-        Ok(Node {
+        Ok(FingerprintOp {
             op_type: get(fields.op_type)?,
             targ: get(fields.op_targ)?,
             first: if has_kids {
@@ -159,7 +159,7 @@ impl PerlView<'_> {
         &self,
         op: u64,
         name: &str,
-        node: &Node,
+        node: &FingerprintOp,
         pad: Pad,
         hash: &mut Hash,
     ) -> Result<(), NameError> {

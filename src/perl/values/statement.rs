@@ -73,7 +73,7 @@ impl StatementTree {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Node {
+struct StatementOp {
     next: u64,
     sibling: u64,
     first: u64,
@@ -84,12 +84,12 @@ struct Node {
 
 /// The statements below every eval BLOCK.
 fn evals(
-    nodes: &HashMap<u64, Node>,
+    nodes: &HashMap<u64, StatementOp>,
     leavetry: Option<u64>,
     is_statement: impl Fn(u64) -> bool,
 ) -> Vec<(u64, Vec<u64>)> {
     let evals = nodes.values().filter(|n| Some(n.op_type) == leavetry);
-    let inner = |eval: &Node| {
+    let inner = |eval: &StatementOp| {
         let mut statements = Vec::new();
         let mut pending = vec![eval.first];
         // Hostile memory may have a ring of siblings.
@@ -109,7 +109,7 @@ fn evals(
 /// Lists the tree below `root` in the order of perl's own search, each op with the line of the
 /// statement that closest_cop would name for it.
 fn flatten(
-    nodes: &HashMap<u64, Node>,
+    nodes: &HashMap<u64, StatementOp>,
     lines: &HashMap<u64, u64>,
     cop: u64,
     root: u64,
@@ -173,7 +173,7 @@ impl PerlView<'_> {
         fields.extend(op.op_moresib);
         let length =
             BodySpan::of(&fields).start + fields.iter().map(|f| f.end()).max().unwrap_or(0);
-        let mut nodes: HashMap<u64, Node> = HashMap::new();
+        let mut nodes: HashMap<u64, StatementOp> = HashMap::new();
         let mut wanted = vec![cop];
         let mut batch = Batch::new();
         while !wanted.is_empty() && nodes.len() < MAX_OPS {
@@ -238,7 +238,7 @@ impl PerlView<'_> {
         Ok(tree)
     }
 
-    fn node(&self, bytes: &[u8], is_cop: bool) -> Result<Node, NameError> {
+    fn node(&self, bytes: &[u8], is_cop: bool) -> Result<StatementOp, NameError> {
         let op = &self.layout.op;
         let op_type = self.get(op.op_type, bytes)?;
         let has_sibling = match op.op_moresib {
@@ -247,7 +247,7 @@ impl PerlView<'_> {
         };
         let has_kids =
             !is_cop && self.get(op.op_flags, bytes)? & self.layout.constants.OPf_KIDS != 0;
-        Ok(Node {
+        Ok(StatementOp {
             next: self.get(op.op_next, bytes)?,
             sibling: if has_sibling {
                 self.get(op.op_sibling, bytes)?
