@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct ProcessInfo {
     pub pid: Pid,
     pub parent: Pid,
     /// The user by whose rights it acts, the one who started it, and the one that it may become again.
@@ -29,7 +29,7 @@ pub(crate) struct About {
     pub had_rights: bool,
 }
 
-impl About {
+impl ProcessInfo {
     /// It has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.state == b'Z'

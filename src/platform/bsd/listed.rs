@@ -1,6 +1,6 @@
 //! Every process of the machine, as the system tells of it to anybody.
 
-use super::About;
+use super::ProcessInfo;
 use crate::ids::{Pid, Tid};
 use crate::platform::{Listed, Process};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ impl Listed {
         (!about.is_over() && !about.is_kernels).then(|| Listed::of(about))
     }
 
-    fn of(about: About) -> Self {
+    fn of(about: ProcessInfo) -> Self {
         Listed {
             pid: about.pid,
             parent: about.parent,

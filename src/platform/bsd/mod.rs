@@ -16,7 +16,7 @@ mod trust;
 mod wake;
 
 pub use abilities::abilities;
-pub(super) use about::About;
+pub(super) use about::ProcessInfo;
 pub(super) use device::device_name;
 pub use listed::{children_of, has_thread};
 #[cfg(target_os = "macos")]

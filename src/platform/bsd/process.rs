@@ -22,7 +22,7 @@ impl Process {
         }
     }
 
-    fn told(self) -> Result<super::About, ProcessError> {
+    fn told(self) -> Result<super::ProcessInfo, ProcessError> {
         self.about().map_err(|e| self.error("its state", e))
     }
 

@@ -6,7 +6,9 @@ use super::sysctl::ask;
 use super::vmmap::{entries, programs};
 use crate::ids::{Pid, Tid};
 use crate::platform::clocks::cpu_time_of;
-use crate::platform::{About, MappedFile, Mapping, PinnedFile, Process, ProcessError, device_name};
+use crate::platform::{
+    MappedFile, Mapping, PinnedFile, Process, ProcessError, ProcessInfo, device_name,
+};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -53,11 +55,11 @@ impl Process {
         }
     }
 
-    pub(crate) fn about(self) -> io::Result<About> {
+    pub(crate) fn about(self) -> io::Result<ProcessInfo> {
         let kinfo = self.kinfo()?;
         let [space, text, code] = kinfo.program;
         let began = u64::try_from(kinfo.started.as_micros()).unwrap_or(u64::MAX);
-        Ok(About {
+        Ok(ProcessInfo {
             pid: self.pid(),
             parent: Pid::from(kinfo.parent),
             users: kinfo.users,

@@ -38,7 +38,7 @@ const EXECUTE: u32 = 4;
 
 /// One mapping.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
+pub(super) struct VmEntry<'a> {
     pub mapping: Mapping,
     pub inode: u64,
     pub device: u64,
@@ -46,7 +46,7 @@ pub(super) struct Entry<'a> {
 }
 
 /// All records; `None` when one is not as the kernel writes them.
-pub(super) fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
+pub(super) fn entries(bytes: &[u8]) -> Option<Vec<VmEntry<'_>>> {
     let mut found = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -64,7 +64,7 @@ pub(super) fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
     Some(found)
 }
 
-fn entry(record: Record<'_>) -> Option<Entry<'_>> {
+fn entry(record: Record<'_>) -> Option<VmEntry<'_>> {
     let protection = record.u32(PROTECTION)?;
     let of_file = record.u32(TYPE)? == OF_FILE;
     let mapping = Mapping {
@@ -77,7 +77,7 @@ fn entry(record: Record<'_>) -> Option<Entry<'_>> {
         // Where `brk` put it is not told.
         heap: false,
     };
-    (mapping.start < mapping.end).then(|| Entry {
+    (mapping.start < mapping.end).then(|| VmEntry {
         mapping,
         inode: record.u64(INODE).unwrap_or(0),
         device: record.u64(DEVICE).unwrap_or(0),
@@ -86,7 +86,7 @@ fn entry(record: Record<'_>) -> Option<Entry<'_>> {
 }
 
 /// The files among them that have code, in order of address.
-pub(super) fn programs(entries: &[Entry<'_>], device_name: fn(u64) -> String) -> Vec<MappedFile> {
+pub(super) fn programs(entries: &[VmEntry<'_>], device_name: fn(u64) -> String) -> Vec<MappedFile> {
     let mut files: IndexMap<(u64, u64, &[u8]), Vec<Mapping>> = IndexMap::new();
     for entry in entries {
         if !entry.mapping.anonymous && entry.path.first() == Some(&b'/') {

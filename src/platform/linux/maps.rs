@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct MapsLine<'a> {
     pub mapping: Mapping,
     /// The file system, as the kernel writes it.
     pub device: &'a str,
@@ -18,12 +18,12 @@ pub(crate) struct Line<'a> {
 }
 
 /// All lines; `None` when one is not as the kernel writes them.
-pub(crate) fn lines(text: &[u8]) -> Option<Vec<Line<'_>>> {
+pub(crate) fn lines(text: &[u8]) -> Option<Vec<MapsLine<'_>>> {
     let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
     lines.map(line).collect()
 }
 
-fn line(text: &[u8]) -> Option<Line<'_>> {
+fn line(text: &[u8]) -> Option<MapsLine<'_>> {
     // Only the name may be anything but ASCII, and may have blanks.
     let mut parts = text.splitn(6, |b| *b == b' ');
     let mut part = || std::str::from_utf8(parts.next()?).ok();
@@ -35,7 +35,7 @@ fn line(text: &[u8]) -> Option<Line<'_>> {
     let device = part()?;
     let inode = part()?.parse().ok()?;
     let name = parts.next().unwrap_or_default().trim_ascii_start();
-    Some(Line {
+    Some(MapsLine {
         mapping: Mapping {
             start,
             end,

@@ -40,7 +40,7 @@ pub use thread::{OwnWait, ThreadWatch};
 pub use witness::{Arrival, Witness};
 
 use indexmap::IndexMap;
-use maps::Line;
+use maps::MapsLine;
 use stat::{PARENT, Stat};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -252,7 +252,7 @@ impl Process {
 }
 
 /// The files that are mapped as programs or libraries.
-fn programs(lines: &[Line<'_>]) -> Vec<MappedFile> {
+fn programs(lines: &[MapsLine<'_>]) -> Vec<MappedFile> {
     let mut files: IndexMap<(&[u8], &str, u64), Vec<Mapping>> = IndexMap::new();
     for line in lines.iter().filter(|line| line.name.is_absolute()) {
         let key = (line.name.as_os_str().as_bytes(), line.device, line.inode);

@@ -14,12 +14,12 @@ use std::os::unix::fs::OpenOptionsExt;
 #[derive(Debug)]
 pub struct PinnedFile {
     place: File,
-    about: About,
+    status: FileStatus,
 }
 
 /// What the kernel says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct About {
+struct FileStatus {
     inode: u64,
     device: (u32, u32),
     owner: u32,
@@ -28,8 +28,8 @@ struct About {
 
 impl PinnedFile {
     fn of(place: File) -> io::Result<Self> {
-        let about = About::of(&place)?;
-        Ok(PinnedFile { place, about })
+        let status = FileStatus::of(&place)?;
+        Ok(PinnedFile { place, status })
     }
 
     /// Opens it for reading, if we may.
@@ -47,21 +47,21 @@ impl PinnedFile {
 
     /// Whether nobody but root and these users can have written it.
     pub fn is_safe_from_others(&self, users: &[u32]) -> bool {
-        let owner = self.about.owner;
-        let kind = self.about.mode & libc::S_IFMT;
+        let owner = self.status.owner;
+        let kind = self.status.mode & libc::S_IFMT;
         kind == libc::S_IFREG
             && (owner == 0 || users.contains(&owner))
-            && self.about.mode & 0o022 == 0
+            && self.status.mode & 0o022 == 0
     }
 
     /// Whether it is a program that runs with the rights of whoever starts it.
     pub fn is_plain_program(&self) -> bool {
-        self.about.mode & 0o111 != 0 && self.about.mode & (libc::S_ISUID | libc::S_ISGID) == 0
+        self.status.mode & 0o111 != 0 && self.status.mode & (libc::S_ISUID | libc::S_ISGID) == 0
     }
 
     /// Whether this is one and the same file as another.
     pub fn is_same(&self, other: &PinnedFile) -> bool {
-        (self.about.inode, self.about.device) == (other.about.inode, other.about.device)
+        (self.status.inode, self.status.device) == (other.status.inode, other.status.device)
     }
 
     /// Whether it is the file that the kernel says is mapped.
@@ -95,7 +95,7 @@ pub(crate) unsafe fn become_program(
 
 /// Whether an open file is the one that is mapped.
 pub fn is_mapped_file(place: &File, file: &MappedFile) -> bool {
-    About::of(place).is_ok_and(|about| is_it(place, about.inode, about.device, file))
+    FileStatus::of(place).is_ok_and(|status| is_it(place, status.inode, status.device, file))
 }
 
 fn is_it(place: &File, inode: u64, device: (u32, u32), file: &MappedFile) -> bool {
@@ -120,11 +120,11 @@ fn has_two_numbers(place: &File) -> bool {
     asked == 0 && [0x794c_7630, 0x9123_683e, 0xca45_1a4e].contains(&kind)
 }
 
-impl About {
+impl FileStatus {
     fn of(place: &File) -> io::Result<Self> {
         const WANTED: u32 = libc::STATX_TYPE | libc::STATX_MODE | libc::STATX_UID | libc::STATX_INO;
         let about = statx(place, WANTED)?;
-        Ok(About {
+        Ok(FileStatus {
             inode: about.stx_ino,
             device: (about.stx_dev_major, about.stx_dev_minor),
             owner: about.stx_uid,

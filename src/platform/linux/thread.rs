@@ -12,7 +12,7 @@ use std::time::Duration;
 /// than reading.
 #[derive(Debug)]
 pub struct ThreadWatch {
-    source: Option<(Asked, Source)>,
+    source: Option<(Asked, StateSource)>,
     stat: Asked,
     schedstat: Asked,
 }
@@ -58,7 +58,7 @@ impl Asked {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Source {
+enum StateSource {
     /// `task/TID/syscall`: the word "running", or what it waits in. The cheapest.
     Syscall,
     /// `task/TID/stat`: for kernels without the former, or where it is forbidden.
@@ -78,7 +78,8 @@ impl ThreadWatch {
             }
         };
         ThreadWatch {
-            source: open("syscall", Source::Syscall).or_else(|| open("stat", Source::Stat)),
+            source: open("syscall", StateSource::Syscall)
+                .or_else(|| open("stat", StateSource::Stat)),
             stat: Asked::new(path("stat")),
             schedstat: Asked::new(path("schedstat")),
         }
@@ -96,7 +97,7 @@ impl ThreadWatch {
     /// What the kernel has counted; `None` where it does not count, and where
     /// [`ThreadWatch::state`] cannot tell a thread that waits from one that is about to.
     pub fn runs(&mut self) -> Option<Runs> {
-        if !matches!(self.source, Some((_, Source::Syscall))) {
+        if !matches!(self.source, Some((_, StateSource::Syscall))) {
             return None;
         }
         let mut text = [0u8; 96];
@@ -115,9 +116,9 @@ impl ThreadWatch {
             Err(Silence::Full) => return ThreadState::Unknown,
         };
         match source {
-            Source::Syscall if text.starts_with(b"running") => ThreadState::Running,
-            Source::Syscall => ThreadState::Idle(number(text)),
-            Source::Stat => match Stat::of(text) {
+            StateSource::Syscall if text.starts_with(b"running") => ThreadState::Running,
+            StateSource::Syscall => ThreadState::Idle(number(text)),
+            StateSource::Stat => match Stat::of(text) {
                 Some(stat) if stat.state() == Some(b'R') => ThreadState::Running,
                 Some(stat) if !stat.is_over() => ThreadState::Idle(None),
                 _ => ThreadState::Ended,

@@ -33,11 +33,11 @@ impl Arrival {
 /// Watches one thread.
 #[derive(Debug)]
 pub struct Witness {
-    source: Source,
+    source: WitnessSource,
 }
 
 #[derive(Debug)]
-enum Source {
+enum WitnessSource {
     Switches(Switches),
     Accounts(File),
     None,
@@ -46,12 +46,12 @@ enum Source {
 /// So many files more must be able to be open.
 const SPARE: u64 = 16;
 
-impl Source {
+impl WitnessSource {
     fn descriptor(&self) -> Option<i32> {
         match self {
-            Source::Switches(switches) => Some(switches.event.as_raw_fd()),
-            Source::Accounts(file) => Some(file.as_raw_fd()),
-            Source::None => None,
+            WitnessSource::Switches(switches) => Some(switches.event.as_raw_fd()),
+            WitnessSource::Accounts(file) => Some(file.as_raw_fd()),
+            WitnessSource::None => None,
         }
     }
 }
@@ -62,13 +62,13 @@ impl Witness {
     pub fn new(pid: Pid, tid: Tid) -> Self {
         let accounts = || File::open(format!("/proc/{pid}/task/{tid}/sched")).ok();
         let source = match Switches::of(tid) {
-            Some(switches) => Source::Switches(switches),
-            None => accounts().map_or(Source::None, Source::Accounts),
+            Some(switches) => WitnessSource::Switches(switches),
+            None => accounts().map_or(WitnessSource::None, WitnessSource::Accounts),
         };
         // Without other files there are no samples at all.
         match source.descriptor() {
             Some(last) if !has_room(last, SPARE) => Witness {
-                source: Source::None,
+                source: WitnessSource::None,
             },
             _ => Witness { source },
         }
@@ -76,19 +76,19 @@ impl Witness {
 
     /// True if the kernel records its switches.
     pub fn has_records(&self) -> bool {
-        matches!(self.source, Source::Switches(_))
+        matches!(self.source, WitnessSource::Switches(_))
     }
 
     /// True if a thread that is on no CPU now held one at that time; if it wanted to run on, it is
     /// where we came to. `None` where that is not known.
     pub fn held(&self, arrival: &mut Arrival, since: u64) -> Option<bool> {
         match &self.source {
-            Source::Switches(switches) => match switches.last() {
+            WitnessSource::Switches(switches) => match switches.last() {
                 Some(left) => Some(left >= since),
                 // It left none since we watch.
                 None => (switches.opened <= since).then_some(false),
             },
-            Source::Accounts(file) => {
+            WitnessSource::Accounts(file) => {
                 let ours = match arrival.account {
                     Some(account) => account,
                     None => *arrival.account.insert(Account::own()?),
@@ -97,7 +97,7 @@ impl Witness {
                 let theirs = Account::of(file)?;
                 Some(ours.start.abs_diff(theirs.start) <= NEAR)
             }
-            Source::None => None,
+            WitnessSource::None => None,
         }
     }
 }

@@ -5,13 +5,13 @@ use crate::platform::record::Record;
 
 /// What it says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Arguments<'a> {
+pub(super) struct ProcArgs<'a> {
     pub words: Vec<&'a [u8]>,
     pub variables: Vec<&'a [u8]>,
 }
 
 /// `None` for what is no such answer.
-pub(super) fn parse(bytes: &[u8]) -> Option<Arguments<'_>> {
+pub(super) fn parse(bytes: &[u8]) -> Option<ProcArgs<'_>> {
     let count = usize::try_from(Record(bytes).i32(0)?).ok()?;
     let rest = bytes.get(4..)?;
     let path_ends = memchr::memchr(0, rest)?;
@@ -22,7 +22,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Arguments<'_>> {
     let words = texts.by_ref().take(count).collect();
     // An empty one is where the variables end.
     let variables = texts.take_while(|text| !text.is_empty()).collect();
-    Some(Arguments { words, variables })
+    Some(ProcArgs { words, variables })
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn segments(reader: &Reader<'_>, address: u64) -> Option<Vec<Mapping>> {
 
 /// A segment, as the file counts.
 #[derive(Debug, PartialEq, Eq)]
-struct Segment {
+struct MachSegment {
     address: u64,
     size: u64,
     file_offset: u64,
@@ -122,7 +122,7 @@ struct Segment {
 }
 
 /// The segments among load commands; `None` where these are not what they should be.
-fn parse_segments(commands: &[u8]) -> Option<Vec<Segment>> {
+fn parse_segments(commands: &[u8]) -> Option<Vec<MachSegment>> {
     let mut found = Vec::new();
     let mut rest = commands;
     while !rest.is_empty() {
@@ -133,7 +133,7 @@ fn parse_segments(commands: &[u8]) -> Option<Vec<Segment>> {
         }
         if kind == SEGMENT && size >= SEGMENT_LENGTH {
             let number = |at: usize| ABI.uint(one, at, 8);
-            found.push(Segment {
+            found.push(MachSegment {
                 address: number(24)?,
                 size: number(32)?,
                 file_offset: number(40)?,

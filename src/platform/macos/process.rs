@@ -7,7 +7,7 @@ use super::task::Task;
 use super::{arguments, groups, kernel};
 use crate::ids::{Pid, Tid};
 use crate::platform::{
-    About, MappedFile, Mapping, PinnedFile, Process, ProcessError, device_name, execute_as,
+    MappedFile, Mapping, PinnedFile, Process, ProcessError, ProcessInfo, device_name, execute_as,
     is_someones,
 };
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ fn path_buf(bytes: Vec<u8>) -> PathBuf {
 }
 
 impl Process {
-    pub(crate) fn about(self) -> io::Result<About> {
+    pub(crate) fn about(self) -> io::Result<ProcessInfo> {
         let pid = self.pid();
         let info = kernel::short_info(pid)?;
         let unique = kernel::unique(pid).ok();
@@ -35,7 +35,7 @@ impl Process {
         let task = kernel::task_info(pid).ok();
         let [low, high] = unique.map_or([0; 2], |unique| unique.uuid);
         let version = unique.map_or(0, |unique| u64::from(unique.version.unsigned_abs()));
-        Ok(About {
+        Ok(ProcessInfo {
             pid,
             parent: Pid::from(info.pbsi_ppid),
             users: [info.pbsi_uid, info.pbsi_ruid, info.pbsi_svuid],

@@ -3,7 +3,7 @@
 //! nothing is run for who has others, or fewer.
 
 use super::calls::{done, owned, raw};
-use super::job::Job;
+use super::job::JobObject;
 use super::sandbox::{Limits, Owner};
 use super::stamp::Stamp;
 use super::thread::ThreadWatch;
@@ -87,7 +87,7 @@ fn excess(ours: io::Result<u32>, theirs: io::Result<u32>) -> Option<String> {
 pub struct Execution {
     process: OwnedHandle,
     pid: Pid,
-    job: Job,
+    job: JobObject,
     /// What it reads.
     pub input: File,
     /// What it writes.
@@ -115,7 +115,7 @@ impl Execution {
         environment: &[(OsString, OsString)],
         limits: Limits,
     ) -> Result<Self, String> {
-        let job = Job::limited(limits, false).map_err(unconfined)?;
+        let job = JobObject::limited(limits, false).map_err(unconfined)?;
         Self::start(name, words, environment, job)
     }
 
@@ -123,7 +123,7 @@ impl Execution {
         program: &Path,
         words: &[OsString],
         environment: &[(OsString, OsString)],
-        job: Job,
+        job: JobObject,
     ) -> Result<Self, String> {
         let not_started = |e: io::Error| format!("it does not start: {e}");
         let (its_input, input) = pipe().map_err(not_started)?;
@@ -199,7 +199,7 @@ impl Pinned {
             Ok(Err(e)) => return Err(format!("it cannot be held: {e}")),
             Err(e) => return Err(format!("it cannot be held: {e}")),
         }
-        let job = Job::limited(limits, true).map_err(unconfined)?;
+        let job = JobObject::limited(limits, true).map_err(unconfined)?;
         Execution::start(&self.name, words, environment, job)
     }
 }

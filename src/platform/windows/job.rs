@@ -15,16 +15,16 @@ use windows_sys::Win32::System::JobObjects::{
 
 /// What is in it ends when it is dropped, which the system does for a p5-spy that was killed.
 #[derive(Debug)]
-pub(super) struct Job(OwnedHandle);
+pub(super) struct JobObject(OwnedHandle);
 
-impl Job {
+impl JobObject {
     /// An empty one.
     ///
     /// # Errors
     /// Those of the system.
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: no attributes and no name are allowed.
-        let job = Job(owned(unsafe { CreateJobObjectW(null(), null()) })?);
+        let job = JobObject(owned(unsafe { CreateJobObjectW(null(), null()) })?);
         job.limit(JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default(), KEPT)?;
         Ok(job)
     }

@@ -90,17 +90,17 @@ impl AskError {
     }
 }
 
-type Question = (Vec<u8>, Option<File>);
+type SentQuestion = (Vec<u8>, Option<File>);
 
 /// A thread that answers. Dropped, it ends after its last answer.
 #[derive(Debug)]
 pub struct Confined {
-    ends: Mutex<(Sender<Question>, Receiver<Vec<u8>>)>,
+    ends: Mutex<(Sender<SentQuestion>, Receiver<Vec<u8>>)>,
 }
 
 /// What the thread has.
 pub struct Post<'a> {
-    questions: &'a Receiver<Question>,
+    questions: &'a Receiver<SentQuestion>,
     answers: &'a Sender<Vec<u8>>,
 }
 

@@ -1,7 +1,7 @@
 //! Programs that p5-spy starts itself. With all that comes of them they are in one job, which ends
 //! when p5-spy does.
 
-use super::job::Job;
+use super::job::JobObject;
 use crate::ids::Pid;
 use crate::platform::{SpawnError, Streams};
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ pub struct Child {
     inner: std::process::Child,
     status: Option<ExitStatus>,
     /// `None` where the system has no job for it: then only the program itself is ended.
-    job: Option<Job>,
+    job: Option<JobObject>,
     /// What it left behind may go on.
     is_left: bool,
 }
@@ -113,8 +113,8 @@ impl Drop for Child {
     }
 }
 
-fn job_of(child: &std::process::Child) -> io::Result<Job> {
-    let job = Job::new()?;
+fn job_of(child: &std::process::Child) -> io::Result<JobObject> {
+    let job = JobObject::new()?;
     job.take(child)?;
     Ok(job)
 }

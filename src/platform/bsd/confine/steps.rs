@@ -1,7 +1,7 @@
 //! Giving up every right but those of one user, for good.
 
 use super::owner::Owner;
-use crate::platform::sandbox::{ConfineError, Limits, Step, limit, takes_ids};
+use crate::platform::sandbox::{ConfineError, ConfineStep, Limits, limit, takes_ids};
 use std::fs::File;
 use std::io;
 
@@ -51,17 +51,17 @@ fn become_owner(owner: &Owner) -> Result<(), ConfineError> {
     // Root that sets an id sets the saved one as well.
     unsafe {
         if libc::setgroups(rights.groups.len() as _, rights.groups.as_ptr()) != 0 {
-            return Step::Groups.failed();
+            return ConfineStep::Groups.failed();
         }
         if libc::setgid(rights.group) != 0 {
-            return Step::Group.failed();
+            return ConfineStep::Group.failed();
         }
         if libc::setuid(rights.user) != 0 {
-            return Step::User.failed();
+            return ConfineStep::User.failed();
         }
         // It must not come back.
         if rights.user != 0 && libc::setuid(0) == 0 {
-            return Step::User.failed();
+            return ConfineStep::User.failed();
         }
     }
     Ok(())

@@ -147,9 +147,9 @@ const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 
 /// A filter in the making. Jumps lead forward, to the instructions right behind a test.
 #[derive(Default)]
-struct Filter(Vec<libc::sock_filter>);
+struct BpfProgram(Vec<libc::sock_filter>);
 
-impl Filter {
+impl BpfProgram {
     fn push(&mut self, code: u32, k: u32, jt: u8, jf: u8) {
         self.0.push(libc::sock_filter {
             code: code as u16,
@@ -169,8 +169,8 @@ impl Filter {
 
     /// A filter with a part for each kind of processor: the numbers mean something else for each. Who
     /// makes calls of none of them is ended.
-    fn by_machine(parts: impl Iterator<Item = (u32, Filter)>) -> Self {
-        let mut filter = Filter::default();
+    fn by_machine(parts: impl Iterator<Item = (u32, BpfProgram)>) -> Self {
+        let mut filter = BpfProgram::default();
         filter.load(ARCH);
         for (architecture, part) in parts {
             filter.push(
@@ -241,13 +241,15 @@ const WRITES: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRU
 pub(super) fn allow_reading(resolving: bool) -> io::Result<bool> {
     let ours = MACHINES.first().map(|(_, number)| *number);
     match ours {
-        Some(number) => Filter::by_machine(std::iter::once((number, reading(resolving)))).install(),
+        Some(number) => {
+            BpfProgram::by_machine(std::iter::once((number, reading(resolving)))).install()
+        }
         None => Ok(false),
     }
 }
 
-fn reading(resolving: bool) -> Filter {
-    let mut filter = Filter::default();
+fn reading(resolving: bool) -> BpfProgram {
+    let mut filter = BpfProgram::default();
     filter.load(NUMBER);
     for call in READER.iter().chain(READER_OLD) {
         filter.when(*call as u32, ALLOW);
@@ -275,14 +277,14 @@ pub(super) fn forbid_the_unwanted() -> io::Result<bool> {
     unwanted().install()
 }
 
-fn unwanted() -> Filter {
+fn unwanted() -> BpfProgram {
     let parts = MACHINES.iter();
-    Filter::by_machine(parts.map(|(machine, number)| (*number, unwanted_of(machine))))
+    BpfProgram::by_machine(parts.map(|(machine, number)| (*number, unwanted_of(machine))))
 }
 
-fn unwanted_of(machine: &str) -> Filter {
+fn unwanted_of(machine: &str) -> BpfProgram {
     const MAKES: u32 = (libc::O_CREAT | libc::O_TRUNC) as u32;
-    let mut filter = Filter::default();
+    let mut filter = BpfProgram::default();
     filter.load(NUMBER);
     if machine == "x86_64" {
         // The same calls by another name.
@@ -309,7 +311,7 @@ mod tests {
     use super::*;
 
     /// What the kernel makes of a call, whose arguments are all the same.
-    fn verdict(filter: &Filter, architecture: u32, number: u32, arguments: u32) -> u32 {
+    fn verdict(filter: &BpfProgram, architecture: u32, number: u32, arguments: u32) -> u32 {
         let (mut at, mut value) = (0, 0);
         loop {
             let step = &filter.0[at];
@@ -365,7 +367,7 @@ mod tests {
     #[test]
     fn a_reader_reads_and_its_calls_have_our_numbers_only() {
         let ours = MACHINES[0].1;
-        let filter = Filter::by_machine(std::iter::once((ours, reading(false))));
+        let filter = BpfProgram::by_machine(std::iter::once((ours, reading(false))));
         let of = |call: libc::c_long| verdict(&filter, ours, call as u32, 0);
         assert_eq!(of(libc::SYS_read), ALLOW);
         assert_ne!(of(libc::SYS_openat2), ALLOW);

@@ -2,7 +2,7 @@
 
 use super::owner::Owner;
 use super::seccomp;
-use crate::platform::sandbox::{ConfineError, Limits, Step, limit, takes_ids};
+use crate::platform::sandbox::{ConfineError, ConfineStep, Limits, limit, takes_ids};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -33,7 +33,7 @@ pub(crate) fn confine_reader(
     }
     seccomp::allow_reading(!same_root && !takes_ids())
         .map(|_| ())
-        .or_else(|_| Step::Filter.failed())
+        .or_else(|_| ConfineStep::Filter.failed())
 }
 
 /// The same before a program is executed that is the owner's: it may do what a program needs that
@@ -53,7 +53,7 @@ pub fn confine_program(owner: &Owner, limits: Limits) -> Result<(), ConfineError
     limit(libc::RLIMIT_CORE, 0)?;
     seccomp::forbid_the_unwanted()
         .map(|_| ())
-        .or_else(|_| Step::Filter.failed())
+        .or_else(|_| ConfineStep::Filter.failed())
 }
 
 /// An ordinary place in the queue for any CPU, whatever the thread had that made it.
@@ -83,21 +83,21 @@ fn become_owner(owner: &Owner, same_root: bool) -> Result<(), ConfineError> {
             if enter
                 && (libc::fchdir(owner.root.as_raw_fd()) != 0 || libc::chroot(c".".as_ptr()) != 0)
             {
-                return Step::Root.failed();
+                return ConfineStep::Root.failed();
             }
             drop_bounding_set();
             if libc::setgroups(rights.groups.len() as _, rights.groups.as_ptr()) != 0 {
-                return Step::Groups.failed();
+                return ConfineStep::Groups.failed();
             }
             if libc::setresgid(rights.group, rights.group, rights.group) != 0 {
-                return Step::Group.failed();
+                return ConfineStep::Group.failed();
             }
             if libc::setresuid(rights.user, rights.user, rights.user) != 0 {
-                return Step::User.failed();
+                return ConfineStep::User.failed();
             }
         }
         if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
-            return Step::NoNewPrivileges.failed();
+            return ConfineStep::NoNewPrivileges.failed();
         }
         libc::prctl(
             libc::PR_CAP_AMBIENT,
@@ -110,7 +110,7 @@ fn become_owner(owner: &Owner, same_root: bool) -> Result<(), ConfineError> {
         let head = [0x2008_0522_u32, 0];
         let none = [0u32; 6];
         if libc::syscall(libc::SYS_capset, head.as_ptr(), none.as_ptr()) != 0 {
-            return Step::Capabilities.failed();
+            return ConfineStep::Capabilities.failed();
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ static HOOK: Once = Once::new();
 /// What a message from the child begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+enum MessageKind {
     /// It is confined, and ready.
     Ready,
     /// It could not be confined.
@@ -37,11 +37,16 @@ enum Kind {
     Fetch,
 }
 
-impl Kind {
+impl MessageKind {
     fn of(byte: u8) -> Option<Self> {
-        [Kind::Ready, Kind::Unconfined, Kind::Answer, Kind::Fetch]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [
+            MessageKind::Ready,
+            MessageKind::Unconfined,
+            MessageKind::Answer,
+            MessageKind::Fetch,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -98,7 +103,7 @@ impl Post<'_> {
                 return;
             };
             let answer = answer(self, &question, file);
-            if self.say(Kind::Answer, &answer).is_err() {
+            if self.say(MessageKind::Answer, &answer).is_err() {
                 return;
             }
         }
@@ -106,12 +111,12 @@ impl Post<'_> {
 
     /// Asks the parent for one of its own files while a question is answered.
     pub fn fetch(&self, wanted: &[u8]) -> Option<File> {
-        self.say(Kind::Fetch, wanted).ok()?;
+        self.say(MessageKind::Fetch, wanted).ok()?;
         let idle = Some(Instant::now() + IDLE);
         self.channel.receive(0, true, idle).ok()?.1
     }
 
-    fn say(&self, kind: Kind, what: &[u8]) -> Result<(), ChannelError> {
+    fn say(&self, kind: MessageKind, what: &[u8]) -> Result<(), ChannelError> {
         let message = [&[kind as u8], what].concat();
         self.channel
             .send(&message, None, Some(Instant::now() + IDLE))
@@ -178,17 +183,17 @@ impl Confined {
                 }
             };
             let (kind, content) = message.split_first().ok_or(AskError::Nonsense)?;
-            match Kind::of(*kind) {
-                Some(Kind::Ready) if !*ready => *ready = true,
-                Some(Kind::Unconfined) => {
+            match MessageKind::of(*kind) {
+                Some(MessageKind::Ready) if !*ready => *ready = true,
+                Some(MessageKind::Unconfined) => {
                     let error = ConfineError::from_bytes(content);
                     return Err(error.map_or(AskError::Nonsense, AskError::Unconfined));
                 }
-                Some(Kind::Answer) if *ready => {
+                Some(MessageKind::Answer) if *ready => {
                     sent?;
                     return Ok(content.to_vec());
                 }
-                Some(Kind::Fetch) if *ready => {
+                Some(MessageKind::Fetch) if *ready => {
                     let found = fetch(content);
                     channel.send(b"", found.as_ref().map(AsFd::as_fd), deadline)?;
                 }
@@ -249,9 +254,9 @@ fn child(owner: &Owner, limits: Limits, channel: &Channel, serve: fn(&Post<'_>))
         shares_our_root,
     };
     let ready = match confine_reader(owner, limits, kept) {
-        Ok(()) => post.say(Kind::Ready, b""),
+        Ok(()) => post.say(MessageKind::Ready, b""),
         Err(e) => post
-            .say(Kind::Unconfined, &e.to_bytes())
+            .say(MessageKind::Unconfined, &e.to_bytes())
             .and(Err(ChannelError::Closed)),
     };
     if ready.is_ok() {

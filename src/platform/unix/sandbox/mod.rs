@@ -18,4 +18,4 @@ pub use confined::{AskError, Confined, Post};
 pub use rights::Rights;
 pub(crate) use rights::takes_ids;
 pub use step::{ConfineError, Limits};
-pub(crate) use step::{Step, limit};
+pub(crate) use step::{ConfineStep, limit};

@@ -14,14 +14,14 @@ pub struct Limits {
 /// What kept a process from being confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfineError {
-    step: Step,
+    step: ConfineStep,
     errno: i32,
 }
 
 /// What is done on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Step {
+pub(crate) enum ConfineStep {
     Root,
     Groups,
     Group,
@@ -33,19 +33,19 @@ pub(crate) enum Step {
     Program,
 }
 
-const STEPS: [Step; 9] = [
-    Step::Root,
-    Step::Groups,
-    Step::Group,
-    Step::User,
-    Step::Capabilities,
-    Step::NoNewPrivileges,
-    Step::Limits,
-    Step::Filter,
-    Step::Program,
+const STEPS: [ConfineStep; 9] = [
+    ConfineStep::Root,
+    ConfineStep::Groups,
+    ConfineStep::Group,
+    ConfineStep::User,
+    ConfineStep::Capabilities,
+    ConfineStep::NoNewPrivileges,
+    ConfineStep::Limits,
+    ConfineStep::Filter,
+    ConfineStep::Program,
 ];
 
-impl Step {
+impl ConfineStep {
     /// The error of the last system call.
     pub(crate) fn failed<T>(self) -> Result<T, ConfineError> {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
@@ -73,14 +73,14 @@ impl ConfineError {
 impl fmt::Display for ConfineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, capability) = match self.step {
-            Step::Root => ("change its root", Some("SYS_CHROOT")),
-            Step::Groups | Step::Group => ("take that user's groups", Some("SETGID")),
-            Step::User => ("become that user", Some("SETUID")),
-            Step::Capabilities => ("give up its capabilities", None),
-            Step::NoNewPrivileges => ("give up new privileges", None),
-            Step::Limits => ("limit itself", None),
-            Step::Filter => ("filter its system calls", None),
-            Step::Program => ("run the program", None),
+            ConfineStep::Root => ("change its root", Some("SYS_CHROOT")),
+            ConfineStep::Groups | ConfineStep::Group => ("take that user's groups", Some("SETGID")),
+            ConfineStep::User => ("become that user", Some("SETUID")),
+            ConfineStep::Capabilities => ("give up its capabilities", None),
+            ConfineStep::NoNewPrivileges => ("give up new privileges", None),
+            ConfineStep::Limits => ("limit itself", None),
+            ConfineStep::Filter => ("filter its system calls", None),
+            ConfineStep::Program => ("run the program", None),
         };
         write!(f, "the process that would do it cannot {what}: ")?;
         write!(f, "{}", io::Error::from_raw_os_error(self.errno))?;
@@ -114,13 +114,13 @@ pub(crate) fn limit(resource: Resource, value: u64) -> Result<(), ConfineError> 
     // SAFETY: the structure lives during the calls.
     unsafe {
         if libc::getrlimit(resource, &raw mut now) != 0 {
-            return Step::Limits.failed();
+            return ConfineStep::Limits.failed();
         }
         let value = (value as libc::rlim_t).min(now.rlim_max);
         now.rlim_cur = value;
         now.rlim_max = value;
         if libc::setrlimit(resource, &raw const now) != 0 {
-            return Step::Limits.failed();
+            return ConfineStep::Limits.failed();
         }
     }
     Ok(())
