@@ -1,7 +1,7 @@
 //! An image that a child has open.
 
-use super::readers::{Reader, reader};
-use super::request::{Answered, Opened, Request};
+use super::readers::{ReaderChild, reader};
+use super::request::{Answered, FileRequest, Opened};
 use crate::image::{Elsewhere, Image, ImageError, Sighting};
 use crate::platform::opened::{self, Handle};
 use crate::platform::{MappedFile, PinnedFile, Process, Stamp};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// How the child gets at the file.
-pub(super) enum Held {
+pub(super) enum FileAccess {
     /// Through this descriptor.
     File(Descriptor),
     /// By its name, if that leads to the file that is mapped.
@@ -39,29 +39,29 @@ impl From<File> for Descriptor {
 pub(super) struct Link {
     process: Process,
     path: PathBuf,
-    held: Held,
-    open: Mutex<Option<(Reader, u32)>>,
+    access: FileAccess,
+    open: Mutex<Option<(ReaderChild, u32)>>,
 }
 
 impl Link {
-    pub(super) fn new(process: Process, path: &Path, held: Held) -> Self {
+    pub(super) fn new(process: Process, path: &Path, access: FileAccess) -> Self {
         Link {
             process,
             path: path.to_owned(),
-            held,
+            access,
             open: Mutex::new(None),
         }
     }
 
     fn descriptor(&self) -> Option<Handle<'_>> {
-        match &self.held {
-            Held::File(Descriptor::Place(place)) => Some(place.descriptor()),
-            Held::File(Descriptor::Open(file)) => Some(opened::handle(file)),
-            Held::Name(_) => None,
+        match &self.access {
+            FileAccess::File(Descriptor::Place(place)) => Some(place.descriptor()),
+            FileAccess::File(Descriptor::Open(file)) => Some(opened::handle(file)),
+            FileAccess::Name(_) => None,
         }
     }
 
-    /// Has the child open the file; `glance` as for [`Request::Open`].
+    /// Has the child open the file; `glance` as for [`FileRequest::Open`].
     pub(super) fn open(self, glance: Option<bool>) -> Result<Option<Image>, ImageError> {
         let confined = |reason: String| ImageError::Confined {
             path: self.path.clone(),
@@ -82,12 +82,12 @@ impl Link {
         }
     }
 
-    fn request_open(&self, glance: Option<bool>) -> Result<(Reader, Opened), String> {
-        let request = Request::Open {
+    fn request_open(&self, glance: Option<bool>) -> Result<(ReaderChild, Opened), String> {
+        let request = FileRequest::Open {
             path: self.path.clone(),
-            named: match &self.held {
-                Held::Name(file) => Some((file.inode, file.device.clone())),
-                Held::File(_) => None,
+            named: match &self.access {
+                FileAccess::Name(file) => Some((file.inode, file.device.clone())),
+                FileAccess::File(_) => None,
             },
             glance,
         };
@@ -138,7 +138,7 @@ impl Elsewhere for Link {
                     open.insert((reader, number)).clone()
                 }
             };
-            let request = Request::Ask {
+            let request = FileRequest::Ask {
                 image,
                 name: name.to_owned(),
                 question: question.to_vec(),

@@ -21,7 +21,7 @@ pub use source::read_source;
 
 use crate::image::{Budget, Image, ImageError, may_define_perl};
 use crate::platform::{Ground, MappedFile, OpenError, PinnedFile, Process, effective_user};
-use link::{Held, Link};
+use link::{FileAccess, Link};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -98,18 +98,18 @@ impl Examiner {
             source,
         };
         let pinned = self.pin(file);
-        let held = match pinned {
+        let access = match pinned {
             Ok(pinned) if self.ours && pinned.is_safe_from_others(&[effective_user()]) => {
                 let opened = pinned.open().map_err(failed)?;
-                let link = Link::new(self.process, &file.path, Held::File(pinned.into()));
+                let link = Link::new(self.process, &file.path, FileAccess::File(pinned.into()));
                 return self.open_here(&file.path, opened, glance, link);
             }
-            Ok(pinned) => Held::File(pinned.into()),
+            Ok(pinned) => FileAccess::File(pinned.into()),
             Err(e) if self.ours => return Err(failed(e.into())),
             // The kernel does not lead us there: the child looks where the name leads, and compares.
-            Err(_) => Held::Name(file.clone()),
+            Err(_) => FileAccess::Name(file.clone()),
         };
-        Link::new(self.process, &file.path, held).open(glance)
+        Link::new(self.process, &file.path, access).open(glance)
     }
 
     fn open_here(
@@ -145,6 +145,6 @@ pub fn open_named(path: &Path) -> Result<Image, ImageError> {
     let file = Ground::OURS.open(path).map_err(failed)?;
     let again = file.try_clone().map_err(|e| failed(e.into()))?;
     let image = Image::of_file(path, file, Arc::default())?;
-    let link = Link::new(Process::ourselves(), path, Held::File(again.into()));
+    let link = Link::new(Process::ourselves(), path, FileAccess::File(again.into()));
     Ok(image.with_help(Box::new(link)))
 }

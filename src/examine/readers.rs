@@ -36,7 +36,7 @@ struct Readers {
 
 /// A child and who it stands for.
 #[derive(Clone)]
-pub(super) struct Reader {
+pub(super) struct ReaderChild {
     child: Arc<Confined>,
     key: OwnerKey,
     /// It served others before.
@@ -47,7 +47,7 @@ pub(super) struct Reader {
 ///
 /// # Errors
 /// In words, why there is none.
-pub(super) fn reader(process: Process) -> Result<Reader, String> {
+pub(super) fn reader(process: Process) -> Result<ReaderChild, String> {
     let owner = Owner::of(process).map_err(|e| match opened::is_gone(&e) {
         true => "the process has ended".to_owned(),
         false => format!("whose rights count cannot be told: {e}"),
@@ -62,7 +62,7 @@ pub(super) fn reader(process: Process) -> Result<Reader, String> {
     let known = readers.kept.iter().position(|(key, _)| key == owner.key());
     if let Some((key, child)) = known.map(|at| readers.kept.remove(at)) {
         readers.kept.push((key.clone(), child.clone()));
-        return Ok(Reader {
+        return Ok(ReaderChild {
             child,
             key,
             is_used: true,
@@ -75,21 +75,21 @@ pub(super) fn reader(process: Process) -> Result<Reader, String> {
     if readers.kept.len() > MOST {
         readers.kept.remove(0);
     }
-    Ok(Reader {
+    Ok(ReaderChild {
         child,
         key,
         is_used: false,
     })
 }
 
-impl Reader {
+impl ReaderChild {
     /// Asks it.
     ///
     /// # Errors
     /// In words. The child is of no use any more then.
     pub(super) fn ask(
         &self,
-        request: &super::request::Request,
+        request: &super::request::FileRequest,
         file: Option<Handle<'_>>,
         fetch: &mut dyn FnMut(&Path) -> Option<std::fs::File>,
     ) -> Result<Vec<u8>, AskError> {

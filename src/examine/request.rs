@@ -1,12 +1,12 @@
 //! What is asked of a child, and what it answers.
 
-use crate::image::Facts;
+use crate::image::ImageFacts;
 use crate::platform::OpenError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Request {
+pub(super) enum FileRequest {
     /// To open a program or library: the file that comes along, or the one at `path` if it has this
     /// number and device.
     Open {
@@ -25,18 +25,18 @@ pub(super) enum Request {
     Source { path: PathBuf },
 }
 
-/// What comes of [`Request::Open`].
+/// What comes of [`FileRequest::Open`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Opened {
     /// It is open under this number.
-    Image(u32, Facts),
+    Image(u32, ImageFacts),
     /// There is no perl in it.
     Unlikely,
     /// It is none that can be read, in words.
     Failed(String),
 }
 
-/// What comes of [`Request::Ask`].
+/// What comes of [`FileRequest::Ask`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answered {
     /// The answer.

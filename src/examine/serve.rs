@@ -1,12 +1,12 @@
 //! What a child does: it opens files with the rights that it has, parses them, and answers.
 
-use super::request::{Answered, LARGEST_SOURCE, Opened, Request, SourceError};
+use super::request::{Answered, FileRequest, LARGEST_SOURCE, Opened, SourceError};
 use crate::identity::WhichPerl;
 use crate::identity::arrays::ArrayTexts;
 use crate::identity::references::References;
 use crate::identity::texts::AskFileFacts;
 use crate::image::{
-    Budget, BytesAt, Facts, Files, Image, ImageError, MentionsPerl, Question, may_define_perl,
+    Budget, BytesAt, Files, Image, ImageError, ImageFacts, MentionsPerl, Question, may_define_perl,
 };
 use crate::layout::LayoutFromDebug;
 use crate::platform::sandbox::Post;
@@ -22,10 +22,10 @@ use std::sync::Arc;
 const MOST: usize = 8;
 
 pub(super) fn serve(post: &Post<'_>) {
-    let mut desk = Desk::default();
+    let mut server = ImageServer::default();
     post.serve(|post, message, file| {
         let answer = match postcard::from_bytes(message) {
-            Ok(request) => desk.answer(post, request, file),
+            Ok(request) => server.answer(post, request, file),
             Err(_) => postcard::to_stdvec(&Answered::Unknown),
         };
         answer.unwrap_or_default()
@@ -34,21 +34,21 @@ pub(super) fn serve(post: &Post<'_>) {
 
 /// The images that are open.
 #[derive(Default)]
-struct Desk {
+struct ImageServer {
     images: VecDeque<(u32, Image)>,
     last: u32,
 }
 
-impl Desk {
+impl ImageServer {
     fn answer(
         &mut self,
         post: &Post<'_>,
-        request: Request,
+        request: FileRequest,
         file: Option<File>,
     ) -> postcard::Result<Vec<u8>> {
         let beside = Beside(post);
         match request {
-            Request::Open {
+            FileRequest::Open {
                 path,
                 named,
                 glance,
@@ -63,14 +63,14 @@ impl Desk {
                 });
                 postcard::to_stdvec(&match opened.and_then(|file| open(&path, file, glance)) {
                     Ok(Some(image)) => {
-                        let facts = Facts::of(&image);
+                        let facts = ImageFacts::of(&image);
                         Opened::Image(self.keep(image), facts)
                     }
                     Ok(None) => Opened::Unlikely,
                     Err(e) => Opened::Failed(e.to_string()),
                 })
             }
-            Request::Ask {
+            FileRequest::Ask {
                 image,
                 name,
                 question,
@@ -84,7 +84,7 @@ impl Desk {
                     },
                 })
             }
-            Request::Source { path } => {
+            FileRequest::Source { path } => {
                 let text = post.open(&path).map_err(SourceError::from);
                 postcard::to_stdvec(&text.and_then(read_text))
             }

@@ -2,7 +2,7 @@
 //! own root. The path comes from the target's memory and may name anything.
 
 use super::readers::reader;
-use super::request::{Request, SourceError};
+use super::request::{FileRequest, SourceError};
 use crate::platform::Process;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub fn read_source(process: Process, file: &Path) -> Result<Vec<u8>, SourceError
         return Err(SourceError::NoFile);
     }
     let path = process.absolute(file).ok_or(SourceError::Gone)?;
-    let request = Request::Source { path };
+    let request = FileRequest::Source { path };
     let mut tried = false;
     let answer = loop {
         let reader = reader(process).map_err(SourceError::NoAnswer)?;

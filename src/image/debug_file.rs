@@ -100,8 +100,8 @@ impl DebugFile {
             };
             let file = object::File::parse(&data).map_err(|e| damaged(&path, e.to_string()))?;
             let belongs = match check {
-                Check::BuildId => file.build_id().ok().flatten() == image.build_id(),
-                Check::Crc(crc) => checksum(&data) == Some(crc),
+                DebugFileCheck::BuildId => file.build_id().ok().flatten() == image.build_id(),
+                DebugFileCheck::Crc(crc) => checksum(&data) == Some(crc),
             };
             if !belongs || file.section_by_name(".debug_info").is_none() {
                 continue;
@@ -210,25 +210,25 @@ fn checksum(data: &FileBytes) -> Option<u32> {
 
 /// Whose file system a file is looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum WhoseRoot {
     /// The target's.
     Theirs,
     /// Our own, where that is another one.
     Ours,
 }
 
-impl Whose {
+impl WhoseRoot {
     fn open(self, path: &Path, files: &dyn Files, budget: &Arc<Budget>) -> Option<FileBytes> {
         let file: File = match self {
-            Whose::Theirs => files.theirs(path).ok()?,
-            Whose::Ours => files.ours(path)?,
+            WhoseRoot::Theirs => files.theirs(path).ok()?,
+            WhoseRoot::Ours => files.ours(path)?,
         };
         let length = bounded_length(path, &file).ok()?;
         Some(FileBytes::new(file, length, budget.clone()))
     }
 }
 
-enum Check {
+enum DebugFileCheck {
     BuildId,
     Crc(u32),
 }
@@ -248,7 +248,7 @@ fn candidates<'a>(
     image: &Image,
     own: &object::File<'a, &'a FileBytes>,
     search: &DebugSearch,
-) -> Vec<(PathBuf, Check, Whose)> {
+) -> Vec<(PathBuf, DebugFileCheck, WhoseRoot)> {
     let mut found = Vec::new();
     let link = own
         .gnu_debuglink()
@@ -260,22 +260,22 @@ fn candidates<'a>(
         // A name with folders in it would let the file choose what we read.
         Some((name.file_name().map(PathBuf::from)?, crc, dir))
     });
-    for whose in [Whose::Theirs, Whose::Ours] {
+    for whose in [WhoseRoot::Theirs, WhoseRoot::Ours] {
         for folder in &search.folders {
             let path = image.build_id().and_then(|id| by_build_id(folder, id));
-            found.extend(path.map(|path| (path, Check::BuildId, whose)));
+            found.extend(path.map(|path| (path, DebugFileCheck::BuildId, whose)));
         }
         let Some((name, crc, dir)) = &link else {
             continue;
         };
         let mut folders = Vec::new();
-        if whose == Whose::Theirs {
+        if whose == WhoseRoot::Theirs {
             folders.extend([dir.to_path_buf(), dir.join(".debug")]);
         }
         let inside = dir.strip_prefix("/").unwrap_or(dir);
         folders.extend(search.folders.iter().map(|folder| folder.join(inside)));
         let places = folders.into_iter().map(|folder| folder.join(name));
-        found.extend(places.map(|path| (path, Check::Crc(*crc), whose)));
+        found.extend(places.map(|path| (path, DebugFileCheck::Crc(*crc), whose)));
     }
     found
 }
@@ -293,13 +293,13 @@ fn supplement<'a>(
     };
     let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
     let beside = path.parent().unwrap_or(Path::new("/"));
-    let mut places = vec![(beside.join(&name), Whose::Theirs)];
+    let mut places = vec![(beside.join(&name), WhoseRoot::Theirs)];
     // A relative name counts from the real place of the debug file: the folders of build-ids hold
     // links to it.
     let real = path.canonicalize().ok();
     let real = real.as_deref().and_then(Path::parent);
-    places.extend(real.map(|folder| (folder.join(&name), Whose::Theirs)));
-    for whose in [Whose::Theirs, Whose::Ours] {
+    places.extend(real.map(|folder| (folder.join(&name), WhoseRoot::Theirs)));
+    for whose in [WhoseRoot::Theirs, WhoseRoot::Ours] {
         for folder in &search.folders {
             // The name says where it is once installed; it may have been unpacked elsewhere.
             let installed = name

@@ -11,7 +11,7 @@ pub(super) struct Hashed {
     is_64: bool,
     endian: Endianness,
     /// Words of the hash table, from the first bucket on.
-    buckets: Words,
+    buckets: HashWords,
     bucket_count: u32,
     /// The symbol that the first word behind the buckets is for.
     first: u32,
@@ -21,12 +21,12 @@ pub(super) struct Hashed {
 }
 
 /// Numbers of 4 bytes that the file has in a row.
-struct Words {
+struct HashWords {
     start: u64,
     end: u64,
 }
 
-impl Words {
+impl HashWords {
     /// `None` past the end.
     fn get(&self, data: &FileBytes, endian: Endianness, index: u64) -> Option<u32> {
         let at = self.start.checked_add(index.checked_mul(4)?)?;
@@ -65,7 +65,7 @@ impl Hashed {
             Some(start..start.checked_add(size)?)
         };
         let (hash, symbols) = (place(hash)?, place(dynsym)?);
-        let whole = Words {
+        let whole = HashWords {
             start: hash.start,
             end: hash.end,
         };
@@ -76,7 +76,7 @@ impl Hashed {
         Some(Hashed {
             is_64,
             endian,
-            buckets: Words {
+            buckets: HashWords {
                 start: hash.start.checked_add(16)?.checked_add(bloom)?,
                 end: hash.end,
             },

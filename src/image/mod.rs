@@ -18,7 +18,7 @@ pub use bytes::FileBytes;
 pub use debug_file::{DebugFile, DebugFileError, DebugSearch};
 pub use glance::may_define_perl;
 pub use parts::Part;
-pub use question::{BytesAt, Elsewhere, Facts, Files, MentionsPerl, Question};
+pub use question::{BytesAt, Elsewhere, Files, ImageFacts, MentionsPerl, Question};
 pub use sighting::Sighting;
 
 use crate::memory::{Abi, Reader};
@@ -101,7 +101,7 @@ pub struct Symbol {
 /// is shared by clones; what is laid over one is not seen in another.
 #[derive(Clone)]
 pub struct Image {
-    file: Arc<Shared>,
+    file: Arc<ImageFile>,
     /// Who may be asked what is not to be done here.
     elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Symbols that the file does not have any more, found in memory.
@@ -113,7 +113,7 @@ pub struct Image {
 }
 
 /// What never changes.
-struct Shared {
+struct ImageFile {
     path: PathBuf,
     abi: Abi,
     build_id: Option<Vec<u8>>,
@@ -191,7 +191,7 @@ impl Image {
             .chain(segments)
             .collect();
         Ok(Image::of(
-            Shared {
+            ImageFile {
                 path: path.to_owned(),
                 abi,
                 build_id,
@@ -211,7 +211,7 @@ impl Image {
     /// [`ImageError::Confined`] for facts that cannot be.
     pub fn elsewhere(
         path: &Path,
-        facts: Facts,
+        facts: ImageFacts,
         elsewhere: Box<dyn Elsewhere>,
     ) -> Result<Self, ImageError> {
         if !facts.are_sane() {
@@ -221,7 +221,7 @@ impl Image {
             });
         }
         Ok(Image::of(
-            Shared {
+            ImageFile {
                 path: path.to_owned(),
                 abi: facts.abi,
                 build_id: facts.build_id,
@@ -237,7 +237,7 @@ impl Image {
     /// An image of which only symbols are known.
     pub fn without_file(path: &Path, abi: Abi, symbols: Vec<(String, Symbol)>) -> Self {
         Image::of(
-            Shared {
+            ImageFile {
                 path: path.to_owned(),
                 abi,
                 build_id: None,
@@ -250,7 +250,7 @@ impl Image {
         )
     }
 
-    fn of(file: Shared, elsewhere: Option<Box<dyn Elsewhere>>) -> Self {
+    fn of(file: ImageFile, elsewhere: Option<Box<dyn Elsewhere>>) -> Self {
         Image {
             file: Arc::new(file),
             elsewhere: elsewhere.map(Arc::from),

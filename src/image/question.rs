@@ -55,14 +55,14 @@ pub trait Elsewhere: Send + Sync {
 
 /// What is known of a file that is open elsewhere without asking again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Facts {
+pub struct ImageFacts {
     pub(super) abi: Abi,
     pub(super) build_id: Option<Vec<u8>>,
     pub(super) segments: Vec<super::Segment>,
     pub(super) symbols: Vec<(String, Symbol)>,
 }
 
-impl Facts {
+impl ImageFacts {
     /// More than any program has.
     const MOST_SEGMENTS: usize = 4096;
     /// More variables than any perl has.
@@ -73,7 +73,7 @@ impl Facts {
     /// What another process may be told of an image.
     pub fn of(image: &Image) -> Self {
         let symbols = image.symbols().take(Self::MOST_SYMBOLS);
-        Facts {
+        ImageFacts {
             abi: image.abi(),
             build_id: image.file.build_id.clone(),
             segments: image.file.segments.clone(),
