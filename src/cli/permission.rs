@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the remedy depends on beside the obstacle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Surroundings {
+struct RemedyContext {
     our_uid: u32,
     in_container: bool,
     /// The same command, for who has other rights.
@@ -21,12 +21,12 @@ struct Surroundings {
 
 /// A sentence or two: what stands in the way of reading process `pid`, and what to type.
 pub(super) fn get_rights(pid: Pid) -> String {
-    advice(&obstacle(pid), &Surroundings::look(Some(pid)))
+    advice(&obstacle(pid), &RemedyContext::look(Some(pid)))
 }
 
 /// What helps against an obstacle, whichever process it is of.
 pub(super) fn get_rights_against(obstacle: &Obstacle) -> String {
-    advice(obstacle, &Surroundings::look(None))
+    advice(obstacle, &RemedyContext::look(None))
 }
 
 /// Why a process cannot be seen that may be there; `None` where there simply is none.
@@ -35,11 +35,11 @@ pub(super) fn find_process(pid: Pid) -> Option<String> {
         return Some(missing);
     }
     let hiding = Hiding::of_proc().filter(|_| is_someones(pid))?;
-    let why = advice(&Obstacle::Hidden(hiding), &Surroundings::look(Some(pid)));
+    let why = advice(&Obstacle::Hidden(hiding), &RemedyContext::look(Some(pid)));
     Some(format!("it cannot be seen: {why}"))
 }
 
-impl Surroundings {
+impl RemedyContext {
     fn look(pid: Option<Pid>) -> Self {
         let marks = [
             "/.dockerenv",
@@ -47,7 +47,7 @@ impl Surroundings {
             "/run/systemd/container",
         ];
         let names = ["KUBERNETES_SERVICE_HOST", "container"];
-        Surroundings {
+        RemedyContext {
             our_uid: effective_user(),
             in_container: marks.iter().any(|p| fs::exists(p).unwrap_or(false))
                 || names.iter().any(|n| std::env::var_os(n).is_some()),
@@ -65,7 +65,7 @@ impl Surroundings {
 }
 
 /// What to do about it, after what is wrong.
-fn advice(obstacle: &Obstacle, around: &Surroundings) -> String {
+fn advice(obstacle: &Obstacle, around: &RemedyContext) -> String {
     let run_as_root = match around.has_sudo {
         true => format!("Run: sudo {}", around.command),
         false => format!("Run as root: {}", around.command),
@@ -247,13 +247,13 @@ mod tests {
 
     #[test]
     fn each_obstacle_has_its_own_remedy() {
-        let outside = Surroundings {
+        let outside = RemedyContext {
             our_uid: 1000,
             in_container: false,
             command: "p5-spy dump -p 7".into(),
             has_sudo: true,
         };
-        let inside = Surroundings {
+        let inside = RemedyContext {
             in_container: true,
             ..outside.clone()
         };

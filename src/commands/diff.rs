@@ -2,7 +2,7 @@
 
 use super::print;
 use super::report::{describe, wrote};
-use super::spool::Origin;
+use super::spool::RecordingOrigin;
 use crate::cli::{By, Format, Output, hints};
 use crate::frames::paths::Shortener;
 use crate::output::stats::nothing;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const LISTED: usize = 10;
 
 /// What of them is compared, and as what.
-pub struct Settings {
+pub struct DiffSettings {
     pub filter: Filter,
     pub fold: Fold,
     pub by: By,
@@ -28,7 +28,11 @@ pub struct Settings {
 }
 
 #[inline(never)]
-pub fn run(files: &[PathBuf; 2], outputs: &[Output], settings: &Settings) -> anyhow::Result<u8> {
+pub fn run(
+    files: &[PathBuf; 2],
+    outputs: &[Output],
+    settings: &DiffSettings,
+) -> anyhow::Result<u8> {
     let [before, after] = files;
     let by = settings.by;
     let open = |file| open(file, settings);
@@ -75,8 +79,8 @@ pub fn run(files: &[PathBuf; 2], outputs: &[Output], settings: &Settings) -> any
     Ok(0)
 }
 
-fn open(file: &Path, settings: &Settings) -> anyhow::Result<Profile> {
-    let origin = Origin::File(settings.max_memory);
+fn open(file: &Path, settings: &DiffSettings) -> anyhow::Result<Profile> {
+    let origin = RecordingOrigin::File(settings.max_memory);
     let problem = || format!("cannot use {}", file.display());
     let mut from = File::open(file).with_context(problem)?;
     let room = origin.room(from.seek(SeekFrom::End(0)).with_context(problem)?);

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What is told, as one document.
 #[derive(Serialize)]
-struct Document {
+struct DoctorDocument {
     version: &'static str,
     /// The system and the processor that it was built for.
     built_for: String,
@@ -43,7 +43,7 @@ impl From<Ability> for Told {
 
 #[inline(never)]
 pub fn run(json: bool) -> anyhow::Result<u8> {
-    let document = Document {
+    let document = DoctorDocument {
         version: env!("CARGO_PKG_VERSION"),
         built_for: format!(
             "{} {}, {}",
@@ -113,7 +113,7 @@ fn files() -> Vec<(&'static str, String)> {
     ]
 }
 
-impl Document {
+impl DoctorDocument {
     fn text(&self) -> String {
         let mut text = format!(
             "p5-spy {} ({})\n{}, as {}\n",

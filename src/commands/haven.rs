@@ -17,14 +17,14 @@ const IN_NEED: usize = 256 << 20;
 pub trait Store: Read + Write + Seek + Send {}
 impl<T: Read + Write + Seek + Send> Store for T {}
 
-enum Place {
+enum HavenPlace {
     Memory(Cursor<Vec<u8>>),
     File(File),
 }
 
 /// A recording without a name.
 pub struct Haven {
-    place: Place,
+    place: HavenPlace,
     /// Folders that were not tried yet.
     folders: Vec<PathBuf>,
     /// More than so much goes to a file.
@@ -35,7 +35,7 @@ impl Haven {
     /// An empty one, which may use the folders, the first one first.
     pub fn new(folders: Vec<PathBuf>) -> Self {
         Haven {
-            place: Place::Memory(Cursor::default()),
+            place: HavenPlace::Memory(Cursor::default()),
             folders: folders.into_iter().rev().collect(),
             in_memory: IN_MEMORY,
         }
@@ -45,7 +45,7 @@ impl Haven {
     fn moves(&mut self) -> bool {
         while let Some(folder) = self.folders.pop() {
             if let Ok(file) = self.copied_to(&folder) {
-                self.place = Place::File(file);
+                self.place = HavenPlace::File(file);
                 return true;
             }
         }
@@ -57,8 +57,8 @@ impl Haven {
         let at = self.stream_position()?;
         self.rewind()?;
         let copied = match &mut self.place {
-            Place::Memory(bytes) => io::copy(bytes, &mut file),
-            Place::File(from) => io::copy(from, &mut file),
+            HavenPlace::Memory(bytes) => io::copy(bytes, &mut file),
+            HavenPlace::File(from) => io::copy(from, &mut file),
         };
         self.seek(SeekFrom::Start(at))?;
         copied?;
@@ -69,7 +69,7 @@ impl Haven {
 
 impl Write for Haven {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Place::Memory(memory) = &self.place
+        if let HavenPlace::Memory(memory) = &self.place
             && memory.get_ref().len().saturating_add(bytes.len()) > self.in_memory
             && !self.moves()
         {
@@ -80,8 +80,8 @@ impl Write for Haven {
         }
         loop {
             let written = match &mut self.place {
-                Place::Memory(memory) => return memory.write(bytes),
-                Place::File(file) => file.write(bytes),
+                HavenPlace::Memory(memory) => return memory.write(bytes),
+                HavenPlace::File(file) => file.write(bytes),
             };
             match written {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted && self.moves() => {}
@@ -98,8 +98,8 @@ impl Write for Haven {
 impl Read for Haven {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.place {
-            Place::Memory(memory) => memory.read(into),
-            Place::File(file) => file.read(into),
+            HavenPlace::Memory(memory) => memory.read(into),
+            HavenPlace::File(file) => file.read(into),
         }
     }
 }
@@ -107,8 +107,8 @@ impl Read for Haven {
 impl Seek for Haven {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match &mut self.place {
-            Place::Memory(memory) => memory.seek(to),
-            Place::File(file) => file.seek(to),
+            HavenPlace::Memory(memory) => memory.seek(to),
+            HavenPlace::File(file) => file.seek(to),
         }
     }
 }
@@ -206,9 +206,9 @@ mod tests {
         let piece = vec![7; IN_MEMORY / 2];
         store.write_all(&piece).unwrap();
         store.write_all(&piece).unwrap();
-        assert!(matches!(store.place, Place::Memory(_)));
+        assert!(matches!(store.place, HavenPlace::Memory(_)));
         store.write_all(&piece).unwrap();
-        assert!(matches!(store.place, Place::File(_)));
+        assert!(matches!(store.place, HavenPlace::File(_)));
         assert_eq!(content(&mut store), [&piece[..], &piece, &piece].concat());
         // It has no name; on Windows it loses its name when it is closed.
         let names = || std::fs::read_dir(place.path()).unwrap().count();
@@ -229,10 +229,10 @@ mod tests {
         // It takes no more, as it was opened for reading.
         let mut full = File::open(full).unwrap();
         full.seek(SeekFrom::End(0)).unwrap();
-        store.place = Place::File(full);
+        store.place = HavenPlace::File(full);
         store.write_all(b"second").unwrap();
         assert_eq!(content(&mut store), b"first second");
-        store.place = Place::File(File::open(places::NOTHING).unwrap());
+        store.place = HavenPlace::File(File::open(places::NOTHING).unwrap());
         store.write_all(b"third").unwrap_err();
     }
 

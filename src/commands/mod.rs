@@ -27,13 +27,13 @@ mod top;
 
 use crate::cli::{Job, LayoutChoice, Order, Show, config_folder, foreign_config_folder};
 use crate::image::DebugSearch;
-use crate::layout::{Cache, Known, Sources, TableSet};
+use crate::layout::{Cache, KnownLayouts, Sources, TableSet};
 use crate::perl::leaf::level::LeafLevel;
 use crate::perl::names::{NameOptions, Synthetic};
 use crate::platform::Process;
 use crate::remedy::Notice;
 use crate::say::say;
-use spool::{Origin, Pictures};
+use spool::{Pictures, RecordingOrigin};
 use std::path::PathBuf;
 
 /// Does a job. The result is the exit status.
@@ -95,7 +95,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             by,
             stats,
             fold,
-        } => record::run(record::Settings {
+        } => record::run(record::RecordSettings {
             aim,
             subprocesses,
             threads,
@@ -126,7 +126,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
                 full_filenames,
                 filter: pick.0,
                 fold,
-                origin: Origin::File(max_memory),
+                origin: RecordingOrigin::File(max_memory),
             };
             report::run(&file, &pictures)
         }
@@ -141,7 +141,7 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
         } => diff::run(
             &files,
             &outputs,
-            &diff::Settings {
+            &diff::DiffSettings {
                 filter: pick.0,
                 fold,
                 by,
@@ -245,7 +245,7 @@ fn sources(choice: &LayoutChoice) -> anyhow::Result<Sources> {
         tables,
         named: choice.layouts.is_some(),
         debug,
-        known: Known::default(),
+        known: KnownLayouts::default(),
         cache: choice.use_cache.then(Cache::of_user).flatten(),
         learn: choice.learn,
     })

@@ -1,6 +1,6 @@
 //! The list from which the user chooses a process: arrows, Enter, letters that narrow it down.
 
-use super::ps::{Row, about_hidden, cut, table};
+use super::ps::{PsRow, about_hidden, cut, table};
 use crate::ids::Pid;
 use crate::platform::Hiding;
 use crate::platform::signals::{Held, INTERRUPT, end_by};
@@ -31,7 +31,7 @@ enum Outcome {
 }
 
 struct Picker<'a> {
-    rows: &'a [Row],
+    rows: &'a [PsRow],
     typed: String,
     /// Among those that are shown.
     at: usize,
@@ -47,7 +47,7 @@ struct Picker<'a> {
 ///
 /// # Errors
 /// When the terminal fails.
-pub fn pick(rows: &[Row], hiding: Option<Hiding>) -> std::io::Result<Option<Pid>> {
+pub fn pick(rows: &[PsRow], hiding: Option<Hiding>) -> std::io::Result<Option<Pid>> {
     let held = Held::hold()?;
     let picker = Picker {
         rows,
@@ -92,9 +92,9 @@ impl Picker<'_> {
     }
 
     /// Those that have every word that was typed somewhere.
-    fn shown(&self) -> Vec<&Row> {
+    fn shown(&self) -> Vec<&PsRow> {
         let typed = self.typed.to_lowercase();
-        let has = |row: &&Row| {
+        let has = |row: &&PsRow| {
             let user = row.user.as_deref().unwrap_or_default();
             let text = format!("{} {user} {}", row.pid, row.command).to_lowercase();
             typed.split_whitespace().all(|word| text.contains(word))
@@ -195,8 +195,8 @@ mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
-    fn rows(count: i32) -> Vec<Row> {
-        let row = |pid: i32| Row {
+    fn rows(count: i32) -> Vec<PsRow> {
+        let row = |pid: i32| PsRow {
             pid: pid.into(),
             parent: Pid::from(1),
             user: Some("www".into()),
@@ -211,7 +211,7 @@ mod tests {
         (1..=count).map(row).collect()
     }
 
-    fn picker(rows: &[Row]) -> Picker<'_> {
+    fn picker(rows: &[PsRow]) -> Picker<'_> {
         Picker {
             rows,
             typed: String::new(),

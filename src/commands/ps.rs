@@ -20,7 +20,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 /// One process, in words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct PsRow {
     pub pid: Pid,
     pub parent: Pid,
     /// The name of its user; null where that is hidden.
@@ -40,8 +40,8 @@ pub struct Row {
 }
 
 #[derive(Serialize)]
-struct Document {
-    processes: Vec<Row>,
+struct PsDocument {
+    processes: Vec<PsRow>,
     /// The time in which `cpu_percent` was measured.
     cpu_period_ms: u128,
     /// Processes of which nothing can be said, as they may not be looked into.
@@ -66,7 +66,7 @@ pub fn run(json: bool) -> anyhow::Result<u8> {
     let roster = roster()?;
     let rows = rows(&roster.perls);
     if json {
-        let document = Document {
+        let document = PsDocument {
             processes: rows,
             cpu_period_ms: PERIOD.as_millis(),
             unknown: roster.unknown,
@@ -123,15 +123,15 @@ pub fn width() -> Option<usize> {
 }
 
 /// The processes, the busiest first. Takes as long as it takes to see how busy they are.
-pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
-    let look = || -> Vec<Look> { perls.iter().map(Look::at).collect() };
+pub fn rows(perls: &[PerlProcess]) -> Vec<PsRow> {
+    let look = || -> Vec<CpuReading> { perls.iter().map(CpuReading::at).collect() };
     let before = look();
     if !perls.is_empty() {
         std::thread::sleep(PERIOD);
     }
     let mut names = HashMap::new();
     let hollow = without_interpreter(perls);
-    let mut rows: Vec<Row> = perls
+    let mut rows: Vec<PsRow> = perls
         .iter()
         .zip(before.into_iter().zip(look()))
         .map(|(perl, (first, second))| {
@@ -153,7 +153,7 @@ pub fn rows(perls: &[PerlProcess]) -> Vec<Row> {
         })
         .collect();
     // What is next to nothing is no order.
-    let busy = |row: &Row| row.cpu_percent.map_or(0, |p| p.round() as i64);
+    let busy = |row: &PsRow| row.cpu_percent.map_or(0, |p| p.round() as i64);
     rows.sort_by_key(|row| (-busy(row), row.pid));
     rows
 }
@@ -196,16 +196,16 @@ fn without_interpreter(perls: &[PerlProcess]) -> HashSet<Pid> {
 }
 
 /// What a process has got so far.
-struct Look {
+struct CpuReading {
     at: Instant,
     cpu: Option<Duration>,
     waited: Option<Duration>,
 }
 
-impl Look {
+impl CpuReading {
     fn at(perl: &PerlProcess) -> Self {
         let process = Process::listed(&perl.listed);
-        Look {
+        CpuReading {
             at: Instant::now(),
             cpu: process.cpu_time(),
             waited: process.waited(),
@@ -213,14 +213,14 @@ impl Look {
     }
 
     /// Percent of a CPU.
-    fn share_since(&self, before: &Look) -> Option<f64> {
+    fn share_since(&self, before: &CpuReading) -> Option<f64> {
         let spent = self.cpu?.saturating_sub(before.cpu?).as_secs_f64();
         let percent = 100.0 * spent / self.at.duration_since(before.at).as_secs_f64();
         Some((percent * 10.0).round() / 10.0)
     }
 
     /// It waited for a CPU for longer than it had one.
-    fn waited_since(&self, before: &Look) -> bool {
+    fn waited_since(&self, before: &CpuReading) -> bool {
         let since = |now: Option<Duration>, then: Option<Duration>| {
             now.zip(then).map(|(now, then)| now.saturating_sub(then))
         };
@@ -235,8 +235,8 @@ impl Look {
 /// It is ready to run, and others run.
 const WAITING: &str = "waiting for a CPU";
 
-fn row(perl: &PerlProcess, user: Option<String>, cpu_percent: Option<f64>) -> Row {
-    Row {
+fn row(perl: &PerlProcess, user: Option<String>, cpu_percent: Option<f64>) -> PsRow {
+    PsRow {
         pid: perl.listed.pid,
         parent: perl.listed.parent,
         user,
@@ -257,7 +257,7 @@ fn row(perl: &PerlProcess, user: Option<String>, cpu_percent: Option<f64>) -> Ro
 const TITLES: [&str; 7] = ["PID", "USER", "PERL", "CPU", "STATE", "ATTACH", "COMMAND"];
 
 /// The titles and the rows as lines, cut at so many columns.
-pub fn table(rows: &[Row], width: Option<usize>) -> Vec<String> {
+pub fn table(rows: &[PsRow], width: Option<usize>) -> Vec<String> {
     let unknown = || "?".to_owned();
     let cells = rows.iter().map(|row| {
         [
@@ -325,8 +325,8 @@ pub fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn row(pid: Pid, obstacle: Option<&str>, command: &str) -> Row {
-        Row {
+    fn row(pid: Pid, obstacle: Option<&str>, command: &str) -> PsRow {
+        PsRow {
             pid,
             parent: Pid::from(1),
             user: (pid != Pid::from(7)).then(|| "www".into()),

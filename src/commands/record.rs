@@ -7,7 +7,7 @@ use super::report::wrote;
 use super::session::{
     OVERDUE, Opening, Overdue, Session, ended, final_status, follow, left_status,
 };
-use super::spool::{Origin, Pictures, Spool};
+use super::spool::{Pictures, RecordingOrigin, Spool};
 use super::{folder, recorded, sources, warn};
 use crate::cli::hints::{self, LET_GO_ON, SEE_WAITING, compare_with_dump, explain};
 use crate::cli::{Aim, By, Format, LayoutChoice, Output, Sampling, Show, Start};
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What the command line asked for.
-pub struct Settings {
+pub struct RecordSettings {
     pub aim: Aim,
     pub subprocesses: bool,
     pub threads: bool,
@@ -52,7 +52,7 @@ const LAST_CHANCE: Duration = Duration::from_millis(1500);
 const BLOCK_EVERY: Duration = Duration::from_secs(1);
 
 #[inline(never)]
-pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
+pub fn run(mut settings: RecordSettings) -> anyhow::Result<u8> {
     for output in &settings.outputs {
         check_writable(Some(&output.file))?;
     }
@@ -91,7 +91,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
             ..Filter::default()
         },
         fold: settings.fold.clone(),
-        origin: Origin::Own,
+        origin: RecordingOrigin::Own,
     };
     let recording = Arc::new(Mutex::new(Recording::<SampleLog>::default()));
     let control = Arc::new(Control::default());
@@ -218,7 +218,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<u8> {
 }
 
 /// Says what will happen, to people.
-fn announce(settings: &Settings, session: &Session) {
+fn announce(settings: &RecordSettings, session: &Session) {
     if !std::io::stderr().is_terminal() {
         return;
     }
@@ -247,7 +247,7 @@ fn announce(settings: &Settings, session: &Session) {
 }
 
 /// What a recording says of itself.
-fn about(settings: &Settings, session: &Session) -> About {
+fn about(settings: &RecordSettings, session: &Session) -> About {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let perl = session.targets.first().map(|t| {
         let identity = &t.perl.identity;
@@ -302,7 +302,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(settings: &Settings, started: Instant, roots: Vec<Pid>) -> Self {
+    fn new(settings: &RecordSettings, started: Instant, roots: Vec<Pid>) -> Self {
         Watcher {
             progress: Progress::new(started, settings.sampling.duration),
             interrupted: false,
@@ -370,7 +370,7 @@ impl Watcher {
     }
 }
 
-fn report(end: &End, summary: &Summary, settings: &Settings) {
+fn report(end: &End, summary: &Summary, settings: &RecordSettings) {
     match end {
         End::TargetEnded => warn("the program ended".into()),
         End::Lost(e) => warn(format!(

@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Where the recording comes from that pictures are made of.
 #[derive(Debug, Clone, Copy)]
-pub enum Origin {
+pub enum RecordingOrigin {
     /// It was made just now.
     Own,
     /// It is a file, of which nobody knows who made it. It may take so many bytes of memory, if the
@@ -31,12 +31,12 @@ pub enum Origin {
     File(Option<u64>),
 }
 
-impl Origin {
+impl RecordingOrigin {
     /// What a recording of so many bytes may take.
     pub fn room(self, length: u64) -> Room {
         match self {
-            Origin::Own => Room::of_own(length),
-            Origin::File(asked) => Room::of_file(length, asked),
+            RecordingOrigin::Own => Room::of_own(length),
+            RecordingOrigin::File(asked) => Room::of_file(length, asked),
         }
     }
 }
@@ -56,7 +56,7 @@ pub struct Pictures {
     /// Which frames vanish.
     pub fold: Fold,
     /// Where the recording comes from.
-    pub origin: Origin,
+    pub origin: RecordingOrigin,
 }
 
 impl Pictures {
@@ -103,7 +103,7 @@ impl Pictures {
             from.seek(SeekFrom::Start(0))?;
             let reader = BufReader::new(&mut *from);
             let mut profile = load(reader, &self.filter, needs_times, &room)?;
-            if let Origin::File(_) = self.origin
+            if let RecordingOrigin::File(_) = self.origin
                 && let Some(why) = nothing(&profile)
             {
                 bail!("no samples: {why}{}", hints::emptiness(&profile));

@@ -98,7 +98,7 @@ impl Cache {
             return None;
         }
         let folder = self.folder(false).ok()?;
-        let key = Key::of(image)?;
+        let key = CacheKey::of(image)?;
         let bytes = read_private(&folder, &key.name)?;
         let cached = entry::read(bytes.strip_prefix(&*key.stamp)?)?;
         (cached.identity.abi == image.abi()).then_some(cached)
@@ -117,8 +117,8 @@ impl Cache {
         resolved: &Resolved,
         symbols: &[(String, Symbol)],
     ) -> io::Result<()> {
-        let key =
-            Key::of(image).ok_or_else(|| io::Error::other("nothing tells its file from others"))?;
+        let key = CacheKey::of(image)
+            .ok_or_else(|| io::Error::other("nothing tells its file from others"))?;
         let is_settled = image.seen().is_some_and(|seen| seen.is_settled);
         if !key.stamp.is_empty() && !is_settled {
             return Err(io::Error::other("its file was changed just now"));
@@ -131,17 +131,17 @@ impl Cache {
 }
 
 /// Which entry is of a file.
-struct Key {
+struct CacheKey {
     name: String,
     /// What the entry begins with where its name does not tell files apart.
     stamp: Vec<u8>,
 }
 
-impl Key {
+impl CacheKey {
     /// `None` where nothing tells the file from others.
     fn of(image: &Image) -> Option<Self> {
         if let Some(id) = image.build_id_hex() {
-            return Some(Key {
+            return Some(CacheKey {
                 name: format!("{id}.layout"),
                 stamp: Vec::new(),
             });
@@ -149,7 +149,7 @@ impl Key {
         // One entry for each file, however often that is written.
         let stamp = image.seen()?.stamp;
         let ((major, minor), inode) = (stamp.device, stamp.inode);
-        Some(Key {
+        Some(CacheKey {
             name: format!("file-{major:x}-{minor:x}-{inode:x}.layout"),
             stamp: stamp.bytes(),
         })

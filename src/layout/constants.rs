@@ -13,7 +13,7 @@ pub const FLAGS_FILE: &str = "flags.toml";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct FlagsFile {
     #[serde(rename = "format")]
     _format: u32,
     set: Vec<FlagSet>,
@@ -48,7 +48,7 @@ impl FlagSet {
 
 /// Parses the text of a flags file.
 pub(super) fn parse_flags(text: &str, path: &Path) -> Result<Vec<FlagSet>, TableError> {
-    let file: File = parse_number_table(text, path)?;
+    let file: FlagsFile = parse_number_table(text, path)?;
     for set in &file.set {
         for name in set.numbers.keys() {
             if super::schema::constant(name).is_none() {
@@ -70,7 +70,7 @@ pub(super) fn parse_flags(text: &str, path: &Path) -> Result<Vec<FlagSet>, Table
 /// [`TableError`] when the file in the source tree is damaged; a test sees to it that it is not.
 pub fn embedded_flag_sets() -> Result<Vec<FlagSet>, TableError> {
     // That every name is known is for a test to check, which has more time.
-    let file: File = parse_built_in(
+    let file: FlagsFile = parse_built_in(
         include_str!(concat!(env!("OUT_DIR"), "/flags.toml")),
         Path::new("layouts/flags.toml"),
     )?;

@@ -1,7 +1,7 @@
 //! The layout that a perl's debug information has: a question to whoever may open the file.
 
 use super::dwarf::{DwarfError, from_dwarf};
-use super::entry::Numbers;
+use super::entry::NumberedLayout;
 use super::{Layout, Origin};
 use crate::image::{DebugFile, DebugFileError, DebugSearch, Files, Image, Question};
 use crate::platform::Ground;
@@ -17,13 +17,13 @@ pub struct LayoutFromDebug {
 
 /// The file that it was found in, and the layout.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Found {
+pub struct DebugLayout {
     file: String,
-    layout: Numbers,
+    layout: NumberedLayout,
 }
 
 impl Question for LayoutFromDebug {
-    type Answer = Result<Option<Found>, String>;
+    type Answer = Result<Option<DebugLayout>, String>;
     const NAME: &'static str = "layout";
     const IS_HEAVY: bool = true;
 
@@ -38,9 +38,9 @@ impl Question for LayoutFromDebug {
                 "{path}: no perl structure in its debug information"
             ));
         }
-        Ok(Some(Found {
+        Ok(Some(DebugLayout {
             file: path,
-            layout: Numbers::of(&layout),
+            layout: NumberedLayout::of(&layout),
         }))
     }
 

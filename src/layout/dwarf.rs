@@ -9,9 +9,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-type Reader<'a> = EndianSlice<'a, RunTimeEndian>;
-type Unit<'a> = gimli::Unit<Reader<'a>>;
-type Die<'a> = gimli::DebuggingInformationEntry<Reader<'a>>;
+type DwarfBytes<'a> = EndianSlice<'a, RunTimeEndian>;
+type Unit<'a> = gimli::Unit<DwarfBytes<'a>>;
+type Die<'a> = gimli::DebuggingInformationEntry<DwarfBytes<'a>>;
 
 /// Debug information that cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -53,18 +53,18 @@ pub fn from_dwarf(image: &Image, debug: &DebugFile) -> Result<Layout, DwarfError
 fn extract(image: &Image, debug: &DebugFile) -> Fallible<Layout> {
     let dwarf = debug.dwarf();
     let budget = image.budget();
-    let info = Info::new(&dwarf, &budget)?;
+    let info = DebugInfo::new(&dwarf, &budget)?;
     let origin =
         Origin::Dwarf(crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()).into());
     let mut layout = Layout::default();
     let mut seen = Definitions::default();
     for offset in units_of(debug, image) {
-        info.collect(Side::Main, offset, &mut seen)?;
+        info.collect(UnitSide::Main, offset, &mut seen)?;
     }
     info.fill(&seen, image, &mut layout, &origin)?;
     // Where a structure was in none of those units, look everywhere.
     if seen.structures.len() < info.wanted.len() {
-        for side in [Side::Main, Side::Supplement] {
+        for side in [UnitSide::Main, UnitSide::Supplement] {
             for offset in info.unit_offsets(side) {
                 info.collect(side, offset, &mut seen)?;
             }
@@ -92,15 +92,15 @@ fn units_of(debug: &DebugFile, image: &Image) -> Vec<usize> {
 
 /// Which of the two files a unit is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Side {
+enum UnitSide {
     Main,
     Supplement,
 }
 
 /// An entry, by its unit and its place in that.
 #[derive(Clone)]
-struct At<'a> {
-    side: Side,
+struct DieRef<'a> {
+    side: UnitSide,
     unit: Rc<Unit<'a>>,
     offset: UnitOffset,
 }
@@ -108,26 +108,26 @@ struct At<'a> {
 /// The structures and enumerators that were found, by name.
 #[derive(Default)]
 struct Definitions<'a> {
-    structures: HashMap<&'static str, At<'a>>,
+    structures: HashMap<&'static str, DieRef<'a>>,
     constants: HashMap<&'static str, u64>,
-    visited: HashSet<(Side, usize)>,
+    visited: HashSet<(UnitSide, usize)>,
 }
 
-struct Info<'a, 'd> {
+struct DebugInfo<'a, 'd> {
     budget: &'d Budget,
-    main: &'d gimli::Dwarf<Reader<'a>>,
-    supplement: Option<&'d gimli::Dwarf<Reader<'a>>>,
-    units: RefCell<HashMap<(Side, usize), Rc<Unit<'a>>>>,
+    main: &'d gimli::Dwarf<DwarfBytes<'a>>,
+    supplement: Option<&'d gimli::Dwarf<DwarfBytes<'a>>>,
+    units: RefCell<HashMap<(UnitSide, usize), Rc<Unit<'a>>>>,
     main_offsets: Vec<usize>,
     supplement_offsets: Vec<usize>,
     wanted: HashSet<&'static str>,
     wanted_constants: HashMap<&'static [u8], &'static str>,
 }
 
-impl<'a, 'd> Info<'a, 'd> {
-    fn new(dwarf: &'d gimli::Dwarf<Reader<'a>>, budget: &'d Budget) -> Fallible<Self> {
+impl<'a, 'd> DebugInfo<'a, 'd> {
+    fn new(dwarf: &'d gimli::Dwarf<DwarfBytes<'a>>, budget: &'d Budget) -> Fallible<Self> {
         let supplement = dwarf.sup();
-        Ok(Info {
+        Ok(DebugInfo {
             budget,
             main: dwarf,
             supplement,
@@ -142,17 +142,17 @@ impl<'a, 'd> Info<'a, 'd> {
         })
     }
 
-    fn unit_offsets(&self, side: Side) -> Vec<usize> {
+    fn unit_offsets(&self, side: UnitSide) -> Vec<usize> {
         match side {
-            Side::Main => self.main_offsets.clone(),
-            Side::Supplement => self.supplement_offsets.clone(),
+            UnitSide::Main => self.main_offsets.clone(),
+            UnitSide::Supplement => self.supplement_offsets.clone(),
         }
     }
 
-    fn dwarf(&self, side: Side) -> Fallible<&'d gimli::Dwarf<Reader<'a>>> {
+    fn dwarf(&self, side: UnitSide) -> Fallible<&'d gimli::Dwarf<DwarfBytes<'a>>> {
         match side {
-            Side::Main => Ok(self.main),
-            Side::Supplement => {
+            UnitSide::Main => Ok(self.main),
+            UnitSide::Supplement => {
                 let none = gimli::Error::OffsetOutOfBounds(0);
                 Ok(self.supplement.ok_or(none)?)
             }
@@ -160,7 +160,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// The unit that starts at `offset` of its section.
-    fn unit(&self, side: Side, offset: usize) -> Fallible<Rc<Unit<'a>>> {
+    fn unit(&self, side: UnitSide, offset: usize) -> Fallible<Rc<Unit<'a>>> {
         if let Some(unit) = self.units.borrow().get(&(side, offset)) {
             return Ok(unit.clone());
         }
@@ -172,10 +172,10 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// The entry at `offset` of a section, whatever unit it is in.
-    fn at(&self, side: Side, offset: usize) -> Fallible<At<'a>> {
+    fn at(&self, side: UnitSide, offset: usize) -> Fallible<DieRef<'a>> {
         let starts = match side {
-            Side::Main => &self.main_offsets,
-            Side::Supplement => &self.supplement_offsets,
+            UnitSide::Main => &self.main_offsets,
+            UnitSide::Supplement => &self.supplement_offsets,
         };
         let outside = gimli::Error::OffsetOutOfBounds(offset as u64);
         let index = starts
@@ -184,7 +184,7 @@ impl<'a, 'd> Info<'a, 'd> {
             .ok_or(outside)?;
         let start = *starts.get(index).ok_or(outside)?;
         let unit = self.unit(side, start)?;
-        Ok(At {
+        Ok(DieRef {
             side,
             unit,
             offset: UnitOffset(offset - start),
@@ -192,19 +192,23 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// What a reference attribute refers to.
-    fn follow(&self, from: &At<'a>, value: Value<Reader<'a>>) -> Fallible<Option<At<'a>>> {
+    fn follow(
+        &self,
+        from: &DieRef<'a>,
+        value: Value<DwarfBytes<'a>>,
+    ) -> Fallible<Option<DieRef<'a>>> {
         Ok(match value {
-            Value::UnitRef(offset) => Some(At {
+            Value::UnitRef(offset) => Some(DieRef {
                 offset,
                 ..from.clone()
             }),
             Value::DebugInfoRef(offset) => Some(self.at(from.side, offset.0)?),
-            Value::DebugInfoRefSup(offset) => Some(self.at(Side::Supplement, offset.0)?),
+            Value::DebugInfoRefSup(offset) => Some(self.at(UnitSide::Supplement, offset.0)?),
             _ => None,
         })
     }
 
-    fn name(&self, side: Side, unit: &Unit<'a>, die: &Die<'a>) -> Option<&'a [u8]> {
+    fn name(&self, side: UnitSide, unit: &Unit<'a>, die: &Die<'a>) -> Option<&'a [u8]> {
         let value = die.attr_value(gimli::DW_AT_name)?;
         Some(
             self.dwarf(side)
@@ -216,7 +220,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// Notes the structures and enumerators of one unit and of the units that it imports.
-    fn collect(&self, side: Side, offset: usize, seen: &mut Definitions<'a>) -> Fallible<()> {
+    fn collect(&self, side: UnitSide, offset: usize, seen: &mut Definitions<'a>) -> Fallible<()> {
         let mut queue = vec![(side, offset)];
         while let Some((side, offset)) = queue.pop() {
             if seen.visited.len() >= MAX_UNITS || !seen.visited.insert((side, offset)) {
@@ -230,7 +234,7 @@ impl<'a, 'd> Info<'a, 'd> {
             while more {
                 self.budget.go_on()?;
                 let Some(die) = cursor.current() else { break };
-                let here = At {
+                let here = DieRef {
                     side,
                     unit: unit.clone(),
                     offset: die.offset(),
@@ -254,7 +258,7 @@ impl<'a, 'd> Info<'a, 'd> {
         Ok(())
     }
 
-    fn note_structure(&self, here: At<'a>, die: &Die<'a>, seen: &mut Definitions<'a>) {
+    fn note_structure(&self, here: DieRef<'a>, die: &Die<'a>, seen: &mut Definitions<'a>) {
         if die.has_attr(gimli::DW_AT_declaration) {
             return;
         }
@@ -266,7 +270,7 @@ impl<'a, 'd> Info<'a, 'd> {
         }
     }
 
-    fn note_enumerators(&self, here: &At<'a>, seen: &mut Definitions<'a>) -> Fallible<()> {
+    fn note_enumerators(&self, here: &DieRef<'a>, seen: &mut Definitions<'a>) -> Fallible<()> {
         self.for_each_child(here, |child| {
             if let Some(known) = self
                 .name(here.side, &here.unit, child)
@@ -284,7 +288,7 @@ impl<'a, 'd> Info<'a, 'd> {
     /// Calls `each` for the direct children until it returns false.
     fn for_each_child(
         &self,
-        parent: &At<'a>,
+        parent: &DieRef<'a>,
         mut each: impl FnMut(&Die<'a>) -> Fallible<bool>,
     ) -> Fallible<()> {
         let mut tree = parent.unit.entries_tree(Some(parent.offset))?;
@@ -323,7 +327,7 @@ impl<'a, 'd> Info<'a, 'd> {
 
     fn locate(
         &self,
-        structure: &At<'a>,
+        structure: &DieRef<'a>,
         spec: &FieldSpec,
         path: &str,
         image: &Image,
@@ -334,7 +338,7 @@ impl<'a, 'd> Info<'a, 'd> {
                 .and_then(|s| u32::try_from(s).ok())
                 .map(|size| Field::whole(size, 0)));
         }
-        let mut place = Member {
+        let mut place = DwarfMember {
             offset: 0,
             bits: None,
             kind: structure.clone(),
@@ -349,7 +353,7 @@ impl<'a, 'd> Info<'a, 'd> {
             let Some(offset) = place.offset.checked_add(next.offset) else {
                 return Ok(None);
             };
-            place = Member { offset, ..next };
+            place = DwarfMember { offset, ..next };
         }
         let size = match spec.kind {
             Kind::Embedded => Some(0),
@@ -363,10 +367,10 @@ impl<'a, 'd> Info<'a, 'd> {
     /// damaged information may have one within itself.
     fn member(
         &self,
-        within: &At<'a>,
+        within: &DieRef<'a>,
         name: &str,
-        looked_at: &mut HashSet<(Side, Option<usize>, usize)>,
-    ) -> Fallible<Option<Member<'a>>> {
+        looked_at: &mut HashSet<(UnitSide, Option<usize>, usize)>,
+    ) -> Fallible<Option<DwarfMember<'a>>> {
         self.budget.go_on()?;
         let unit = within.unit.header.debug_info_offset().map(|o| o.0);
         let is_new = looked_at.insert((within.side, unit, within.offset.0));
@@ -386,7 +390,7 @@ impl<'a, 'd> Info<'a, 'd> {
                 return Ok(true);
             };
             let number = |at| child.attr(at).and_then(gimli::Attribute::udata_value);
-            let member = Member {
+            let member = DwarfMember {
                 offset: number(gimli::DW_AT_data_member_location).unwrap_or(0),
                 bits: number(gimli::DW_AT_bit_size).map(|size| Bits {
                     size,
@@ -412,14 +416,14 @@ impl<'a, 'd> Info<'a, 'd> {
             };
             if let Some(inner) = self.member(&inside, name, looked_at)? {
                 let offset = outer.offset.checked_add(inner.offset);
-                return Ok(offset.map(|offset| Member { offset, ..inner }));
+                return Ok(offset.map(|offset| DwarfMember { offset, ..inner }));
             }
         }
         Ok(None)
     }
 
     /// The structure or union behind typedefs; `None` for anything else.
-    fn aggregate(&self, kind: &At<'a>, depth: usize) -> Fallible<Option<At<'a>>> {
+    fn aggregate(&self, kind: &DieRef<'a>, depth: usize) -> Fallible<Option<DieRef<'a>>> {
         let die = kind.unit.entry(kind.offset)?;
         match die.tag() {
             gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => Ok(Some(kind.clone())),
@@ -441,7 +445,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 
     /// Bytes in a type, typedefs resolved.
-    fn size_of(&self, kind: &At<'a>) -> Fallible<Option<u64>> {
+    fn size_of(&self, kind: &DieRef<'a>) -> Fallible<Option<u64>> {
         let mut kind = kind.clone();
         for _ in 0..MAX_DEPTH {
             let die = kind.unit.entry(kind.offset)?;
@@ -465,7 +469,7 @@ impl<'a, 'd> Info<'a, 'd> {
     }
 }
 
-fn offsets(dwarf: &gimli::Dwarf<Reader<'_>>) -> Fallible<Vec<usize>> {
+fn offsets(dwarf: &gimli::Dwarf<DwarfBytes<'_>>) -> Fallible<Vec<usize>> {
     let mut found = Vec::new();
     let mut units = dwarf.units();
     while let Some(header) = units.next()? {
@@ -483,13 +487,13 @@ struct Bits {
     storage: Option<u64>,
 }
 
-struct Member<'a> {
+struct DwarfMember<'a> {
     offset: u64,
     bits: Option<Bits>,
-    kind: At<'a>,
+    kind: DieRef<'a>,
 }
 
-impl Member<'_> {
+impl DwarfMember<'_> {
     fn field(&self, size: u64, image: &Image) -> Option<Field> {
         let Some(bits) = self.bits else {
             return Some(Field::whole(

@@ -30,7 +30,7 @@ const CHECKSUM: usize = 4;
 const MAX_OFFSET: u32 = 1 << 16;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+struct CacheEntry {
     /// How the layout was found.
     made: String,
     version: [u8; 3],
@@ -42,23 +42,23 @@ struct Entry {
     archname: Option<String>,
     machine: Option<String>,
     cperl: bool,
-    layout: Numbers,
+    layout: NumberedLayout,
     /// Name, address, size.
     symbols: Vec<(String, u64, u64)>,
 }
 
 /// A layout by numbers of the schema, which must be the same where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Numbers {
+pub(super) struct NumberedLayout {
     /// Index in [`FIELDS`]; offset, size, shift and bits.
     fields: Vec<(u16, u32, u8, u8, u8)>,
     /// Index in [`CONSTANTS`], and the value.
     constants: Vec<(u16, u64)>,
 }
 
-impl Numbers {
+impl NumberedLayout {
     pub(super) fn of(layout: &Layout) -> Self {
-        let mut numbers = Numbers {
+        let mut numbers = NumberedLayout {
             fields: Vec::new(),
             constants: Vec::new(),
         };
@@ -103,7 +103,7 @@ pub(crate) fn write(
     layout: &Layout,
     symbols: &[(String, Symbol)],
 ) -> io::Result<Vec<u8>> {
-    let mut entry = Entry {
+    let mut entry = CacheEntry {
         made: made.to_owned(),
         version: [
             identity.version.revision,
@@ -118,7 +118,7 @@ pub(crate) fn write(
         archname: identity.archname.clone(),
         machine: identity.machine.clone(),
         cperl: identity.cperl,
-        layout: Numbers::of(layout),
+        layout: NumberedLayout::of(layout),
         symbols: Vec::new(),
     };
     let symbols = symbols.iter();
@@ -137,7 +137,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Cached> {
     if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
         return None;
     }
-    let entry: Entry = postcard::from_bytes(body).ok()?;
+    let entry: CacheEntry = postcard::from_bytes(body).ok()?;
     // Its words are shown: whoever wrote it may have put anything into them.
     let shown = |text: String| crate::text::from_utf8(text.as_bytes());
     let all_shown = |texts: Vec<String>| texts.into_iter().map(shown).collect();

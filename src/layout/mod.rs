@@ -19,7 +19,7 @@ pub use debug::{LayoutFromDebug, layout_from_debug};
 pub use dwarf::{DwarfError, from_dwarf};
 pub use entry::Cached;
 pub use resolve::{
-    Known, Learn, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types,
+    KnownLayouts, Learn, ResolveError, Resolved, Sources, from_tables, resolve, with_block_types,
 };
 pub use schema::BoundLayout;
 pub use table::{Table, TableError};

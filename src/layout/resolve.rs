@@ -22,7 +22,7 @@ pub struct Sources {
     pub debug: Option<DebugSearch>,
     /// What was found already, by build-id: attaching again after an exec, or to a program whose
     /// layout was looked up before it was started, costs nothing.
-    pub known: Known,
+    pub known: KnownLayouts,
     /// What earlier runs found; `None` to neither read nor write it.
     pub cache: Option<Cache>,
     /// Which perls may be run to learn their layout.
@@ -48,7 +48,7 @@ impl Sources {
             tables: TableSet::embedded(),
             named: false,
             debug: Some(DebugSearch::default()),
-            known: Known::default(),
+            known: KnownLayouts::default(),
             cache: None,
             learn: Learn::Never,
         }
@@ -66,8 +66,8 @@ impl Sources {
 
 /// Layouts found during this run.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
-    found: Arc<Mutex<HashMap<Key, Resolved>>>,
+pub struct KnownLayouts {
+    found: Arc<Mutex<HashMap<KnownKey, Resolved>>>,
     /// What is known holds for these files only; `None` for all that nobody but root and we can
     /// have written.
     scope: Option<Scope>,
@@ -76,23 +76,23 @@ pub struct Known {
 /// A file as its user's process has it mapped: whoever can write a file can give it the build-id of
 /// another.
 type Scope = (Option<u32>, u64, String);
-type Key = (Option<Scope>, Vec<u8>);
+type KnownKey = (Option<Scope>, Vec<u8>);
 
-impl Known {
+impl KnownLayouts {
     /// The same, of one file of that user's alone.
     #[must_use]
     pub fn of_file(&self, user: Option<u32>, file: &MappedFile) -> Self {
-        Known {
+        KnownLayouts {
             found: self.found.clone(),
             scope: Some((user, file.inode, file.device.clone())),
         }
     }
 
-    fn key(&self, image: &Image) -> Option<Key> {
+    fn key(&self, image: &Image) -> Option<KnownKey> {
         Some((self.scope.clone(), image.build_id()?.to_vec()))
     }
 
-    fn found(&self) -> MutexGuard<'_, HashMap<Key, Resolved>> {
+    fn found(&self) -> MutexGuard<'_, HashMap<KnownKey, Resolved>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

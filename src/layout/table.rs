@@ -94,14 +94,14 @@ pub(super) fn parse_number_table<T: DeserializeOwned>(
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct TableFile {
     format: u32,
     perl: Match,
     made: Made,
     #[serde(default)]
     constants: BTreeMap<String, u64>,
     #[serde(rename = "struct")]
-    structures: BTreeMap<String, BTreeMap<String, Value>>,
+    structures: BTreeMap<String, BTreeMap<String, TableValue>>,
 }
 
 /// What a table is for. A member that is absent here is not compared.
@@ -136,12 +136,12 @@ pub struct Made {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Value {
+enum TableValue {
     Offset(u32),
     Member(Member),
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for TableValue {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(ValueVisitor)
     }
@@ -152,24 +152,24 @@ impl<'de> Deserialize<'de> for Value {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+    type Value = TableValue;
 
     fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("an offset, or { offset = …, size = … } with shift and bits for a bit-field")
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
-        let offset = u32::try_from(number).ok().map(Value::Offset);
+    fn visit_u64<E: Error>(self, number: u64) -> Result<TableValue, E> {
+        let offset = u32::try_from(number).ok().map(TableValue::Offset);
         offset.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
-        let offset = u32::try_from(number).ok().map(Value::Offset);
+    fn visit_i64<E: Error>(self, number: i64) -> Result<TableValue, E> {
+        let offset = u32::try_from(number).ok().map(TableValue::Offset);
         offset.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
-        Member::deserialize(MapAccessDeserializer::new(map)).map(Value::Member)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TableValue, A::Error> {
+        Member::deserialize(MapAccessDeserializer::new(map)).map(TableValue::Member)
     }
 }
 
@@ -220,7 +220,7 @@ impl Table {
         Self::of_file(parse_built_in(json, path)?, "", path)
     }
 
-    fn of_file(file: File, text: &str, path: &Path) -> Result<Self, TableError> {
+    fn of_file(file: TableFile, text: &str, path: &Path) -> Result<Self, TableError> {
         let damaged = |at: usize, reason: String| TableError::damaged(path, text, at, reason);
         if file.format != FORMAT {
             let reason = format!(
@@ -454,7 +454,7 @@ impl Match {
     }
 }
 
-impl Value {
+impl TableValue {
     fn field(self, spec: &schema::FieldSpec, pointer_size: u8) -> Result<Field, String> {
         let plain = |offset: u32| match spec.kind {
             Kind::Pointer => Ok(Field::whole(offset, pointer_size)),
@@ -464,8 +464,8 @@ impl Value {
             }
         };
         let field = match self {
-            Value::Offset(offset) => plain(offset)?,
-            Value::Member(m) if spec.kind == Kind::Int => {
+            TableValue::Offset(offset) => plain(offset)?,
+            TableValue::Member(m) if spec.kind == Kind::Int => {
                 let bits = m.bits.unwrap_or(m.size.saturating_mul(8));
                 Field {
                     offset: m.offset,
@@ -474,7 +474,7 @@ impl Value {
                     bits,
                 }
             }
-            Value::Member(_) => return Err("is no integer: give its offset alone".to_owned()),
+            TableValue::Member(_) => return Err("is no integer: give its offset alone".to_owned()),
         };
         if field.offset > MAX_OFFSET {
             return Err(format!(

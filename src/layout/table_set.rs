@@ -24,7 +24,7 @@ static EMBEDDED: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 /// A table of a set. Those that are built in are parsed only when one of their series is asked
 /// for: there are many, and an attach must be quick.
 #[derive(Debug, Clone)]
-enum Entry {
+enum TableEntry {
     Loaded(Box<Table>),
     BuiltIn {
         file: &'static BuiltIn,
@@ -33,11 +33,11 @@ enum Entry {
     },
 }
 
-impl Entry {
+impl TableEntry {
     fn table(&self) -> Option<&Table> {
         match self {
-            Entry::Loaded(table) => Some(table),
-            Entry::BuiltIn { file, parsed, .. } => parsed
+            TableEntry::Loaded(table) => Some(table),
+            TableEntry::BuiltIn { file, parsed, .. } => parsed
                 .get_or_init(|| {
                     let table = Table::built_in(file.json, Path::new(file.name));
                     Some(Box::new(table.ok()?))
@@ -48,16 +48,16 @@ impl Entry {
 
     fn name(&self) -> &str {
         match self {
-            Entry::Loaded(table) => table.name(),
-            Entry::BuiltIn { file, .. } => file.name,
+            TableEntry::Loaded(table) => table.name(),
+            TableEntry::BuiltIn { file, .. } => file.name,
         }
     }
 
     /// What it is for: its head, which is a small part of it.
     fn target(&self) -> Option<&Match> {
         match self {
-            Entry::Loaded(table) => Some(&table.target),
-            Entry::BuiltIn { file, target, .. } => target
+            TableEntry::Loaded(table) => Some(&table.target),
+            TableEntry::BuiltIn { file, target, .. } => target
                 .get_or_init(|| serde_json::from_str(file.head).ok())
                 .as_deref(),
         }
@@ -66,8 +66,8 @@ impl Entry {
     /// False only when it is certain that the table is for another series.
     fn may_be_of(&self, version: Version) -> bool {
         match self {
-            Entry::Loaded(_) => true,
-            Entry::BuiltIn { file, .. } => file.series == (version.revision, version.version),
+            TableEntry::Loaded(_) => true,
+            TableEntry::BuiltIn { file, .. } => file.series == (version.revision, version.version),
         }
     }
 }
@@ -75,7 +75,7 @@ impl Entry {
 /// The tables and flags that a run may use.
 #[derive(Debug, Clone, Default)]
 pub struct TableSet {
-    tables: Vec<Entry>,
+    tables: Vec<TableEntry>,
     /// Those of the folder; `None` for the built-in ones.
     flags: Option<Vec<FlagSet>>,
     /// Where they came from, for messages.
@@ -91,7 +91,7 @@ impl TableSet {
             ..TableSet::default()
         };
         set.tables
-            .extend(EMBEDDED.iter().map(|file| Entry::BuiltIn {
+            .extend(EMBEDDED.iter().map(|file| TableEntry::BuiltIn {
                 file,
                 target: OnceLock::new(),
                 parsed: OnceLock::new(),
@@ -123,7 +123,7 @@ impl TableSet {
             let text = std::fs::read_to_string(&path).map_err(io_error(&path))?;
             if is_table(&path) {
                 let table = Table::parse(&text, &path)?;
-                set.tables.push(Entry::Loaded(Box::new(table)));
+                set.tables.push(TableEntry::Loaded(Box::new(table)));
             } else {
                 set.flags = Some(parse_flags(&text, &path)?);
             }
@@ -147,7 +147,7 @@ impl TableSet {
 
     /// Every table.
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.iter().filter_map(Entry::table)
+        self.tables.iter().filter_map(TableEntry::table)
     }
 
     /// How many files of tables there are, damaged ones included.
@@ -170,7 +170,7 @@ impl TableSet {
     /// The tables that fit, nearest subversion only: more than one is for the caller to refuse.
     pub fn matching(&self, identity: &Identity) -> Vec<&Table> {
         let distance = |t: &Match| t.version.subversion.abs_diff(identity.version.subversion);
-        let fitting: Vec<(&Entry, u8)> = self
+        let fitting: Vec<(&TableEntry, u8)> = self
             .tables
             .iter()
             .filter(|entry| entry.may_be_of(identity.version))
@@ -217,7 +217,7 @@ impl TableSet {
     /// Tables that a perl without symbols may fit, of which only its texts are known: the likeliest
     /// first.
     pub fn possible(&self, told: &FileFacts) -> Vec<&Table> {
-        let mut found: Vec<(bool, u8, &Entry)> = self
+        let mut found: Vec<(bool, u8, &TableEntry)> = self
             .tables
             .iter()
             .filter(|entry| told.version.is_none_or(|v| entry.may_be_of(v)))

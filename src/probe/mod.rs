@@ -63,7 +63,7 @@ pub struct Candidate<'a> {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ProbeFile {
     #[serde(rename = "format")]
     _format: u32,
     name: String,
@@ -107,7 +107,7 @@ struct RawChain {
 }
 
 #[derive(Debug)]
-enum Verb {
+enum CheckVerb {
     Pointer(Access),
     Between(Limit, Limit),
     Chain(RawChain),
@@ -123,7 +123,7 @@ enum Limit {
 #[derive(Debug)]
 struct Check {
     path: Path,
-    verb: Verb,
+    verb: CheckVerb,
     optional: bool,
     why: String,
 }
@@ -161,7 +161,7 @@ impl Probe {
         Self::of_file(toml::from_str(text).map_err(|e| syntax(name, &e))?, name)
     }
 
-    fn of_file(file: File, name: &str) -> Result<Self, ProbeError> {
+    fn of_file(file: ProbeFile, name: &str) -> Result<Self, ProbeError> {
         let mut checks = Vec::new();
         for raw in file.check {
             let path_error = |path: &str, reason: String| ProbeError::Path {
@@ -178,13 +178,13 @@ impl Probe {
                     .map_err(|e| path_error(&word, e)),
             };
             let verb = match (raw.pointer, raw.between, raw.chain) {
-                (Some(access), None, None) => Verb::Pointer(access),
-                (None, Some([low, high]), None) => Verb::Between(limit(low)?, limit(high)?),
+                (Some(access), None, None) => CheckVerb::Pointer(access),
+                (None, Some([low, high]), None) => CheckVerb::Between(limit(low)?, limit(high)?),
                 (None, None, Some(chain)) => {
                     for member in [&chain.next, &chain.back, &chain.last] {
                         path::member(member).map_err(|e| path_error(member, e))?;
                     }
-                    Verb::Chain(chain)
+                    CheckVerb::Chain(chain)
                 }
                 _ => return Err(path_error(&raw.path, "must have exactly one verb".into())),
             };
@@ -221,8 +221,8 @@ impl Check {
         }
         let value = self.path.value(candidate)?;
         match &self.verb {
-            Verb::Pointer(access) => candidate.access(value.unsigned, *access),
-            Verb::Between(low, high) => {
+            CheckVerb::Pointer(access) => candidate.access(value.unsigned, *access),
+            CheckVerb::Between(low, high) => {
                 let (low, high) = (low.value(candidate)?, high.value(candidate)?);
                 if (low..=high).contains(&value.signed) {
                     Ok(())
@@ -230,7 +230,7 @@ impl Check {
                     Err(format!("is {}, not between {low} and {high}", value.signed))
                 }
             }
-            Verb::Chain(chain) => chain.follow(candidate, value.unsigned),
+            CheckVerb::Chain(chain) => chain.follow(candidate, value.unsigned),
         }
     }
 }

@@ -6,13 +6,13 @@ use std::fmt;
 
 /// One step: read the pointer so far (`->`) or stay in the structure (`.`), then a member.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct PathStep {
     dereference: bool,
     member: &'static FieldSpec,
 }
 
 #[derive(Debug)]
-enum Start {
+enum PathStart {
     Variable(&'static FieldSpec),
     Address(u64),
 }
@@ -21,13 +21,13 @@ enum Start {
 #[derive(Debug)]
 pub struct Path {
     text: String,
-    start: Start,
-    steps: Vec<Step>,
+    start: PathStart,
+    steps: Vec<PathStep>,
 }
 
 /// What a path leads to, read both ways.
 #[derive(Debug, Clone, Copy)]
-pub struct Value {
+pub struct PathValue {
     pub unsigned: u64,
     pub signed: i64,
 }
@@ -58,7 +58,7 @@ impl Path {
         while let Some(sign) = tail.chars().next() {
             let body = tail.get(1..).unwrap_or_default();
             let end = body.find(['>', '.']).unwrap_or(body.len());
-            steps.push(Step {
+            steps.push(PathStep {
                 dereference: sign == '>',
                 member: member(body.get(..end).unwrap_or_default())?,
             });
@@ -66,7 +66,7 @@ impl Path {
         }
         Ok(Path {
             text: text.to_owned(),
-            start: Start::Variable(variable),
+            start: PathStart::Variable(variable),
             steps,
         })
     }
@@ -75,8 +75,8 @@ impl Path {
     pub fn at(name: &str, base: u64) -> Result<Self, String> {
         Ok(Path {
             text: name.to_owned(),
-            start: Start::Address(base),
-            steps: vec![Step {
+            start: PathStart::Address(base),
+            steps: vec![PathStep {
                 dereference: false,
                 member: member(name)?,
             }],
@@ -87,18 +87,18 @@ impl Path {
     pub fn is_known(&self, candidate: &Candidate<'_>) -> bool {
         let known = |f: &FieldSpec| candidate.layout.field(f.structure, f.name).is_some();
         let start = match self.start {
-            Start::Variable(variable) => candidate.variables.by_name(variable.name).is_some(),
-            Start::Address(_) => true,
+            PathStart::Variable(variable) => candidate.variables.by_name(variable.name).is_some(),
+            PathStart::Address(_) => true,
         };
         start && self.steps.iter().all(|step| known(step.member))
     }
 
     /// Follows the path in the target. `Err` says what stood in the way.
-    pub fn value(&self, candidate: &Candidate<'_>) -> Result<Value, String> {
+    pub fn value(&self, candidate: &Candidate<'_>) -> Result<PathValue, String> {
         let reader = &candidate.reader;
         let (mut address, mut size) = match self.start {
-            Start::Address(address) => (address, 0),
-            Start::Variable(variable) => {
+            PathStart::Address(address) => (address, 0),
+            PathStart::Variable(variable) => {
                 let found = candidate.variables.by_name(variable.name);
                 found
                     .map(|v| (v.address, v.size))
@@ -130,7 +130,7 @@ impl Path {
         let short = || "is too short".to_owned();
         let unsigned = place.get(reader.abi(), &bytes).ok_or_else(short)?;
         let as_signed = place.get_signed(reader.abi(), &bytes).ok_or_else(short)?;
-        Ok(Value {
+        Ok(PathValue {
             unsigned,
             signed: if signed {
                 as_signed
