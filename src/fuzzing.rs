@@ -2,7 +2,7 @@
 //! its interface.
 
 use crate::layout::{Cached, entry};
-use crate::learn::facts::Facts;
+use crate::learn::facts::CalibrationFacts;
 
 /// An entry of the cache.
 pub fn cache_entry(bytes: &[u8]) -> Option<Cached> {
@@ -37,7 +37,7 @@ pub fn proc_file(bytes: &[u8]) {
 
 /// What a perl that is learned prints of itself; the lines that it was.
 pub fn calibration(text: &str) -> usize {
-    let mut facts = Facts::default();
+    let mut facts = CalibrationFacts::default();
     let noted = text.lines().filter(|line| facts.note(line)).count();
     let _ = facts.nest();
     noted

@@ -6,7 +6,7 @@ mod support;
 use loudly::loudly;
 use p5_spy::image::Image;
 use p5_spy::layout::{Cache, Layout, Origin, Table, TableSet};
-use p5_spy::learn::{Start, learn};
+use p5_spy::learn::{PerlStart, learn};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::{PERL, Target, folder, run, spy, text};
@@ -131,9 +131,9 @@ fn a_perl_that_stops_for_ever_is_left() {
         let program = format!(
             r#"BEGIN {{ $| = 1; my ($n, $x) = 0; while (1) {{ $n++; {between} print "stop $n\n"; sysread STDIN, $_, 1 }} }}"#
         );
-        let start = Start {
+        let start = PerlStart {
             arguments: vec!["-e".into(), program.into()],
-            ..Start::from(Path::new(PERL))
+            ..PerlStart::from(Path::new(PERL))
         };
         let error = learn(&start, &flags).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");

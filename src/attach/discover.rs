@@ -39,7 +39,7 @@ pub fn discover(
         return Err(AttachError::Identity { path, source });
     }
     let possible = tables.possible(&told);
-    let search = Search {
+    let search = InterpreterSearch {
         process,
         memory,
         own_maps,
@@ -83,7 +83,7 @@ pub fn discover(
     })
 }
 
-struct Search<'a> {
+struct InterpreterSearch<'a> {
     process: Process,
     memory: &'a Arc<dyn Memory>,
     own_maps: &'a [Mapping],
@@ -91,7 +91,7 @@ struct Search<'a> {
     possible: &'a [&'a Table],
 }
 
-impl Search<'_> {
+impl InterpreterSearch<'_> {
     /// Tries each table once.
     fn round(&self, loaded: &Loaded, demand: Demand) -> Option<Perl> {
         let (pid, memory) = (self.process.pid(), self.memory);

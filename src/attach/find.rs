@@ -44,7 +44,7 @@ pub fn perl(
         sources.cache = None;
         sources.known = sources.known.of_file(process.user(), &file);
     }
-    let search = Search {
+    let search = LayoutSearch {
         process,
         examiner: &examiner,
         memory,
@@ -74,7 +74,7 @@ fn unless_misread(image: &Image, error: AttachError) -> AttachError {
 }
 
 /// What the search for a layout needs.
-struct Search<'a> {
+struct LayoutSearch<'a> {
     process: Process,
     examiner: &'a Examiner,
     memory: &'a Arc<dyn Memory>,
@@ -82,7 +82,7 @@ struct Search<'a> {
     sources: &'a Sources,
 }
 
-impl Search<'_> {
+impl LayoutSearch<'_> {
     fn with_symbols(
         &self,
         loaded: &Loaded,

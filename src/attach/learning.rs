@@ -8,7 +8,7 @@ use super::named::is_perl_name;
 use crate::examine::Examiner;
 use crate::image::Image;
 use crate::layout::{Learn, Sources};
-use crate::learn::{Learned, Program, Start, learn};
+use crate::learn::{Learned, PerlStart, Program, learn};
 use crate::platform::bytes::{path_of, word_of};
 use crate::platform::execute::{LIBRARIES, Pinned, hindrance};
 use crate::platform::sandbox::Owner;
@@ -99,7 +99,7 @@ impl Lesson<'_> {
     }
 
     /// How to start the same perl, or why that is not done.
-    fn start(&self) -> Result<Start, Notice> {
+    fn start(&self) -> Result<PerlStart, Notice> {
         let subject = self.subject()?;
         let shown = crate::text::from_utf8(subject.path.as_os_str().as_encoded_bytes());
         let owner =
@@ -186,15 +186,15 @@ impl Lesson<'_> {
     /// For a process of our own user as it was started itself: through the same loader, with the same
     /// folders of libraries. What another user's process has on its command line and in its
     /// environment must not decide what we run.
-    fn like(&self, subject: Subject, owner: Owner) -> Start {
+    fn like(&self, subject: Subject, owner: Owner) -> PerlStart {
         let ours = self.examiner.is_ours();
-        let mut start = Start {
+        let mut start = PerlStart {
             environment: match ours {
                 true => self.process.environment(LIBRARIES),
                 false => Vec::new(),
             },
             is_ours: ours,
-            ..Start::default()
+            ..PerlStart::default()
         };
         if subject.loaded.is_some() {
             start.arguments = self.words_before(&subject.path);

@@ -118,7 +118,7 @@ struct KnownFiles {
 }
 
 /// What a look at a process comes to.
-enum Look {
+enum ProcessLook {
     /// It runs no perl, or has not begun to.
     No,
     Yes {
@@ -133,11 +133,11 @@ impl KnownFiles {
         let (version, obstacle) = match process.mapped_programs() {
             Ok(files) => match self.look(process, &files) {
                 // Its files may not be opened either, and its name is all there is to go by.
-                Look::No if says_perl(listed, process) && is_denied(process, &files) => {
+                ProcessLook::No if says_perl(listed, process) && is_denied(process, &files) => {
                     (None, Some(obstacle(process.pid())))
                 }
-                Look::No => return None,
-                Look::Yes { version, obstacle } => (version, obstacle),
+                ProcessLook::No => return None,
+                ProcessLook::Yes { version, obstacle } => (version, obstacle),
             },
             Err(ProcessError::NoPermission(pid)) => {
                 if !says_perl(listed, process) {
@@ -158,7 +158,7 @@ impl KnownFiles {
         })
     }
 
-    fn look(&mut self, process: Process, files: &[MappedFile]) -> Look {
+    fn look(&mut self, process: Process, files: &[MappedFile]) -> ProcessLook {
         let program = process.executable().unwrap_or_default();
         let examiner = Examiner::of(process);
         for file in files {
@@ -176,11 +176,11 @@ impl KnownFiles {
                 };
                 perl.look(process, file, is_perl_name(&program), &copies)
             });
-            if let Some(found @ Look::Yes { .. }) = look {
+            if let Some(found @ ProcessLook::Yes { .. }) = look {
                 return found;
             }
         }
-        Look::No
+        ProcessLook::No
     }
 }
 
@@ -214,7 +214,7 @@ impl PerlFile {
         file: &MappedFile,
         is_named_perl: bool,
         copies: &dyn Fn(u64) -> Vec<(String, Symbol)>,
-    ) -> Look {
+    ) -> ProcessLook {
         let memory: Arc<dyn Memory> = Arc::new(LiveMemory::new(process.pid()));
         let reader = Reader::new(&memory, self.image.abi());
         let variable = self.identity.as_ref().and_then(|identity| {
@@ -237,17 +237,17 @@ impl PerlFile {
         });
         let readable = file.maps.first().map_or(0, |map| map.start);
         match reader.pointer(variable.unwrap_or(readable)) {
-            Ok(0) if variable.is_some() && !is_named_perl => Look::No,
-            Ok(_) if !is_named_perl && !self.is_perl(&reader, process, file) => Look::No,
-            Ok(_) => Look::Yes {
+            Ok(0) if variable.is_some() && !is_named_perl => ProcessLook::No,
+            Ok(_) if !is_named_perl && !self.is_perl(&reader, process, file) => ProcessLook::No,
+            Ok(_) => ProcessLook::Yes {
                 version: self.version.clone(),
                 obstacle: None,
             },
-            Err(ReadError::NoPermission) => Look::Yes {
+            Err(ReadError::NoPermission) => ProcessLook::Yes {
                 version: self.version.clone(),
                 obstacle: Some(obstacle(process.pid())),
             },
-            Err(_) => Look::No,
+            Err(_) => ProcessLook::No,
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct Vacant {
 
 /// A thread, the interpreter that it runs, and where it tells which one that is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct FoundThread {
     tid: Tid,
     pub(super) interpreter: Interpreter,
     current: Option<Variable>,
@@ -67,7 +67,7 @@ pub(super) struct RingSearch {
 /// What was found of some threads.
 #[derive(Debug, Default)]
 struct Sorted {
-    found: Vec<Found>,
+    found: Vec<FoundThread>,
     /// Where those would tell of an interpreter that run none.
     vacant: Vec<Vacant>,
 }
@@ -82,7 +82,7 @@ impl Sorted {
         is_interpreter: &dyn Fn(u64) -> bool,
     ) {
         match reader.pointer(word.address) {
-            Ok(address @ 1..) if is_interpreter(address) => self.found.push(Found {
+            Ok(address @ 1..) if is_interpreter(address) => self.found.push(FoundThread {
                 tid,
                 interpreter: Interpreter::At(address),
                 current: Some(word),
@@ -120,7 +120,7 @@ impl Target {
         if self.is_successor(main) {
             self.watch_vacant(current);
         } else if nobody_runs_it {
-            let main = Found {
+            let main = FoundThread {
                 tid: main_thread,
                 interpreter: main,
                 current,
@@ -228,7 +228,7 @@ impl Target {
         &self,
         tids: &[Tid],
         main: Option<Interpreter>,
-    ) -> Result<Vec<Found>, AttachError> {
+    ) -> Result<Vec<FoundThread>, AttachError> {
         let reader = self.reader();
         let maps = OnceCell::new();
         let mapped = || -> Result<&Vec<Mapping>, AttachError> {
@@ -271,7 +271,7 @@ impl Target {
     }
 
     /// Remembers who runs nothing, and of how many nothing tells.
-    fn keep(&self, sorted: Sorted, unread: usize) -> Vec<Found> {
+    fn keep(&self, sorted: Sorted, unread: usize) -> Vec<FoundThread> {
         self.unread_threads.store(unread, Ordering::Relaxed);
         *self.vacant.lock().unwrap_or_else(PoisonError::into_inner) = sorted.vacant;
         sorted.found
@@ -391,7 +391,7 @@ impl Target {
                 Some(Specific {
                     place,
                     interpreter: Some(address),
-                }) => sorted.found.push(Found {
+                }) => sorted.found.push(FoundThread {
                     tid: *tid,
                     interpreter: Interpreter::At(address),
                     current: place.map(|place| self.pointer_at(place)),

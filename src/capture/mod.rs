@@ -68,7 +68,7 @@ pub struct Capture {
     perl: PerlFacts,
     /// The layout that it was taken with, as a table.
     layout: String,
-    maps: Vec<Map>,
+    maps: Vec<CapturedMapping>,
     /// The threads that ran Perl.
     pub threads: Vec<ThreadFacts>,
     attach: memory::Bytes,
@@ -96,7 +96,7 @@ struct PerlFacts {
 
 /// Start, end, and which of `w`, `x`, `a` (anonymous) and `h` (heap) it is.
 #[derive(Debug, Serialize, Deserialize)]
-struct Map(u64, u64, String);
+struct CapturedMapping(u64, u64, String);
 
 /// One thread.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -189,7 +189,7 @@ pub fn take<M: Memory>(
                 .collect(),
         },
         layout: table::write(identity, &perl.resolved.layout, &made),
-        maps: mappings.iter().map(Map::of).collect(),
+        maps: mappings.iter().map(CapturedMapping::of).collect(),
         threads: threads
             .iter()
             .map(|t| ThreadFacts {
@@ -206,7 +206,7 @@ pub fn take<M: Memory>(
     })
 }
 
-impl Map {
+impl CapturedMapping {
     fn of(map: &Mapping) -> Self {
         let flags = [
             (map.writable, 'w'),
@@ -215,7 +215,7 @@ impl Map {
             (map.heap, 'h'),
         ];
         let flags = flags.iter().filter(|(is, _)| *is).map(|(_, c)| *c);
-        Map(map.start, map.end, flags.collect())
+        CapturedMapping(map.start, map.end, flags.collect())
     }
 
     fn mapping(&self) -> Mapping {
@@ -362,7 +362,7 @@ impl Capture {
 
     /// The memory map at the time.
     pub fn mappings(&self) -> Vec<Mapping> {
-        self.maps.iter().map(Map::mapping).collect()
+        self.maps.iter().map(CapturedMapping::mapping).collect()
     }
 
     /// The perl, under a layout that may be another than its own.

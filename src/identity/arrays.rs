@@ -127,12 +127,12 @@ fn pointers_among(abi: Abi, start: u64, bytes: &[u8], places: &[u64], found: &mu
 }
 
 /// The search in the process. All addresses are its.
-struct Search<'a> {
+struct ArraySearch<'a> {
     reader: Reader<'a>,
     texts: TextPlaces,
 }
 
-impl Search<'_> {
+impl ArraySearch<'_> {
     fn pointers(&self) -> Result<Vec<u64>, ReadError> {
         let mut found = self.texts.pointers.clone();
         let both = sorted(&self.texts.pushmark, &self.texts.block);
@@ -248,7 +248,7 @@ pub fn with_array_symbols(
     }
     let unmoved = bias == 0;
     let texts = image.ask(&ArrayTexts { unmoved }).unwrap_or_default();
-    let search = Search {
+    let search = ArraySearch {
         reader: *reader,
         texts: texts.moved(bias),
     };
@@ -301,7 +301,7 @@ mod tests {
                 live.clear();
                 held.push((0x50_8000, &pointers));
             }
-            let search = Search {
+            let search = ArraySearch {
                 reader: Reader::new(&memory, abi),
                 texts: TextPlaces::of(&held, live, abi, unmoved).moved(0),
             };

@@ -1,13 +1,13 @@
 //! Solving for what only some features need of values: owners, numbers with a fraction, arrays,
 //! classes, and the C functions of XSUBs.
 
-use super::facts::{Facts, MAX_BODY};
+use super::facts::{CalibrationFacts, MAX_BODY};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::Solution;
 use super::values::{MAX_HEAD, everywhere};
 
 /// Solves for what values have beside what every feature needs; what has no answer is left out.
-pub fn solve(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solution) {
+pub fn solve(s: &Snapshot, facts: &CalibrationFacts, code: &[(u64, u64)], out: &mut Solution) {
     owners(s, facts, out);
     floats(s, facts, out);
     arrays(s, facts, out);
@@ -15,7 +15,7 @@ pub fn solve(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solutio
     functions(s, facts, code, out);
 }
 
-fn owners(s: &Snapshot, facts: &Facts, out: &mut Solution) {
+fn owners(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) {
     let found = everywhere(&facts.references, MAX_HEAD, 4, |(sv, count), o| {
         Some(s.uint(sv.at(o), 4)? == *count)
     });
@@ -24,7 +24,7 @@ fn owners(s: &Snapshot, facts: &Facts, out: &mut Solution) {
     }
 }
 
-fn floats(s: &Snapshot, facts: &Facts, out: &mut Solution) {
+fn floats(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) {
     let found = everywhere(&facts.floats, MAX_BODY, 4, |(sv, bytes), o| {
         Some(s.bytes(s.word(*sv)?.at(o), bytes.len())? == bytes.as_slice())
     });
@@ -33,7 +33,7 @@ fn floats(s: &Snapshot, facts: &Facts, out: &mut Solution) {
     }
 }
 
-fn arrays(s: &Snapshot, facts: &Facts, out: &mut Solution) {
+fn arrays(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) {
     let width = s.width();
     if let [first, ..] = facts.arrays.as_slice()
         && let Some(number) = out.sv_type(s, first.av)
@@ -57,7 +57,7 @@ fn arrays(s: &Snapshot, facts: &Facts, out: &mut Solution) {
     }
 }
 
-fn classes(s: &Snapshot, facts: &Facts, out: &mut Solution) {
+fn classes(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) {
     let found = everywhere(&facts.objects, MAX_BODY, s.width(), |(sv, class), o| {
         Some(s.word(s.word(*sv)?.at(o))? == *facts.stashes.get(class)?)
     });
@@ -67,7 +67,7 @@ fn classes(s: &Snapshot, facts: &Facts, out: &mut Solution) {
 }
 
 /// `xcv_xsub`: each has another function, while the name of the file that has it is the same.
-fn functions(s: &Snapshot, facts: &Facts, code: &[(u64, u64)], out: &mut Solution) {
+fn functions(s: &Snapshot, facts: &CalibrationFacts, code: &[(u64, u64)], out: &mut Solution) {
     let room = facts.body_room(s, |f| f.cv);
     let function = |cv: u64, o: u64| {
         let at = s.word(s.word(cv)?.at(o))?;

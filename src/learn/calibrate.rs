@@ -1,7 +1,7 @@
 //! Running a perl on the calibration script and looking at it at every stop.
 
 use super::LearnError;
-use super::facts::{Facts, SCRIPT};
+use super::facts::{CalibrationFacts, SCRIPT};
 use super::snapshot::Snapshot;
 use super::solution::Unsolved;
 use crate::examine::{Examiner, find_perl};
@@ -33,7 +33,7 @@ const LIMITS: Limits = Limits {
 
 /// How to start a perl.
 #[derive(Debug, Default)]
-pub struct Start {
+pub struct PerlStart {
     /// The program.
     pub program: Program,
     /// Words in front of perl's own, for a loader.
@@ -59,17 +59,17 @@ impl Default for Program {
     }
 }
 
-impl From<&Path> for Start {
+impl From<&Path> for PerlStart {
     fn from(program: &Path) -> Self {
-        Start {
+        PerlStart {
             program: Program::Named(usual_name(program)),
             is_ours: true,
-            ..Start::default()
+            ..PerlStart::default()
         }
     }
 }
 
-impl Start {
+impl PerlStart {
     /// What the program is called.
     pub fn name(&self) -> &Path {
         match &self.program {
@@ -122,7 +122,7 @@ impl Start {
 pub struct Calibration {
     program: Execution,
     /// What the script told.
-    pub facts: Facts,
+    pub facts: CalibrationFacts,
     /// Its memory at each stop, by the stop's name.
     pub stops: HashMap<String, Snapshot>,
     /// The process, which stays at the last stop.
@@ -147,7 +147,7 @@ impl Calibration {
     ///
     /// # Errors
     /// [`LearnError`] when it does not get there.
-    pub fn run(start: &Start) -> Result<Self, LearnError> {
+    pub fn run(start: &PerlStart) -> Result<Self, LearnError> {
         let program = start.name();
         let failed = |reason: String| LearnError::Run {
             program: program.to_owned(),
@@ -160,7 +160,7 @@ impl Calibration {
         let mut lines = BufReader::new(output.map_err(|e| failed(e.to_string()))?);
         let mut run = Calibration {
             program: execution,
-            facts: Facts::default(),
+            facts: CalibrationFacts::default(),
             stops: HashMap::new(),
             process,
             perl: None,

@@ -2,7 +2,7 @@
 //! a call, the text and the sub of an eval.
 
 use super::calibrate::Calibration;
-use super::contexts::{Room, indexes};
+use super::contexts::{ContextStack, indexes};
 use super::facts::{EVALS, NEST};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved};
@@ -33,34 +33,34 @@ impl<T> Expected<'_, T> {
 fn contexts(
     run: &Calibration,
     s: &Snapshot,
-    room: Room,
+    stack: ContextStack,
     out: &Solution,
     names: &[&str],
 ) -> Vec<u64> {
     let size = out.get("context", "sizeof").unwrap_or(1);
-    let indexes = indexes(run, s, room, out, names);
-    indexes.iter().map(|i| room.start.at(i * size)).collect()
+    let indexes = indexes(run, s, stack, out, names);
+    indexes.iter().map(|i| stack.start.at(i * size)).collect()
 }
 
 /// Solves for the members of `struct context` that only some features need.
 ///
 /// # Errors
 /// [`Unsolved`] when the script lacks a stop.
-pub fn solve(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolved> {
-    depth(run, room, out)?;
-    arguments(run, room, out)?;
-    evals(run, room, out)
+pub fn solve(run: &Calibration, stack: ContextStack, out: &mut Solution) -> Result<(), Unsolved> {
+    depth(run, stack, out)?;
+    arguments(run, stack, out)?;
+    evals(run, stack, out)
 }
 
 /// `blk_sub_olddepth`, in a sub that calls itself.
-fn depth(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolved> {
+fn depth(run: &Calibration, stack: ContextStack, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("save1-6")?;
     let size = out.get("context", "sizeof").unwrap_or(1);
     let place = out.get("context", "blk_sub_cv").unwrap_or(0);
     let cv = run.facts.sub("P5spyA::save1").map(|f| f.cv);
     // Outermost first.
     let calls: Vec<u64> = (0..64)
-        .map(|index| room.start.at(index * size))
+        .map(|index| stack.start.at(index * size))
         .filter(|at| cv.is_some() && s.word(at.at(place)) == cv)
         .take(7)
         .collect();
@@ -84,11 +84,11 @@ fn depth(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
 }
 
 /// `@_` of the caller and of the sub itself, and whether it has one.
-fn arguments(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolved> {
+fn arguments(run: &Calibration, stack: ContextStack, out: &mut Solution) -> Result<(), Unsolved> {
     let (deep, kinds) = (run.stop("deep")?, run.stop("kinds")?);
     let size = out.get("context", "sizeof").unwrap_or(1);
     let names: Vec<&str> = NEST.iter().map(|(name, ..)| *name).collect();
-    let nest = contexts(run, deep, room, out, &names);
+    let nest = contexts(run, deep, stack, out, &names);
     // The first entry of a pad.
     let own: Option<Vec<u64>> = run
         .facts
@@ -127,8 +127,8 @@ fn arguments(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Un
         "P5spyB::bare",
     ];
     let (with, without) = (
-        contexts(run, kinds, room, out, &with),
-        contexts(run, kinds, room, out, &["P5spyA::noargs"]),
+        contexts(run, kinds, stack, out, &with),
+        contexts(run, kinds, stack, out, &["P5spyA::noargs"]),
     );
     let has = |s: &Snapshot, at: &u64, o: u64| s.uint(at.at(o), 1);
     let found = (0..size).filter(|o| {
@@ -143,12 +143,12 @@ fn arguments(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Un
 }
 
 /// The text of an eval, and its CV, whose outer sub is the one that has it.
-fn evals(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolved> {
+fn evals(run: &Calibration, stack: ContextStack, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("kinds")?;
     let size = out.get("context", "sizeof").unwrap_or(1);
     let width = s.width();
     let names = EVALS.map(|(name, _)| name);
-    let above = contexts(run, s, room, out, &names);
+    let above = contexts(run, s, stack, out, &names);
     let texts = Expected {
         s,
         contexts: above.iter().map(|at| at.at(size)).zip(EVALS).collect(),

@@ -2,7 +2,7 @@
 
 use super::calibrate::Calibration;
 use super::facts::{DONE_FILE, NEST};
-use super::ops::{Numbers, execution};
+use super::ops::{OpIndex, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 use std::collections::HashSet;
@@ -22,12 +22,12 @@ pub struct Infos {
     /// That of the comparator.
     pub sort: u64,
     /// The main one's contexts.
-    pub room: Room,
+    pub stack: ContextStack,
 }
 
 /// A context stack: where it starts, and the cell that says so.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct ContextStack {
     /// The first context.
     pub start: u64,
     /// Address of `si_cxstack`.
@@ -56,17 +56,17 @@ fn shift(address: u64, by: i64) -> u64 {
 /// [`Unsolved`] for the first thing that has no answer, or two.
 pub fn solve(
     run: &Calibration,
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
 ) -> Result<Infos, Unsolved> {
     let mut found = Vec::new();
     for nest in nests(run, out)? {
-        for room in rooms(run, nest)? {
-            found.push((nest, room));
+        for stack in stacks(run, nest)? {
+            found.push((nest, stack));
         }
     }
-    let (nest, room) = only("context and stackinfo.si_cxix", found)?;
-    let cv = (nest.first - room.start) % nest.stride;
+    let (nest, stack) = only("context and stackinfo.si_cxix", found)?;
+    let cv = (nest.first - stack.start) % nest.stride;
     out.embedded("context", "sizeof", nest.stride);
     out.pointer("context", "blk_sub_cv", cv);
     let oldcop = u64::try_from(cv as i64 + nest.oldcop)
@@ -74,10 +74,10 @@ pub fn solve(
         .filter(|o| *o < nest.stride)
         .ok_or(Unsolved::new("context.blk_oldcop", 0))?;
     out.pointer("context", "blk_oldcop", oldcop);
-    let infos = infos(run, nest, cv, room, out)?;
-    kinds(run, room, out)?;
+    let infos = infos(run, nest, cv, stack, out)?;
+    kinds(run, stack, out)?;
     depth(run, out)?;
-    returns(run, numbers, room, out)?;
+    returns(run, numbers, stack, out)?;
     Ok(infos)
 }
 
@@ -127,7 +127,7 @@ fn nests(run: &Calibration, out: &Solution) -> Result<Vec<Nest>, Unsolved> {
 }
 
 /// Cells that point to the start of that stack with an index near them that follows its depth.
-fn rooms(run: &Calibration, nest: Nest) -> Result<Vec<Room>, Unsolved> {
+fn stacks(run: &Calibration, nest: Nest) -> Result<Vec<ContextStack>, Unsolved> {
     let (deep, five, eight, looped) = (
         run.stop("deep")?,
         run.stop("five")?,
@@ -151,7 +151,7 @@ fn rooms(run: &Calibration, nest: Nest) -> Result<Vec<Room>, Unsolved> {
                 && value(eight) == Some(index - 4);
             // In a loop the top context is the loop's, while si_cxsubix stays with the sub.
             if follows && value(looped).is_some_and(|i| i > index - 11) {
-                found.push(Room { start, cell, cxix });
+                found.push(ContextStack { start, cell, cxix });
             }
         }
     }
@@ -163,7 +163,7 @@ fn infos(
     run: &Calibration,
     nest: Nest,
     cv: u64,
-    room: Room,
+    stack: ContextStack,
     out: &mut Solution,
 ) -> Result<Infos, Unsolved> {
     let (s, deep) = (run.stop("sort")?, run.stop("deep")?);
@@ -174,9 +174,9 @@ fn infos(
     for place in places.get(&compare).into_iter().flatten() {
         s.each_word(|cell, start| {
             let near = start <= *place && place - start < MAX_ROOM;
-            if near && (place - start) % nest.stride == cv && cell != room.cell {
+            if near && (place - start) % nest.stride == cv && cell != stack.cell {
                 let index = ((place - start) / nest.stride) as i64;
-                if s.int(shift(cell, room.cxix)) == Some(index) {
+                if s.int(shift(cell, stack.cxix)) == Some(index) {
                     cells.insert(cell);
                 }
             }
@@ -185,8 +185,8 @@ fn infos(
     let mut found = Vec::new();
     for cell in cells {
         for cxstack in (0..=32).step_by(width as usize) {
-            let (main, sort) = (room.cell.wrapping_sub(cxstack), cell.wrapping_sub(cxstack));
-            let cxix = cxstack as i64 + room.cxix;
+            let (main, sort) = (stack.cell.wrapping_sub(cxstack), cell.wrapping_sub(cxstack));
+            let cxix = cxstack as i64 + stack.cxix;
             if cxix < 0 {
                 continue;
             }
@@ -209,7 +209,7 @@ fn infos(
         }
     }
     let (cxstack, main, sort, prev, next) = only("stackinfo.si_prev and si_next", found)?;
-    let cxix = (cxstack as i64 + room.cxix) as u64;
+    let cxix = (cxstack as i64 + stack.cxix) as u64;
     out.pointer("stackinfo", "si_cxstack", cxstack);
     out.pointer("stackinfo", "si_prev", prev);
     out.pointer("stackinfo", "si_next", next);
@@ -263,33 +263,33 @@ fn infos(
         only("stackinfo.si_cxmax", maxima)?,
         4,
     );
-    Ok(Infos { main, sort, room })
+    Ok(Infos { main, sort, stack })
 }
 
 /// Indexes of the contexts that hold the CVs of these subs.
 pub fn indexes(
     run: &Calibration,
     s: &Snapshot,
-    room: Room,
+    stack: ContextStack,
     out: &Solution,
     names: &[&str],
 ) -> Vec<u64> {
     let size = out.get("context", "sizeof").unwrap_or(1);
     let cv_place = out.get("context", "blk_sub_cv").unwrap_or(0);
-    let top = s.int(shift(room.cell, room.cxix)).unwrap_or(-1);
+    let top = s.int(shift(stack.cell, stack.cxix)).unwrap_or(-1);
     names
         .iter()
         .filter_map(|name| {
             let cv = run.facts.sub(name)?.cv;
             (0..=u64::try_from(top).ok()?.min(64))
                 .rev()
-                .find(|i| s.word(room.start.at(i * size + cv_place)) == Some(cv))
+                .find(|i| s.word(stack.start.at(i * size + cv_place)) == Some(cv))
         })
         .collect()
 }
 
 /// `cx_type`: in a stack of subs, an eval BLOCK and an eval STRING.
-fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolved> {
+fn kinds(run: &Calibration, stack: ContextStack, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("kinds")?;
     let names = [
         "P5spyB::block",
@@ -297,7 +297,7 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
         "P5spyB::bare",
         "P5spyA::noargs",
     ];
-    let found = indexes(run, s, room, out, &names);
+    let found = indexes(run, s, stack, out, &names);
     let [block, string, bare, noargs] = found.as_slice() else {
         return Err(Unsolved::new("context.cx_type", 0));
     };
@@ -307,8 +307,9 @@ fn kinds(run: &Calibration, room: Room, out: &mut Solution) -> Result<(), Unsolv
     let (real, tryblock) = (constant("CXp_REAL")?, constant("CXp_TRYBLOCK")?);
     let size = out.get("context", "sizeof").unwrap_or(1);
     let bytes = if real > 0xff { 2u8 } else { 1 };
-    let word =
-        |index: u64, o: u64, bytes: u8| s.uint(room.start.at(index * size + o), usize::from(bytes));
+    let word = |index: u64, o: u64, bytes: u8| {
+        s.uint(stack.start.at(index * size + o), usize::from(bytes))
+    };
     let is_sub = |index: u64, o: u64| word(index, o, bytes).map(|w| w & mask) == Some(sub);
     let is_eval = |index: u64, o: u64, has: u64, has_not: u64| {
         word(index, o, bytes).is_some_and(|w| w & mask == eval && w & has != 0 && w & has_not == 0)
@@ -355,8 +356,8 @@ fn depth(run: &Calibration, out: &mut Solution) -> Result<(), Unsolved> {
 /// Where subs and evals return to (since 5.10), and the file of `do FILE`.
 fn returns(
     run: &Calibration,
-    numbers: &Numbers<'_>,
-    room: Room,
+    numbers: &OpIndex<'_>,
+    stack: ContextStack,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
     let (deep, kinds, parse) = (run.stop("deep")?, run.stop("kinds")?, run.stop("parse")?);
@@ -373,13 +374,13 @@ fn returns(
             .step_by(width as usize)
             .filter(|o| {
                 pairs.iter().all(|(s, index, wanted)| {
-                    wanted.is_some() && s.word(room.start.at(index * size + o)) == *wanted
+                    wanted.is_some() && s.word(stack.start.at(index * size + o)) == *wanted
                 })
             })
             .collect()
     };
     let names: Vec<&str> = NEST.iter().map(|(name, ..)| *name).collect();
-    let nest = indexes(run, deep, room, out, &names);
+    let nest = indexes(run, deep, stack, out, &names);
     let calls: Vec<(&Snapshot, u64, Option<u64>)> = nest
         .iter()
         .skip(1)
@@ -387,7 +388,7 @@ fn returns(
         .map(|(index, caller)| (deep, *index, behind(deep, caller.cv, "entersub")))
         .collect();
     let sub = members(&calls);
-    let frames = indexes(run, kinds, room, out, &["P5spyB::block", "P5spyA::string"]);
+    let frames = indexes(run, kinds, stack, out, &["P5spyB::block", "P5spyA::string"]);
     let evals: Vec<(&Snapshot, u64, Option<u64>)> = frames
         .iter()
         .zip([
@@ -400,19 +401,19 @@ fn returns(
         })
         .collect();
     let eval = members(&evals);
-    let loader = indexes(run, parse, room, out, &["P5spyA::loader"]);
+    let loader = indexes(run, parse, stack, out, &["P5spyA::loader"]);
     // Other evals have none; without that, something left over in the context might fit too.
     let unnamed = |o: u64| {
         frames
             .iter()
-            .all(|index| kinds.word(room.start.at((index + 1) * size + o)) == Some(0))
+            .all(|index| kinds.word(stack.start.at((index + 1) * size + o)) == Some(0))
     };
     let names: Vec<u64> = (0..size)
         .step_by(width as usize)
         .filter(|o| unnamed(*o))
         .filter(|o| {
             loader.first().is_some_and(|index| {
-                let sv = parse.word(room.start.at((index + 1) * size + o));
+                let sv = parse.word(stack.start.at((index + 1) * size + o));
                 sv.is_some_and(|sv| sv != 0 && out.is_string(parse, sv, DONE_FILE))
             })
         })

@@ -97,7 +97,7 @@ pub struct Array {
 
 /// A lexical variable.
 #[derive(Debug, Clone)]
-pub struct Lexical {
+pub struct ScriptLexical {
     /// The depth of the recursion, 1 in the outermost call.
     pub depth: u64,
     /// Its name.
@@ -108,7 +108,7 @@ pub struct Lexical {
 
 /// A sub of the script.
 #[derive(Debug, Clone)]
-pub struct Sub {
+pub struct ScriptSub {
     /// `Package::name`.
     pub name: String,
     /// Address of its CV.
@@ -119,7 +119,7 @@ pub struct Sub {
     pub stash: u64,
 }
 
-impl Sub {
+impl ScriptSub {
     /// The name without the package.
     pub fn own_name(&self) -> &str {
         self.name.rsplit("::").next().unwrap_or(&self.name)
@@ -128,13 +128,13 @@ impl Sub {
 
 /// Addresses by name.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub struct CalibrationFacts {
     /// `$^V`.
     pub version: Option<Version>,
     /// `$Config{useithreads}`; false where there is no Config.pm.
     pub threads: bool,
     /// All subs.
-    pub subs: Vec<Sub>,
+    pub subs: Vec<ScriptSub>,
     /// The sub without a name.
     pub anon: u64,
     /// Packages.
@@ -158,12 +158,12 @@ pub struct Facts {
     /// C functions.
     pub xsubs: Vec<u64>,
     /// Lexical variables of `P5spyA::pads`.
-    pub lexicals: Vec<Lexical>,
+    pub lexicals: Vec<ScriptLexical>,
     /// Whether the perl knows `${^GLOBAL_PHASE}`.
     pub phase: bool,
 }
 
-impl Facts {
+impl CalibrationFacts {
     /// Takes note of one line of output; `false` when it is none of ours.
     pub fn note(&mut self, line: &str) -> bool {
         self.try_note(line).is_some()
@@ -176,7 +176,7 @@ impl Facts {
         match *words.first()? {
             "version" => self.version = Some(words.get(1)?.parse().ok()?),
             "threads" => self.threads = number(1)? != 0,
-            "cv" => self.subs.push(Sub {
+            "cv" => self.subs.push(ScriptSub {
                 name: word(1)?,
                 cv: number(2)?,
                 gv: number(3)?,
@@ -200,7 +200,7 @@ impl Facts {
             }),
             "object" => self.objects.push((number(1)?, word(2)?)),
             "xsub" => self.xsubs.push(number(1)?),
-            "lexical" => self.lexicals.push(Lexical {
+            "lexical" => self.lexicals.push(ScriptLexical {
                 depth: PADS_DEPTH.checked_sub(number(1)?)?,
                 name: word(2)?,
                 address: number(3)?,
@@ -212,12 +212,12 @@ impl Facts {
     }
 
     /// A sub by its full name.
-    pub fn sub(&self, name: &str) -> Option<&Sub> {
+    pub fn sub(&self, name: &str) -> Option<&ScriptSub> {
         self.subs.iter().find(|s| s.name == name)
     }
 
     /// Bytes from one sub's body to the next one in memory: a body is no larger.
-    pub fn body_room(&self, s: &Snapshot, pick: fn(&Sub) -> u64) -> u64 {
+    pub fn body_room(&self, s: &Snapshot, pick: fn(&ScriptSub) -> u64) -> u64 {
         let mut bodies: Vec<u64> = self.subs.iter().filter_map(|f| s.word(pick(f))).collect();
         bodies.sort_unstable();
         let gaps = bodies.windows(2).filter_map(|pair| match pair {
@@ -231,7 +231,7 @@ impl Facts {
     }
 
     /// The subs of the nest, outermost first.
-    pub fn nest(&self) -> Vec<&Sub> {
+    pub fn nest(&self) -> Vec<&ScriptSub> {
         NEST.iter()
             .filter_map(|(name, ..)| self.sub(name))
             .collect()
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn lines_become_facts() {
-        let mut facts = Facts::default();
+        let mut facts = CalibrationFacts::default();
         assert!(facts.note("version 5.36.0"));
         assert!(facts.note("cv P5spyA::n01 4096 8192 12288"));
         assert!(facts.note("sv i3 77 -77"));

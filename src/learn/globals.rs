@@ -1,7 +1,7 @@
 //! Solving for variables of the interpreter that only some features need.
 
 use super::calibrate::Calibration;
-use super::ops::{Numbers, execution};
+use super::ops::{OpIndex, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved};
 use super::variables::{Cells, LEAVES, cells, words};
@@ -15,7 +15,7 @@ const FEW: u32 = 16;
 /// [`Unsolved`] when the script lacks a stop.
 pub fn solve(
     run: &Calibration,
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
     found: &mut Cells,
 ) -> Result<(), Unsolved> {
@@ -95,7 +95,7 @@ fn phase(run: &Calibration, out: &mut Solution, found: &mut Cells) -> Result<(),
 /// `PL_cop_seqmax`: between stops, subs are compiled, whose statements have numbers below it.
 fn compiled(
     run: &Calibration,
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
     found: &mut Cells,
 ) -> Result<(), Unsolved> {

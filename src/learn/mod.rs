@@ -35,7 +35,7 @@ use crate::perl::values::context::PerlView;
 use crate::perl::values::ops::{NoSuchOp, OpNumbers};
 use crate::platform::{LiveMemory, MappedFile, Mapping, ProcessError, data_ranges};
 use calibrate::Calibration;
-pub use calibrate::{Program, Start};
+pub use calibrate::{PerlStart, Program};
 use solution::Solution;
 pub use solution::Unsolved;
 use std::path::{Path, PathBuf};
@@ -114,7 +114,7 @@ pub struct Learned {
 ///
 /// # Errors
 /// [`LearnError`].
-pub fn learn(start: &Start, flags: &TableSet) -> Result<Learned, LearnError> {
+pub fn learn(start: &PerlStart, flags: &TableSet) -> Result<Learned, LearnError> {
     let program = start.name();
     let mut run = Calibration::run(start)?;
     let perl = run.perl.take();
@@ -239,7 +239,7 @@ impl<'a> CalibratedPerl<'a> {
     }
 
     fn solve(&self, out: &mut Solution) -> Result<Cells, Unsolved> {
-        let numbers = ops::Numbers(&self.names);
+        let numbers = ops::OpIndex(&self.names);
         let last = self.run.stop("last")?;
         values::solve(last, &self.run.facts, out)?;
         ops::solve(last, &self.run.facts, &numbers, out)?;
@@ -249,7 +249,7 @@ impl<'a> CalibratedPerl<'a> {
         operands::solve(self.run, &numbers, out)?;
         pads::solve(self.run, &numbers, out)?;
         operands::in_pad(self.run, &numbers, out)?;
-        calls::solve(self.run, infos.room, out)?;
+        calls::solve(self.run, infos.stack, out)?;
         globals::solve(self.run, &numbers, out, &mut cells)?;
         regexes::solve(self.run, &numbers, out, &mut cells)?;
         Ok(cells)

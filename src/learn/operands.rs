@@ -2,7 +2,7 @@
 
 use super::calibrate::Calibration;
 use super::facts::{METHODS, UNFINISHED};
-use super::ops::{Numbers, OP, execution, follow, op_type};
+use super::ops::{OP, OpIndex, execution, follow, op_type};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved};
 use super::values::everywhere;
@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 ///
 /// # Errors
 /// [`Unsolved`] when the script lacks a stop.
-pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+pub fn solve(run: &Calibration, numbers: &OpIndex<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     branches(run, numbers, out)?;
     lists(run, numbers, out)?;
     values(run, numbers, out)
@@ -20,7 +20,7 @@ pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Re
 
 /// `op_other`: from there, but neither from the condition nor from what comes next, a call is
 /// reached.
-fn branches(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+fn branches(run: &Calibration, numbers: &OpIndex<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("last")?;
     let next = out.get("op", "op_next").unwrap_or(0);
     let cv = run.facts.sub("P5spyA::branches").map_or(0, |f| f.cv);
@@ -58,7 +58,7 @@ fn branches(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Res
 }
 
 /// `op_aux`: it leads to a list whose length stands before it, and which begins with some bits.
-fn lists(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+fn lists(run: &Calibration, numbers: &OpIndex<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     /// The longest list of the script has fewer items.
     const MAX_ITEMS: u64 = 32;
     let Some(subscripts) = numbers.get("multideref") else {
@@ -95,7 +95,7 @@ fn lists(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result
 
 /// `op_sv` and, where method calls have a structure of their own, `op_meth_sv`: while their sub is
 /// being compiled.
-fn values(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+fn values(run: &Calibration, numbers: &OpIndex<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("begin")?;
     let heads = strings(s, out, UNFINISHED.iter().chain(&METHODS));
     let wanted: HashSet<u64> = heads.values().flatten().copied().collect();
@@ -180,7 +180,7 @@ fn strings<'t>(
 /// `op_padix`, in threaded builds: globs are in the pad of the sub.
 pub fn in_pad(
     run: &Calibration,
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
     let s = run.stop("last")?;

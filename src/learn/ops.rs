@@ -1,6 +1,6 @@
 //! Solving for ops and statements, with the names that the perl itself has for its ops.
 
-use super::facts::{FAR, Facts, NEST, NULLED_LINE};
+use super::facts::{CalibrationFacts, FAR, NEST, NULLED_LINE};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 use crate::memory::Field;
@@ -11,9 +11,9 @@ pub const OP: u64 = 128;
 const CHAIN: usize = 64;
 
 /// Number of an op by its name.
-pub struct Numbers<'a>(pub &'a [Option<String>]);
+pub struct OpIndex<'a>(pub &'a [Option<String>]);
 
-impl Numbers<'_> {
+impl OpIndex<'_> {
     /// The number of the op called `name`.
     pub fn get(&self, name: &str) -> Option<u64> {
         let at = self.0.iter().position(|n| n.as_deref() == Some(name))?;
@@ -35,8 +35,8 @@ struct Planted {
 /// [`Unsolved`] for the first thing that has no answer, or two.
 pub fn solve(
     s: &Snapshot,
-    facts: &Facts,
-    numbers: &Numbers<'_>,
+    facts: &CalibrationFacts,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
     let planted = statements(s, facts, out)?;
@@ -48,7 +48,11 @@ pub fn solve(
 }
 
 /// `xcv_start`, and in the statement that it leads to `cop_line`, `cop_file` and `cop_seq`.
-fn statements(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<Vec<Planted>, Unsolved> {
+fn statements(
+    s: &Snapshot,
+    facts: &CalibrationFacts,
+    out: &mut Solution,
+) -> Result<Vec<Planted>, Unsolved> {
     let subs: Vec<(u64, &'static str, u64)> = NEST
         .iter()
         .chain([&FAR])
@@ -146,7 +150,7 @@ fn is_file_glob(s: &Snapshot, out: &Solution, gv: u64, file: &str) -> bool {
 /// `op_next`, whose chain leads from the first statement to the root, and `xcv_root`.
 fn chain(
     s: &Snapshot,
-    facts: &Facts,
+    facts: &CalibrationFacts,
     planted: &[Planted],
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
@@ -197,7 +201,7 @@ pub fn follow(s: &Snapshot, first: u64, member: u64) -> Vec<u64> {
 fn types(
     s: &Snapshot,
     planted: &[Planted],
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
     let missing = || Unsolved::new("PL_op_name", 0);
@@ -254,8 +258,8 @@ pub fn execution(s: &Snapshot, out: &Solution, cv: u64) -> Vec<(u64, u64)> {
 fn tree(
     s: &Snapshot,
     planted: &[Planted],
-    facts: &Facts,
-    numbers: &Numbers<'_>,
+    facts: &CalibrationFacts,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
     let width = s.width();
@@ -303,7 +307,7 @@ fn tree(
 /// `op_moresib` (since 5.22): the bit beside the type that every child but the last has.
 fn more_siblings(
     s: &Snapshot,
-    facts: &Facts,
+    facts: &CalibrationFacts,
     first: u64,
     sibling: u64,
     out: &mut Solution,
@@ -362,7 +366,7 @@ fn more_siblings(
 }
 
 /// `op_targ`, from the statement that was made a null op.
-fn nulled(s: &Snapshot, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+fn nulled(s: &Snapshot, numbers: &OpIndex<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     let Some(line) = out.field("cop", "cop_line") else {
         return Ok(());
     };
@@ -398,7 +402,7 @@ fn nulled(s: &Snapshot, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(),
 fn flags(
     s: &Snapshot,
     planted: &[Planted],
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
 ) -> Result<(), Unsolved> {
     let kids = out.get_constant("OPf_KIDS").unwrap_or(4);

@@ -1,8 +1,8 @@
 //! Solving for pads: where a sub has its lexical variables, their names, and where these are seen.
 
 use super::calibrate::Calibration;
-use super::facts::{CAPTURED, Lexical, OURS, PADS_DEPTH, SCOPES};
-use super::ops::{Numbers, execution};
+use super::facts::{CAPTURED, OURS, PADS_DEPTH, SCOPES, ScriptLexical};
+use super::ops::{OpIndex, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved};
 use super::values::everywhere;
@@ -24,7 +24,7 @@ const PLAIN: [&str; 4] = [
 ///
 /// # Errors
 /// [`Unsolved`] when the script lacks a stop.
-pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Result<(), Unsolved> {
+pub fn solve(run: &Calibration, numbers: &OpIndex<'_>, out: &mut Solution) -> Result<(), Unsolved> {
     let s = run.stop("pads")?;
     let cv = |name: &str| run.facts.sub(name).map_or(0, |f| f.cv);
     if lists(s, run, out).is_none() {
@@ -32,8 +32,8 @@ pub fn solve(run: &Calibration, numbers: &Numbers<'_>, out: &mut Solution) -> Re
     }
     names(s, run, out);
     let (Some(scopes), Some(closure)) = (
-        Names::of(s, out, cv("P5spyA::pads")),
-        Names::of(s, out, cv("P5spyA::closure")),
+        PadNamePlaces::of(s, out, cv("P5spyA::pads")),
+        PadNamePlaces::of(s, out, cv("P5spyA::closure")),
     ) else {
         out.left_out.push(Unsolved::new("names of variables", 0));
         return Ok(());
@@ -60,7 +60,7 @@ fn lists(s: &Snapshot, run: &Calibration, out: &mut Solution) -> Option<()> {
     let width = s.width();
     let list_of = |cv: u64, o: u64| s.word(s.word(cv)?.at(o));
     let cv = run.facts.sub("P5spyA::pads")?.cv;
-    let holds = |start: u64, lexical: &Lexical| {
+    let holds = |start: u64, lexical: &ScriptLexical| {
         let pad = s.word(start.at(lexical.depth * width))?;
         Some(out.elements(s, pad)?.contains(&lexical.address))
     };
@@ -158,9 +158,9 @@ fn names(s: &Snapshot, run: &Calibration, out: &mut Solution) {
 
 /// Where the names of a sub's variables have what is told of them: structures, or the bodies of
 /// strings.
-struct Names(HashMap<String, u64>);
+struct PadNamePlaces(HashMap<String, u64>);
 
-impl Names {
+impl PadNamePlaces {
     fn of(s: &Snapshot, out: &Solution, cv: u64) -> Option<Self> {
         let list = out.pad(s, cv, 0)?;
         let structures = out.get("padnamelist", "xpadnl_alloc");
@@ -196,7 +196,7 @@ impl Names {
                 found.insert(text.to_owned(), at?);
             }
         }
-        Some(Names(found))
+        Some(PadNamePlaces(found))
     }
 
     fn get(&self, name: &str) -> Option<u64> {
@@ -205,7 +205,7 @@ impl Names {
 }
 
 /// `cop_seq` of a sub's statements by their lines.
-fn lines(s: &Snapshot, out: &Solution, numbers: &Numbers<'_>, cv: u64) -> HashMap<u64, u64> {
+fn lines(s: &Snapshot, out: &Solution, numbers: &OpIndex<'_>, cv: u64) -> HashMap<u64, u64> {
     let statement = numbers.get("nextstate");
     execution(s, out, cv)
         .into_iter()
@@ -221,7 +221,7 @@ fn lines(s: &Snapshot, out: &Solution, numbers: &Numbers<'_>, cv: u64) -> HashMa
 fn ranges(
     s: &Snapshot,
     out: &mut Solution,
-    names: &Names,
+    names: &PadNamePlaces,
     lines: &HashMap<u64, u64>,
     (structure, low, high): (&'static str, &'static str, &'static str),
 ) {
@@ -265,8 +265,8 @@ fn structures(
     s: &Snapshot,
     run: &Calibration,
     out: &mut Solution,
-    scopes: &Names,
-    closure: &Names,
+    scopes: &PadNamePlaces,
+    closure: &PadNamePlaces,
 ) {
     let own: Vec<(&str, u64)> = SCOPES
         .iter()

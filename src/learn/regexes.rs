@@ -2,7 +2,7 @@
 
 use super::calibrate::Calibration;
 use super::facts::PATTERNS;
-use super::ops::{Numbers, OP, execution};
+use super::ops::{OP, OpIndex, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved};
 use super::values::everywhere;
@@ -25,7 +25,7 @@ type Regex = (u64, &'static str);
 /// [`Unsolved`] when the script lacks a stop.
 pub fn solve(
     run: &Calibration,
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     out: &mut Solution,
     cells: &mut Cells,
 ) -> Result<(), Unsolved> {

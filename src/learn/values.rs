@@ -1,6 +1,6 @@
 //! Solving for values: heads, strings, integers, subs, globs, hashes and packages.
 
-use super::facts::{Facts, MAX_BODY as BODY, STRINGS, Sub};
+use super::facts::{CalibrationFacts, MAX_BODY as BODY, STRINGS, ScriptSub};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 
@@ -8,7 +8,7 @@ use super::solution::{Solution, Unsolved, only};
 ///
 /// # Errors
 /// [`Unsolved`] for the first thing that has no answer, or two.
-pub fn solve(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
+pub fn solve(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
     head(s, facts, out)?;
     strings(s, facts, out)?;
     integers(s, facts, out)?;
@@ -36,7 +36,7 @@ pub const MAX_HEAD: u64 = 24;
 
 /// The one thing taken for granted: `sv_any`, `sv_refcnt` and `sv_flags` come first, in this
 /// order (sv.h, all versions).
-fn head(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
+fn head(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
     out.pointer("sv", "sv_any", 0);
     out.int("sv", "sv_flags", s.width() + 4, 4);
     let type_of = |sv: u64| out.sv_type(s, sv);
@@ -70,7 +70,7 @@ fn body(s: &Snapshot, sv: u64) -> Option<u64> {
     s.word(sv)
 }
 
-fn strings(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
+fn strings(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
     let known: Vec<(u64, u64, &str)> = STRINGS
         .iter()
         .filter_map(|(name, text)| {
@@ -103,7 +103,7 @@ fn strings(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolv
     Ok(())
 }
 
-fn integers(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
+fn integers(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
     let known: Vec<(u64, i64)> = ["i1", "i2", "i3"]
         .iter()
         .filter_map(|name| facts.scalars.get(*name).copied())
@@ -124,10 +124,10 @@ fn integers(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsol
     Err(Unsolved::new("xpviv.xiv_iv", 0))
 }
 
-fn subs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
-    let nest: Vec<&Sub> = facts.nest();
+fn subs(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
+    let nest: Vec<&ScriptSub> = facts.nest();
     let room = facts.body_room(s, |f| f.cv);
-    let equals = |pick: fn(&Sub) -> u64| {
+    let equals = |pick: fn(&ScriptSub) -> u64| {
         everywhere(&nest, room, s.width(), |sub, o| {
             Some(s.word(body(s, sub.cv)?.at(o))? == pick(sub))
         })
@@ -178,8 +178,8 @@ fn name_at(s: &Snapshot, pointer: u64, name: &str) -> Vec<u64> {
         .collect()
 }
 
-fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
-    let subs: Vec<&Sub> = facts.subs.iter().collect();
+fn globs(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
+    let subs: Vec<&ScriptSub> = facts.subs.iter().collect();
     let room = facts.body_room(s, |f| f.gv);
     let place = |k: u64| {
         everywhere(&subs, room, s.width(), |sub, o| {
@@ -212,7 +212,7 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
         Some(s.word(body(s, sub.gv)?.at(o))? == sub.stash)
     });
     out.pointer("xpvgv", "xgv_stash", only("xpvgv.xgv_stash", stash)?);
-    let gp_of = |sub: &Sub, place: GpPlace| match place {
+    let gp_of = |sub: &ScriptSub, place: GpPlace| match place {
         GpPlace::Head(o) => s.word(sub.gv.at(o)),
         GpPlace::Body(o) => s.word(body(s, sub.gv)?.at(o)),
     };
@@ -226,7 +226,7 @@ fn globs(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved
     }
     let mut found = Vec::new();
     for place in places {
-        let at = |pick: fn(&Sub) -> u64| {
+        let at = |pick: fn(&ScriptSub) -> u64| {
             everywhere(&subs, 128, s.width(), |sub, o| {
                 Some(s.word(gp_of(sub, place)?.at(o))? == pick(sub))
             })
@@ -264,7 +264,7 @@ fn hek(
     Ok(())
 }
 
-fn hashes(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
+fn hashes(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
     let hash = |name: &str| facts.hashes.get(name).copied().unwrap_or(0);
     // How many buckets perl makes for a number of keys varies, but for four times as many keys it
     // makes four times as many.
@@ -341,7 +341,7 @@ fn count_keys(s: &Snapshot, array: u64, buckets: u64, next: u64) -> usize {
         .sum()
 }
 
-fn packages(s: &Snapshot, facts: &Facts, out: &mut Solution) -> Result<(), Unsolved> {
+fn packages(s: &Snapshot, facts: &CalibrationFacts, out: &mut Solution) -> Result<(), Unsolved> {
     let stash = |name: &str| facts.stashes.get(name).copied().unwrap_or(0);
     let (plain, doubled) = (stash("P5spyA"), stash("P5spyB"));
     let width = s.width();

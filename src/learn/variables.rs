@@ -2,7 +2,7 @@
 
 use super::calibrate::Calibration;
 use super::contexts::Infos;
-use super::ops::{Numbers, execution};
+use super::ops::{OpIndex, execution};
 use super::snapshot::{Offset, Snapshot};
 use super::solution::{Solution, Unsolved, only};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub const LEAVES: [(&str, &str); 8] = [
 /// [`Unsolved`] for the first thing that has no answer, or two.
 pub fn solve(
     run: &Calibration,
-    numbers: &Numbers<'_>,
+    numbers: &OpIndex<'_>,
     infos: Infos,
     data: &[(u64, u64)],
     out: &Solution,

@@ -70,7 +70,7 @@ pub fn control_blocks(
     mark: BlockMark,
 ) -> Result<HashMap<Tid, u64>, ReadError> {
     let mut found = HashMap::new();
-    let search = Search { reader, tids, mark };
+    let search = BlockSearch { reader, tids, mark };
     // The heap, where only a statically linked program has one, may be large and comes last.
     let anonymous = |heap: bool| {
         let of_kind = move |m: &&Mapping| m.writable && m.anonymous && m.heap == heap;
@@ -105,13 +105,13 @@ pub fn control_blocks(
     Ok(found)
 }
 
-struct Search<'a> {
+struct BlockSearch<'a> {
     reader: &'a Reader<'a>,
     tids: &'a [Tid],
     mark: BlockMark,
 }
 
-impl Search<'_> {
+impl BlockSearch<'_> {
     /// Looks for control blocks in one range; guard pages in it make it unreadable, and then it is
     /// looked at page by page.
     fn range(&self, start: u64, end: u64, found: &mut HashMap<Tid, u64>) {

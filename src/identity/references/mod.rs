@@ -8,7 +8,7 @@ use crate::image::{Files, Image, Question, WINDOWS};
 use object::Object;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use x86::Naming;
+use x86::AddressingMode;
 
 /// How often the code names each of these addresses, which are as the file counts, itself or through a
 /// word of the file's table of addresses. `None` for processors whose instructions are not known.
@@ -42,8 +42,8 @@ impl Question for References {
         let machine = image.machine()?;
         let processor = machine.split_once(WINDOWS).map(|(processor, _)| processor);
         match processor.unwrap_or(&machine) {
-            "x86_64" => by_intel(Naming::Relative, &mut counts),
-            "i386" => by_intel(Naming::Absolute, &mut counts),
+            "x86_64" => by_intel(AddressingMode::Relative, &mut counts),
+            "i386" => by_intel(AddressingMode::Absolute, &mut counts),
             "aarch64" => image.code_pieces(0, |start, bytes| {
                 arm64::count(start, bytes, &mut counts);
             }),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// How an instruction names a place in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Naming {
+pub enum AddressingMode {
     /// By its distance from the end of the instruction (x86-64).
     Relative,
     /// By its address (i386, where the code is at a fixed place).
@@ -15,7 +15,7 @@ pub enum Naming {
 pub const OPERAND: usize = 4;
 
 /// Counts the places that the code names, of those that are asked for. It starts at `start`.
-pub fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64, usize>) {
+pub fn count(mode: AddressingMode, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64, usize>) {
     let (Some(low), Some(high)) = (
         counts.keys().next().copied(),
         counts.keys().next_back().copied(),
@@ -27,9 +27,9 @@ pub fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64
         let Some(operand) = operand.and_then(|o| <[u8; OPERAND]>::try_from(o).ok()) else {
             return;
         };
-        let address = match naming {
-            Naming::Absolute => u64::from(u32::from_le_bytes(operand)),
-            Naming::Relative => start
+        let address = match mode {
+            AddressingMode::Absolute => u64::from(u32::from_le_bytes(operand)),
+            AddressingMode::Relative => start
                 .wrapping_add((index + 1 + OPERAND) as u64)
                 .wrapping_add_signed(i64::from(i32::from_le_bytes(operand))),
         };
@@ -41,17 +41,17 @@ pub fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64
     };
     let (groups, rest) = bytes.as_chunks::<8>();
     for (group, eight) in groups.iter().enumerate() {
-        if naming == Naming::Relative && !has_modrm(*eight) {
+        if mode == AddressingMode::Relative && !has_modrm(*eight) {
             continue;
         }
         for (index, byte) in eight.iter().enumerate() {
-            if precedes_operand(naming, *byte) {
+            if precedes_operand(mode, *byte) {
                 look(8 * group + index);
             }
         }
     }
     for (index, byte) in rest.iter().enumerate() {
-        if precedes_operand(naming, *byte) {
+        if precedes_operand(mode, *byte) {
             look(8 * groups.len() + index);
         }
     }
@@ -59,8 +59,8 @@ pub fn count(naming: Naming, start: u64, bytes: &[u8], counts: &mut BTreeMap<u64
 
 /// A ModRM byte that says "no register, 32 bits follow"; i386 has a form of its own for the
 /// accumulator.
-fn precedes_operand(naming: Naming, byte: u8) -> bool {
-    byte & 0xc7 == 0x05 || naming == Naming::Absolute && (byte == 0xa1 || byte == 0xa3)
+fn precedes_operand(mode: AddressingMode, byte: u8) -> bool {
+    byte & 0xc7 == 0x05 || mode == AddressingMode::Absolute && (byte == 0xa1 || byte == 0xa3)
 }
 
 /// Whether one of eight bytes may be such a ModRM byte, at once: most code is megabytes.
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn instructions_are_counted_by_what_they_name() {
-        let counted = |naming, code: &[u8], address: u64| {
+        let counted = |mode, code: &[u8], address: u64| {
             let mut counts = BTreeMap::from([(address, 0), (0x9000, 0)]);
-            count(naming, 0x1000, code, &mut counts);
+            count(mode, 0x1000, code, &mut counts);
             assert_eq!(counts[&0x9000], 0);
             counts[&address]
         };
@@ -87,14 +87,14 @@ mod tests {
         let code = [
             0x48, 0x8b, 0x05, 0, 1, 0, 0, 0x48, 0x89, 0x05, 0xf9, 0, 0, 0, 0x48, 0x89, 0xc3,
         ];
-        assert_eq!(counted(Naming::Relative, &code, 0x1107), 2);
-        assert_eq!(counted(Naming::Relative, &code, 0x1100), 0);
+        assert_eq!(counted(AddressingMode::Relative, &code, 0x1107), 2);
+        assert_eq!(counted(AddressingMode::Relative, &code, 0x1100), 0);
         // mov 0x8048,%ecx; mov %eax,0x8048; push $0x8048
         let code = [
             0x8b, 0x0d, 0x48, 0x80, 0, 0, 0xa3, 0x48, 0x80, 0, 0, 0x68, 0x48, 0x80, 0, 0,
         ];
-        assert_eq!(counted(Naming::Absolute, &code, 0x8048), 2);
-        assert_eq!(counted(Naming::Relative, &[], 0x8048), 0);
+        assert_eq!(counted(AddressingMode::Absolute, &code, 0x8048), 2);
+        assert_eq!(counted(AddressingMode::Relative, &[], 0x8048), 0);
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             for place in 0..8 {
                 let mut eight = [0x90; 8];
                 eight[place] = byte;
-                let expected = precedes_operand(Naming::Relative, byte);
+                let expected = precedes_operand(AddressingMode::Relative, byte);
                 assert_eq!(has_modrm(eight), expected, "{byte:#x} at {place}");
             }
         }
