@@ -10,7 +10,7 @@ use crate::platform::{Child, Process, Streams};
 use crate::profile::fresh::Fresh;
 use crate::sampler::{self, End, Follow, Recording, Sampler};
 use crate::say::say;
-use crate::top::{About, View, Wish};
+use crate::top::{HeaderFacts, KeyRequest, View};
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::process::Stdio;
@@ -120,7 +120,7 @@ fn watch(
         })
         .collect();
     perls.dedup();
-    let about = About {
+    let about = HeaderFacts {
         pid,
         title,
         perl: perls.join(", "),
@@ -193,7 +193,7 @@ fn watch(
 /// Runs the view until the user or the sampler ends it. The result tells whether p5-spy itself
 /// is the one who ends a program that it started.
 fn show(
-    about: About,
+    about: HeaderFacts,
     recording: &Mutex<Recording<Fresh>>,
     requests: &mut Requests,
     mut child: Option<&mut Child>,
@@ -203,10 +203,10 @@ fn show(
     let mut view = View::open(about)?;
     let mut passed_on = false;
     loop {
-        let wish = view.step(Duration::from_millis(50), recording)?;
+        let asked_for = view.step(Duration::from_millis(50), recording)?;
         control.idle.store(view.counts_waiting(), Ordering::Relaxed);
         let asked: Vec<Request> = requests.take();
-        let interrupt = matches!(wish, Some(Wish::Interrupt)).then_some(INTERRUPT);
+        let interrupt = matches!(asked_for, Some(KeyRequest::Interrupt)).then_some(INTERRUPT);
         for signal in asked.iter().map(|r| r.signal).chain(interrupt) {
             match child.as_deref_mut() {
                 // The program may want to finish something; the second time it has to go.
@@ -215,7 +215,7 @@ fn show(
             }
             passed_on = true;
         }
-        if matches!(wish, Some(Wish::Quit)) {
+        if matches!(asked_for, Some(KeyRequest::Quit)) {
             return Ok(true);
         }
         if let Some(child) = child.as_deref_mut() {

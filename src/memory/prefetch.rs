@@ -10,20 +10,20 @@ use std::sync::{Mutex, PoisonError};
 /// contradicts another.
 pub struct Prefetched<'a> {
     below: &'a dyn Memory,
-    state: Mutex<State>,
+    state: Mutex<PrefetchState>,
 }
 
 #[derive(Default)]
-struct State {
+struct PrefetchState {
     /// Where the longest range is held that begins at an address.
-    held: BTreeMap<u64, Held>,
+    held: BTreeMap<u64, HeldRange>,
     /// What was read, in the order of the questions.
     asked: OrderedSet<(u64, usize)>,
     batches: Vec<Batch>,
 }
 
 #[derive(Clone, Copy)]
-struct Held {
+struct HeldRange {
     length: usize,
     batch: usize,
     slot: Slot,
@@ -35,7 +35,7 @@ impl<'a> Prefetched<'a> {
     /// # Errors
     /// See [`Memory::fill`].
     pub fn new(below: &'a dyn Memory, ranges: &[(u64, usize)]) -> Result<Self, ReadError> {
-        let mut state = State::default();
+        let mut state = PrefetchState::default();
         if !ranges.is_empty() {
             let mut spans = Vec::new();
             cover(ranges, &mut spans);
@@ -54,7 +54,7 @@ impl<'a> Prefetched<'a> {
     }
 }
 
-impl State {
+impl PrefetchState {
     fn fetch(&mut self, below: &dyn Memory, ranges: &[(u64, usize)]) -> Result<(), ReadError> {
         let mut batch = Batch::new();
         let slots: Vec<Slot> = ranges.iter().map(|(a, len)| batch.push(*a, *len)).collect();
@@ -63,7 +63,7 @@ impl State {
         for ((address, length), slot) in ranges.iter().zip(slots) {
             let is_longer = self.held.get(address).is_none_or(|h| h.length < *length);
             if is_longer && batch.bytes(slot).is_ok() {
-                let held = Held {
+                let held = HeldRange {
                     length: *length,
                     batch: index,
                     slot,

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// Own and total samples by title.
 #[derive(Debug, Default, PartialEq)]
-struct Numbers(BTreeMap<String, (u64, u64)>);
+struct SamplesByTitle(BTreeMap<String, (u64, u64)>);
 
-impl Numbers {
+impl SamplesByTitle {
     /// Counts a stack, outermost first.
     fn add(&mut self, stack: &[String], count: u64) {
         if let Some(innermost) = stack.last() {
@@ -30,8 +30,8 @@ impl Numbers {
 }
 
 /// What the profile itself has.
-fn expected(profile: &Profile, spots: &Spots) -> Numbers {
-    let mut numbers = Numbers::default();
+fn expected(profile: &Profile, spots: &Spots) -> SamplesByTitle {
+    let mut numbers = SamplesByTitle::default();
     for ((_, stack), count) in &profile.counts {
         let stack = spots.stack(profile.stacks.frames(*stack)).into_iter().rev();
         let titles: Vec<String> = stack.map(|s| spots.title(s.entry).to_owned()).collect();
@@ -66,9 +66,9 @@ fn place(value: &Value) -> usize {
     usize::try_from(number(value)).unwrap()
 }
 
-fn collapsed(file: &[u8], spots: &Spots) -> Numbers {
+fn collapsed(file: &[u8], spots: &Spots) -> SamplesByTitle {
     let titles: HashMap<String, &str> = spots.iter().map(|(e, title)| (e.text(), title)).collect();
-    let mut numbers = Numbers::default();
+    let mut numbers = SamplesByTitle::default();
     for line in std::str::from_utf8(file).unwrap().lines() {
         let (stack, count) = line.rsplit_once(' ').unwrap();
         let frames = stack.split(';').filter(|f| !f.is_empty());
@@ -79,11 +79,11 @@ fn collapsed(file: &[u8], spots: &Spots) -> Numbers {
     numbers
 }
 
-fn speedscope(file: &[u8], period: Duration) -> Numbers {
+fn speedscope(file: &[u8], period: Duration) -> SamplesByTitle {
     let file: Value = serde_json::from_slice(file).unwrap();
     let frames = file["shared"]["frames"].as_array().unwrap();
     let of_thread = |p: &&Value| !p["name"].as_str().unwrap().starts_with("all threads");
-    let mut numbers = Numbers::default();
+    let mut numbers = SamplesByTitle::default();
     for profile in file["profiles"]
         .as_array()
         .unwrap()
@@ -106,7 +106,7 @@ fn speedscope(file: &[u8], period: Duration) -> Numbers {
     numbers
 }
 
-fn pprof(file: &[u8], period: Duration) -> Numbers {
+fn pprof(file: &[u8], period: Duration) -> SamplesByTitle {
     let proto = Proto::decode(&*plain(file)).unwrap();
     let functions: HashMap<u64, &Function> = proto.function.iter().map(|f| (f.id, f)).collect();
     let locations: HashMap<u64, &str> = proto
@@ -117,7 +117,7 @@ fn pprof(file: &[u8], period: Duration) -> Numbers {
             (l.id, &*proto.string_table[usize::try_from(name).unwrap()])
         })
         .collect();
-    let mut numbers = Numbers::default();
+    let mut numbers = SamplesByTitle::default();
     for sample in &proto.sample {
         let stack = sample.location_id.iter().rev();
         let stack: Vec<String> = stack.map(|id| locations[id].to_owned()).collect();
@@ -134,7 +134,7 @@ fn pprof(file: &[u8], period: Duration) -> Numbers {
 }
 
 /// What a function costs with all that it calls is added up as KCachegrind does it.
-fn callgrind(file: &[u8], period: Duration) -> Numbers {
+fn callgrind(file: &[u8], period: Duration) -> SamplesByTitle {
     let mut names: HashMap<String, String> = HashMap::new();
     let mut name = |text: &str| {
         let (id, name) = text.split_once(' ').unwrap_or((text, ""));
@@ -143,7 +143,7 @@ fn callgrind(file: &[u8], period: Duration) -> Numbers {
         }
         names[id].clone()
     };
-    let mut numbers = Numbers::default();
+    let mut numbers = SamplesByTitle::default();
     let (mut function, mut called, mut sum) = (String::new(), false, 0);
     let (mut summary, mut is_body) = (None, false);
     for line in std::str::from_utf8(file).unwrap().lines() {
@@ -177,9 +177,9 @@ fn callgrind(file: &[u8], period: Duration) -> Numbers {
     numbers
 }
 
-fn firefox(file: &[u8]) -> Numbers {
+fn firefox(file: &[u8]) -> SamplesByTitle {
     let file: Value = serde_json::from_slice(&plain(file)).unwrap();
-    let mut numbers = Numbers::default();
+    let mut numbers = SamplesByTitle::default();
     for thread in file["threads"].as_array().unwrap() {
         let name = |frame: &Value| {
             let function = place(&thread["frameTable"]["func"][place(frame)]);
@@ -201,10 +201,10 @@ fn firefox(file: &[u8]) -> Numbers {
     numbers
 }
 
-fn chrometrace(file: &[u8]) -> Numbers {
+fn chrometrace(file: &[u8]) -> SamplesByTitle {
     let file: Value = serde_json::from_slice(file).unwrap();
     let mut open: HashMap<(u64, u64), Vec<String>> = HashMap::new();
-    let mut numbers = Numbers::default();
+    let mut numbers = SamplesByTitle::default();
     for event in file["traceEvents"].as_array().unwrap() {
         let open = open
             .entry((number(&event["pid"]), number(&event["tid"])))

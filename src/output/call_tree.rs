@@ -7,7 +7,7 @@ use crate::profile::{Entries, Profile, Room};
 use std::io;
 
 /// Samples of two profiles; the second is 0 where there is one profile only.
-pub(super) type Counts = [u64; 2];
+pub(super) type CountPair = [u64; 2];
 
 /// A tree of calls by the text that stands for each of them.
 #[derive(Debug, Default)]
@@ -15,9 +15,9 @@ pub(super) struct CallTree {
     texts: OrderedMap<String, ()>,
     /// Own samples by what was called, and by whom: the latter's place in this list plus 1, or 0.
     /// What calls stands before what is called.
-    calls: OrderedMap<(u32, u32), Counts>,
+    calls: OrderedMap<(u32, u32), CountPair>,
     /// Samples in which nothing was called.
-    outside: Counts,
+    outside: CountPair,
 }
 
 /// The longest that one line may be.
@@ -98,7 +98,7 @@ impl CallTree {
         known.is_some_and(|((_, text), _)| texts.get(entry as usize) == Some(text))
     }
 
-    fn own(&mut self, call: u32) -> &mut Counts {
+    fn own(&mut self, call: u32) -> &mut CountPair {
         match (call as usize).checked_sub(1) {
             None => &mut self.outside,
             Some(place) => match self.calls.get_index_mut(place) {
@@ -117,8 +117,8 @@ impl CallTree {
     pub(super) fn each_line(
         &self,
         room: &Room,
-        is_seen: &dyn Fn(Counts) -> bool,
-        line: &mut dyn FnMut(&str, Counts) -> io::Result<()>,
+        is_seen: &dyn Fn(CountPair) -> bool,
+        line: &mut dyn FnMut(&str, CountPair) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.outside != [0, 0] {
             line("", self.outside)?;
@@ -170,11 +170,11 @@ impl CallTree {
     }
 
     /// Own samples by call, with those of calls that are not seen; `None` for the latter.
-    fn seen(&self, is_seen: &dyn Fn(Counts) -> bool) -> Vec<Option<Counts>> {
-        let mut own: Vec<Counts> = self.calls.values().copied().collect();
+    fn seen(&self, is_seen: &dyn Fn(CountPair) -> bool) -> Vec<Option<CountPair>> {
+        let mut own: Vec<CountPair> = self.calls.values().copied().collect();
         let mut total = own.clone();
         let mut seen = vec![true; own.len()];
-        let add = |to: Option<&mut Counts>, more: Counts| {
+        let add = |to: Option<&mut CountPair>, more: CountPair| {
             for (to, more) in to.into_iter().flatten().zip(more) {
                 *to = to.saturating_add(more);
             }

@@ -111,7 +111,7 @@ fn is_file(name: &str) -> bool {
 
 /// What one function costs.
 #[derive(Debug, Default)]
-struct Function {
+struct FunctionCost {
     /// Samples by where they were taken.
     own: BTreeMap<At, u64>,
     /// Samples by where the call is, and by the called function.
@@ -121,7 +121,7 @@ struct Function {
 /// What all functions cost, by entry.
 #[derive(Debug, Default)]
 struct Costs {
-    functions: BTreeMap<u32, Function>,
+    functions: BTreeMap<u32, FunctionCost>,
     /// By entry: the last stack in which it was met.
     met: Vec<u32>,
     stacks: u32,
@@ -182,7 +182,7 @@ struct Body<'a, 'b> {
 }
 
 impl Body<'_, '_> {
-    fn function(&mut self, entry: u32, function: &Function) -> io::Result<()> {
+    fn function(&mut self, entry: u32, function: &FunctionCost) -> io::Result<()> {
         let home = self.home(entry);
         let (file, name) = (self.files.of(home.clone()), self.name(entry));
         writeln!(self.to, "\nfl={file}\nfn={name}")?;

@@ -37,7 +37,7 @@ struct Where<'a> {
 
 /// How many samples a call had, and in how many of them it was innermost.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-struct Samples {
+struct CallSamples {
     samples: u64,
     own: u64,
 }
@@ -51,7 +51,7 @@ struct Name<'a> {
 #[derive(Debug)]
 struct Open {
     entry: u32,
-    samples: Samples,
+    samples: CallSamples,
 }
 
 /// What a thread of the system is doing.
@@ -153,7 +153,7 @@ impl Events<'_, '_> {
             self.open(key, spot.entry, run.at)?;
             track.open.push(Open {
                 entry: spot.entry,
-                samples: Samples::default(),
+                samples: CallSamples::default(),
             });
         }
         let count = u64::from(run.count);

@@ -1,9 +1,9 @@
 //! What two profiles differ in: a differential flame graph, and a list for people.
 
-use super::call_tree::{CallTree, Counts};
+use super::call_tree::{CallTree, CountPair};
 use super::flamegraph::{empty, least, options};
 use super::{Picture, size};
-use crate::profile::{Budget, Change, Difference, Entry, Profile, TooLarge};
+use crate::profile::{Change, Difference, Entry, MemoryBudget, Profile, TooLarge};
 use inferno::differential;
 use inferno::flamegraph::from_lines;
 use std::fmt::Write as _;
@@ -64,10 +64,10 @@ fn texts(before: &Profile, after: &Profile, picture: &Picture) -> io::Result<[St
     tree.add::<1>(after, &entries, &texts);
     let [least_before, least_after] = [before, after].map(|profile| least(profile.total()));
     let is_seen =
-        |[before, after]: Counts| before as f64 >= least_before || after as f64 >= least_after;
+        |[before, after]: CountPair| before as f64 >= least_before || after as f64 >= least_after;
     // Two profiles of one room each.
     let room = &after.room;
-    let mut budget = Budget::new(room.held.saturating_add(before.room.held));
+    let mut budget = MemoryBudget::new(room.held.saturating_add(before.room.held));
     let [mut of_before, mut of_after] = [String::new(), String::new()];
     tree.each_line(room, &is_seen, &mut |line, [before, after]| {
         // The texts, what both become together, and inferno's own.

@@ -62,7 +62,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct File<T: Serialize> {
+struct ProfileFile<T: Serialize> {
     meta: Value,
     libs: [(); 0],
     threads: T,
@@ -94,7 +94,7 @@ fn write_json(profile: &Profile, picture: &Picture, to: &mut impl Write) -> io::
             tables: Tables::new(profile, &spots, &timeline, index),
         })
     });
-    let file = File {
+    let file = ProfileFile {
         meta: meta(profile, &picture.title),
         libs: [],
         threads,

@@ -5,7 +5,7 @@ use super::flamegraph::{empty, options};
 use super::spots::titles;
 use super::timeline::{APART, Timeline};
 use crate::frames::StackId;
-use crate::profile::{Budget, Entries, Profile};
+use crate::profile::{Entries, MemoryBudget, Profile};
 use inferno::flamegraph::from_lines;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     let timeline = Timeline::new(profile);
     let busy = |thread: &u32| timeline.of(*thread).next().is_some();
     let threads: Vec<u32> = (0..).take(profile.threads.len()).filter(busy).collect();
-    let mut budget = Budget::new(profile.room.held);
+    let mut budget = MemoryBudget::new(profile.room.held);
     let mut lines = Vec::new();
     // inferno adds them all up.
     let most = u128::from(u64::MAX) / (u128::from(PIECES) * (threads.len() as u128 + 1));

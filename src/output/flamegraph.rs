@@ -1,9 +1,9 @@
 //! A flame graph in SVG, drawn by inferno.
 
-use super::call_tree::{CallTree, Counts};
+use super::call_tree::{CallTree, CountPair};
 use super::spots::titles;
 use super::{Picture, stats};
-use crate::profile::{Budget, Profile};
+use crate::profile::{MemoryBudget, Profile};
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
 
@@ -18,9 +18,9 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     let mut tree = CallTree::default();
     tree.add::<0>(profile, &entries, &titles(&entries, profile));
     let least = least(profile.total());
-    let mut budget = Budget::new(profile.room.held);
+    let mut budget = MemoryBudget::new(profile.room.held);
     let mut lines = Vec::new();
-    let is_seen = |[count, _]: Counts| count as f64 >= least;
+    let is_seen = |[count, _]: CountPair| count as f64 >= least;
     tree.each_line(&profile.room, &is_seen, &mut |line, [count, _]| {
         // inferno keeps the line, and something for each of its frames.
         budget

@@ -29,7 +29,7 @@ pub enum Format {
 
 /// What there is to know of a format.
 #[derive(Debug, Clone, Copy)]
-struct Facts {
+struct FormatFacts {
     name: &'static str,
     /// Endings of file names, the usual one first.
     endings: &'static [&'static str],
@@ -52,8 +52,8 @@ impl Format {
         Format::P5spy,
     ];
 
-    fn facts(self) -> Facts {
-        let facts = |name, endings, help, viewer| Facts {
+    fn facts(self) -> FormatFacts {
+        let facts = |name, endings, help, viewer| FormatFacts {
             name,
             endings,
             help,

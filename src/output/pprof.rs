@@ -167,7 +167,7 @@ const PERL: u64 = 1;
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let mut out = GzEncoder::new(to, Compression::default());
     let spots = Spots::new(profile, picture.by);
-    let mut names = Names {
+    let mut names = PprofTables {
         spots: &spots,
         texts: Texts::default(),
         locations: IndexSet::new(),
@@ -285,7 +285,7 @@ impl Texts {
 }
 
 /// What samples refer to.
-struct Names<'a> {
+struct PprofTables<'a> {
     spots: &'a Spots,
     texts: Texts,
     /// The id of a location is its index plus one.
@@ -294,7 +294,7 @@ struct Names<'a> {
     functions: IndexSet<(u32, u32)>,
 }
 
-impl Names<'_> {
+impl PprofTables<'_> {
     fn location(&mut self, spot: Spot) -> u64 {
         self.functions.insert((spot.entry, spot.file));
         id(self.locations.insert_full(spot).0)

@@ -43,7 +43,7 @@ pub(super) fn check_both(profiles: [&Profile; 2]) -> Result<(), TooLarge> {
 }
 
 fn of(format: Format, profile: &Profile) -> Size {
-    let stacks = Stacks::new(profile);
+    let stacks = StackDepths::new(profile);
     let nodes = profile.stacks.len() as u64;
     let counted = || {
         profile
@@ -109,19 +109,19 @@ fn sum(sizes: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// How deep each stack is.
-struct Stacks {
+struct StackDepths {
     /// By [`StackId::index`].
     depths: Vec<u64>,
 }
 
-impl Stacks {
+impl StackDepths {
     fn new(profile: &Profile) -> Self {
         let mut depths: Vec<u64> = Vec::with_capacity(profile.stacks.len());
         for (caller, _) in profile.stacks.iter() {
             let below = caller.and_then(|c| depths.get(c.index()).copied());
             depths.push(below.unwrap_or_default().saturating_add(1));
         }
-        Stacks { depths }
+        StackDepths { depths }
     }
 
     fn depth(&self, stack: StackId) -> u64 {

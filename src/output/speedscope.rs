@@ -22,7 +22,7 @@ struct File<'a, F: Serialize> {
     name: &'a str,
     active_profile_index: u32,
     shared: Shared<F>,
-    profiles: &'a [Part<'a>],
+    profiles: &'a [OneProfile<'a>],
 }
 
 #[derive(Serialize)]
@@ -65,7 +65,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
             line: Some(entry.line).filter(|line| *line != 0),
         })
     });
-    let part = |whose| Part {
+    let part = |whose| OneProfile {
         profile,
         spots: &spots,
         timeline: &timeline,
@@ -74,7 +74,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     let sampled = (0..)
         .zip(&profile.threads)
         .filter(|(index, _)| timeline.of(*index).next().is_some());
-    let mut parts: Vec<Part<'_>> = sampled
+    let mut parts: Vec<OneProfile<'_>> = sampled
         .map(|(index, thread)| part(Whose::Thread(index, thread)))
         .collect();
     // What is seen first is what the other formats show.
@@ -102,14 +102,14 @@ enum Whose<'a> {
 }
 
 /// One of the profiles of a file.
-struct Part<'a> {
+struct OneProfile<'a> {
     profile: &'a Profile,
     spots: &'a Spots,
     timeline: &'a Timeline<'a>,
     whose: Whose<'a>,
 }
 
-impl Serialize for Part<'_> {
+impl Serialize for OneProfile<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let period = self.profile.about.period().as_secs_f64();
         let seconds = |count: u64| count as f64 * period;
@@ -136,7 +136,7 @@ impl Serialize for Part<'_> {
     }
 }
 
-impl Part<'_> {
+impl OneProfile<'_> {
     fn name(&self) -> String {
         match self.whose {
             Whose::All => "all threads (not in order of time)".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Samples of one entry in both profiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
+struct EntryCounts {
     own: [u64; 2],
     total: [u64; 2],
 }
@@ -61,7 +61,7 @@ pub struct Difference {
 
 /// All entries of two profiles, those whose own share grew most first.
 pub fn compare(before: &Profile, after: &Profile, by: By) -> Vec<Difference> {
-    let mut all: BTreeMap<String, Counts> = BTreeMap::new();
+    let mut all: BTreeMap<String, EntryCounts> = BTreeMap::new();
     for (index, profile) in [before, after].into_iter().enumerate() {
         for (name, (own, total)) in counts(profile, by) {
             let entry = all.entry(name).or_default();

@@ -23,7 +23,7 @@ impl Count {
 }
 
 /// Samples by thread (its index in [`Seen::threads`]) and stack.
-pub type Counts = HashMap<(u32, StackId), Count>;
+pub type ThreadStackCounts = HashMap<(u32, StackId), Count>;
 
 /// The last sample of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +40,13 @@ pub struct Last {
 /// distinct stacks and threads, however long nobody looks.
 #[derive(Debug, Default)]
 pub struct Fresh {
-    counts: Counts,
+    counts: ThreadStackCounts,
     last: Vec<Option<Last>>,
 }
 
 impl Fresh {
     /// The counts since the last call.
-    pub fn take(&mut self) -> Counts {
+    pub fn take(&mut self) -> ThreadStackCounts {
         std::mem::take(&mut self.counts)
     }
 
@@ -121,7 +121,7 @@ mod tests {
             running: 2,
             waiting: 1,
         };
-        assert_eq!(fresh.take(), Counts::from([((2, stack), both)]));
+        assert_eq!(fresh.take(), ThreadStackCounts::from([((2, stack), both)]));
         assert!(fresh.take().is_empty());
         let last = Last {
             stack,

@@ -30,7 +30,7 @@ pub struct LineOf {
 
 /// One function of one group, and whether a stack has it for the first time there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
+pub struct GroupMember {
     /// Its id.
     pub id: u32,
     /// It is not on the stack a second time, further out: a recursive sub counts once per sample.
@@ -39,7 +39,7 @@ pub struct Member {
 
 /// What is known of the innermost frame of one stack.
 #[derive(Debug, Clone, Copy)]
-pub struct Node {
+pub struct StackNode {
     /// The stack without it.
     pub caller: Option<u32>,
     /// Its index in [`Index::frames`].
@@ -47,12 +47,12 @@ pub struct Node {
     /// Its node in the call tree, an index of [`Index::paths`].
     pub path: u32,
     depth: u32,
-    members: [Member; 3],
+    members: [GroupMember; 3],
 }
 
-impl Node {
+impl StackNode {
     /// What it is of a group.
-    pub fn member(&self, group: Group) -> Member {
+    pub fn member(&self, group: Group) -> GroupMember {
         let [function, line, package] = self.members;
         match group {
             Group::Function => function,
@@ -77,13 +77,13 @@ pub struct Index {
     /// By index of `functions`: with short names of files.
     shown: Vec<Function>,
     copied: Vec<(Option<u32>, u32)>,
-    nodes: Vec<Node>,
+    nodes: Vec<StackNode>,
     functions: IndexSet<Function>,
     of_frame: Vec<u32>,
     lines: IndexSet<LineOf>,
     packages: IndexSet<Arc<str>>,
     paths: IndexSet<(Option<u32>, u32)>,
-    trail: Trail,
+    last_path: LastPath,
 }
 
 impl Index {
@@ -161,7 +161,7 @@ impl Index {
         self.shortener.frame(frame).label.to_string()
     }
 
-    fn node(&mut self, caller: Option<u32>, frame: u32) -> Node {
+    fn node(&mut self, caller: Option<u32>, frame: u32) -> StackNode {
         let below = caller.and_then(|c| self.nodes.get(c as usize)).copied();
         let function = self.of_frame.get(frame as usize).copied().unwrap_or(0);
         let mut line = 0;
@@ -172,11 +172,11 @@ impl Index {
             package = package_of(known, below, &mut self.packages);
         }
         let ids = [function, line, package];
-        self.trail.go(caller, &self.nodes);
-        let [a, b, c] = self.trail.first(ids);
-        self.trail.push(index_of(self.nodes.len()), ids);
-        let member = |id, outermost| Member { id, outermost };
-        Node {
+        self.last_path.go(caller, &self.nodes);
+        let [a, b, c] = self.last_path.first(ids);
+        self.last_path.push(index_of(self.nodes.len()), ids);
+        let member = |id, outermost| GroupMember { id, outermost };
+        StackNode {
             caller,
             frame,
             path: id_of(&mut self.paths, (below.map(|b| b.path), function)),
@@ -186,12 +186,12 @@ impl Index {
     }
 
     /// The stacks, by [`crate::frames::StackId::index`].
-    pub fn nodes(&self) -> &[Node] {
+    pub fn nodes(&self) -> &[StackNode] {
         &self.nodes
     }
 
     /// The stack of an index and those without its inner frames, innermost first.
-    pub fn outwards(&self, stack: u32) -> impl Iterator<Item = &Node> {
+    pub fn outwards(&self, stack: u32) -> impl Iterator<Item = &StackNode> {
         let mut at = self.nodes.get(stack as usize);
         std::iter::from_fn(move || {
             let node = at?;
@@ -201,7 +201,7 @@ impl Index {
     }
 
     /// The innermost frame of a stack.
-    pub fn frame(&self, node: &Node) -> Option<&Frame> {
+    pub fn frame(&self, node: &StackNode) -> Option<&Frame> {
         self.frames.get(node.frame as usize)
     }
 
@@ -261,7 +261,12 @@ fn is_guest(kind: FrameKind) -> bool {
     )
 }
 
-fn line_of(frame: &Frame, function: u32, below: Option<Node>, lines: &IndexSet<LineOf>) -> LineOf {
+fn line_of(
+    frame: &Frame,
+    function: u32,
+    below: Option<StackNode>,
+    lines: &IndexSet<LineOf>,
+) -> LineOf {
     let host = below
         .filter(|_| is_guest(frame.kind))
         .and_then(|b| lines.get_index(b.member(Group::Line).id as usize));
@@ -272,7 +277,7 @@ fn line_of(frame: &Frame, function: u32, below: Option<Node>, lines: &IndexSet<L
 }
 
 /// The package of a frame; what has none in its name (an eval, an op) is in that of its caller.
-fn package_of(frame: &Frame, below: Option<Node>, packages: &mut IndexSet<Arc<str>>) -> u32 {
+fn package_of(frame: &Frame, below: Option<StackNode>, packages: &mut IndexSet<Arc<str>>) -> u32 {
     let has_name = matches!(
         frame.kind,
         FrameKind::Sub | FrameKind::Format | FrameKind::Xsub
@@ -293,14 +298,14 @@ fn package_of(frame: &Frame, below: Option<Node>, packages: &mut IndexSet<Arc<st
 /// The way from the outermost frame to the stack that was looked at last, with how often each
 /// function, line and package is on it. A new stack mostly goes on where the last one was.
 #[derive(Debug, Default)]
-struct Trail {
+struct LastPath {
     steps: Vec<(u32, [u32; 3])>,
     times: [Vec<u32>; 3],
 }
 
-impl Trail {
+impl LastPath {
     /// Makes it end at a stack.
-    fn go(&mut self, to: Option<u32>, nodes: &[Node]) {
+    fn go(&mut self, to: Option<u32>, nodes: &[StackNode]) {
         let mut missing = Vec::new();
         let mut at = to.and_then(|t| Some((t, nodes.get(t as usize)?)));
         while let Some((stack, node)) = at {

@@ -22,7 +22,7 @@ pub use filter::Filter;
 pub use finished::{About, BadProfile, Emptiness, Profile, Recorded, Stack};
 pub use fold::{Fold, Preset};
 pub use log::{Run, SampleLog};
-pub use room::{Budget, Room, TooLarge};
+pub use room::{MemoryBudget, Room, TooLarge};
 pub use source::Source;
 pub use summary::{NEW_NUMBERS, Summary};
 pub use tally::Tally;

@@ -83,15 +83,15 @@ impl Room {
 
 /// Memory that is given out bit by bit.
 #[derive(Debug)]
-pub struct Budget {
+pub struct MemoryBudget {
     whole: u64,
     left: u64,
 }
 
-impl Budget {
+impl MemoryBudget {
     /// So many bytes.
     pub fn new(bytes: u64) -> Self {
-        Budget {
+        MemoryBudget {
             whole: bytes,
             left: bytes,
         }
@@ -131,10 +131,10 @@ impl Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLarge {
     /// Memory.
-    #[error("it takes more than {} of memory, and an honest file of its size seldom does", Bytes(*.0))]
+    #[error("it takes more than {} of memory, and an honest file of its size seldom does", ByteSize(*.0))]
     Memory(u64),
     /// What is written.
-    #[error("it would be larger than {}, and what is made of an honest recording of this size seldom is", Bytes(*.0))]
+    #[error("it would be larger than {}, and what is made of an honest recording of this size seldom is", ByteSize(*.0))]
     File(u64),
 }
 
@@ -147,9 +147,9 @@ impl TooLarge {
 }
 
 /// A size for people.
-struct Bytes(u64);
+struct ByteSize(u64);
 
-impl fmt::Display for Bytes {
+impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             few @ ..1024 => write!(f, "{few} bytes"),
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_budget_ends() {
-        let mut budget = Budget::new(10);
+        let mut budget = MemoryBudget::new(10);
         budget.take(7).unwrap();
         let refused = budget.take(4).unwrap_err().to_string();
         assert!(refused.contains("more than 10 bytes"), "{refused}");

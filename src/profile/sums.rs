@@ -1,6 +1,6 @@
 //! Own and total counts by function, line, package, node of the call tree, caller and callee.
 
-use super::fresh::Counts;
+use super::fresh::ThreadStackCounts;
 use super::index::{Group, Index};
 use crate::frames::StackId;
 use std::collections::{BTreeMap, HashMap};
@@ -33,7 +33,7 @@ pub struct Share {
 
 /// Samples of one thing, with its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
+pub struct SumsRow {
     /// What it is of its group.
     pub id: u32,
     /// Its samples.
@@ -65,13 +65,13 @@ impl Sums {
     /// too.
     pub fn new(
         index: &Index,
-        recent: &Counts,
-        all: &Counts,
+        recent: &ThreadStackCounts,
+        all: &ThreadStackCounts,
         keep: impl Fn(u32, StackId) -> bool,
     ) -> Self {
         let mut own = vec![Windows::default(); index.nodes().len()];
         let mut whole = Windows::default();
-        let mut add = |counts: &Counts, windows: fn(u64) -> Windows| {
+        let mut add = |counts: &ThreadStackCounts, windows: fn(u64) -> Windows| {
             for ((thread, stack), count) in counts {
                 if let Some(own) = own.get_mut(stack.index()).filter(|_| keep(*thread, *stack)) {
                     *own += windows(count.samples());
@@ -104,7 +104,7 @@ impl Sums {
     }
 
     /// What has samples of a group, in no order.
-    pub fn group(&self, index: &Index, group: Group) -> Vec<Row> {
+    pub fn group(&self, index: &Index, group: Group) -> Vec<SumsRow> {
         let mut shares = vec![Share::default(); index.len(group)];
         for (stack, node) in index.nodes().iter().enumerate() {
             let here = self.at(stack);
@@ -116,14 +116,14 @@ impl Sums {
                 }
             }
         }
-        let rows = shares.into_iter().enumerate().map(|(id, share)| Row {
+        let rows = shares.into_iter().enumerate().map(|(id, share)| SumsRow {
             id: u32::try_from(id).unwrap_or(u32::MAX),
             share,
         });
         rows.filter(|row| row.share.total.all > 0).collect()
     }
 
-    /// The samples of each node of the call tree, by [`super::index::Node::path`].
+    /// The samples of each node of the call tree, by [`super::index::StackNode::path`].
     pub fn tree(&self, index: &Index) -> Vec<Share> {
         let mut shares = vec![Share::default(); index.paths().len()];
         for (stack, node) in index.nodes().iter().enumerate() {
@@ -147,7 +147,7 @@ impl Sums {
         let mut share = Share::default();
         let mut callers: HashMap<Option<u32>, Share> = HashMap::new();
         let mut callees: HashMap<u32, Share> = HashMap::new();
-        let of = |node: &super::index::Node| node.member(Group::Function).id;
+        let of = |node: &super::index::StackNode| node.member(Group::Function).id;
         for (stack, node) in index.nodes().iter().enumerate() {
             let here = self.at(stack);
             if here.total.all == 0 {
@@ -172,7 +172,7 @@ impl Sums {
                 }
             }
             let mut outwards = index.outwards(number);
-            let is_call = |inner: u32, outer: Option<&super::index::Node>| {
+            let is_call = |inner: u32, outer: Option<&super::index::StackNode>| {
                 inner == id && outer.map(of) == Some(function)
             };
             let mut inner = outwards.next().map(of);
@@ -233,7 +233,7 @@ mod tests {
     #[derive(Default)]
     struct Book {
         seen: Seen,
-        counts: Counts,
+        counts: ThreadStackCounts,
     }
 
     impl Book {
@@ -261,11 +261,11 @@ mod tests {
         }
 
         fn sums(&self, index: &Index) -> Sums {
-            Sums::new(index, &Counts::new(), &self.counts, |_, _| true)
+            Sums::new(index, &ThreadStackCounts::new(), &self.counts, |_, _| true)
         }
     }
 
-    fn named(index: &Index, rows: &[Row]) -> BTreeMap<String, (u64, u64)> {
+    fn named(index: &Index, rows: &[SumsRow]) -> BTreeMap<String, (u64, u64)> {
         let named = rows.iter().map(|row| {
             let label = index.function(row.id).unwrap().label.to_string();
             (label, (row.share.own.all, row.share.total.all))
@@ -395,7 +395,7 @@ mod tests {
         }
         let index = book.index();
         let sums = book.sums(&index);
-        let package = |row: &Row| index.package(row.id).unwrap().to_owned();
+        let package = |row: &SumsRow| index.package(row.id).unwrap().to_owned();
         let mut packages: Vec<_> = sums
             .group(&index, Group::Package)
             .iter()

@@ -1,11 +1,11 @@
 //! From a raw recording to a profile.
 
 use super::parts::Parts;
-use super::read::Reader;
+use super::read::RecordingReader;
 use super::{Block, RawError};
 use crate::frames::{Frame, StackId};
 use crate::profile::{
-    About, BadProfile, Budget, Filter, NEW_NUMBERS, Profile, Room, Run, Source, Summary,
+    About, BadProfile, Filter, MemoryBudget, NEW_NUMBERS, Profile, Room, Run, Source, Summary,
     ThreadAbout,
 };
 use crate::text::from_utf8;
@@ -43,8 +43,8 @@ pub fn load(
     keeps_runs: bool,
     room: &Room,
 ) -> Result<Profile, RawError> {
-    let mut reader = Reader::new(from)?;
-    let mut budget = Budget::new(room.profile);
+    let mut reader = RecordingReader::new(from)?;
+    let mut budget = MemoryBudget::new(room.profile);
     let first = reader.block(&mut budget)?;
     let mut parts = Parts::new(first.as_deref().unwrap_or_default());
     let (Some(_), Ok(ABOUT)) = (&first, parts.take()) else {
@@ -138,7 +138,7 @@ fn summary(parts: &mut Parts<'_>) -> Result<Summary, RawError> {
 /// Puts a profile together from what the blocks have.
 struct Loader {
     profile: Profile,
-    budget: Budget,
+    budget: MemoryBudget,
     last: Duration,
 }
 

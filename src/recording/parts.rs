@@ -2,7 +2,7 @@
 //! memory as it is in the file before anybody could say that this is too much.
 
 use super::RawError;
-use crate::profile::Budget;
+use crate::profile::MemoryBudget;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -57,7 +57,7 @@ impl<'a> Parts<'a> {
     /// [`RawError::Damaged`], [`RawError::TooLarge`].
     pub(super) fn column<T: Deserialize<'a>>(
         &mut self,
-        budget: &mut Budget,
+        budget: &mut MemoryBudget,
     ) -> Result<Vec<T>, RawError> {
         let length = self.length(1)?;
         budget.take((size_of::<T>() * length) as u64)?;

@@ -1,7 +1,7 @@
 //! Reading a raw recording, whole or cut off.
 
 use super::{MAGIC, MAX_BLOCK, VERSION};
-use crate::profile::{Budget, TooLarge};
+use crate::profile::{MemoryBudget, TooLarge};
 use flate2::read::ZlibDecoder;
 use std::io::{self, Read};
 
@@ -27,11 +27,11 @@ pub enum RawError {
 
 /// Gives the blocks of a recording one by one.
 #[derive(Debug)]
-pub(super) struct Reader<R> {
+pub(super) struct RecordingReader<R> {
     from: R,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> RecordingReader<R> {
     /// Opens a recording.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl<R: Read> Reader<R> {
             return Err(RawError::Other);
         }
         match version.try_into().map(u32::from_le_bytes) {
-            Ok(VERSION) => Ok(Reader { from }),
+            Ok(VERSION) => Ok(RecordingReader { from }),
             Ok(other) => Err(RawError::Version(other)),
             Err(_) => Err(RawError::Other),
         }
@@ -55,7 +55,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// [`RawError::Io`], [`RawError::TooLarge`].
-    pub(super) fn block(&mut self, budget: &mut Budget) -> Result<Option<Vec<u8>>, RawError> {
+    pub(super) fn block(&mut self, budget: &mut MemoryBudget) -> Result<Option<Vec<u8>>, RawError> {
         let mut head = [0; 8];
         if read_up_to(&mut self.from, &mut head)? < head.len() {
             return Ok(None);

@@ -174,7 +174,7 @@ impl Scout {
     }
 }
 
-struct Candidate {
+struct AttachCandidate {
     pid: Pid,
     /// When this program of it was seen first.
     since: Instant,
@@ -240,10 +240,10 @@ impl Verdict {
     }
 }
 
-impl Candidate {
+impl AttachCandidate {
     fn new(pid: Pid, asked: bool) -> Self {
         let now = Instant::now();
-        Candidate {
+        AttachCandidate {
             pid,
             since: now,
             due: now,
@@ -305,7 +305,7 @@ struct Patrol {
     family: HashSet<Pid>,
     /// Processes that are known to be none of the family.
     strangers: HashSet<Pid>,
-    candidates: Vec<Candidate>,
+    candidates: Vec<AttachCandidate>,
     /// The perls that were found: their forks need no search.
     kin: Vec<ForkFamily>,
     found: Sender<Report>,
@@ -391,7 +391,7 @@ impl Patrol {
             }
             None => {
                 self.unlooked.found(pid);
-                self.candidates.push(Candidate::new(pid, asked));
+                self.candidates.push(AttachCandidate::new(pid, asked));
             }
         }
     }
@@ -476,7 +476,7 @@ impl Patrol {
     }
 
     /// False when nothing more is to be done about the candidate: it is sampled, or has ended.
-    fn keep_after_try(&mut self, candidate: &mut Candidate) -> bool {
+    fn keep_after_try(&mut self, candidate: &mut AttachCandidate) -> bool {
         let pid = candidate.pid;
         let before = match Process::glance(pid) {
             Ok(glance) => glance,
@@ -529,7 +529,12 @@ impl Patrol {
     }
 
     /// It will not be sampled for now. False where nobody waits for what becomes of it.
-    fn judge(&mut self, candidate: &mut Candidate, verdict: Verdict, error: AttachError) -> bool {
+    fn judge(
+        &mut self,
+        candidate: &mut AttachCandidate,
+        verdict: Verdict,
+        error: AttachError,
+    ) -> bool {
         let is_ours = matches!(error, AttachError::Process(ProcessError::Io { .. }));
         let is_certain = (verdict.why == Why::Unread || is_ours) && verdict.tries >= MOST_TRIES;
         if is_certain && (!error.is_denied() || looks_like_perl(candidate.pid)) {
@@ -556,7 +561,7 @@ impl Patrol {
         candidate.later(YOUNG_EVERY)
     }
 
-    fn has_ended(&self, candidate: &Candidate) -> bool {
+    fn has_ended(&self, candidate: &AttachCandidate) -> bool {
         if candidate.asked {
             let _ = self.found.send(Report::Gone(candidate.pid, None));
         }

@@ -24,7 +24,7 @@ const YOUTH: Duration = Duration::from_secs(2);
 
 /// What a look at a thread said.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct ThreadLook {
     pub(super) state: ThreadState,
     /// Where it runs, as far as is known.
     pub(super) cpu: Option<usize>,
@@ -131,7 +131,7 @@ impl WatchedThread {
 
     /// What it is doing, and where when it is running; `ours` is our own CPU. In a crowd most threads that run wait for a
     /// CPU.
-    pub(super) fn look(&mut self, crowd: bool, ours: Option<usize>) -> Look {
+    pub(super) fn look(&mut self, crowd: bool, ours: Option<usize>) -> ThreadLook {
         /// A thread that went to another CPU is met moving, and then it is asked where it is; now and
         /// then it may look as if it stood still.
         const ASK_EVERY: u8 = 8;
@@ -141,7 +141,7 @@ impl WatchedThread {
         if let (Some(rest), Some(runs)) = (self.rest, self.runs)
             && rest.runs == runs
         {
-            return Look {
+            return ThreadLook {
                 state: rest.state,
                 cpu: self.cpu,
                 rests: rest.has_stack,
@@ -168,7 +168,7 @@ impl WatchedThread {
         if running && self.cpu != ours && self.runs.is_none() {
             self.runs = self.watch.runs();
         }
-        Look {
+        ThreadLook {
             state,
             cpu: self.cpu,
             rests: false,

@@ -1,8 +1,8 @@
 //! What is to be seen of processes and threads: what each does, and its last stack.
 
 use super::ledger::Ledger;
-use super::picture::{Item, Picture, Threads, left};
-use super::state::{Key, Sort, State};
+use super::picture::{Item, TabPicture, Threads, left};
+use super::state::{RowKey, Sort, State};
 use crate::frames::StackId;
 use crate::ids::{Pid, Tid};
 use crate::profile::fresh::{Count, Last};
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Threads whose last stacks are shown, at most.
 const STACKS: usize = 50;
 
-impl Picture {
+impl TabPicture {
     pub(super) fn threads(
         &mut self,
         index: &Index,
@@ -23,13 +23,13 @@ impl Picture {
         state: &State,
         stacks: Option<&[bool]>,
     ) {
-        let mut processes: Vec<Process> = Vec::new();
+        let mut processes: Vec<ProcessRow> = Vec::new();
         let mut of_pid: HashMap<Pid, usize> = HashMap::new();
         for (number, thread) in (0u32..).zip(&index.threads) {
             let at = *of_pid.entry(thread.pid).or_insert_with(|| {
-                processes.push(Process {
+                processes.push(ProcessRow {
                     pid: thread.pid,
-                    ..Process::default()
+                    ..ProcessRow::default()
                 });
                 processes.len() - 1
             });
@@ -47,7 +47,7 @@ impl Picture {
                     known.last = last.or(known.last);
                     known.perl = thread.perl_tid.or(known.perl);
                 }
-                None => process.threads.push(Thread {
+                None => process.threads.push(ThreadRow {
                     tid: thread.os_tid,
                     perl: thread.perl_tid,
                     numbers: vec![number],
@@ -99,11 +99,11 @@ impl Picture {
         }
     }
 
-    fn process(&mut self, index: &Index, process: &Process, filtered: bool) {
+    fn process(&mut self, index: &Index, process: &ProcessRow, filtered: bool) {
         let is_single = process.threads.len() == 1;
         let only = process.threads.first().filter(|_| is_single);
         self.items.push(Item {
-            key: Some(Key::Process(process.pid)),
+            key: Some(RowKey::Process(process.pid)),
             share: process.share,
             name: format!("{} {}", process.pid, process.title),
             aside: only.map_or_else(
@@ -121,7 +121,7 @@ impl Picture {
                 continue;
             }
             self.items.push(Item {
-                key: Some(Key::Thread(process.pid, thread.tid)),
+                key: Some(RowKey::Thread(process.pid, thread.tid)),
                 share: thread.share,
                 before: "  ".into(),
                 name: thread_name(thread.perl, thread.tid),
@@ -159,7 +159,7 @@ impl Picture {
             }
             let is_over = ledger.ended.contains(&number);
             self.items.push(Item {
-                key: Some(Key::Frame(number, 0)),
+                key: Some(RowKey::Frame(number, 0)),
                 name,
                 aside: age(ledger.age.saturating_sub(last.at), last.running, is_over),
                 is_head: true,
@@ -176,7 +176,7 @@ impl Picture {
                 };
                 self.items.push(Item {
                     // Counted from the outside, a frame keeps its number while others come and go.
-                    key: Some(Key::Frame(number, depth.saturating_sub(from_top))),
+                    key: Some(RowKey::Frame(number, depth.saturating_sub(from_top))),
                     before: "  ".into(),
                     name: index.shown_label(frame),
                     aside: index.shown_place(&frame.place),
@@ -189,21 +189,21 @@ impl Picture {
 
 /// A process in the list of threads.
 #[derive(Debug, Default)]
-struct Process {
+struct ProcessRow {
     pid: Pid,
     title: String,
-    threads: Vec<Thread>,
+    threads: Vec<ThreadRow>,
     share: Share,
 }
 
-impl Process {
+impl ProcessRow {
     fn is_over(&self) -> bool {
         self.threads.iter().all(|thread| thread.ended)
     }
 }
 
 #[derive(Debug)]
-struct Thread {
+struct ThreadRow {
     tid: Tid,
     perl: Option<u64>,
     numbers: Vec<u32>,
@@ -212,7 +212,7 @@ struct Thread {
     share: Share,
 }
 
-impl Thread {
+impl ThreadRow {
     /// What it was doing last.
     fn doing(&self, index: &Index) -> String {
         if self.ended {

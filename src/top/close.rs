@@ -7,7 +7,7 @@ use super::header::share;
 use super::list::{percent, seconds};
 use super::palette::Palette;
 use super::picture::Item;
-use super::state::{Cursor, Detail, Key, Pane, Sort};
+use super::state::{Cursor, Detail, Pane, RowKey, Sort};
 use crate::profile::sums::{Share, Windows};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -176,7 +176,7 @@ fn relatives(
     let of = windows(sort);
     let width = usize::from(area.width);
     let visible = usize::from(area.height.saturating_sub(1));
-    let keys: Vec<Key> = items.iter().filter_map(|item| item.key).collect();
+    let keys: Vec<RowKey> = items.iter().filter_map(|item| item.key).collect();
     let (selected, first) = cursor.find(&keys, visible);
     // Of the time of this very function.
     let whole = of(close.relatives.share.total);
@@ -286,8 +286,8 @@ fn source(
 }
 
 /// The rows of a source.
-pub fn source_keys(lines: usize) -> Vec<Key> {
+pub fn source_keys(lines: usize) -> Vec<RowKey> {
     (1..=u32::try_from(lines).unwrap_or(u32::MAX))
-        .map(Key::Source)
+        .map(RowKey::Source)
         .collect()
 }

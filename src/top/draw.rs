@@ -3,9 +3,9 @@
 use super::function::Close;
 use super::ledger::Books;
 use super::palette::Palette;
-use super::picture::Picture;
+use super::picture::TabPicture;
 use super::state::State;
-use super::{About, close, cut, header, keys, list};
+use super::{HeaderFacts, close, cut, header, keys, list};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -14,11 +14,11 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 /// All that there is to draw.
 pub struct Scene<'a> {
     /// What is looked at.
-    pub about: &'a About,
+    pub about: &'a HeaderFacts,
     /// What was counted.
     pub books: &'a Books,
     /// The rows of the tab.
-    pub picture: &'a Picture,
+    pub picture: &'a TabPicture,
     /// The function that is looked at closely, if one is.
     pub close: Option<&'a Close>,
     /// How it looks.

@@ -2,7 +2,7 @@
 
 use super::ledger::{Books, Ledger};
 use super::picture::{Item, Threads, left};
-use super::state::{Key, State};
+use super::state::{RowKey, State};
 use crate::frames::Function;
 use crate::ids::Pid;
 use crate::profile::index::{Group, Index};
@@ -40,7 +40,7 @@ impl Close {
         let item = |id: Option<u32>, share: Share| {
             let known = id.and_then(|id| index.shown(id));
             Item {
-                key: Some(id.map_or(Key::Nobody, Key::Function)),
+                key: Some(id.map_or(RowKey::Nobody, RowKey::Function)),
                 share,
                 name: known
                     .map_or_else(|| "nobody: it is outermost".into(), |f| f.label.to_string()),
@@ -83,7 +83,7 @@ impl Close {
 
 /// Where the text of a function is to be looked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Spot {
+pub struct TextSpot {
     /// The file, by the name that perl has for it.
     pub file: String,
     /// The line to begin with.
@@ -92,7 +92,7 @@ pub struct Spot {
     pub pids: Vec<Pid>,
 }
 
-impl Spot {
+impl TextSpot {
     /// At the given line (an id of [`Group::Line`]), or else at the function's busiest one.
     pub fn find(books: &Books, state: &State, function: u32, line: Option<u32>) -> Option<Self> {
         let index = &books.index;
@@ -110,7 +110,7 @@ impl Spot {
             // Of a string eval there is the text around it.
             _ => index.function(function)?.start.clone(),
         };
-        Some(Spot {
+        Some(TextSpot {
             file: place.file.to_string(),
             line: place.line,
             pids: who_ran(index, ledger, &threads, function),

@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::palette::Palette;
 use super::state::{Only, State, Tab};
-use super::{About, cut};
+use super::{HeaderFacts, cut};
 use crate::profile::index::Index;
 use ratatui::text::{Line, Span};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn share(part: u64, whole: u64) -> f64 {
 
 /// The header, the most important line first.
 pub fn lines<'a>(
-    about: &'a About,
+    about: &'a HeaderFacts,
     ledger: &Ledger,
     paused: bool,
     width: u16,
@@ -46,7 +46,7 @@ pub fn lines<'a>(
 }
 
 /// The shares of running and waiting threads, and of what was lost.
-fn honesty(about: &About, ledger: &Ledger, palette: Palette) -> Line<'static> {
+fn honesty(about: &HeaderFacts, ledger: &Ledger, palette: Palette) -> Line<'static> {
     let tally = &ledger.recent_tally;
     let attempted = tally.attempted();
     let rate = if ledger.period.is_zero() {
@@ -98,7 +98,7 @@ fn honesty(about: &About, ledger: &Ledger, palette: Palette) -> Line<'static> {
 }
 
 /// What has been counted so far, and the load over time as far as there is room for it.
-fn counted(about: &About, ledger: &Ledger, width: usize, palette: Palette) -> Line<'static> {
+fn counted(about: &HeaderFacts, ledger: &Ledger, width: usize, palette: Palette) -> Line<'static> {
     let mut text = about.perl.clone();
     for (count, what) in [(ledger.processes, "processes"), (ledger.threads, "threads")] {
         // One thread in each process needs no words.

@@ -2,7 +2,7 @@
 
 use crate::ids::{Pid, Tid};
 use crate::profile::Tally;
-use crate::profile::fresh::{Counts, Fresh, Last};
+use crate::profile::fresh::{Fresh, Last, ThreadStackCounts};
 use crate::profile::index::Index;
 use crate::sampler::Recording;
 use std::collections::{HashSet, VecDeque};
@@ -22,9 +22,9 @@ pub const OTHERS: u32 = u32::MAX;
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// Samples of the last period.
-    pub recent: Counts,
+    pub recent: ThreadStackCounts,
     /// Samples since the start; those of the last period are among them.
-    pub all: Counts,
+    pub all: ThreadStackCounts,
     /// The last stack of each thread.
     pub last: Vec<Option<Last>>,
     /// What became of the samples of the last period.
@@ -245,7 +245,7 @@ mod tests {
         };
         let mut ledger = Ledger {
             all: (0..10).map(|thread| ((thread, stack), once)).collect(),
-            recent: Counts::from([((3, stack), once)]),
+            recent: ThreadStackCounts::from([((3, stack), once)]),
             ..Ledger::default()
         };
         ledger.merge_the_ended();
@@ -255,7 +255,7 @@ mod tests {
         };
         assert_eq!(
             ledger.all,
-            Counts::from([((3, stack), once), ((OTHERS, stack), others)])
+            ThreadStackCounts::from([((3, stack), once), ((OTHERS, stack), others)])
         );
     }
 }

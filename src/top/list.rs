@@ -3,7 +3,7 @@
 use super::cut;
 use super::header::share;
 use super::palette::Palette;
-use super::picture::{Item, Picture};
+use super::picture::{Item, TabPicture};
 use super::state::{Sort, State, Tab};
 use crate::profile::sums::{Share, Windows};
 use ratatui::Frame;
@@ -14,7 +14,7 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table, Wrap};
 
 /// One column of numbers.
 #[derive(Clone, Copy)]
-struct Numbers {
+struct NumberColumn {
     title: &'static str,
     width: u16,
     /// Rows are sorted by it when the user sorts this way.
@@ -22,28 +22,28 @@ struct Numbers {
     is_time: bool,
 }
 
-const NUMBERS: [Numbers; 4] = {
+const NUMBERS: [NumberColumn; 4] = {
     let [own_now, total_now, own_all, total_all] = Sort::COLUMNS;
     [
-        Numbers {
+        NumberColumn {
             title: "%Own",
             width: 6,
             sort: own_now,
             is_time: false,
         },
-        Numbers {
+        NumberColumn {
             title: "%Total",
             width: 7,
             sort: total_now,
             is_time: false,
         },
-        Numbers {
+        NumberColumn {
             title: "OwnTime",
             width: 9,
             sort: own_all,
             is_time: true,
         },
-        Numbers {
+        NumberColumn {
             title: "TotalTime",
             width: 10,
             sort: total_all,
@@ -52,16 +52,16 @@ const NUMBERS: [Numbers; 4] = {
     ]
 };
 
-const OF_THREADS: [Numbers; 2] = {
+const OF_THREADS: [NumberColumn; 2] = {
     let [_, now, _, all] = Sort::COLUMNS;
     [
-        Numbers {
+        NumberColumn {
             title: "%Run",
             width: 6,
             sort: now,
             is_time: false,
         },
-        Numbers {
+        NumberColumn {
             title: "RunTime",
             width: 9,
             sort: all,
@@ -70,7 +70,7 @@ const OF_THREADS: [Numbers; 2] = {
     ]
 };
 
-impl Numbers {
+impl NumberColumn {
     fn of(&self, share: &Share) -> Windows {
         if self.sort.own {
             share.own
@@ -90,10 +90,10 @@ impl Numbers {
 }
 
 /// The columns that there is room for. Where it is narrow, those that rows are sorted by.
-fn numbers(tab: Tab, sort: Sort, width: u16) -> Vec<Numbers> {
+fn numbers(tab: Tab, sort: Sort, width: u16) -> Vec<NumberColumn> {
     // Deep levels need the room.
     let is_wide = width >= if tab == Tab::Tree { 70 } else { 45 };
-    let all: &[Numbers] = match tab {
+    let all: &[NumberColumn] = match tab {
         Tab::Stack => &[],
         Tab::Threads => &OF_THREADS,
         _ => &NUMBERS,
@@ -133,7 +133,7 @@ pub fn seconds(samples: u64, period: f64) -> String {
 pub fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
-    picture: &Picture,
+    picture: &TabPicture,
     state: &mut State,
     period: f64,
     palette: Palette,
@@ -218,7 +218,7 @@ fn say(frame: &mut Frame<'_>, area: Rect, text: &str, palette: Palette) {
 }
 
 fn number(
-    n: &Numbers,
+    n: &NumberColumn,
     item: &Item,
     whole: Windows,
     period: f64,
@@ -239,7 +239,7 @@ fn number(
 }
 
 /// Columns for the names and for what stands beside them: as much as they need, the names first.
-fn texts(tab: Tab, numbers: &[Numbers], width: u16, shown: &[&Item]) -> (usize, usize) {
+fn texts(tab: Tab, numbers: &[NumberColumn], width: u16, shown: &[&Item]) -> (usize, usize) {
     let taken: usize = numbers.iter().map(|n| usize::from(n.width) + 1).sum();
     let room = usize::from(width).saturating_sub(taken);
     let needed = match tab {

@@ -23,13 +23,13 @@ use crate::platform::{Process, has_thread};
 use crate::profile::fresh::Fresh;
 use crate::sampler::Recording;
 use draw::Scene;
-use function::{Close, Spot};
+use function::{Close, TextSpot};
 use keys::Action;
 use ledger::Books;
 use palette::Palette;
-use picture::Picture;
+use picture::TabPicture;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use state::{Cursor, Detail, Key, Message, Only, Pane, Sort, State, Tab};
+use state::{Cursor, Detail, Message, Only, Pane, RowKey, Sort, State, Tab};
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
@@ -38,7 +38,7 @@ pub use terminal::Screen;
 
 /// What the header says of the target.
 #[derive(Debug, Clone)]
-pub struct About {
+pub struct HeaderFacts {
     /// The process.
     pub pid: Pid,
     /// Its command line.
@@ -55,7 +55,7 @@ pub struct About {
 
 /// What the user asked for with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum KeyRequest {
     /// `q`.
     Quit,
     /// Ctrl-C, or the terminal is gone.
@@ -74,7 +74,7 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// The view, open on the terminal; closing it restores the terminal.
 pub struct View {
     screen: Screen,
-    desk: Desk,
+    model: ViewModel,
     due: Instant,
     glance_due: Instant,
 }
@@ -84,11 +84,11 @@ impl View {
     ///
     /// # Errors
     /// When the terminal refuses.
-    pub fn open(about: About) -> io::Result<Self> {
+    pub fn open(about: HeaderFacts) -> io::Result<Self> {
         let now = Instant::now();
         let mut view = View {
             screen: Screen::open()?,
-            desk: Desk::new(about, now, Palette::of_user()),
+            model: ViewModel::new(about, now, Palette::of_user()),
             due: now + FIRST,
             glance_due: now + GLANCE,
         };
@@ -97,13 +97,13 @@ impl View {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let desk = &mut self.desk;
-        self.screen.draw(|frame| desk.draw(frame))
+        let model = &mut self.model;
+        self.screen.draw(|frame| model.draw(frame))
     }
 
     /// Whether threads that wait are to be sampled.
     pub fn counts_waiting(&self) -> bool {
-        self.desk.about.idle
+        self.model.about.idle
     }
 
     fn suspend(&mut self) -> io::Result<()> {
@@ -121,8 +121,8 @@ impl View {
         &mut self,
         patience: Duration,
         recording: &Mutex<Recording<Fresh>>,
-    ) -> io::Result<Option<Wish>> {
-        let glances = self.desk.glances();
+    ) -> io::Result<Option<KeyRequest>> {
+        let glances = self.model.glances();
         let next = if glances {
             self.due.min(self.glance_due)
         } else {
@@ -130,7 +130,7 @@ impl View {
         };
         let rest = next.saturating_duration_since(Instant::now()).min(patience);
         if !self.screen.wait(rest)? {
-            return Ok(Some(Wish::Interrupt));
+            return Ok(Some(KeyRequest::Interrupt));
         }
         let mut is_changed = false;
         if self.screen.is_asked_to_stop() {
@@ -141,9 +141,9 @@ impl View {
         while event::poll(Duration::ZERO)? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    match self.desk.press(key, recording) {
-                        Some(Wish::Suspend) => self.suspend()?,
-                        Some(wish) => return Ok(Some(wish)),
+                    match self.model.press(key, recording) {
+                        Some(KeyRequest::Suspend) => self.suspend()?,
+                        Some(request) => return Ok(Some(request)),
                         None => {}
                     }
                     is_changed = true;
@@ -156,15 +156,15 @@ impl View {
         if now >= self.due {
             self.due = now + REFRESH;
             self.glance_due = now + GLANCE;
-            self.desk.refresh(now, recording);
+            self.model.refresh(now, recording);
             is_changed = true;
         } else if glances && now >= self.glance_due {
             self.glance_due = now + GLANCE;
-            self.desk.books.glance(now, recording);
+            self.model.books.glance(now, recording);
             is_changed = true;
         }
         if is_changed {
-            self.desk.compose();
+            self.model.compose();
             self.draw()?;
         }
         Ok(None)
@@ -172,27 +172,27 @@ impl View {
 }
 
 /// All of the view but the terminal.
-struct Desk {
-    about: About,
+struct ViewModel {
+    about: HeaderFacts,
     books: Books,
     state: State,
-    picture: Picture,
+    picture: TabPicture,
     close: Option<Close>,
     palette: Palette,
 }
 
-impl Desk {
-    fn new(about: About, now: Instant, palette: Palette) -> Self {
-        let mut desk = Desk {
+impl ViewModel {
+    fn new(about: HeaderFacts, now: Instant, palette: Palette) -> Self {
+        let mut model = ViewModel {
             books: Books::new(now, about.folders.clone()),
             about,
             state: State::default(),
-            picture: Picture::default(),
+            picture: TabPicture::default(),
             close: None,
             palette,
         };
-        desk.compose();
-        desk
+        model.compose();
+        model
     }
 
     /// True while stacks are shown, and move.
@@ -219,7 +219,7 @@ impl Desk {
             .map(|detail| Close::new(&self.books, &self.state, detail.function, &detail.file));
         // What is covered need not be right.
         if self.close.is_none() {
-            self.picture = Picture::new(&self.books, &self.state, self.about.idle);
+            self.picture = TabPicture::new(&self.books, &self.state, self.about.idle);
         }
     }
 
@@ -235,7 +235,7 @@ impl Desk {
     }
 
     /// Does what a key asks for. Esc and a key behind it may come as one with Alt.
-    fn press(&mut self, key: KeyEvent, recording: &Mutex<Recording<Fresh>>) -> Option<Wish> {
+    fn press(&mut self, key: KeyEvent, recording: &Mutex<Recording<Fresh>>) -> Option<KeyRequest> {
         if key.modifiers.contains(KeyModifiers::ALT) {
             self.press(KeyCode::Esc.into(), recording);
             let plain = key.modifiers - KeyModifiers::ALT;
@@ -244,8 +244,8 @@ impl Desk {
         self.state.message = None;
         let action = keys::action(key);
         match action {
-            Some(Action::Interrupt) => return Some(Wish::Interrupt),
-            Some(Action::Suspend) => return Some(Wish::Suspend),
+            Some(Action::Interrupt) => return Some(KeyRequest::Interrupt),
+            Some(Action::Suspend) => return Some(KeyRequest::Suspend),
             _ => {}
         }
         if self.state.typing {
@@ -255,7 +255,7 @@ impl Desk {
         }
         let action = action?;
         if action == Action::Quit {
-            return Some(Wish::Quit);
+            return Some(KeyRequest::Quit);
         }
         if !self.state.apply(action) {
             self.act(action, recording);
@@ -314,8 +314,9 @@ impl Desk {
             self.state.cursor().go(to, &self.picture.keys);
             return;
         };
-        let items =
-            |items: &[picture::Item]| -> Vec<Key> { items.iter().filter_map(|i| i.key).collect() };
+        let items = |items: &[picture::Item]| -> Vec<RowKey> {
+            items.iter().filter_map(|i| i.key).collect()
+        };
         let close = self.close.as_ref();
         match detail.pane {
             Pane::Callers => {
@@ -334,7 +335,7 @@ impl Desk {
     }
 
     /// The row that is selected.
-    fn selected(&mut self) -> Option<Key> {
+    fn selected(&mut self) -> Option<RowKey> {
         if self.state.help.is_some() {
             return None;
         }
@@ -350,7 +351,7 @@ impl Desk {
                     Pane::Callees => &close.callees,
                     Pane::Source => return None,
                 };
-                let keys: Vec<Key> = items.iter().filter_map(|i| i.key).collect();
+                let keys: Vec<RowKey> = items.iter().filter_map(|i| i.key).collect();
                 let index = detail.cursor().place(&keys);
                 keys.get(index).copied()
             }
@@ -360,9 +361,9 @@ impl Desk {
     fn enter(&mut self) {
         let Some(key) = self.selected() else { return };
         match key {
-            Key::Process(pid) => self.only(Only::Process(pid)),
-            Key::Thread(pid, tid) => self.only(Only::Thread(pid, tid)),
-            Key::Package(id) => {
+            RowKey::Process(pid) => self.only(Only::Process(pid)),
+            RowKey::Thread(pid, tid) => self.only(Only::Thread(pid, tid)),
+            RowKey::Package(id) => {
                 self.state.filter = self.books.index.package(id).unwrap_or_default().to_owned();
                 self.state.apply(Action::Tab(0));
             }
@@ -380,7 +381,7 @@ impl Desk {
     }
 
     fn look_closely(&mut self, function: u32, line: Option<u32>) {
-        let Some(spot) = Spot::find(&self.books, &self.state, function, line) else {
+        let Some(spot) = TextSpot::find(&self.books, &self.state, function, line) else {
             return;
         };
         let text = source::Text::read(&spot.pids, &spot.file);
@@ -393,7 +394,7 @@ impl Desk {
             },
             callers: Cursor::default(),
             callees: Cursor::default(),
-            source: Cursor::on(Key::Source(spot.line.max(1))),
+            source: Cursor::on(RowKey::Source(spot.line.max(1))),
             is_new: true,
             // One second has too few samples for all the lines of a file.
             sort: Sort {
@@ -408,7 +409,7 @@ impl Desk {
     /// The node of the call tree that is selected.
     fn path(&mut self) -> Option<u32> {
         match self.selected() {
-            Some(Key::Path(path)) if self.state.tab == Tab::Tree => Some(path),
+            Some(RowKey::Path(path)) if self.state.tab == Tab::Tree => Some(path),
             _ => None,
         }
     }
@@ -419,13 +420,13 @@ impl Desk {
             .picture
             .items
             .iter()
-            .find(|i| i.key == Some(Key::Path(path)));
+            .find(|i| i.key == Some(RowKey::Path(path)));
         let is_open = item.is_some_and(|item| item.before.contains('▾'));
         if open || is_open {
             self.state.folds.insert(path, open);
         } else if let Some((Some(caller), _)) = self.books.index.path(path) {
             // What is closed already leads to where it belongs.
-            *self.state.cursor() = Cursor::on(Key::Path(caller));
+            *self.state.cursor() = Cursor::on(RowKey::Path(caller));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is to be seen: rows made of what was counted, as the user has chosen them.
 
 use super::ledger::{Books, Ledger, OTHERS};
-use super::state::{Key, Only, Sort, State, Tab};
+use super::state::{Only, RowKey, Sort, State, Tab};
 use crate::frames::{Function, StackId, homes};
 use crate::profile::index::{Group, Index};
 use crate::profile::sums::{Share, Sums, Windows};
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Item {
     /// What it is.
-    pub key: Option<Key>,
+    pub key: Option<RowKey>,
     /// Its samples. Of a thread, `own` are all and `total` those that met it running.
     pub share: Share,
     /// What stands before the name: the branches of a tree.
@@ -29,11 +29,11 @@ pub struct Item {
 
 /// The rows of a tab.
 #[derive(Debug, Default)]
-pub struct Picture {
+pub struct TabPicture {
     /// From the top.
     pub items: Vec<Item>,
     /// Their keys.
-    pub keys: Vec<Key>,
+    pub keys: Vec<RowKey>,
     /// All samples of the threads that count.
     pub whole: Windows,
     /// What to say where there are no rows.
@@ -46,16 +46,16 @@ const BRANCHES: usize = 5000;
 const OPEN_FROM: f64 = 0.05;
 
 /// Tells what a filter leaves. Capital letters count if it has any.
-pub struct Filter {
+pub struct TextFilter {
     text: String,
     exact: bool,
 }
 
-impl Filter {
+impl TextFilter {
     /// Of what the user typed.
     pub fn new(typed: &str) -> Self {
         let exact = typed.chars().any(char::is_uppercase);
-        Filter {
+        TextFilter {
             text: typed.to_owned(),
             exact,
         }
@@ -130,17 +130,17 @@ pub fn left(threads: &Threads, stacks: Option<&[bool]>) -> impl Fn(u32, StackId)
     }
 }
 
-impl Picture {
+impl TabPicture {
     /// Of what the books show.
     pub fn new(books: &Books, state: &State, idle: bool) -> Self {
         let index = &books.index;
         let ledger = books.shown();
         let threads = Threads::chosen(index, state.only);
-        let filter = Filter::new(&state.filter);
+        let filter = TextFilter::new(&state.filter);
         let by_stack = matches!(state.tab, Tab::Tree | Tab::Threads | Tab::Stack);
         let stacks = if by_stack { filter.stacks(index) } else { None };
         let keep = left(&threads, stacks.as_deref());
-        let mut picture = Picture::default();
+        let mut picture = TabPicture::default();
         let sums = || Sums::new(index, &ledger.recent, &ledger.all, &keep);
         match state.tab {
             Tab::Functions => picture.functions(index, &sums(), state, &filter),
@@ -160,7 +160,7 @@ impl Picture {
         picture
     }
 
-    fn functions(&mut self, index: &Index, sums: &Sums, state: &State, filter: &Filter) {
+    fn functions(&mut self, index: &Index, sums: &Sums, state: &State, filter: &TextFilter) {
         self.whole = sums.whole();
         let rows = sums.group(index, Group::Function);
         let known: Vec<(&Function, Share, u32)> = rows
@@ -171,7 +171,7 @@ impl Picture {
         for ((function, share, id), home) in known.into_iter().zip(homes) {
             if filter.leaves(&[&function.label, &home]) {
                 self.items.push(Item {
-                    key: Some(Key::Function(id)),
+                    key: Some(RowKey::Function(id)),
                     share,
                     name: function.label.to_string(),
                     aside: home,
@@ -182,7 +182,7 @@ impl Picture {
         self.sort(state.sort());
     }
 
-    fn lines(&mut self, index: &Index, sums: &Sums, state: &State, filter: &Filter) {
+    fn lines(&mut self, index: &Index, sums: &Sums, state: &State, filter: &TextFilter) {
         self.whole = sums.whole();
         for row in sums.group(index, Group::Line) {
             let Some(line) = index.line(row.id) else {
@@ -192,7 +192,7 @@ impl Picture {
             let function = index.shown(line.function).map_or("", |f| &f.label);
             if filter.leaves(&[&place, function]) {
                 self.items.push(Item {
-                    key: Some(Key::Line(row.id)),
+                    key: Some(RowKey::Line(row.id)),
                     share: row.share,
                     name: place,
                     aside: function.to_owned(),
@@ -203,14 +203,14 @@ impl Picture {
         self.sort(state.sort());
     }
 
-    fn packages(&mut self, index: &Index, sums: &Sums, state: &State, filter: &Filter) {
+    fn packages(&mut self, index: &Index, sums: &Sums, state: &State, filter: &TextFilter) {
         self.whole = sums.whole();
         for row in sums.group(index, Group::Package) {
             let Some(name) = index.package(row.id).filter(|name| filter.leaves(&[name])) else {
                 continue;
             };
             self.items.push(Item {
-                key: Some(Key::Package(row.id)),
+                key: Some(RowKey::Package(row.id)),
                 share: row.share,
                 name: name.to_owned(),
                 ..Item::default()
@@ -253,7 +253,7 @@ impl Picture {
                 (false, false) => "▸ ",
             };
             self.items.push(Item {
-                key: Some(Key::Path(path)),
+                key: Some(RowKey::Path(path)),
                 share: tree.share(path),
                 before: format!("{}{mark}", indent(depth)),
                 name: function.label.to_string(),
@@ -267,13 +267,13 @@ impl Picture {
     }
 
     /// The function behind a row, and the line of it, where there is one.
-    pub fn function(&self, key: Key, books: &Books) -> Option<(u32, Option<u32>)> {
+    pub fn function(&self, key: RowKey, books: &Books) -> Option<(u32, Option<u32>)> {
         let index = &books.index;
         match key {
-            Key::Function(id) => Some((id, None)),
-            Key::Line(id) => index.line(id).map(|line| (line.function, Some(id))),
-            Key::Path(id) => index.path(id).map(|(_, function)| (function, None)),
-            Key::Frame(thread, depth @ 1..) => {
+            RowKey::Function(id) => Some((id, None)),
+            RowKey::Line(id) => index.line(id).map(|line| (line.function, Some(id))),
+            RowKey::Path(id) => index.path(id).map(|(_, function)| (function, None)),
+            RowKey::Frame(thread, depth @ 1..) => {
                 let last = books.shown().last.get(thread as usize).copied().flatten()?;
                 let stack = u32::try_from(last.stack.index()).ok()?;
                 let from_top = index.outwards(stack).count().checked_sub(depth as usize)?;

@@ -1,7 +1,7 @@
 //! What was seen so far as a flame graph.
 
 use super::ledger::Books;
-use super::picture::{Filter, Threads, left};
+use super::picture::{TextFilter, Threads, left};
 use super::state::State;
 use crate::ids::Pid;
 use crate::output::{Picture, flamegraph, write_whole};
@@ -30,7 +30,7 @@ const MOST: u32 = 9999;
 /// A profile of what the filters leave.
 pub fn profile(books: &Books, state: &State) -> Profile {
     let index = &books.index;
-    let stacks = Filter::new(&state.filter).stacks(index);
+    let stacks = TextFilter::new(&state.filter).stacks(index);
     let threads = Threads::chosen(index, state.only);
     let keep = left(&threads, stacks.as_deref());
     let mut seen = Seen::default();

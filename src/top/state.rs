@@ -120,7 +120,7 @@ pub enum Only {
 
 /// What a row is, whatever its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Key {
+pub enum RowKey {
     /// A function, by its id.
     Function(u32),
     /// A line, by its id.
@@ -145,7 +145,7 @@ pub enum Key {
 #[derive(Debug, Clone, Default)]
 pub struct Cursor {
     /// What is selected; the first row, whatever it is, until the user moves.
-    pub key: Option<Key>,
+    pub key: Option<RowKey>,
     index: usize,
     offset: usize,
     page: usize,
@@ -153,7 +153,7 @@ pub struct Cursor {
 
 impl Cursor {
     /// On a row.
-    pub fn on(key: Key) -> Self {
+    pub fn on(key: RowKey) -> Self {
         Cursor {
             key: Some(key),
             ..Self::default()
@@ -161,7 +161,7 @@ impl Cursor {
     }
 
     /// Finds the selected row among those there are now.
-    pub fn place(&self, keys: &[Key]) -> usize {
+    pub fn place(&self, keys: &[RowKey]) -> usize {
         let found = match self.key {
             None => 0,
             // Where it is gone for now, what has taken its place is selected.
@@ -172,7 +172,7 @@ impl Cursor {
 
     /// Finds the selected row among those there are now, and which are on a screen of so many rows.
     /// The result is the index of the selected one and that of the first one to be seen.
-    pub fn find(&mut self, keys: &[Key], page: usize) -> (usize, usize) {
+    pub fn find(&mut self, keys: &[RowKey], page: usize) -> (usize, usize) {
         let last = keys.len().saturating_sub(1);
         self.index = self.place(keys);
         self.page = page;
@@ -185,7 +185,7 @@ impl Cursor {
     }
 
     /// Moves the selection among these rows.
-    pub fn go(&mut self, to: Move, keys: &[Key]) {
+    pub fn go(&mut self, to: Move, keys: &[RowKey]) {
         let (at, last) = (self.place(keys), keys.len().saturating_sub(1));
         let page = self.page.saturating_sub(1).max(1);
         let next = match to {
@@ -204,13 +204,13 @@ impl Cursor {
     }
 
     /// The same for a list without an order that changes: the first row is a row like others.
-    pub fn go_fixed(&mut self, to: Move, keys: &[Key]) {
+    pub fn go_fixed(&mut self, to: Move, keys: &[RowKey]) {
         self.go(to, keys);
         self.key = keys.get(self.index).copied();
     }
 
     /// Puts the selected row into the middle of the screen when it is drawn next.
-    pub fn centre(&mut self, keys: &[Key], page: usize) {
+    pub fn centre(&mut self, keys: &[RowKey], page: usize) {
         let (index, _) = self.find(keys, page);
         self.offset = index.saturating_sub(page / 2);
     }
@@ -298,17 +298,17 @@ pub struct State {
     pub help: Option<usize>,
     /// What happened last.
     pub message: Option<Message>,
-    places: [Place; Tab::ALL.len()],
+    places: [TabPlace; Tab::ALL.len()],
 }
 
 /// Where the user is in a tab.
 #[derive(Debug, Clone)]
-struct Place {
+struct TabPlace {
     cursor: Cursor,
     sort: Sort,
 }
 
-impl Place {
+impl TabPlace {
     /// At the top of a tab.
     fn of(tab: Tab) -> Self {
         let sort = match tab {
@@ -326,7 +326,7 @@ impl Place {
                 now: true,
             },
         };
-        Place {
+        TabPlace {
             cursor: Cursor::default(),
             sort,
         }
@@ -353,7 +353,7 @@ impl Default for State {
             details: Vec::new(),
             help: None,
             message: None,
-            places: Tab::ALL.map(Place::of),
+            places: Tab::ALL.map(TabPlace::of),
         }
     }
 }
@@ -362,7 +362,7 @@ impl Default for State {
 const LONGEST_FILTER: usize = 100;
 
 impl State {
-    fn place(&self) -> &Place {
+    fn place(&self) -> &TabPlace {
         let [functions, lines, packages, tree, threads, stack] = &self.places;
         match self.tab {
             Tab::Functions => functions,
@@ -374,7 +374,7 @@ impl State {
         }
     }
 
-    fn place_mut(&mut self) -> &mut Place {
+    fn place_mut(&mut self) -> &mut TabPlace {
         let [functions, lines, packages, tree, threads, stack] = &mut self.places;
         match self.tab {
             Tab::Functions => functions,
@@ -499,13 +499,13 @@ impl State {
 mod tests {
     use super::*;
 
-    const KEYS: [Key; 6] = [
-        Key::Function(0),
-        Key::Function(1),
-        Key::Function(2),
-        Key::Function(3),
-        Key::Function(4),
-        Key::Function(5),
+    const KEYS: [RowKey; 6] = [
+        RowKey::Function(0),
+        RowKey::Function(1),
+        RowKey::Function(2),
+        RowKey::Function(3),
+        RowKey::Function(4),
+        RowKey::Function(5),
     ];
 
     #[test]

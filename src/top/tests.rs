@@ -11,7 +11,7 @@ use ratatui::style::Color;
 
 /// A view of something that was never sampled, and the recording behind it.
 struct Bench {
-    desk: Desk,
+    model: ViewModel,
     recording: Mutex<Recording<Fresh>>,
     now: Instant,
 }
@@ -36,7 +36,7 @@ fn main_program() -> Frame {
 impl Bench {
     fn new() -> Self {
         let now = Instant::now();
-        let about = About {
+        let about = HeaderFacts {
             pid: Pid::from(4711),
             title: "perl shop.pl --all".into(),
             perl: "perl 5.36.0 (threaded)".into(),
@@ -44,9 +44,9 @@ impl Bench {
             idle: false,
             folders: None,
         };
-        let desk = Desk::new(about, now, Palette::coloured());
+        let model = ViewModel::new(about, now, Palette::coloured());
         Bench {
-            desk,
+            model,
             recording: Mutex::default(),
             now,
         }
@@ -77,8 +77,8 @@ impl Bench {
     fn second(&mut self) {
         self.now += Duration::from_secs(1);
         self.recording.get_mut().unwrap().ticks += 100;
-        self.desk.books.gather(self.now, &self.recording);
-        self.desk.compose();
+        self.model.books.gather(self.now, &self.recording);
+        self.model.compose();
     }
 
     /// A shop that computes prices, and a worker that does something else.
@@ -128,8 +128,8 @@ impl Bench {
         bench
     }
 
-    fn press(&mut self, code: KeyCode) -> Option<Wish> {
-        self.desk
+    fn press(&mut self, code: KeyCode) -> Option<KeyRequest> {
+        self.model
             .press(KeyEvent::new(code, KeyModifiers::NONE), &self.recording)
     }
 
@@ -142,12 +142,12 @@ impl Bench {
     /// Looks closely at the selected function, with its text.
     fn enter(&mut self) {
         self.press(KeyCode::Enter);
-        self.desk.state.details.last_mut().unwrap().text = Ok(source::Text::of(SOURCE));
+        self.model.state.details.last_mut().unwrap().text = Ok(source::Text::of(SOURCE));
     }
 
     fn draw(&mut self, width: u16, height: u16) -> Terminal<TestBackend> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| self.desk.draw(frame)).unwrap();
+        terminal.draw(|frame| self.model.draw(frame)).unwrap();
         terminal
     }
 
@@ -167,7 +167,7 @@ impl Bench {
 
     /// The rows, without numbers.
     fn names(&self) -> Vec<&str> {
-        self.desk.picture.items.iter().map(|i| &*i.name).collect()
+        self.model.picture.items.iter().map(|i| &*i.name).collect()
     }
 }
 
@@ -300,8 +300,8 @@ fn filters_work_in_every_tab_and_in_pictures() {
     assert!(bench.shows("Nothing is left by the filter."));
     bench.press(KeyCode::Backspace);
     bench.press(KeyCode::Enter);
-    assert!(!bench.desk.state.typing);
-    let stacks = |bench: &Bench| save::profile(&bench.desk.books, &bench.desk.state).total();
+    assert!(!bench.model.state.typing);
+    let stacks = |bench: &Bench| save::profile(&bench.model.books, &bench.model.state).total();
     assert_eq!(stacks(&bench), 130);
     for (number, rows) in ('2'..='6').zip([1, 0, 4, 3, 3]) {
         bench.press(KeyCode::Char(number));
@@ -310,7 +310,7 @@ fn filters_work_in_every_tab_and_in_pictures() {
     bench.press(KeyCode::Char('1'));
     // One process of two.
     bench.press(KeyCode::Esc);
-    assert!(bench.desk.state.filter.is_empty());
+    assert!(bench.model.state.filter.is_empty());
     bench.press(KeyCode::Char('5'));
     let worker = bench
         .names()
@@ -324,7 +324,7 @@ fn filters_work_in_every_tab_and_in_pictures() {
     assert!(bench.shows("only 4712"));
     bench.press(KeyCode::Char('1'));
     assert_eq!(bench.names(), ["List::Util::sum", "Shop::price", "(main)"]);
-    assert_eq!(bench.desk.picture.whole.all, 50);
+    assert_eq!(bench.model.picture.whole.all, 50);
     assert_eq!(stacks(&bench), 50);
     // One thread of it: the busier one is on top.
     bench.press(KeyCode::Char('5'));
@@ -334,8 +334,8 @@ fn filters_work_in_every_tab_and_in_pictures() {
     assert_eq!(stacks(&bench), 40);
     // Esc, and a key so soon that the terminal cannot tell it from Alt.
     let alt = KeyEvent::new(KeyCode::Char('2'), KeyModifiers::ALT);
-    bench.desk.press(alt, &bench.recording);
-    assert_eq!(bench.desk.state.tab, Tab::Lines);
+    bench.model.press(alt, &bench.recording);
+    assert_eq!(bench.model.state.tab, Tab::Lines);
     assert_eq!(stacks(&bench), 200);
     // Capital letters count.
     bench.press(KeyCode::Char('/'));
@@ -348,7 +348,7 @@ fn filters_work_in_every_tab_and_in_pictures() {
 #[test]
 fn a_pause_stops_the_picture_only() {
     let mut bench = Bench::busy();
-    let price = |bench: &Bench| bench.desk.picture.items[0].share.own.all;
+    let price = |bench: &Bench| bench.model.picture.items[0].share.own.all;
     assert_eq!(price(&bench), 130);
     bench.press(KeyCode::Char(' '));
     assert!(bench.shows("PAUSED"));
@@ -364,7 +364,7 @@ fn a_pause_stops_the_picture_only() {
     bench.press(KeyCode::Char(' '));
     assert!(!bench.shows("PAUSED"));
     assert_eq!(
-        bench.desk.picture.items[0].share.own,
+        bench.model.picture.items[0].share.own,
         crate::profile::sums::Windows { now: 20, all: 160 }
     );
 }
@@ -374,7 +374,7 @@ fn a_reset_forgets_what_was_counted() {
     let mut bench = Bench::busy();
     bench.press(KeyCode::Char(' '));
     bench.press(KeyCode::Char('r'));
-    assert!(bench.names().is_empty() && !bench.desk.books.is_paused());
+    assert!(bench.names().is_empty() && !bench.model.books.is_paused());
     assert!(bench.shows("0 samples in 0 s") && bench.shows("Counting anew."));
     bench.sample(0, 10, &[main_program()]);
     bench.now = Instant::now();
@@ -418,7 +418,7 @@ fn a_function_is_looked_at_closely() {
         "{}",
         bench.screen(80, 24)
     );
-    let close = bench.desk.close.as_ref().unwrap();
+    let close = bench.model.close.as_ref().unwrap();
     let names = |items: &[picture::Item]| items.iter().map(|i| i.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&close.callers), ["Shop::total", "(main)"]);
     assert!(close.callees.is_empty());
@@ -427,38 +427,38 @@ fn a_function_is_looked_at_closely() {
     // On to its caller, whose callee it is, and back.
     bench.enter();
     assert!(bench.shows("Shop::total  /srv/shop/lib/Shop.pm:9"));
-    let close = bench.desk.close.as_ref().unwrap();
+    let close = bench.model.close.as_ref().unwrap();
     assert_eq!(names(&close.callees), ["Shop::price"]);
     bench.press(KeyCode::Right);
     bench.enter();
-    assert_eq!(bench.desk.state.details.len(), 3);
+    assert_eq!(bench.model.state.details.len(), 3);
     // The source moves when the keys go to it.
     bench.press(KeyCode::Left);
     bench.press(KeyCode::Home);
-    let detail = bench.desk.state.details.last().unwrap();
+    let detail = bench.model.state.details.last().unwrap();
     assert_eq!(
         (detail.pane, detail.source.key),
-        (Pane::Source, Some(Key::Source(1)))
+        (Pane::Source, Some(RowKey::Source(1)))
     );
     for left in [2, 1, 0] {
         bench.press(KeyCode::Backspace);
-        assert_eq!(bench.desk.state.details.len(), left);
+        assert_eq!(bench.model.state.details.len(), left);
     }
     // The line that was chosen is the one to begin with.
     bench.press(KeyCode::Char('2'));
     bench.press(KeyCode::Enter);
-    let detail = bench.desk.state.details.last().unwrap();
+    let detail = bench.model.state.details.last().unwrap();
     assert_eq!(
         (detail.pane, detail.source.key),
-        (Pane::Source, Some(Key::Source(5)))
+        (Pane::Source, Some(RowKey::Source(5)))
     );
     assert!(detail.text.is_err());
     assert!(bench.shows("no source to show: "));
     // A package leads to its functions.
     bench.press(KeyCode::Char('3'));
     bench.press(KeyCode::Enter);
-    assert_eq!(bench.desk.state.tab, Tab::Functions);
-    assert_eq!(bench.desk.state.filter, "Shop");
+    assert_eq!(bench.model.state.tab, Tab::Functions);
+    assert_eq!(bench.model.state.filter, "Shop");
 }
 
 #[test]
@@ -466,9 +466,9 @@ fn pictures_are_saved_and_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench::busy();
     for number in 1..=2 {
-        bench.desk.save(folder.path());
+        bench.model.save(folder.path());
         let path = folder.path().join(format!("p5-spy-4711-{number}.svg"));
-        let message = bench.desk.state.message.clone().unwrap();
+        let message = bench.model.state.message.clone().unwrap();
         assert_eq!(
             message.text,
             format!("Saved {}", path.canonicalize().unwrap().display())
@@ -481,8 +481,8 @@ fn pictures_are_saved_and_never_overwritten() {
         bench.type_in("sum");
         bench.press(KeyCode::Enter);
     }
-    bench.desk.save(&folder.path().join("missing"));
-    assert!(bench.desk.state.message.clone().unwrap().is_bad);
+    bench.model.save(&folder.path().join("missing"));
+    assert!(bench.model.state.message.clone().unwrap().is_bad);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
@@ -531,7 +531,7 @@ fn the_help_has_every_key_and_no_other() {
     bench.press(Home);
     assert!(bench.screen(60, 8).contains("functions, lines"));
     bench.press(Char('h'));
-    assert!(bench.desk.state.help.is_none());
+    assert!(bench.model.state.help.is_none());
 }
 
 #[test]
@@ -545,6 +545,6 @@ fn colours_are_only_for_those_who_want_them() {
             .any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
     };
     assert!(coloured(&mut bench));
-    bench.desk.palette = Palette::plain();
+    bench.model.palette = Palette::plain();
     assert!(!coloured(&mut bench));
 }

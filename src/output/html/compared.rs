@@ -80,12 +80,12 @@ pub(super) fn merged(before: &Profile, after: &Profile) -> (Profile, Vec<String>
 type Moved = BTreeMap<String, Vec<u32>>;
 
 /// What tells functions of one file apart, but for where they begin.
-type Function = (FrameKind, Arc<str>, Arc<str>);
+type FunctionKey = (FrameKind, Arc<str>, Arc<str>);
 
 /// Where functions begin that are alone with their names in both.
-fn begins(before: &Profile, after: &Profile) -> HashMap<Function, u32> {
+fn begins(before: &Profile, after: &Profile) -> HashMap<FunctionKey, u32> {
     let [was, is] = [before, after].map(|profile| {
-        let mut lines: HashMap<Function, Option<u32>> = HashMap::new();
+        let mut lines: HashMap<FunctionKey, Option<u32>> = HashMap::new();
         for frame in &profile.frames {
             lines
                 .entry(function(frame))
@@ -101,11 +101,11 @@ fn begins(before: &Profile, after: &Profile) -> HashMap<Function, u32> {
     both.collect()
 }
 
-fn function(frame: &Frame) -> Function {
+fn function(frame: &Frame) -> FunctionKey {
     (frame.kind, frame.label.clone(), frame.start.file.clone())
 }
 
-fn settled(frame: &Frame, moved: &Moved, begins: &HashMap<Function, u32>) -> Frame {
+fn settled(frame: &Frame, moved: &Moved, begins: &HashMap<FunctionKey, u32>) -> Frame {
     let begin = begins.get(&function(frame)).copied();
     let start = frame.start.to_string();
     let mut frame = frame.clone();

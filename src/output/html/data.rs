@@ -28,14 +28,14 @@ pub(super) struct Data<'a> {
     is_cut: bool,
     /// Why there is no sample; empty where there is one.
     nothing: String,
-    files: Vec<File>,
+    files: Vec<SourceFile>,
     #[serde(skip)]
     texts: Vec<Option<&'a str>>,
     packages: Vec<String>,
     functions: Functions,
     frames: Frames,
     stacks: Stacks,
-    threads: Vec<Thread<'a>>,
+    threads: Vec<PageThread<'a>>,
     bucket_seconds: f64,
     samples: Samples,
     /// The earlier and the later profile, which then are the threads; absent where there is one.
@@ -50,7 +50,7 @@ pub(super) struct Data<'a> {
 
 /// A file in which something is.
 #[derive(Debug, Serialize)]
-struct File {
+struct SourceFile {
     name: String,
     /// Why its text is not there; `None` where it is.
     why: Option<String>,
@@ -88,7 +88,7 @@ struct Stacks {
 }
 
 #[derive(Debug, Serialize)]
-struct Thread<'a> {
+struct PageThread<'a> {
     name: String,
     pid: Pid,
     title: &'a str,
@@ -113,7 +113,7 @@ impl<'a> Data<'a> {
         let files: Vec<String> = files.into_iter().collect();
         let source = |file: &String| profile.sources.get(file);
         let texts = files.iter().map(|f| source(f)?.as_deref().ok()).collect();
-        let about_file = |name: &String| File {
+        let about_file = |name: &String| SourceFile {
             name: profile.shortener.path(name).into_owned(),
             why: match source(name) {
                 Some(Ok(_)) => None,
@@ -168,8 +168,8 @@ impl<'a> Data<'a> {
     }
 }
 
-fn threads(profile: &Profile) -> Vec<Thread<'_>> {
-    let threads = profile.threads.iter().map(|thread| Thread {
+fn threads(profile: &Profile) -> Vec<PageThread<'_>> {
+    let threads = profile.threads.iter().map(|thread| PageThread {
         name: thread.name(),
         pid: thread.pid,
         title: &thread.title,
