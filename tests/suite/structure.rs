@@ -1,6 +1,7 @@
 //! The structure of the tree, read from its imports: arrows between rooms are those that
 //! ARCHITECTURE.md lists, nothing goes in a circle, the system is met in `platform/` only,
-//! the names of options are known in `cli/` only, and files that the documents name are there.
+//! the names of options are known in `cli/` only, no type has another one's name, and files that
+//! the documents name are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -333,6 +334,97 @@ fn no_other_room_knows_which_system_it_is() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// What the folders of `platform/` are compiled for: where no system has both, a name is for the same.
+const COMPILED_FOR: [(&str, &[&str]); 7] = [
+    ("linux", &["linux"]),
+    ("macos", &["macos"]),
+    ("freebsd", &["freebsd"]),
+    ("windows", &["windows"]),
+    ("unix", &["linux", "macos", "freebsd"]),
+    ("bsd", &["macos", "freebsd"]),
+    ("absent", &["macos", "freebsd", "windows"]),
+];
+
+/// A format's own words for what is written, where a type of ours has the same name.
+const WORDS_OF_FORMATS: [(&str, &[&str]); 3] = [
+    // Tables of the processed profile format, and their rows.
+    ("firefox", &["Frame", "FrameTable", "Sample"]),
+    // Messages of profile.proto.
+    ("pprof", &["Function", "Mapping", "Sample"]),
+    // What speedscope's file-format-spec.ts declares.
+    ("speedscope", &["Frame"]),
+];
+
+/// The name of the type that a line defines. What an `impl` or a trait calls `type` is none.
+fn defined_type(line: &str) -> Option<&str> {
+    let is_inside = line.starts_with(' ');
+    let mut rest = line.trim_start();
+    if let Some(public) = rest.strip_prefix("pub") {
+        let within = public.strip_prefix('(').and_then(|r| r.split_once(')'));
+        rest = within.map_or(public, |(_, rest)| rest).trim_start();
+    }
+    let (keyword, rest) = rest.split_once(' ')?;
+    let name = rest
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()?;
+    let is_one = match keyword {
+        "struct" | "enum" | "trait" | "union" => true,
+        "type" => !is_inside,
+        _ => false,
+    };
+    (is_one && name.starts_with(|c: char| c.is_ascii_uppercase())).then_some(name)
+}
+
+/// The modules that define a type of each name.
+fn types() -> BTreeMap<String, BTreeSet<Module>> {
+    let mut types: BTreeMap<String, BTreeSet<Module>> = BTreeMap::new();
+    for source in sources() {
+        for name in source.code.lines().filter_map(defined_type) {
+            let modules = types.entry(name.to_owned()).or_default();
+            modules.insert(source.module.clone());
+        }
+    }
+    types
+}
+
+/// Both are never compiled for one system.
+fn are_of_different_systems(one: &Module, other: &Module) -> bool {
+    let systems = |module: &Module| {
+        let folder = module.get(1).filter(|_| module[0] == "platform")?;
+        let known = COMPILED_FOR.iter().find(|(name, _)| name == folder);
+        known.map(|(_, systems)| *systems)
+    };
+    match (systems(one), systems(other)) {
+        (Some(one), Some(other)) => one.iter().all(|system| !other.contains(system)),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_type_has_no_other_ones_name() {
+    let mut types = types();
+    assert!(types.len() > 500, "{}", types.len());
+    for (format, words) in WORDS_OF_FORMATS {
+        let module: Module = vec!["output".to_owned(), format.to_owned()];
+        for word in words {
+            let modules = types.get_mut(*word);
+            let is_one_of_two = modules.is_some_and(|m| m.len() > 1 && m.remove(&module));
+            assert!(is_one_of_two, "{word} of {format} needs no exception");
+        }
+    }
+    let mut twice = Vec::new();
+    for (name, modules) in &types {
+        for (place, one) in modules.iter().enumerate() {
+            let others = modules.iter().skip(place + 1);
+            let same = others.filter(|other| !are_of_different_systems(one, other));
+            twice.extend(
+                same.map(|other| format!("{name}: {} and {}", one.join("/"), other.join("/"))),
+            );
+        }
+    }
+    assert!(twice.is_empty(), "{twice:#?}");
+}
+
 /// Every long option of every verb, with its dashes.
 fn options() -> BTreeSet<String> {
     let pages = p5_spy::cli::pages().expect("man pages");
@@ -497,6 +589,21 @@ fn the_reader_of_imports_sees_what_there_is() {
     assert_eq!(without_comments("a(\"//\"); // b\n"), "a(\"//\"); \n");
     let tested = "x;\n#[cfg(test)]\nmod tests {\n    y;\n}\nz;\n";
     assert_eq!(without_tests(tested), "x;\nz;\n");
+    for (line, name) in [
+        ("pub(in crate::perl) struct Known<'a> {", Some("Known")),
+        ("    enum Taken {", Some("Taken")),
+        ("pub type Counts = HashMap<u32, u64>;", Some("Counts")),
+        ("    type Answer = bool;", None),
+        ("let struct_size = 1;", None),
+        ("        pub struct $name {", None),
+    ] {
+        assert_eq!(defined_type(line), name, "{line}");
+    }
+    let module = |path: &str| path.split('/').map(str::to_owned).collect::<Module>();
+    let differ = |one, other| are_of_different_systems(&module(one), &module(other));
+    assert!(differ("platform/linux/load", "platform/bsd/load"));
+    assert!(!differ("platform/linux/step", "platform/unix/sandbox/step"));
+    assert!(!differ("platform/linux/step", "probe/path"));
     let graph = |pairs: &[(u8, u8)]| {
         let mut graph: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
         for (from, to) in pairs {
