@@ -357,7 +357,7 @@ impl<'a> Scan<'a, '_> {
         Ok(())
     }
 
-    /// Those of the cells that lead to ops of the wanted types time and again. What only looked like
+    /// The cells that lead to ops of the wanted types time and again. What only looked like
     /// one for a moment is something else a moment later, if the program runs at all.
     fn lasting(
         &mut self,

@@ -29,7 +29,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this very process.
+    /// The surroundings of this very process.
     pub fn of_this_process() -> Self {
         Surroundings {
             can_ask: std::io::stdin().is_terminal()

@@ -175,7 +175,7 @@ impl Spool {
     /// Takes over what was sampled since the last call.
     ///
     /// # Errors
-    /// Those of the file.
+    /// When the recording cannot be written to its file.
     pub fn take(
         &mut self,
         recording: &Mutex<Recording<SampleLog>>,
@@ -241,7 +241,7 @@ impl Spool {
     /// Makes the pictures of what there is so far; the recording goes on.
     ///
     /// # Errors
-    /// Those of the files.
+    /// When the recording cannot be read back, or a picture cannot be written.
     pub fn picture(
         &mut self,
         pictures: &Pictures,
@@ -255,7 +255,7 @@ impl Spool {
     /// Ends the recording and makes the pictures.
     ///
     /// # Errors
-    /// Those of the files.
+    /// When the recording cannot be written to its end, or a picture cannot be written.
     pub fn finish(
         self,
         summary: Summary,

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// A file with these has perl, and all that perl exports is in the same table.
 pub(super) const OF_PERL: [&str; 2] = ["PL_curinterp", "PL_op_name"];
 
-/// Those of a file, found when they are asked for.
+/// The symbols of a file, found when they are asked for.
 #[derive(Default)]
 pub(super) struct Symbols {
     hashed: Option<Hashed>,

@@ -66,7 +66,7 @@ impl Cache {
     /// How many there are.
     ///
     /// # Errors
-    /// Those of the system, and that others may write there.
+    /// When there is no such folder, it may not be listed, or others may write there.
     pub fn count(&self) -> io::Result<usize> {
         self.folder(false)?;
         Ok(std::fs::read_dir(self.place())?.flatten().count())

@@ -34,9 +34,9 @@ pub struct Sources {
 pub enum Learn {
     /// None.
     Never,
-    /// Those of our own user.
+    /// Perls of our own user.
     Ours,
-    /// Those of other users too, each as its user.
+    /// Perls of other users too, each as its user.
     Anybodys,
 }
 

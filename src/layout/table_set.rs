@@ -76,7 +76,7 @@ impl TableEntry {
 #[derive(Debug, Clone, Default)]
 pub struct TableSet {
     tables: Vec<TableEntry>,
-    /// Those of the folder; `None` for the built-in ones.
+    /// The sets of the folder's `flags.toml`; `None` for the built-in ones.
     flags: Option<Vec<FlagSet>>,
     /// Where they came from, for messages.
     pub source: String,

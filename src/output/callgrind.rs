@@ -20,7 +20,7 @@ const NO_FILE: &str = "???";
 /// Writes the whole profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let spots = Spots::new(profile, picture.by);
     let mut costs = Costs::default();

@@ -78,7 +78,7 @@ impl Track {
 /// Writes the whole profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let spots = Spots::new(profile, picture.by);
     let title = serde_json::to_string(&picture.title)?;

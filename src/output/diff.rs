@@ -21,7 +21,7 @@ pub fn check(before: &Profile, after: &Profile) -> Result<(), TooLarge> {
 /// scaled to as many samples as the later one has.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it, or the lines take more memory than [`Profile::room`] has.
 pub fn write(
     before: &Profile,
     after: &Profile,

@@ -52,7 +52,7 @@ fn category(kind: FrameKind) -> u32 {
 /// Writes the whole profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     // Every number of the JSON is a write of its own.
     let mut out = BufWriter::new(GzEncoder::new(to, Compression::default()));

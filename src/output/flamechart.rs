@@ -16,7 +16,7 @@ const PIECES: u32 = 2400;
 /// Draws the whole profile, which must have its times. Threads follow one another.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it, or the lines take more memory than [`Profile::room`] has.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let Some(span) = Span::of(profile) else {
         return to.write_all(empty(&picture.title, profile).as_bytes());

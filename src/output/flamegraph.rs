@@ -10,7 +10,7 @@ use std::io::{self, Write};
 /// Draws the whole profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it, or the lines take more memory than [`Profile::room`] has.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let title = &*picture.title;
     let entries = profile.entries(picture.by);

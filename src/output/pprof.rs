@@ -98,16 +98,16 @@ pub struct Mapping {
     /// Its name; index of a text.
     #[prost(int64, tag = "5")]
     pub filename: i64,
-    /// Nothing is left to be looked up.
+    /// No function is left to be looked up.
     #[prost(bool, tag = "7")]
     pub has_functions: bool,
-    /// Nor here.
+    /// Nor a name of a file.
     #[prost(bool, tag = "8")]
     pub has_filenames: bool,
-    /// Nor here.
+    /// Nor a line.
     #[prost(bool, tag = "9")]
     pub has_line_numbers: bool,
-    /// Nor here.
+    /// Nor a function that was compiled into another.
     #[prost(bool, tag = "10")]
     pub has_inline_frames: bool,
 }
@@ -163,7 +163,7 @@ const PERL: u64 = 1;
 /// Writes the whole profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let mut out = GzEncoder::new(to, Compression::default());
     let spots = Spots::new(profile, picture.by);

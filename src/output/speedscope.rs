@@ -54,7 +54,7 @@ struct Sampled<S: Serialize, W: Serialize> {
 /// Writes the whole profile.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let spots = Spots::new(profile, picture.by);
     let timeline = Timeline::new(profile);
@@ -97,7 +97,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
 enum Whose<'a> {
     /// Everybody's, stack by stack: several threads have no order in time.
     All,
-    /// Those of one thread, by its index.
+    /// The samples of one thread, by its index.
     Thread(u32, &'a ThreadAbout),
 }
 

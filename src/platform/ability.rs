@@ -18,7 +18,7 @@ pub struct Ability {
 /// What would improve matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Better {
-    /// This.
+    /// What to do, in words.
     Said(&'static str),
     /// What helps against this.
     Against(Obstacle),

@@ -17,7 +17,7 @@ impl<W: Write> Writer<W> {
     /// Begins a file.
     ///
     /// # Errors
-    /// Those of `to`.
+    /// When `to` does not take the header.
     pub fn new(mut to: W) -> io::Result<Self> {
         to.write_all(&MAGIC)?;
         to.write_all(&VERSION.to_le_bytes())?;
@@ -27,7 +27,7 @@ impl<W: Write> Writer<W> {
     /// Adds a block; when this is done it is out of our hands.
     ///
     /// # Errors
-    /// Those of the file.
+    /// When the file does not take it, or the block has more bytes than its length can say (32 bits).
     pub fn write(&mut self, block: &Block) -> io::Result<()> {
         let plain = postcard::to_stdvec(block).map_err(io::Error::other)?;
         let mut deflated = ZlibEncoder::new(Vec::new(), Compression::default());
@@ -69,7 +69,7 @@ impl<W: Write> Recorder<W> {
     /// Begins a file.
     ///
     /// # Errors
-    /// Those of `to`.
+    /// When `to` does not take the header and the first block.
     pub fn new(to: W, about: About) -> io::Result<Self> {
         let mut writer = Writer::new(to)?;
         writer.write(&Block::About(about))?;
@@ -121,7 +121,7 @@ impl<W: Write> Recorder<W> {
     /// Adds a chunk.
     ///
     /// # Errors
-    /// Those of the file.
+    /// As [`Writer::write`].
     pub fn add(&mut self, chunk: Chunk) -> io::Result<()> {
         let interpreters = chunk.threads.iter().zip(self.introduced..);
         let interpreters: Vec<(u32, u32)> = interpreters
@@ -139,7 +139,7 @@ impl<W: Write> Recorder<W> {
     /// Adds the text of a file.
     ///
     /// # Errors
-    /// Those of the file.
+    /// As [`Writer::write`].
     pub fn source(&mut self, source: Source) -> io::Result<()> {
         self.writer.write(&Block::Source(source))
     }
@@ -152,7 +152,7 @@ impl<W: Write> Recorder<W> {
     /// Ends the recording; gives what was written to.
     ///
     /// # Errors
-    /// Those of the file.
+    /// As [`Writer::write`].
     pub fn finish(mut self, summary: Summary) -> io::Result<W> {
         self.writer.write(&Block::End(summary))?;
         Ok(self.writer.into_inner())

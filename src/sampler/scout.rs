@@ -98,9 +98,9 @@ enum Errand {
 pub enum Follow {
     /// None.
     Nobody,
-    /// Those of programs that run already.
+    /// Children of programs that run already.
     Children,
-    /// Those of a program that p5-spy started: they are found before they have done much.
+    /// Children of a program that p5-spy started: they are found before they have done much.
     OwnChildren,
 }
 

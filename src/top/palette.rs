@@ -23,7 +23,7 @@ impl Palette {
         Palette { coloured: true }
     }
 
-    /// Without.
+    /// Without colours.
     #[cfg(test)]
     pub fn plain() -> Self {
         Palette { coloured: false }

@@ -61,9 +61,9 @@ impl Tab {
 /// By which samples rows are sorted, and by which of their columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// Those of the innermost frame.
+    /// Samples of the innermost frame only, instead of all that have it on the stack.
     pub own: bool,
-    /// Those of the last period.
+    /// Samples of the last period, instead of all since the start.
     pub now: bool,
 }
 
@@ -112,9 +112,9 @@ impl Sort {
 /// Whose samples count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Only {
-    /// Those of a process.
+    /// Samples of all threads of a process.
     Process(Pid),
-    /// Those of a thread, by its process and the kernel's id.
+    /// Samples of a thread, by its process and the kernel's id.
     Thread(Pid, Tid),
 }
 
@@ -244,11 +244,11 @@ pub struct Detail {
     pub function: u32,
     /// The part that keys go to.
     pub pane: Pane,
-    /// Selections in the parts.
+    /// The selected row of the functions that call it.
     pub callers: Cursor,
-    /// The same.
+    /// The selected row of the functions that it calls.
     pub callees: Cursor,
-    /// The same.
+    /// The selected line of its text.
     pub source: Cursor,
     /// The source line was not seen yet, and is to be drawn in the middle.
     pub is_new: bool,

@@ -16,7 +16,7 @@ const STYLE: &str = include_str!("style.css");
 /// Writes the whole page.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     page(&Data::new(profile, picture), picture, to)
 }
@@ -24,7 +24,7 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
 /// Writes a page of two profiles, of which the first is the earlier one.
 ///
 /// # Errors
-/// Those of `to`.
+/// When `to` does not take it.
 pub fn write_both(
     before: &Profile,
     after: &Profile,

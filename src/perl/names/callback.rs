@@ -11,7 +11,7 @@ pub enum Synthetic {
     /// Those whose time cannot be seen otherwise: nobody wrote a call there.
     #[default]
     Default,
-    /// Those of loading and compiling too, where the frames around them tell as much.
+    /// Loading and compiling too, where the frames around them tell as much.
     All,
 }
 

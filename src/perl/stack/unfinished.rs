@@ -20,7 +20,7 @@ pub struct Comparators {
 }
 
 impl Comparators {
-    /// Those of a perl.
+    /// What a perl with these numbers has.
     pub(in crate::perl) fn of(number: &Constants) -> Self {
         Comparators {
             si_type: number.PERLSI_SORT,

@@ -85,7 +85,7 @@ impl Process {
     /// The program that it runs, for a process of ours.
     ///
     /// # Errors
-    /// Those of the system, and `PermissionDenied` for another user's.
+    /// `PermissionDenied` for another user's process, `NotFound` when its file has another name by now.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
         if !self.is_ours() {
             return Err(io::ErrorKind::PermissionDenied.into());

@@ -53,7 +53,7 @@ fn open_regular(path: &Path) -> Result<File, OpenError> {
 /// The file at a path, which is an ordinary one.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such file, it may not be read, or is no ordinary one.
 pub fn place_at(path: &Path) -> io::Result<File> {
     open_regular(path).map_err(|e| match e {
         OpenError::Io(e) => e,

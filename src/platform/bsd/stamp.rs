@@ -10,7 +10,7 @@ impl Stamp {
     /// Of an open file.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When fstat(2) fails.
     pub fn of(file: &impl AsFd) -> io::Result<Self> {
         let about = File::from(file.as_fd().try_clone_to_owned()?).metadata()?;
         let part = |nanoseconds: i64| u32::try_from(nanoseconds).unwrap_or(0);

@@ -100,7 +100,7 @@ impl Process {
             .map_err(|e| self.error("the command line", e))
     }
 
-    /// Those of the variables that it was started with.
+    /// Name and value of each of these variables that it was started with; none where that cannot be read.
     pub fn environment(self, names: &[&str]) -> Vec<(OsString, OsString)> {
         let all = about_process(libc::KERN_PROC_ENV, self.pid()).unwrap_or_default();
         let pairs = words(&all).into_iter().filter_map(|pair| {
@@ -128,7 +128,7 @@ impl Process {
     /// Both at one moment.
     ///
     /// # Errors
-    /// Those of [`Process::mappings`].
+    /// As [`Process::mappings`].
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
         let failed = |e| self.error("the memory map", e);
         let answer = about_process(libc::KERN_PROC_VMMAP, self.pid()).map_err(failed)?;

@@ -191,7 +191,7 @@ impl Process {
     /// Both at one moment: the kernel takes its time to write the list.
     ///
     /// # Errors
-    /// Those of [`Process::mappings`].
+    /// As [`Process::mappings`].
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
         let failed = |e| self.error("the memory map", e);
         let text = self.bytes_of("maps").map_err(failed)?;

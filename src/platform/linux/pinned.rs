@@ -167,7 +167,7 @@ impl Process {
     /// The program that it runs.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When `/proc/PID/exe` cannot be opened: no such process, or no right to look into it.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
         place(format!("/proc/{}/exe", self.pid)).and_then(PinnedFile::of)
     }

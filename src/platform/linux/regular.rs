@@ -60,7 +60,7 @@ impl Ground<'_> {
 /// A name for a file, without opening it: to open a device can do something.
 ///
 /// # Errors
-/// Those of the system.
+/// When open(2) fails: no such file, or a folder on the way that may not be entered.
 pub fn place_at(path: &Path) -> io::Result<File> {
     fs::OpenOptions::new()
         .read(true)

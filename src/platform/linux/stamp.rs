@@ -8,7 +8,7 @@ impl Stamp {
     /// Of an open file, or of one that is held by its place.
     ///
     /// # Errors
-    /// Those of the system; `Unsupported` where the file system does not tell all of it.
+    /// When statx(2) fails; `Unsupported` where the file system does not tell all of it.
     pub fn of(file: &impl AsFd) -> io::Result<Self> {
         const WANTED: u32 =
             libc::STATX_INO | libc::STATX_SIZE | libc::STATX_MTIME | libc::STATX_CTIME;

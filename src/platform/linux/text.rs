@@ -11,7 +11,7 @@ const PAGE: usize = 8 << 10;
 /// A text that the kernel gives whole, by one read: `stat`, `status`.
 ///
 /// # Errors
-/// Those of the system.
+/// When the file cannot be opened or read, mostly as its process or thread has ended.
 pub(super) fn page(path: &str) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut text = vec![0; PAGE];
@@ -32,7 +32,7 @@ pub(super) fn page(path: &str) -> io::Result<Vec<u8>> {
 /// Reads a file that is kept open from its beginning, once more.
 ///
 /// # Errors
-/// Those of the system; a signal is none.
+/// When it cannot be read, mostly as its process or thread has ended; not for a signal (EINTR).
 pub(super) fn read_from_start(file: &File, text: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read_at(text, 0) {

@@ -37,7 +37,7 @@ impl Process {
         ids == Some(true) && self.shares_our_view()
     }
 
-    /// Those of the variables that it was started with.
+    /// Name and value of each of these variables that it was started with; none where that cannot be read.
     pub fn environment(self, names: &[&str]) -> Vec<(OsString, OsString)> {
         let raw = fs::read(format!("/proc/{}/environ", self.pid())).unwrap_or_default();
         raw.split(|b| *b == 0)

@@ -12,7 +12,7 @@ const GROUPS: usize = 428;
 /// NGROUPS.
 const MOST: usize = 16;
 
-/// Those of this process, if it is one of this user; `None` for any other record.
+/// The groups of this process, if it is one of this user; `None` for any other record.
 pub(super) fn parse(answer: &[u8], pid: Pid, user: u32) -> Option<Vec<u32>> {
     let record = Record(answer);
     let count = usize::from(record.u16(COUNT)?);

@@ -88,7 +88,7 @@ impl Process {
         Ok(parsed.words.into_iter().map(<[u8]>::to_vec).collect())
     }
 
-    /// Those of the variables that it was started with.
+    /// Name and value of each of these variables that it was started with; none where that cannot be read.
     pub fn environment(self, names: &[&str]) -> Vec<(OsString, OsString)> {
         let answer = kernel::arguments(self.pid()).unwrap_or_default();
         let variables = arguments::parse(&answer).map_or(Vec::new(), |parsed| parsed.variables);
@@ -157,7 +157,7 @@ impl Process {
     /// Both, one right after the other.
     ///
     /// # Errors
-    /// Those of [`Process::mappings`].
+    /// As [`Process::mappings`], and when the process may not be opened for reading.
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
         let task = self.task()?;
         let images = self.images(&task)?;

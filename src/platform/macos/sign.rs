@@ -39,7 +39,7 @@ fn words(program: &Path, entitlements: &Path) -> Vec<OsString> {
 /// Signs a program anew, in place.
 ///
 /// # Errors
-/// Those of the system, and what the signer says.
+/// When the signer cannot be run, or refuses: with what it says.
 #[cfg(target_os = "macos")]
 pub fn sign_as_debugger(program: &Path) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new()?;

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd};
 /// is no reason to give up.
 ///
 /// # Errors
-/// Those of the system.
+/// As openat(2) has them, but for EINTR.
 pub(crate) fn open_at(
     folder: &impl AsRawFd,
     name: &CStr,

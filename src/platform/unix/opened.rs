@@ -18,7 +18,7 @@ pub fn handle(file: &File) -> Handle<'_> {
 /// Opens a file for reading. A pipe, which would be waited for, is opened at once.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such file, or it may not be read.
 pub fn open_at_once(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -29,7 +29,7 @@ pub fn open_at_once(path: &Path) -> io::Result<File> {
 /// What is written there may say what we do: root does nothing that another user has written.
 ///
 /// # Errors
-/// Those of the system.
+/// When fstat(2) fails.
 pub fn may_direct_us(file: &File) -> io::Result<bool> {
     Ok(may_direct(file.metadata()?.uid(), effective_user()))
 }
@@ -37,7 +37,7 @@ pub fn may_direct_us(file: &File) -> io::Result<bool> {
 /// The same of what has this name.
 ///
 /// # Errors
-/// Those of the system.
+/// When nothing has that name, or a folder on the way may not be entered.
 pub fn name_may_direct_us(path: &Path) -> io::Result<bool> {
     Ok(may_direct(std::fs::metadata(path)?.uid(), effective_user()))
 }
@@ -49,7 +49,7 @@ fn may_direct(owner: u32, we_are: u32) -> bool {
 /// It belongs to us, and nobody else may write to it.
 ///
 /// # Errors
-/// Those of the system.
+/// When fstat(2) fails.
 pub fn is_private(file: &File) -> io::Result<bool> {
     let about = file.metadata()?;
     Ok(about.uid() == effective_user() && about.mode() & 0o022 == 0)
@@ -58,7 +58,7 @@ pub fn is_private(file: &File) -> io::Result<bool> {
 /// Nobody but the owner may read it from now on.
 ///
 /// # Errors
-/// Those of the system.
+/// When it is another user's.
 pub fn make_private(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
@@ -66,7 +66,7 @@ pub fn make_private(file: &File) -> io::Result<()> {
 /// Fills the buffer from a place in the file, whatever place others read from.
 ///
 /// # Errors
-/// Those of the system; an end of the file before the buffer is full.
+/// When it cannot be read, or ends before the buffer is full.
 pub fn read_exactly(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     file.read_exact_at(buffer, offset)
 }

@@ -30,7 +30,7 @@ impl Folder {
     /// A folder that exists.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When it is not there, is no folder, or may not be read.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::held(path, 0)
     }
@@ -54,7 +54,8 @@ impl Folder {
     /// A folder in this one, which is made where it is missing. No link is followed.
     ///
     /// # Errors
-    /// Those of the system; and where this folder or that one is not ours.
+    /// When it cannot be opened or made, is a link, or when it or the folder that it would be made in is
+    /// not ours.
     pub fn inside(&self, name: &OsStr, make: bool) -> io::Result<Self> {
         let path = self.path.join(name);
         let open = || Self::held(&path, FILE_FLAG_OPEN_REPARSE_POINT);
@@ -81,7 +82,7 @@ impl Folder {
     /// True for a folder that belongs to us, or to who may do anything here.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When its owner cannot be asked for.
     pub fn is_ours(&self) -> io::Result<bool> {
         Ok(is_trusted(Guard::of(&self.handle)?.owner))
     }
@@ -89,7 +90,7 @@ impl Folder {
     /// The same, where only we (and administrators) can write.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When its owner or its access list cannot be asked for.
     pub fn is_private(&self) -> io::Result<bool> {
         let guard = Guard::of(&self.handle)?;
         Ok(is_trusted(guard.owner) && !guard.others_write)
@@ -98,7 +99,7 @@ impl Folder {
     /// Opens a file for reading; no link is followed.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When it is not there, or may not be read.
     pub fn read(&self, name: &OsStr) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options
@@ -110,7 +111,7 @@ impl Folder {
     /// The names in it.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the folder may not be listed.
     pub fn names(&self) -> io::Result<fs::ReadDir> {
         fs::read_dir(&self.path)
     }
@@ -119,7 +120,7 @@ impl Folder {
     /// the folder gives: `mode` is Unix's.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When nothing can be made in the folder.
     pub fn temporary(&self, _mode: u32) -> io::Result<Temporary<'_>> {
         for _ in 0..TRIES {
             let letters: String = std::iter::repeat_with(fastrand::alphanumeric)
@@ -147,7 +148,7 @@ impl Folder {
     /// Writes a file whole, under another name first.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the disk is full, or a file that another program has open has that name already.
     pub fn write(&self, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         let mut temporary = self.temporary(0o600)?;
         temporary.file.write_all(bytes)?;
@@ -158,7 +159,7 @@ impl Folder {
 /// A file that is gone when nobody keeps it.
 #[derive(Debug)]
 pub struct Temporary<'a> {
-    /// It.
+    /// The file, open for reading and writing.
     pub file: File,
     folder: &'a Folder,
     name: Option<PathBuf>,
@@ -168,7 +169,7 @@ impl Temporary<'_> {
     /// Never gives it a name: it is gone when it is closed.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When its name cannot be removed.
     pub fn nameless(mut self) -> io::Result<File> {
         let file = self.file.try_clone()?;
         if let Some(name) = self.name.take() {
@@ -180,7 +181,7 @@ impl Temporary<'_> {
     /// Gives it its name, in place of what had it.
     ///
     /// # Errors
-    /// Those of the system: a file that another program has open may not be replaced.
+    /// When it cannot be renamed: a file that another program has open may not be replaced.
     pub fn keep(mut self, name: &OsStr) -> io::Result<File> {
         if let Some(before) = &self.name {
             fs::rename(before, self.folder.path.join(name))?;
@@ -215,7 +216,7 @@ impl Named {
     /// Finds where a name leads.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the folder that it is in is not there, or may not be opened.
     pub fn find(path: &Path) -> io::Result<Self> {
         let kind = kind(path)?;
         // What has a link's name is written where the link leads.
@@ -246,7 +247,7 @@ impl Named {
     /// Makes a folder and those that it is in, as far as they are missing.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When one of them cannot be made, or a file has its name.
     pub fn make_folder(path: &Path) -> io::Result<()> {
         fs::create_dir_all(path)
     }
@@ -254,7 +255,7 @@ impl Named {
     /// Opens a device or a pipe for writing.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When it is not there, or may not be written to.
     pub fn open(&self) -> io::Result<File> {
         OpenOptions::new().write(true).open(&self.name)
     }
@@ -262,7 +263,7 @@ impl Named {
     /// A file that will take this name, with the rights that the folder gives.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When nothing can be made in the folder.
     pub fn temporary(&self) -> io::Result<Temporary<'_>> {
         self.folder.temporary(0o666)
     }

@@ -57,7 +57,7 @@ impl Guard {
     /// That of an open file or folder.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the system does not tell the owner and the access list.
     pub(super) fn of(file: &impl AsHandle) -> io::Result<Self> {
         let (mut owner, mut list, mut all) = (null_mut(), null_mut(), null_mut());
         // SAFETY: the handle is open, and there is room for the results.
@@ -134,7 +134,7 @@ fn may_write(sid: PSID, owner: u32) -> bool {
 /// Lets nobody but its owner read or write a file from now on.
 ///
 /// # Errors
-/// Those of the system.
+/// When the access list cannot be replaced, as the file is another user's.
 pub(super) fn make_private(file: &impl AsHandle) -> io::Result<()> {
     let (mut owner, mut all) = (null_mut(), null_mut());
     let handle = raw(&file.as_handle());

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Threading::{
 /// A process, by these rights beside the one to ask for its name and times.
 ///
 /// # Errors
-/// Those of the system: no such process, no rights.
+/// When there is no such process, or it may not be opened with these rights.
 pub(super) fn process(pid: Pid, rights: u32) -> io::Result<OwnedHandle> {
     let number = number(pid.number())?;
     privilege::debug();
@@ -31,7 +31,7 @@ pub(super) fn process(pid: Pid, rights: u32) -> io::Result<OwnedHandle> {
 /// A thread, by these rights beside the one to ask for its times.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such thread, or it may not be opened with these rights.
 pub(super) fn thread(tid: Tid, rights: u32) -> io::Result<OwnedHandle> {
     let number = number(tid.number())?;
     // SAFETY: takes numbers.

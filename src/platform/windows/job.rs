@@ -21,7 +21,7 @@ impl JobObject {
     /// An empty one.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the system makes no job.
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: no attributes and no name are allowed.
         let job = JobObject(owned(unsafe { CreateJobObjectW(null(), null()) })?);
@@ -32,7 +32,7 @@ impl JobObject {
     /// Each program in it may use so much; with `alone` the first one may start no others.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the system makes no job, or none with these limits.
     pub(super) fn limited(limits: Limits, alone: bool) -> io::Result<Self> {
         /// The system's unit of time is 100 ns.
         const SECOND: u64 = 10_000_000;
@@ -59,7 +59,7 @@ impl JobObject {
     /// Puts a process into it, with all that it starts from now on.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the process has ended, or is in a job that this one cannot be put into (before Windows 8).
     pub(super) fn take(&self, process: &impl AsRawHandle) -> io::Result<()> {
         // SAFETY: both handles are open.
         done(unsafe { AssignProcessToJobObject(raw(&self.0), raw(process)) })
@@ -68,7 +68,7 @@ impl JobObject {
     /// What is in it goes on when it is dropped.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the system does not lift the limit.
     pub(super) fn let_go(&self) -> io::Result<()> {
         self.limit(JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default(), 0)
     }

@@ -217,7 +217,7 @@ impl Process {
     /// Both at about one moment.
     ///
     /// # Errors
-    /// Those of [`Process::mappings`].
+    /// As [`Process::mappings`].
     pub fn programs_and_mappings(self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError> {
         modules::programs_and_mappings(self.pid).map_err(|e| self.error("the memory map", e))
     }

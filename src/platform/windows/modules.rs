@@ -43,7 +43,7 @@ pub(super) fn is_of_32_bits(pid: Pid) -> bool {
 /// The modules, and all that is mapped, both by address.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such process, or it may not be read.
 pub(super) fn programs_and_mappings(pid: Pid) -> io::Result<(Vec<MappedFile>, Vec<Mapping>)> {
     let handle = process(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ)?;
     let mut modules = modules(&handle)?;
@@ -74,7 +74,7 @@ pub(super) fn programs_and_mappings(pid: Pid) -> io::Result<(Vec<MappedFile>, Ve
 /// All that is mapped, by address.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such process, or it may not be read.
 pub(super) fn mappings(pid: Pid) -> io::Result<Vec<Mapping>> {
     let handle = process(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ)?;
     Ok(pieces(&handle))

@@ -22,7 +22,7 @@ pub fn handle(file: &File) -> Handle<'_> {
 /// Opens a file for reading.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such file, or it may not be read.
 pub fn open_at_once(path: &Path) -> io::Result<File> {
     File::open(path)
 }
@@ -39,7 +39,7 @@ pub(super) fn open_folder(path: &Path) -> io::Result<File> {
 /// What is written there may say what we do: it is ours, or belongs to who may do anything here.
 ///
 /// # Errors
-/// Those of the system.
+/// When its owner cannot be asked for.
 pub fn may_direct_us(file: &File) -> io::Result<bool> {
     Ok(is_trusted(Guard::of(file)?.owner))
 }
@@ -47,7 +47,7 @@ pub fn may_direct_us(file: &File) -> io::Result<bool> {
 /// The same of what has this name.
 ///
 /// # Errors
-/// Those of the system.
+/// When nothing has that name, or its owner cannot be asked for.
 pub fn name_may_direct_us(path: &Path) -> io::Result<bool> {
     may_direct_us(&open_folder(path)?)
 }
@@ -55,7 +55,7 @@ pub fn name_may_direct_us(path: &Path) -> io::Result<bool> {
 /// It belongs to us, and nobody else may write to it.
 ///
 /// # Errors
-/// Those of the system.
+/// When its owner or its access list cannot be asked for.
 pub fn is_private(file: &File) -> io::Result<bool> {
     let guard = Guard::of(file)?;
     Ok(is_trusted(guard.owner) && !guard.others_write)
@@ -64,7 +64,7 @@ pub fn is_private(file: &File) -> io::Result<bool> {
 /// Nobody but the owner may read it from now on.
 ///
 /// # Errors
-/// Those of the system.
+/// When its access list cannot be replaced, as it is another user's.
 pub fn make_private(file: &File) -> io::Result<()> {
     guard::make_private(file)
 }
@@ -72,7 +72,7 @@ pub fn make_private(file: &File) -> io::Result<()> {
 /// Fills the buffer from a place in the file.
 ///
 /// # Errors
-/// Those of the system; an end of the file before the buffer is full.
+/// When it cannot be read, or ends before the buffer is full.
 pub fn read_exactly(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -42,7 +42,7 @@ impl Process {
         Some(text_of(&self.text(CURRENT_FOLDER)?).into())
     }
 
-    /// Those of the variables that it was started with.
+    /// Name and value of each of these variables that it was started with; none where that cannot be read.
     pub fn environment(self, names: &[&str]) -> Vec<(OsString, OsString)> {
         let all = self.own_environment().unwrap_or_default();
         let pairs = all.split(|unit| *unit == 0);

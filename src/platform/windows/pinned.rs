@@ -71,7 +71,7 @@ impl Process {
     /// also by the name that the process has of it.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When no name that may be used leads to an ordinary file that we may read.
     pub fn pin(self, file: &MappedFile, by_name: bool) -> io::Result<PinnedFile> {
         let kernels = Path::new(r"\\?\GLOBALROOT").join(file.device.trim_start_matches('\\'));
         let is_kernels = file.device.starts_with(r"\Device\");
@@ -87,7 +87,7 @@ impl Process {
     /// it was started by.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When there is no such process, it may not be asked, or its file may not be read.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
         let path = self.executable().map_err(io::Error::other)?;
         let files = self.mapped_programs().map_err(io::Error::other)?;

@@ -48,7 +48,7 @@ impl Owner {
     /// Asks the system about a process.
     ///
     /// # Errors
-    /// Those of the system: it has ended, or may not be asked.
+    /// When it has ended, or may not be asked.
     pub fn of(process: Process) -> io::Result<Self> {
         let rights = Rights {
             user: users::user_of(process.pid())?,

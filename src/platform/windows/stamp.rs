@@ -25,7 +25,7 @@ impl Stamp {
     /// Of an open file.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the system tells nothing of it: it is no file of a disk.
     pub fn of(file: &impl AsHandle) -> io::Result<Self> {
         let handle = raw(&file.as_handle());
         let mut about = BY_HANDLE_FILE_INFORMATION::default();

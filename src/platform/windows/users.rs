@@ -83,7 +83,7 @@ fn is_installer(sid: PSID) -> bool {
 /// The user of a process.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such process, or it may not be asked.
 pub(super) fn user_of(pid: Pid) -> io::Result<u32> {
     let process = handle::process(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
     user_in(&token(raw(&process))?)
@@ -93,7 +93,7 @@ pub(super) fn user_of(pid: Pid) -> io::Result<u32> {
 /// is above that of other programs of the same user.
 ///
 /// # Errors
-/// Those of the system.
+/// When there is no such process, or it may not be asked.
 pub(super) fn level_of(pid: Pid) -> io::Result<u32> {
     let process = handle::process(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
     let answer = asked(&token(raw(&process))?, TokenIntegrityLevel)?;

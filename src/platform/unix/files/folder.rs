@@ -36,7 +36,7 @@ impl Folder {
     /// A folder that exists. A link on the way must be root's or ours.
     ///
     /// # Errors
-    /// Those of the system, and that a link is another user's.
+    /// When there is no such folder, it may not be read, or a link on the way is another user's.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut at = Folder::start(path)?;
         for part in path.components() {
@@ -77,7 +77,7 @@ impl Folder {
     /// A folder in this one, which is made where it is missing.
     ///
     /// # Errors
-    /// Those of the system; and where this folder or that one is not ours.
+    /// When it cannot be opened or made, or when it or the folder that it would be made in is not ours.
     pub fn inside(&self, name: &OsStr, make: bool) -> io::Result<Self> {
         let found = match self.below(name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound && make => {
@@ -109,7 +109,7 @@ impl Folder {
     /// True for a folder that belongs to us and that is not open to everybody.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When fstat(2) fails.
     pub fn is_ours(&self) -> io::Result<bool> {
         let about = self.about()?;
         Ok(about.uid() == effective_user() && about.mode() & 0o002 == 0)
@@ -118,7 +118,7 @@ impl Folder {
     /// The same, where only we (and root) can write.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When fstat(2) fails.
     pub fn is_private(&self) -> io::Result<bool> {
         let about = self.about()?;
         Ok(about.uid() == effective_user() && about.mode() & 0o022 == 0)
@@ -131,7 +131,7 @@ impl Folder {
     /// Opens a file for reading; no link is followed and nothing is waited for.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When it is not there, is a link, or may not be read.
     pub fn read(&self, name: &OsStr) -> io::Result<File> {
         self.open_at(name, libc::O_RDONLY | libc::O_NONBLOCK)
     }
@@ -207,7 +207,7 @@ impl Folder {
     /// A new file that has no name, or one that nothing else has, until it is whole.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When nothing can be made in the folder.
     pub fn temporary(&self, mode: libc::mode_t) -> io::Result<Temporary<'_>> {
         if let Some(file) = self.nameless(mode) {
             return Ok(Temporary {
@@ -245,7 +245,7 @@ impl Folder {
     /// Writes a file whole, under another name first.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the disk is full, or the folder may not be written to.
     pub fn write(&self, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         let mut temporary = self.temporary(0o600)?;
         temporary.file.write_all(bytes)?;
@@ -262,7 +262,7 @@ impl From<File> for Folder {
 /// A file that is gone when nobody keeps it.
 #[derive(Debug)]
 pub struct Temporary<'a> {
-    /// It.
+    /// The file, open for reading and writing.
     pub file: File,
     folder: &'a Folder,
     name: Option<CString>,
@@ -293,7 +293,7 @@ impl Temporary<'_> {
     /// Never gives it a name.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When we may open no more files.
     pub fn nameless(self) -> io::Result<File> {
         self.file.try_clone()
     }
@@ -301,7 +301,7 @@ impl Temporary<'_> {
     /// Gives it its name, in place of what had it.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When the folder may not be written to, or another folder has that name.
     pub fn keep(mut self, name: &OsStr) -> io::Result<File> {
         let folder = self.folder.handle.as_raw_fd();
         let name = CString::new(name.as_bytes())?;

@@ -147,7 +147,7 @@ impl Named {
     /// Opens a pipe, a device or a descriptor for writing.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When it may not be written to, or is no open descriptor.
     pub fn open(&self) -> io::Result<File> {
         if let Kind::Descriptor(number) = self.kind {
             // SAFETY: a number that is no descriptor is refused.
@@ -168,7 +168,7 @@ impl Named {
     /// the umask leaves.
     ///
     /// # Errors
-    /// Those of the system.
+    /// When nothing can be made in the folder, or the file cannot have these rights.
     pub fn temporary(&self) -> io::Result<Temporary<'_>> {
         let temporary = self.folder.temporary(0o666)?;
         if let Some(mode) = self.mode {
