@@ -4,7 +4,7 @@
 use crate::layout::{Cached, entry};
 use crate::learn::facts::CalibrationFacts;
 
-/// An entry of the cache.
+/// What the bytes of an entry of the cache say; `None` where they are damaged.
 pub fn cache_entry(bytes: &[u8]) -> Option<Cached> {
     entry::read(bytes)
 }

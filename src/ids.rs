@@ -20,7 +20,7 @@ pub struct Tid(i64);
 macro_rules! id {
     ($name:ident) => {
         impl $name {
-            /// The number.
+            /// The id as a number of 64 bits.
             pub const fn number(self) -> i64 {
                 self.0
             }

@@ -26,7 +26,7 @@ pub enum AttachError {
     NotPerl {
         /// The process.
         pid: Pid,
-        /// Its program.
+        /// The name of its program.
         program: String,
         /// How many files were looked at.
         searched: usize,

@@ -48,11 +48,11 @@ const STARTED: Duration = Duration::from_secs(2);
 
 /// A perl that was found and checked.
 pub struct Target {
-    /// The process.
+    /// The process that it is in.
     pub process: Process,
     /// The program that it was: an exec makes another of it, of which nothing here holds.
     pub incarnation: Incarnation,
-    /// Its memory.
+    /// The memory that is read: the process's, or what stands in front of it.
     pub memory: Arc<dyn Memory>,
     /// The perl in it. Forks share it.
     pub perl: Arc<Perl>,

@@ -16,7 +16,7 @@ const BETWEEN: Duration = Duration::from_micros(300);
 /// What one thread does.
 #[derive(Debug)]
 pub struct ThreadStack {
-    /// The thread.
+    /// The thread, and the interpreter that it runs.
     pub thread: PerlThread,
     /// Its frames, innermost first, or why they could not be had.
     pub frames: Result<Vec<Frame>, SampleError>,

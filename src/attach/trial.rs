@@ -49,7 +49,7 @@ impl Demand {
 
 /// A process to try layouts on.
 pub struct Trial<'a> {
-    /// Its memory.
+    /// The memory of the process.
     pub memory: &'a dyn Memory,
     /// Its memory map.
     pub maps: &'a [Mapping],

@@ -158,7 +158,7 @@ pub struct SamePicture<'a> {
 }
 
 impl SamePicture<'_> {
-    /// The command.
+    /// The words to type, quoted for a shell.
     pub fn command(&self, recording: &Path, output: &Output) -> String {
         let mut words = vec!["p5-spy".into(), "report".into()];
         if self.needs_memory {

@@ -19,9 +19,9 @@ pub enum Aim {
     Pids(Vec<Pid>),
     /// A program to start.
     Start {
-        /// The program.
+        /// Its name or path, as typed.
         program: OsString,
-        /// Its arguments.
+        /// The words behind it.
         arguments: Vec<OsString>,
     },
 }
@@ -306,7 +306,7 @@ pub enum Job {
 /// What a layout is taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LayoutSource {
-    /// A file.
+    /// The file of a perl, or of a library that has one.
     File(PathBuf),
     /// The perl of a process.
     Pid(Pid),

@@ -16,7 +16,7 @@ pub enum NoPerl {
     Here {
         /// The process.
         pid: Pid,
-        /// Its program.
+        /// The name of its program.
         program: String,
         /// How many files were looked at.
         searched: usize,

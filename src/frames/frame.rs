@@ -12,9 +12,9 @@ use std::sync::Arc;
 pub enum FrameKind {
     /// The main program: the outermost frame of every stack.
     Main,
-    /// A sub.
+    /// A sub, method, closure or BEGIN block.
     Sub,
-    /// A format.
+    /// A format that `write` runs.
     Format,
     /// eval BLOCK or eval STRING.
     Eval,
@@ -37,7 +37,7 @@ pub enum FrameKind {
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Place {
-    /// The file.
+    /// The file's name, as perl has it or made shorter for people.
     pub file: Arc<str>,
     /// The line; 0 where it is not known.
     pub line: u32,

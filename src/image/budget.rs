@@ -12,10 +12,10 @@ const TIME: Duration = Duration::from_secs(3);
 /// More was asked for than is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
-    /// Memory.
+    /// More bytes than are kept or decompressed for one look.
     #[error("it takes more than {} MiB of memory to read, which no perl does", BYTES >> 20)]
     Bytes,
-    /// Time.
+    /// More time than one look may take.
     #[error("it takes more than {} seconds to read, which no perl does", TIME.as_secs())]
     Time,
 }

@@ -87,14 +87,14 @@ pub enum BindError {
     /// A member is missing.
     #[error("the layout lacks {structure}.{name}; of {structure} it has: {known}")]
     MissingField {
-        /// The structure.
+        /// The structure that lacks it.
         structure: &'static str,
         /// The member.
         name: &'static str,
         /// What is known of that structure.
         known: String,
     },
-    /// A constant is missing.
+    /// A constant is missing, by this name.
     #[error("the layout lacks the constant {0}")]
     MissingConstant(&'static str),
     /// One of several members must be there.

@@ -144,7 +144,7 @@ pub enum ResolveError {
     Ambiguous {
         /// The perl.
         identity: String,
-        /// The tables.
+        /// The names of both, as they are shown.
         tables: String,
     },
     /// The layout that was found is incomplete.

@@ -34,7 +34,7 @@ const LIMITS: Limits = Limits {
 /// How to start a perl.
 #[derive(Debug, Default)]
 pub struct PerlStart {
-    /// The program.
+    /// What to run: perl, or the loader that loads it.
     pub program: Program,
     /// Words in front of perl's own, for a loader.
     pub arguments: Vec<OsString>,

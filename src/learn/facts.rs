@@ -100,13 +100,13 @@ pub struct Array {
 pub struct ScriptLexical {
     /// The depth of the recursion, 1 in the outermost call.
     pub depth: u64,
-    /// Its name.
+    /// Its name, with the sigil.
     pub name: String,
     /// Its address at that depth.
     pub address: u64,
 }
 
-/// A sub of the script.
+/// A named sub that the script declares.
 #[derive(Debug, Clone)]
 pub struct ScriptSub {
     /// `Package::name`.
@@ -126,36 +126,36 @@ impl ScriptSub {
     }
 }
 
-/// Addresses by name.
+/// What the script printed: addresses in the process that ran it, most by name.
 #[derive(Debug, Clone, Default)]
 pub struct CalibrationFacts {
     /// `$^V`.
     pub version: Option<Version>,
     /// `$Config{useithreads}`; false where there is no Config.pm.
     pub threads: bool,
-    /// All subs.
+    /// All subs that have a name.
     pub subs: Vec<ScriptSub>,
-    /// The sub without a name.
+    /// Address of the CV of the sub without a name.
     pub anon: u64,
-    /// Packages.
+    /// Addresses of packages by name.
     pub stashes: HashMap<String, u64>,
-    /// Scalars: address, and the length or number in it.
+    /// Scalars by name: address, and the length or number in it.
     pub scalars: HashMap<String, (u64, i64)>,
-    /// Hashes.
+    /// Addresses of hashes by name.
     pub hashes: HashMap<String, u64>,
-    /// The one value of hashes of that name.
+    /// Address of the one value of the hash of that name.
     pub values: HashMap<String, u64>,
-    /// Globs.
+    /// Addresses of globs by name.
     pub globs: HashMap<String, u64>,
-    /// Values with the number of their owners.
+    /// Addresses of values, with the number of their owners.
     pub references: Vec<(u64, u64)>,
-    /// Numbers with a fraction, with their first bytes.
+    /// Addresses of numbers with a fraction, with their first bytes.
     pub floats: Vec<(u64, Vec<u8>)>,
-    /// Arrays.
+    /// Arrays with what is in them.
     pub arrays: Vec<Array>,
-    /// Objects with their class.
+    /// Addresses of objects, with their class.
     pub objects: Vec<(u64, String)>,
-    /// C functions.
+    /// Addresses of subs that are C functions.
     pub xsubs: Vec<u64>,
     /// Lexical variables of `P5spyA::pads`.
     pub lexicals: Vec<ScriptLexical>,

@@ -47,7 +47,7 @@ pub enum LearnError {
     /// The program did not do what a perl does.
     #[error("cannot learn from {program}: {reason}")]
     Run {
-        /// The program.
+        /// The file that was run.
         program: PathBuf,
         /// What happened.
         reason: String,
@@ -57,7 +57,7 @@ pub enum LearnError {
         "cannot learn from {program}: {source}. p5-spy does not guess; please report this perl with the output of perl -V"
     )]
     Unsolved {
-        /// The program.
+        /// The file that was run.
         program: PathBuf,
         /// The member.
         source: Unsolved,
@@ -65,7 +65,7 @@ pub enum LearnError {
     /// The layout was found, but with it the known stack does not come out.
     #[error("cannot learn from {program}: with what was found the stack reads {found}")]
     Wrong {
-        /// The program.
+        /// The file that was run.
         program: PathBuf,
         /// What came out instead.
         found: String,

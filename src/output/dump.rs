@@ -15,7 +15,7 @@ pub struct ProcessDump {
     pub pid: Pid,
     /// The command line.
     pub command: String,
-    /// Its perl.
+    /// Which perl it runs.
     pub perl: PerlDump,
     /// Every thread that runs Perl, the main thread first.
     pub threads: Vec<ThreadDump>,
@@ -64,7 +64,7 @@ pub struct PerlDump {
     pub archname: Option<String>,
     /// The file that defines perl, as the process sees it.
     pub path: String,
-    /// Its layout.
+    /// Where its layout came from.
     pub layout: LayoutDump,
 }
 

@@ -15,7 +15,7 @@ pub struct Proto {
     /// What each value of a sample is.
     #[prost(message, repeated, tag = "1")]
     pub sample_type: Vec<ValueType>,
-    /// The samples.
+    /// Stacks with their values.
     #[prost(message, repeated, tag = "2")]
     pub sample: Vec<Sample>,
     /// The program.
@@ -24,7 +24,7 @@ pub struct Proto {
     /// Lines of functions.
     #[prost(message, repeated, tag = "4")]
     pub location: Vec<Location>,
-    /// Functions.
+    /// What lines belong to.
     #[prost(message, repeated, tag = "5")]
     pub function: Vec<Function>,
     /// All texts; the first is empty.
@@ -56,7 +56,7 @@ pub struct ValueType {
     /// What it is.
     #[prost(int64, tag = "1")]
     pub r#type: i64,
-    /// Its unit.
+    /// The unit in which it is counted.
     #[prost(int64, tag = "2")]
     pub unit: i64,
 }
@@ -129,7 +129,7 @@ pub struct Location {
 /// The line of a location.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct Line {
-    /// Its function.
+    /// The id of its function.
     #[prost(uint64, tag = "1")]
     pub function_id: u64,
     /// 0 where there is none.

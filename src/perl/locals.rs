@@ -25,12 +25,12 @@ pub struct FrameLocals {
     pub lexicals: Vec<Lexical>,
 }
 
-/// `@_`.
+/// The array `@_` of a sub that is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
-    /// The first of them.
+    /// The first of its elements.
     pub shown: Vec<Described>,
-    /// How many there are.
+    /// How many elements it has.
     pub count: u64,
 }
 

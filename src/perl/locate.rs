@@ -30,7 +30,7 @@ pub struct VariableMap<'a> {
     pub bias: u64,
     /// Offsets in `struct interpreter`.
     pub layout: &'a BoundLayout,
-    /// The interpreter.
+    /// Whose variables they are.
     pub interpreter: Interpreter,
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Pinned {
     /// What it is called; only that.
     pub name: PathBuf,
-    /// The program.
+    /// The file that is run.
     pub program: Arc<PinnedFile>,
     /// The perl, where the program is a dynamic loader.
     pub loaded: Option<Arc<PinnedFile>>,

@@ -30,7 +30,7 @@ pub enum ProbeError {
     Path {
         /// The file.
         name: String,
-        /// The path.
+        /// The path through the schema, as it is written in the file.
         path: String,
         /// What is wrong with it.
         reason: String,

@@ -22,7 +22,7 @@ pub enum By {
 pub struct Entry {
     /// What it is.
     pub kind: FrameKind,
-    /// Its name.
+    /// What it is called, for people.
     pub name: Arc<str>,
     /// The file and, where the name is not enough, the line; empty for what is in no file. Name and
     /// place together are no other entry's.

@@ -31,7 +31,7 @@ pub struct LineOf {
 /// One function of one group, and whether a stack has it for the first time there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupMember {
-    /// Its id.
+    /// Its id within the group.
     pub id: u32,
     /// It is not on the stack a second time, further out: a recursive sub counts once per sample.
     pub outermost: bool,
@@ -214,7 +214,7 @@ impl Index {
         }
     }
 
-    /// A function.
+    /// The function with this id; `None` where there is none.
     pub fn function(&self, id: u32) -> Option<&Function> {
         self.functions.get_index(id as usize)
     }
@@ -224,12 +224,12 @@ impl Index {
         self.functions.iter()
     }
 
-    /// A line.
+    /// The line with this id; `None` where there is none.
     pub fn line(&self, id: u32) -> Option<&LineOf> {
         self.lines.get_index(id as usize)
     }
 
-    /// A package.
+    /// The name of the package with this id; `None` where there is none.
     pub fn package(&self, id: u32) -> Option<&str> {
         self.packages.get_index(id as usize).map(|name| &**name)
     }

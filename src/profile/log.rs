@@ -8,11 +8,11 @@ use std::time::Duration;
 /// One sample, or several in a row of a thread that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// The stack.
+    /// The stack of all of them.
     pub stack: StackId,
     /// Index of the thread in [`Seen::threads`].
     pub thread: u32,
-    /// Samples.
+    /// How many samples.
     pub count: u32,
     /// The thread was on a CPU.
     pub running: bool,

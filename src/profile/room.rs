@@ -130,7 +130,7 @@ impl MemoryBudget {
 /// More than a file of that size may take. The number is what it may, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLarge {
-    /// Memory.
+    /// The profile and what is made of it, in memory.
     #[error("it takes more than {} of memory, and an honest file of its size seldom does", ByteSize(*.0))]
     Memory(u64),
     /// What is written.

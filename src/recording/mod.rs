@@ -33,7 +33,7 @@ const MAX_BLOCK: u64 = 256 << 20;
 pub enum Block {
     /// How it was made; the first block.
     About(About),
-    /// Samples.
+    /// Samples, with what they are the first to mention.
     Samples(Chunk),
     /// The text of a file that frames are in.
     Source(Source),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// What is shown of one function.
 #[derive(Debug, Default)]
 pub struct Close {
-    /// Its name.
+    /// The function's name, for people.
     pub name: String,
     /// Where it is.
     pub home: String,

@@ -39,9 +39,9 @@ pub struct Ledger {
     pub elapsed: Duration,
     /// Since the view was opened.
     pub age: Duration,
-    /// Processes.
+    /// How many processes are sampled.
     pub processes: usize,
-    /// Their threads that run Perl.
+    /// How many threads of theirs run Perl.
     pub threads: usize,
     /// Of each period the share of samples that met a running thread, the last one at the end.
     pub history: VecDeque<f64>,

@@ -17,7 +17,7 @@ pub struct Item {
     pub share: Share,
     /// What stands before the name: the branches of a tree.
     pub before: String,
-    /// Its name.
+    /// What it is called, for people.
     pub name: String,
     /// Where or what else it is.
     pub aside: String,
@@ -32,7 +32,7 @@ pub struct Item {
 pub struct TabPicture {
     /// From the top.
     pub items: Vec<Item>,
-    /// Their keys.
+    /// The key of each row that can be selected, in their order.
     pub keys: Vec<RowKey>,
     /// All samples of the threads that count.
     pub whole: Windows,

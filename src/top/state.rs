@@ -129,9 +129,9 @@ pub enum RowKey {
     Package(u32),
     /// A node of the call tree.
     Path(u32),
-    /// A process.
+    /// A process, by its id.
     Process(Pid),
-    /// A thread.
+    /// A thread, by its process and its own id.
     Thread(Pid, Tid),
     /// A frame of the last stack of a thread, by how far out it is; 0 is the thread itself.
     Frame(u32, u32),
@@ -240,7 +240,7 @@ impl Pane {
 /// One function looked at closely.
 #[derive(Debug)]
 pub struct Detail {
-    /// The function.
+    /// The function's id, as in [`Group::Function`](crate::profile::index::Group::Function).
     pub function: u32,
     /// The part that keys go to.
     pub pane: Pane,

@@ -6,7 +6,7 @@ use crate::perl::stack::walk::Callback;
 /// Which of them are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Synthetic {
-    /// None.
+    /// No frame of them.
     None,
     /// Those whose time cannot be seen otherwise: nobody wrote a call there.
     #[default]

@@ -6,9 +6,9 @@ use crate::memory::{Abi, Batch, Slot};
 /// One variable of the interpreter: where it is in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Its address.
+    /// Where it is in the target.
     pub address: u64,
-    /// Bytes.
+    /// How many bytes it has.
     pub size: u8,
 }
 

@@ -8,9 +8,9 @@ use crate::memory::{Abi, Slot};
 /// One stack info of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StackInfo {
-    /// Its address.
+    /// Where it is in the target.
     pub address: u64,
-    /// `si_type`.
+    /// `si_type`: what it was made for (`PERLSI_…`, cop.h).
     pub si_type: i64,
     /// Contexts in use. Of a stack info with too many, those in the middle are left out: what is
     /// behind these stands as another one.

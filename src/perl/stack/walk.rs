@@ -14,7 +14,7 @@ pub enum ContextKind {
     Main,
     /// A sub, method, closure, BEGIN block, handler …
     Sub,
-    /// A format.
+    /// A format that `write` runs.
     Format,
     /// eval BLOCK.
     EvalBlock,
@@ -84,7 +84,7 @@ pub struct RawFrame {
 /// What a stack info was made for. Beyond the outermost, perl's C code called Perl there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Callback {
-    /// Its `si_type`.
+    /// `si_type` of the stack info (`PERLSI_…`, cop.h).
     pub si_type: i64,
     /// A sub is the first thing on it, and not a block.
     pub calls_sub: bool,

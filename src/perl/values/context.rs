@@ -34,7 +34,7 @@ pub(in crate::perl) const SHORT: NameError =
 /// What resolving needs to know of the target.
 #[derive(Clone, Copy)]
 pub struct PerlView<'a> {
-    /// Its memory.
+    /// The memory that is read.
     pub memory: &'a dyn Memory,
     /// Pointer size and byte order.
     pub abi: Abi,

@@ -22,11 +22,11 @@ pub struct OpNumbers {
     pub dbstate: Option<u64>,
     /// A block without a context of its own.
     pub scope: Option<u64>,
-    /// `require`.
+    /// `require`, which makes a frame of its own.
     pub require: Option<u64>,
     /// `do FILE`, which makes the same kind of frame as `require`.
     pub dofile: Option<u64>,
-    /// `sort`.
+    /// `sort`, whose comparator is called by C code.
     pub sort: Option<u64>,
     /// The ops that end a sub or an eval: while they run, its frame is being taken down.
     pub leaving: Vec<u64>,

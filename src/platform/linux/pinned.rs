@@ -66,7 +66,7 @@ impl PinnedFile {
 
     /// Whether it is the file that the kernel says is mapped.
     fn is(&self, file: &MappedFile) -> bool {
-        is_it(&self.place, self.about.inode, self.about.device, file)
+        is_it(&self.place, self.status.inode, self.status.device, file)
     }
 }
 

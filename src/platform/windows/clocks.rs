@@ -48,7 +48,7 @@ type Times = unsafe extern "system" fn(
     *mut FILETIME,
 ) -> i32;
 
-/// CPU time.
+/// CPU time so far, of user and kernel together.
 fn cpu_time(handle: HANDLE, times: Times) -> Option<Duration> {
     let [mut began, mut ended, mut kernel, mut user] = [FILETIME::default(); 4];
     // SAFETY: the handle is open, and there is room for the results.

@@ -37,7 +37,7 @@ const WRITES: u32 = FILE_WRITE_DATA
 /// Who a file belongs to, and who may write to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Guard {
-    /// Its owner.
+    /// Its owner, by the number that [`super::users`] gives it.
     pub(super) owner: u32,
     /// Somebody may write to it who is neither its owner, nor we, nor the system or an administrator.
     pub(super) others_write: bool,

@@ -9,7 +9,7 @@ use windows_sys::Wdk::System::SystemInformation::{
 };
 use windows_sys::Win32::Foundation::{STATUS_INFO_LENGTH_MISMATCH, STATUS_SUCCESS};
 
-/// A process.
+/// What the system says of a process (`SYSTEM_PROCESS_INFORMATION`).
 #[derive(Debug, Clone)]
 pub(super) struct OneProcess {
     pub(super) pid: Pid,
@@ -25,7 +25,7 @@ pub(super) struct OneProcess {
     pub(super) threads: Vec<OneThread>,
 }
 
-/// A thread.
+/// What the system says of a thread (`SYSTEM_THREAD_INFORMATION`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OneThread {
     pub(super) tid: Tid,
@@ -74,7 +74,7 @@ const THREAD: usize = 0x50;
 static LAST: Mutex<Option<(Instant, Arc<System>)>> = Mutex::new(None);
 
 impl System {
-    /// Now.
+    /// What the system says now, and not a moment ago.
     pub(super) fn now() -> Arc<Self> {
         Self::younger_than(Duration::ZERO)
     }
