@@ -205,7 +205,7 @@ impl PerlView<'_> {
     fn aux_items(&self, list: u64, count: u64) -> Result<Vec<u64>, NameError> {
         let item = |index: u64| {
             let at = list.wrapping_add(index.wrapping_mul(self.aux_item()));
-            Ok(self.pointer_at(at)?)
+            self.pointer_at(at)
         };
         (0..count).map(item).collect()
     }
