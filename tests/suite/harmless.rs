@@ -9,6 +9,7 @@ use loudly::loudly;
 use std::collections::BTreeSet;
 use std::mem::{size_of, zeroed};
 use std::process::Command;
+use support::trace::whole_calls;
 use support::{PERL, Running, Target, cache_home, folder, text};
 
 /// Computes and sleeps in turn.
@@ -30,7 +31,7 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// `1234  openat(AT_FDCWD, "/x", O_RDONLY) = 3`, also where another thread interrupted it.
+    /// `1234  openat(AT_FDCWD, "/x", O_RDONLY) = 3`.
     fn parse(line: &'a str) -> Option<(i32, Self)> {
         let (tid, rest) = line.split_once(' ')?;
         let (name, rest) = rest.trim_start().split_once('(')?;
@@ -170,7 +171,7 @@ fn leaves_alone(script: &str, threads: usize) {
         }
     }
 
-    let trace = std::fs::read_to_string(&trace).unwrap();
+    let trace = whole_calls(&std::fs::read_to_string(&trace).unwrap());
     let calls: Vec<(i32, Call)> = trace.lines().filter_map(Call::parse).collect();
     let ours: BTreeSet<i32> = calls.iter().map(|(tid, _)| *tid).collect();
     assert!(tids.iter().all(|tid| !ours.contains(tid)));

@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use support::trace::whole_calls;
 use support::{Finished, PERL, Running, Target, file, folder, spy, text};
 
 const NOBODY: u32 = 65534;
@@ -106,7 +107,7 @@ fn traced(words: &[&str]) -> Option<(Finished, String)> {
         return None;
     }
     let done = Running::start(command).finish();
-    Some((done, std::fs::read_to_string(&log).unwrap()))
+    Some((done, whole_calls(&std::fs::read_to_string(&log).unwrap())))
 }
 
 /// The lines of processes that still had root's user id.

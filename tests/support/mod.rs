@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Every test program uses its own part of this.
 
 pub mod hidden;
+pub mod trace;
 pub mod xml;
 
 use std::io::{BufRead, BufReader, Read, Write};
