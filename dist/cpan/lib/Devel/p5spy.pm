@@ -20,6 +20,14 @@ my ($owner, $recorder, $messages, $identity, $said, $files, $follows);
 
 sub import {
     my ($class, @words) = @_;
+    local ($?, $!, $@);
+    # What is local there is gone before these have their values again.
+    _begin(@words);
+    return;
+}
+
+sub _begin {
+    my @words = @_;
     _forget_debugger();
     return if $recorder || _is_recorded();
     my ($options, $trouble) = _options(@words);
@@ -93,7 +101,7 @@ sub _scope {
 
 sub _read {
     my ($path) = @_;
-    local ($/, $!);
+    local $/;
     open my $file, '<', $path or return;
     return scalar <$file>;
 }
@@ -133,7 +141,6 @@ sub _become_recorder {
 # The recorder is no child of the program's, which would meet it in wait().
 sub _start {
     my @options = @_;
-    local ($?, $!, $@);
     pipe my $go, my $send or return _say("Devel::p5spy: $!\n");
     pipe my $hear, my $tell or return _say("Devel::p5spy: $!\n");
     my $program_pid = $$;
@@ -201,7 +208,6 @@ sub _out_of_the_way {
 # To be read by this process, where Yama wants to be asked.
 sub _allow {
     my ($pid) = @_;
-    local $!;
     open my $file, '<', '/proc/self/exe' or return;
     sysread $file, my $head, 20 or return;
     my ($is_little, $machine) = unpack 'x5 C x12 a2', $head;
