@@ -32,8 +32,6 @@ sub run {
 
 __END__
 
-=encoding UTF-8
-
 =head1 NAME
 
 App::p5spy - p5-spy, the sampling profiler that looks at running Perl programs from the outside

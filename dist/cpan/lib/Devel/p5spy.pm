@@ -308,8 +308,6 @@ END {
 
 __END__
 
-=encoding UTF-8
-
 =head1 NAME
 
 Devel::p5spy - record a program with p5-spy from its first line on
