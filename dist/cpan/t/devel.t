@@ -104,7 +104,7 @@ my $forks = "$Recorded::BUSY my \$child = fork; if (!\$child) { sub below { busy
     unlike(Recorded::content('d.folded'), qr/main::below/, 'and is another process');
     ($status, $out, $err) = with("$folded,s", ['-e', $forks]);
     # There the program is started by p5-spy, which says what it has to say.
-    my $is_child = open(my $scope, '<', '/proc/sys/kernel/yama/ptrace_scope') && <$scope> == 1;
+    my $is_child = Recorded::scope() == 1;
     is($is_child ? $out : "$out $err", $is_child ? '6' : '6 ', 'also where it is followed');
     like(Recorded::content('d.folded'), qr/main::below.*;main::busy/, 'with s it is recorded');
 }

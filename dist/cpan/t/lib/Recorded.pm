@@ -53,6 +53,12 @@ sub finish {
     return ($status, content('out'), content('err'));
 }
 
+# What Yama lets a process read: with 1 its own descendants, and who allows it.
+sub scope {
+    open my $file, '<', '/proc/sys/kernel/yama/ptrace_scope' or return 0;
+    return scalar(<$file>) + 0;
+}
+
 # Why nothing can be recorded here; undef where it can. What the system forbids is p5-spy's to say, with status 1;
 # whatever else goes wrong is a failure of the test that comes upon it.
 sub forbidden {
