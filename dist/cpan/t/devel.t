@@ -5,7 +5,7 @@ use Recorded;
 
 my $why = Recorded::forbidden();
 plan skip_all => $why if defined $why;
-plan tests => 32;
+plan tests => 34;
 
 my $folded = Recorded::path('d.folded');
 
@@ -107,6 +107,12 @@ my $forks = "$Recorded::BUSY my \$child = fork; if (!\$child) { sub below { busy
     my $is_child = Recorded::scope() == 1;
     is($is_child ? $out : "$out $err", $is_child ? '6' : '6 ', 'also where it is followed');
     like(Recorded::content('d.folded'), qr/main::below.*;main::busy/, 'with s it is recorded');
+    (my $leaves = $forks) =~ s/waitpid \$child, 0; print/exit; print/;
+    ($status, $out, $err) = with("$folded,s", ['-e', $leaves]);
+    is($status, 0, 'one that is left behind keeps nobody waiting');
+    my $patience = 200;
+    select undef, undef, undef, .1 until -s $folded || !$patience--;
+    like(Recorded::content('d.folded'), qr/main::below.*;main::busy/, 'and is recorded to its end');
 }
 
 {

@@ -8,7 +8,8 @@ BEGIN { $^P = 0 if defined $ENV{PERL5DB} && $ENV{PERL5DB} =~ /^use Devel::p5spy\
 
 our $VERSION = '0.0.0';    # dist/cpan/make puts in the real one
 
-my $PATIENCE = 10;         # seconds, for p5-spy to be at the program
+my $PATIENCE   = 10;       # seconds, for p5-spy to be at the program
+my $TO_BE_SEEN = .25;      # and for it to come upon a fork
 
 # The same on every system that has them: fcntl(2), errno(3), prctl(2).
 my ($F_DUPFD, $F_SETFD, $FD_CLOEXEC, $EINTR, $PR_SET_PTRACER) = (0, 2, 1, 4, 0x59616d61);
@@ -271,7 +272,7 @@ sub _say {
     return;
 }
 
-# Where the program leaves children behind that are recorded, it does not wait for them.
+# Those that are recorded, and that the program leaves behind: it does not wait for them.
 sub _has_children {
     opendir my $all, '/proc' or return;
     for my $pid (grep { /^\d+\z/ } readdir $all) {
@@ -284,7 +285,11 @@ sub _has_children {
 sub _end {
     # A fork has this block as well.
     return unless $recorder && $owner == $$;
-    return if $follows && _has_children();
+    if ($follows && _has_children()) {
+        # Nobody can tell any more whose they were when this process is gone: p5-spy looks for new ones until then.
+        select undef, undef, undef, $TO_BE_SEEN;
+        return;
+    }
     # The program may have closed what it did not know, and have another file there.
     my $is_ours = defined fileno $messages && join(' ', (stat $messages)[0, 1]) eq $identity;
     return unless $is_ours;
