@@ -5,7 +5,7 @@ use Recorded;
 
 my $why = Recorded::forbidden();
 plan skip_all => $why if defined $why;
-plan tests => 34;
+plan tests => 40;
 
 my $folded = Recorded::path('d.folded');
 
@@ -127,6 +127,23 @@ my $forks = "$Recorded::BUSY my \$child = fork; if (!\$child) { sub below { busy
     my ($status, $out, $err) = with($folded, ['-T', '-e', "$Recorded::BUSY print \${^TAINT}"]);
     is("$out $err", '1 ', 'with -T');
     like(Recorded::content('d.folded'), qr/;main::busy/, 'the same');
+}
+
+{
+    my ($status, $out, $err) = with($folded, ['-CSD', '-we', "binmode STDERR, ':utf8'; $Recorded::BUSY print 1"]);
+    is("$status $out $err", '0 1 ', 'with -C');
+    like(Recorded::content('d.folded'), qr/;main::busy/, 'the same');
+    ($status, $out, $err) = with("$folded,rate=never", ['-CSD', '-we', 'print 1']);
+    is("$status $out", '0 1', 'also with a mistake');
+    like($err, qr/never.*rate/s, 'which is said');
+    # The folder goes away, so that there is something to say at the end. The samples are kept in another.
+    mkdir Recorded::path('gone') or die;
+    chdir Recorded::path('.') or die;
+    local $ENV{TMPDIR} = Recorded::path('.');
+    my $program = "binmode STDERR, ':utf8'; rmdir 'gone' or die; $Recorded::BUSY exit 3";
+    ($status, $out, $err) = with(Recorded::path('gone/x.folded'), ['-we', $program]);
+    is($status >> 8, 3, 'a file that cannot be written changes nothing');
+    like($err, qr/gone/, 'but is said') or diag($err);
 }
 
 {

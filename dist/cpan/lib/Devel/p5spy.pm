@@ -22,6 +22,7 @@ my ($owner, $recorder, $messages, $identity, $said, $files, $follows);
 sub import {
     my ($class, @words) = @_;
     local ($?, $!, $@);
+    local $^W = 0;
     # What is local there is gone before these have their values again.
     _begin(@words);
     return;
@@ -103,7 +104,7 @@ sub _scope {
 sub _read {
     my ($path) = @_;
     local $/;
-    open my $file, '<', $path or return;
+    open my $file, '<:raw', $path or return;
     return scalar <$file>;
 }
 
@@ -144,6 +145,8 @@ sub _start {
     my @options = @_;
     pipe my $go, my $send or return _say("Devel::p5spy: $!\n");
     pipe my $hear, my $tell or return _say("Devel::p5spy: $!\n");
+    # -C makes them handles of characters, which sysread() refuses.
+    binmode $_ for $go, $send, $hear, $tell;
     my $program_pid = $$;
     my $child = fork;
     return _say("Devel::p5spy: $!\n") unless defined $child;
@@ -188,14 +191,12 @@ sub _record {
     }
     my $program = eval { _program() };
     if (!defined $program) {
-        syswrite STDERR, $@;
-        return;
+        return _say($@);
     }
     _quiet_taint();
     ($program) = _untainted($program);
     { exec {$program} _untainted('p5-spy', 'record', @options, '--pid', $program_pid) }
-    syswrite STDERR, "Devel::p5spy: $program: $!\n";
-    return;
+    return _say("Devel::p5spy: $program: $!\n");
 }
 
 # The program's first file has the number that it would have.
@@ -203,6 +204,7 @@ sub _out_of_the_way {
     my ($handle) = @_;
     my $number = fcntl $handle, $F_DUPFD, 100;
     return $handle unless $number && open my $high, '<&=', $number;
+    binmode $high;
     fcntl $high, $F_SETFD, $FD_CLOEXEC;
     return $high;
 }
@@ -210,7 +212,7 @@ sub _out_of_the_way {
 # To be read by this process, where Yama wants to be asked.
 sub _allow {
     my ($pid) = @_;
-    open my $file, '<', '/proc/self/exe' or return;
+    open my $file, '<:raw', '/proc/self/exe' or return;
     sysread $file, my $head, 20 or return;
     my ($is_little, $machine) = unpack 'x5 C x12 a2', $head;
     my $number = $PRCTL{unpack $is_little == 1 ? 'v' : 'n', $machine};
@@ -266,9 +268,13 @@ sub _listen {
     return defined $got ? $got : $! == $EINTR;
 }
 
+# Not by STDERR itself: the program may have tied it, or have given it a layer.
 sub _say {
     my ($words) = @_;
-    syswrite STDERR, $words if defined fileno STDERR;
+    return unless tied *STDERR || defined fileno STDERR;
+    open my $to, '>&2' or return;
+    binmode $to;
+    syswrite $to, $words;
     return;
 }
 
@@ -307,6 +313,7 @@ sub _end {
 # The first to be compiled runs last.
 END {
     local ($?, $!, $@);
+    local $^W = 0;
     _end();
 }
 
