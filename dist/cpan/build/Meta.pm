@@ -58,9 +58,11 @@ sub of_1_4 {
     $old{configure_requires} = $prereqs->{configure}{requires};
     $old{build_requires}     = $prereqs->{test}{requires};
     my $resources = $meta->{resources};
-    my %flat      = map { $_ => ref $resources->{$_} eq 'HASH' ? $resources->{$_}{url} || $resources->{$_}{web} : $resources->{$_} }
-        keys %$resources;
-    $flat{license} = $flat{license}[0] if ref $flat{license};
+    my %flat;
+    for my $key (keys %$resources) {
+        my $value = $resources->{$key};
+        $flat{$key} = ref $value eq 'HASH' ? $value->{url} || $value->{web} : ref $value ? $value->[0] : $value;
+    }
     $old{resources} = \%flat if %flat;
     return \%old;
 }

@@ -78,7 +78,8 @@ SEES
 }
 
 {
-    my ($status, $out, $err) = with("$folded,idle,rate=50", ['-e', "sub rests { select undef, undef, undef, .4 } rests(); $Recorded::BUSY"]);
+    my $rests = "sub rests { select undef, undef, undef, .4 } rests(); $Recorded::BUSY";
+    my ($status, $out, $err) = with("$folded,idle,rate=50", ['-e', $rests]);
     like(Recorded::content('d.folded'), qr/main::rests/, 'options');
     ($status, $out, $err) = with("$folded,rate=never", ['-e', 'print "runs"; exit 4']);
     like($err, qr/never.*rate/s, 'a mistake is said');
@@ -97,7 +98,16 @@ SEES
     like(Recorded::content('p.svg'), qr/main::busy/, 'several files');
 }
 
-my $forks = "$Recorded::BUSY my \$child = fork; if (!\$child) { sub below { busy() } my \$u = times() + .5; below() while times() < \$u; exit 6 } waitpid \$child, 0; print \$? >> 8";
+my $forks = $Recorded::BUSY . <<'FORKS';
+my $child = fork;
+if (!$child) {
+    sub below { busy() }
+    my $until = times() + .5;
+    below() while times() < $until;
+    exit 6;
+}
+waitpid $child, 0; print $? >> 8;
+FORKS
 {
     my ($status, $out, $err) = with($folded, ['-e', $forks]);
     is("$out $err", '6 ', 'a fork ends as it did');
@@ -116,7 +126,8 @@ my $forks = "$Recorded::BUSY my \$child = fork; if (!\$child) { sub below { busy
 }
 
 {
-    my ($status, $out, $err) = with($folded, ['-e', "use POSIX; POSIX::close(\$_) for 3 .. 1024; $Recorded::BUSY print 'done'"]);
+    my $closes = "use POSIX; POSIX::close(\$_) for 3 .. 1024; $Recorded::BUSY print 'done'";
+    my ($status, $out, $err) = with($folded, ['-e', $closes]);
     is("$out $err", 'done ', 'who closes every file does not wait');
     my $patience = 100;
     select undef, undef, undef, .1 until -s $folded || !$patience--;
@@ -149,7 +160,8 @@ my $forks = "$Recorded::BUSY my \$child = fork; if (!\$child) { sub below { busy
 
 {
     # The library by its name, as a program would load it.
-    my ($status, $out, $err) = Recorded::finish(@Recorded::PERL, "-MDevel::p5spy=$folded", '-e', "$Recorded::BUSY print \$^P");
+    my @program = ('-e', "$Recorded::BUSY print \$^P");
+    my ($status, $out, $err) = Recorded::finish(@Recorded::PERL, "-MDevel::p5spy=$folded", @program);
     is("$out $err", '0 ', 'by -M');
     like(Recorded::content('d.folded'), qr/;main::busy/, 'it is recorded as well');
 }

@@ -28,7 +28,8 @@ my @code = ('-e', 'use App::p5spy; print "status ", App::p5spy->run(@ARGV)', '--
 is($out, "p5-spy $App::p5spy::VERSION\nstatus 0", 'run');
 ($status, $out) = Recorded::finish(@Recorded::PERL, @code, '--no-such-option');
 is($out, 'status 2', 'run gives the status');
-($status, $out) = Recorded::finish(@Recorded::PERL, @code, 'record', '-o', Recorded::path('x.svg'), '--', $^X, '-e', 'exit 7');
+my @record = ('record', '-o', Recorded::path('x.svg'), '--', $^X, '-e');
+($status, $out) = Recorded::finish(@Recorded::PERL, @code, @record, 'exit 7');
 is($out, 'status 7', 'that of the program');
-($status, $out) = Recorded::finish(@Recorded::PERL, @code, 'record', '-o', Recorded::path('x.svg'), '--', $^X, '-e', 'kill 9, $$');
+($status, $out) = Recorded::finish(@Recorded::PERL, @code, @record, 'kill 9, $$');
 is($out, 'status 137', 'that of a signal');

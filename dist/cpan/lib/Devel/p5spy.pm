@@ -376,7 +376,8 @@ If p5-spy cannot start, it says why, and the program runs without being recorded
 Where F</proc/sys/kernel/yama/ptrace_scope> is 1 (Ubuntu), the program allows p5-spy's process, and no other, to
 read it (C<PR_SET_PTRACER>). Its forks do not inherit this. So with C<s> the program becomes a child of p5-spy
 there: its process id is another than that of the process that was started, which is p5-spy, passes on what
-ends it and its exit status, and says on standard error what it has to say. Where C<ptrace_scope> is 2 or 3, only root may record, or nobody.
+ends it and its exit status, and says on standard error what it has to say. Where
+C<ptrace_scope> is 2 or 3, only root may record, or nobody.
 
 =item *
 

@@ -11,7 +11,8 @@ use File::Temp ();
 our @PERL = ($^X, map { '-I' . Cwd::abs_path($_) } grep { !ref && -d } @INC);
 
 # What is compiled for half a second, in a sub of this name.
-our $BUSY = 'sub busy { my $x = 0; $x += $_ for 1 .. 20_000; $x } my $until = times() + .5; busy() while times() < $until;';
+our $BUSY = 'sub busy { my $x = 0; $x += $_ for 1 .. 20_000; $x }
+    my $until = times() + .5; busy() while times() < $until;';
 
 # A folder of the test's own, gone with it; settings of whoever runs the tests are not its.
 my $folder = File::Temp::tempdir(CLEANUP => 1);
@@ -63,7 +64,8 @@ sub scope {
 # whatever else goes wrong is a failure of the test that comes upon it.
 sub forbidden {
     return 'programs are started here as Unix does' if $^O eq 'MSWin32';
-    my ($status, undef, $err) = finish(App::p5spy->program, 'record', '-o', path('may.folded'), '--', @PERL, '-e', $BUSY);
+    my @words = ('record', '-o', path('may.folded'), '--', @PERL, '-e', $BUSY);
+    my ($status, undef, $err) = finish(App::p5spy->program, @words);
     return if $status == 0 && -s path('may.folded');
     return $1 if $err =~ /(no permission[^\n]*)/;
     return $1 if $err =~ /([^\n]*(?:not supported|no layout|not yet|cannot be learned)[^\n]*)/i;
