@@ -15,6 +15,7 @@ mod captures;
 mod cli;
 mod compiling;
 mod contention;
+mod cpan;
 mod deep;
 mod dependencies;
 mod endings;
