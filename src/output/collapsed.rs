@@ -9,7 +9,7 @@ use std::io::{self, Write};
 /// Writes the whole profile, a line for every distinct stack, sorted.
 ///
 /// # Errors
-/// When `to` does not take it, or a line would be out of proportion, as [`CallTree::each_line`] says.
+/// When `to` does not take it, or a line would be out of proportion, as `CallTree::each_line` says.
 pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let entries = profile.entries(picture.by);
     let texts: Vec<String> = entries.iter().map(Entry::text).collect();
