@@ -96,12 +96,7 @@ fn traced(words: &[&str]) -> Option<(Finished, String)> {
         .arg(plain.get_program())
         .args(words)
         .stdin(Stdio::null());
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    support::surround(&mut command);
     if Command::new("strace").arg("-V").output().is_err() {
         loudly!("SKIPPED tracing of p5-spy: there is no strace");
         return None;
@@ -425,12 +420,7 @@ fn without(capabilities: &[&str], words: &[&str]) -> Option<Finished> {
         .arg(plain.get_program())
         .args(words)
         .stdin(Stdio::null());
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    support::surround(&mut command);
     if Command::new("setpriv").arg("--version").output().is_err() {
         loudly!("SKIPPED roots that lack capabilities: there is no setpriv");
         return None;

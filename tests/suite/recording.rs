@@ -230,12 +230,7 @@ fn spy_on(cpu: &str) -> Command {
     let spy = spy();
     let mut command = Command::new("taskset");
     command.args(["-c", cpu]).arg(spy.get_program());
-    for (name, value) in spy.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    support::surround(&mut command);
     command.stdin(Stdio::null());
     command
 }

@@ -21,12 +21,7 @@ fn follow(said: &Finished, picture: &str, instead: &Path) -> PathBuf {
     let command = command.replace(picture, text(instead));
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{} {command}", env!("CARGO_BIN_EXE_p5-spy"))]);
-    for (name, value) in spy().get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
+    support::surround(&mut shell);
     Running::start(shell).finish().expect(0, "Wrote ");
     let made = std::fs::read_to_string(instead).unwrap();
     assert!(made.contains("main::work"), "{made}");
@@ -44,12 +39,7 @@ fn record(target: &Target, around: &[&str], words: &[&str]) -> Finished {
             command
         }
     };
-    for (name, value) in spy.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    support::surround(&mut command);
     command.args(["record", "--no-cache", "-d", "1", "--pid"]);
     command.arg(target.pid().to_string()).args(words);
     Running::start(command).finish()

@@ -8,7 +8,7 @@ use loudly::loudly;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Finished, Running, Target, folder, run, spy, text};
+use support::{Finished, Running, Target, folder, run, text};
 
 /// New subs all the time, which fill a recording.
 const FILLS: &str = r#"$| = 1; print "ready\n";
@@ -47,12 +47,7 @@ fn failing(how: &str, words: &[&str]) -> Option<Finished> {
     command.args(["-f", "-qq", "-e", &format!("inject={how}"), "-o"]);
     command.arg(place.path().join("trace"));
     command.arg(env!("CARGO_BIN_EXE_p5-spy")).args(words);
-    for (name, value) in spy().get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    support::surround(&mut command);
     Some(Running::start(command).finish())
 }
 

@@ -92,8 +92,13 @@ pub fn other_spy() -> Option<Vec<String>> {
 pub fn spy() -> Command {
     let words = other_spy().unwrap_or_else(|| vec![env!("CARGO_BIN_EXE_p5-spy").to_owned()]);
     let mut command = Command::new(&words[0]);
+    surround(command.args(&words[1..]));
     command
-        .args(&words[1..])
+}
+
+/// Gives a command, which may start p5-spy through another program, what p5-spy has around it in tests.
+pub fn surround(command: &mut Command) {
+    command
         .env("HOME", "/nonexistent")
         .env("COLUMNS", "100")
         .env("XDG_CACHE_HOME", cache_home())
@@ -101,7 +106,6 @@ pub fn spy() -> Command {
         .env_remove("NO_COLOR")
         .env_remove("P5SPY_OPTS")
         .stdin(Stdio::null());
-    command
 }
 
 /// A cache of this run's own, empty at its start.
@@ -142,12 +146,7 @@ pub fn measured(words: &[&str]) -> (Finished, u64, Duration) {
         .arg(plain.get_program())
         .args(words)
         .stdin(Stdio::null());
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    surround(&mut command);
     let started = Instant::now();
     let done = Running::start(command).finish();
     let taken = started.elapsed();
