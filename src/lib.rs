@@ -46,6 +46,7 @@ pub mod attach;
 pub mod capture;
 pub mod cli;
 pub mod commands;
+pub mod corefile;
 pub mod examine;
 pub mod frames;
 #[doc(hidden)]

@@ -3,13 +3,13 @@
 
 use super::candidates::Words;
 use super::trial::{Demand, Trial};
-use super::{AttachError, Loaded, Perl};
+use super::{AttachError, Loaded, Perl, ProcessView};
 use crate::identity::texts::FileFacts;
 use crate::identity::{Build, Identity, IdentityError};
 use crate::ids::Pid;
 use crate::layout::{Origin, Resolved, Table, TableSet};
 use crate::memory::Memory;
-use crate::platform::{Mapping, Process, ThreadState, ThreadWatch, data_ranges};
+use crate::platform::{Mapping, ThreadState, data_ranges};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(2);
 /// # Errors
 /// What to say when nothing else helps.
 pub fn discover(
-    process: Process,
+    view: &dyn ProcessView,
     memory: &Arc<dyn Memory>,
     loaded: &Loaded,
     own_maps: &[Mapping],
@@ -40,7 +40,7 @@ pub fn discover(
     }
     let possible = tables.possible(&told);
     let search = InterpreterSearch {
-        process,
+        view,
         memory,
         own_maps,
         told: &told,
@@ -49,15 +49,15 @@ pub fn discover(
     // Without a version, tables of many series are tried: then a sub must be on the stack, whose
     // place tells them apart.
     let least = if told.version.is_some() { 1 } else { 2 };
-    let is_new = process.age().is_some_and(|age| age < NEW);
-    let mut watch = ThreadWatch::new(process.pid(), process.main_thread());
+    let is_new = view.age().is_some_and(|age| age < NEW);
+    let mut beside = view.beside(view.main_thread());
     let started = Instant::now();
     let mut demand = Demand::brief(least);
     while !possible.is_empty() {
         if let Some(perl) = search.round(loaded, demand) {
             return Ok(perl);
         }
-        let moves = is_new || watch.state() == ThreadState::Running;
+        let moves = is_new || beside.state() == ThreadState::Running;
         let waited = started.elapsed();
         if demand.hasty {
             if !moves || waited > FOR_A_RUNNING {
@@ -84,7 +84,7 @@ pub fn discover(
 }
 
 struct InterpreterSearch<'a> {
-    process: Process,
+    view: &'a dyn ProcessView,
     memory: &'a Arc<dyn Memory>,
     own_maps: &'a [Mapping],
     told: &'a FileFacts,
@@ -94,9 +94,9 @@ struct InterpreterSearch<'a> {
 impl InterpreterSearch<'_> {
     /// Tries each table once.
     fn round(&self, loaded: &Loaded, demand: Demand) -> Option<Perl> {
-        let (pid, memory) = (self.process.pid(), self.memory);
-        let maps = self.process.mappings().ok()?;
-        let mut trial = Trial::new(pid, memory, &maps);
+        let (pid, memory) = (self.view.pid(), self.memory);
+        let maps = self.view.mappings().ok()?;
+        let mut trial = Trial::new(self.view.beside(self.view.main_thread()), memory, &maps);
         let own = own_data(self.own_maps, &maps);
         let own = own.map(|range| loaded.image.cut_to_data(loaded.bias, range));
         let words = Words::read(&mut trial, self.told.abi, own);

@@ -2,7 +2,7 @@
 
 use super::learning::Lesson;
 use super::trial::{Demand, Trial, names_make_sense};
-use super::{AttachError, Loaded, Perl, STARTED, discover};
+use super::{AttachError, Loaded, Perl, ProcessView, STARTED, discover};
 use crate::examine::{Examiner, copied_variables, find_perl};
 use crate::identity::arrays::with_array_symbols;
 use crate::identity::{Build, Identity};
@@ -10,7 +10,7 @@ use crate::image::{Image, ImageError};
 use crate::layout::{Origin, ResolveError, Resolved, Sources, TableSet, resolve};
 use crate::learn::Learned;
 use crate::memory::{Memory, ReadError, Reader};
-use crate::platform::{MappedFile, Process};
+use crate::platform::{MappedFile, Process, SharedCpu};
 use crate::remedy::{Notice, Remedy};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use std::sync::Arc;
 /// # Errors
 /// [`AttachError`].
 pub fn perl(
-    process: Process,
+    view: &dyn ProcessView,
     program: &Path,
     memory: &Arc<dyn Memory>,
     files: &[MappedFile],
     sources: &Sources,
     warn: &mut dyn FnMut(Notice),
 ) -> Result<(Perl, MappedFile), AttachError> {
-    let examiner = Examiner::of(process);
-    let (image, file) = find_perl(process, &examiner, program, files)?;
-    let pid = process.pid();
+    let examiner = view.examiner();
+    let pid = view.pid();
+    let (image, file) = find_perl(pid, &examiner, program, files)?;
     let bias = image
         .load_bias(&file.maps)
         .ok_or_else(|| AttachError::LoadBias {
@@ -42,10 +42,10 @@ pub fn perl(
     // What another user could have written is not remembered, and for now only for that very file.
     if !examiner.trusts(&file) {
         sources.cache = None;
-        sources.known = sources.known.of_file(process.user(), &file);
+        sources.known = sources.known.of_file(view.live().and_then(Process::user), &file);
     }
     let search = LayoutSearch {
-        process,
+        view,
         examiner: &examiner,
         memory,
         file: &file,
@@ -75,7 +75,7 @@ fn unless_misread(image: &Image, error: AttachError) -> AttachError {
 
 /// What the search for a layout needs.
 struct LayoutSearch<'a> {
-    process: Process,
+    view: &'a dyn ProcessView,
     examiner: &'a Examiner,
     memory: &'a Arc<dyn Memory>,
     file: &'a MappedFile,
@@ -88,7 +88,7 @@ impl LayoutSearch<'_> {
         loaded: &Loaded,
         warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, AttachError> {
-        let pid = self.process.pid();
+        let pid = self.view.pid();
         let identity = Identity::of(&loaded.image).map_err(|source| {
             let path = loaded.image.path().to_owned();
             unless_misread(&loaded.image, AttachError::Identity { path, source })
@@ -130,14 +130,18 @@ impl LayoutSearch<'_> {
             return Ok(());
         }
         match perl.main_interpreter(self.memory) {
-            Ok(Some(main)) => names_make_sense(self.process.pid(), self.memory, perl, main),
+            Ok(Some(main)) => names_make_sense(self.beside(), self.memory, perl, main),
             _ => Ok(()),
         }
     }
 
+    fn beside(&self) -> SharedCpu {
+        self.view.beside(self.view.main_thread())
+    }
+
     /// Before anything costly: may we read, and is perl up?
     fn await_sign_of_life(&self, loaded: &Loaded, identity: &Identity) -> Result<(), AttachError> {
-        let pid = self.process.pid();
+        let pid = self.view.pid();
         let name = match identity.build {
             Build::Unthreaded => "PL_curstackinfo",
             _ => "PL_curinterp",
@@ -148,7 +152,7 @@ impl LayoutSearch<'_> {
                 let place = loaded.bias.wrapping_add(symbol.address);
                 match reader.pointer(place) {
                     // A process that is there for long may have destroyed its first interpreter.
-                    Ok(0) if self.process.age().is_none_or(|age| age < STARTED) => {
+                    Ok(0) if self.view.age().is_none_or(|age| age < STARTED) => {
                         Err(AttachError::Starting(pid))
                     }
                     Ok(_) => Ok(()),
@@ -167,9 +171,9 @@ impl LayoutSearch<'_> {
         identity: &Identity,
         warn: &mut dyn FnMut(Notice),
     ) -> Option<Perl> {
-        let pid = self.process.pid();
-        let maps = self.process.mappings().ok()?;
-        let mut trial = Trial::new(pid, self.memory, &maps);
+        let pid = self.view.pid();
+        let maps = self.view.mappings().ok()?;
+        let mut trial = Trial::new(self.beside(), self.memory, &maps);
         for table in self.sources.tables.neighbours(identity) {
             // The last variables of an interpreter are where its build options put them, and
             // stacks do not tell. `IDBsub` and `Imodglobal` are believed by what they lead to.
@@ -200,7 +204,7 @@ impl LayoutSearch<'_> {
     /// The layout, found by running the same program; remembered for the next time.
     fn learned(&self, loaded: &Loaded, warn: &mut dyn FnMut(Notice)) -> Option<Learned> {
         let lesson = Lesson {
-            process: self.process,
+            process: self.view.live()?,
             examiner: self.examiner,
             file: self.file,
             sources: self.sources,
@@ -215,7 +219,7 @@ impl LayoutSearch<'_> {
         bare: &Loaded,
         warn: &mut dyn FnMut(Notice),
     ) -> Result<Perl, AttachError> {
-        let pid = self.process.pid();
+        let pid = self.view.pid();
         let read = |cause: ReadError| AttachError::Read { pid, cause };
         let reader = Reader::new(self.memory, bare.image.abi());
         let over = |image: Image| Loaded {
@@ -241,12 +245,12 @@ impl LayoutSearch<'_> {
         }
         let tables: &TableSet = &self.sources.tables;
         let own_maps = &self.file.maps;
-        let found = discover::discover(self.process, self.memory, &loaded, own_maps, tables);
+        let found = discover::discover(self.view, self.memory, &loaded, own_maps, tables);
         let refusal = match found {
             Ok(perl) => return Ok(perl),
             // Nothing that could be learned would help.
             Err(refusal @ AttachError::Identity { .. }) => return Err(refusal),
-            Err(_) if !self.process.is_alive() => return Err(read(ReadError::NoSuchProcess)),
+            Err(_) if !self.view.is_alive() => return Err(read(ReadError::NoSuchProcess)),
             Err(refusal) => refusal,
         };
         let learned = self.learned(&loaded, warn).ok_or(refusal)?;

@@ -2,7 +2,7 @@
 //! where it has destroyed that.
 
 use super::interpreters::Extent;
-use super::{AttachError, STARTED, Target};
+use super::{AttachError, STARTED, Inferior};
 use crate::identity::Build;
 use crate::memory::ReadError;
 use crate::perl::locate::Interpreter;
@@ -19,7 +19,7 @@ pub(super) struct Successor {
     interpreter: Interpreter,
 }
 
-impl Target {
+impl Inferior {
     /// The main thread's interpreter, which is the first one that was made. Who has destroyed that
     /// has another.
     ///
@@ -36,7 +36,7 @@ impl Target {
             return Ok(main);
         }
         let first = self.of_main_thread()?;
-        first.ok_or(AttachError::Starting(self.process.pid()))
+        first.ok_or(AttachError::Starting(self.view.pid()))
     }
 
     /// The first interpreter is no more, and no thread need run the one that is taken for it.
@@ -64,7 +64,7 @@ impl Target {
     /// The first one is none, for this reason: any other takes its place.
     fn succeed(&mut self, error: AttachError) -> Result<Interpreter, AttachError> {
         let stale = self.curinterp()?;
-        let is_old = self.process.age().is_some_and(|age| age >= STARTED);
+        let is_old = self.view.age().is_some_and(|age| age >= STARTED);
         // One that has made none yet has no other.
         if stale.is_none() && !is_old {
             return Err(error);
@@ -89,7 +89,7 @@ impl Target {
     /// What the main thread's key says.
     fn of_main_thread(&self) -> Result<Option<Interpreter>, AttachError> {
         let its_own = match self.perl.identity.build {
-            Build::Threaded => self.by_specific_data(&[self.process.main_thread()], None)?,
+            Build::Threaded => self.by_specific_data(&[self.view.main_thread()], None)?,
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
         };
         Ok(its_own.first().map(|found| found.interpreter))
@@ -104,11 +104,11 @@ impl Target {
     /// Holds the probe against an interpreter. The target moves meanwhile, so a refusal must
     /// stand several times. `maps` may be of some moments ago: that only costs another look.
     fn check(&self, interpreter: Interpreter, mut maps: Vec<Mapping>) -> Result<(), AttachError> {
-        let pid = self.process.pid();
+        let pid = self.view.pid();
         let mut refusal = None;
         for attempt in 0..20 {
             if attempt > 0 {
-                maps = self.process.mappings()?;
+                maps = self.view.mappings()?;
             }
             if self.has_no_stacks(interpreter) {
                 return Err(AttachError::Starting(pid));
@@ -121,7 +121,7 @@ impl Target {
                 Err(found) => refusal = Some(found),
             }
             std::thread::sleep(Duration::from_micros(200 << attempt.min(5)));
-            if !self.process.is_alive() {
+            if !self.view.is_alive() {
                 return Err(self.read_error(ReadError::NoSuchProcess));
             }
         }

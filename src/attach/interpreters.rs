@@ -1,7 +1,7 @@
 //! The interpreters of a process that no thread runs. Perl keeps no list of them, so they are looked
 //! for where `malloc` puts what has the size of one.
 
-use super::Target;
+use super::Inferior;
 use crate::identity::Build;
 use crate::perl::locate::{Interpreter, Located};
 
@@ -33,7 +33,7 @@ const FLAGS: u64 = 7;
 /// The piece before this one is in use.
 const PREV_INUSE: u64 = 1;
 
-impl Target {
+impl Inferior {
     /// The interpreters that are not among `ran`, as far as they are found, with the id that
     /// threads.pm knows them by.
     pub fn other_interpreters(&self, ran: &[Interpreter]) -> Vec<(Option<u64>, Located)> {
@@ -53,7 +53,7 @@ impl Target {
         let Some(places) = self.pieces_of_that_size(extent) else {
             return Vec::new();
         };
-        let Ok(maps) = self.process.mappings() else {
+        let Ok(maps) = self.view.mappings() else {
             return Vec::new();
         };
         let main = self.main_interpreter().ok();
@@ -72,8 +72,8 @@ impl Target {
     /// A program that is perl itself, and has one thread, is not searched: it has others only where
     /// threads have ended that nobody has joined.
     fn has_only_one(&self) -> bool {
-        let is_alone = self.process.thread_count() == Some(1);
-        is_alone && self.kin.is_the_program()
+        let is_alone = self.view.thread_count() == Some(1);
+        is_alone && self.is_the_program
     }
 
     /// Where memory of the size of an interpreter is in use.
@@ -90,7 +90,7 @@ impl Target {
         let reader = self.reader();
         let mut found = Vec::new();
         let mut left = extent.bytes();
-        let maps = self.process.mappings().ok()?;
+        let maps = self.view.mappings().ok()?;
         for map in maps.iter().filter(|m| m.writable && m.anonymous) {
             let length = map.end.saturating_sub(map.start).min(left);
             left -= length;

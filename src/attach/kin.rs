@@ -1,7 +1,8 @@
 //! Forks: they have their parent's files at their parent's addresses, so that what was found of
 //! the one is true of the other.
 
-use super::Perl;
+use super::{Inferior, Perl, ProcessView};
+use crate::memory::Memory;
 use crate::platform::MappedFile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,18 +24,19 @@ impl ForkFamily {
         }
     }
 
-    pub(super) fn perl(&self) -> &Arc<Perl> {
-        &self.perl
-    }
-
     /// The process that runs `program` and has `files` mapped has this perl at the same place.
     pub(super) fn is_in(&self, program: &Path, files: &[MappedFile]) -> bool {
         self.program == program && files.contains(&self.file)
     }
 
-    /// The file that defines perl is the program itself, and no library of it.
-    pub(super) fn is_the_program(&self) -> bool {
-        self.program == self.file.path
+    /// The perl in this process, which has it at the same place.
+    pub(super) fn inferior(
+        &self,
+        view: Arc<dyn ProcessView>,
+        memory: Arc<dyn Memory>,
+    ) -> Inferior {
+        let is_the_program = self.program == self.file.path;
+        Inferior::new(view, memory, self.perl.clone(), is_the_program)
     }
 
     /// Adds a perl to a family that has not seen it yet. The newest come first, as they are the

@@ -1,6 +1,6 @@
 //! One stack of each thread, now.
 
-use super::{AttachError, PerlThread, Target};
+use super::{AttachError, PerlThread, Inferior};
 use crate::frames::{Frame, FrameId, FrameTable};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::names::{NameOptions, Names};
@@ -22,7 +22,7 @@ pub struct ThreadStack {
     pub frames: Result<Vec<Frame>, SampleError>,
 }
 
-impl Target {
+impl Inferior {
     /// The stacks of all threads that run Perl, the main thread's first.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Target {
     pub fn stacks(&self, options: NameOptions) -> Result<Vec<ThreadStack>, AttachError> {
         let (mut names, mut table) = (Names::with(options), FrameTable::default());
         let threads = self.threads()?.into_iter().map(|thread| {
-            let mut beside = SharedCpu::new(self.process.pid(), thread.os_tid);
+            let mut beside = self.view.beside(thread.os_tid);
             let mut take = |runs: &Located, sampler: &mut ThreadSampler| {
                 let _ = runs;
                 let ids = self.take(&mut beside, sampler, &mut names, &mut table)?;

@@ -1,6 +1,6 @@
 //! The threads of a process that run Perl.
 
-use super::{AttachError, Target};
+use super::{AttachError, Inferior};
 use crate::examine::Examiner;
 use crate::identity::Build;
 use crate::ids::Tid;
@@ -8,7 +8,7 @@ use crate::image::Image;
 use crate::memory::{Batch, Memory, Reader, Slot};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::stack::Variable;
-use crate::platform::{MappedFile, Mapping, Process};
+use crate::platform::{MappedFile, Mapping};
 use crate::threads::libthr::Libthr;
 use crate::threads::ring::{KeyPlace, Ring};
 use crate::threads::{
@@ -95,17 +95,17 @@ impl Sorted {
     }
 }
 
-impl Target {
+impl Inferior {
     /// Every thread that runs Perl, the main thread first.
     ///
     /// # Errors
     /// [`AttachError`] when not even the main thread can be had.
     pub fn threads(&self) -> Result<Vec<PerlThread>, AttachError> {
-        let main_thread = self.process.main_thread();
+        let main_thread = self.view.main_thread();
         let main = self.main_interpreter()?;
         let mut found = match self.perl.identity.build {
             Build::Threaded => {
-                let tids = self.process.thread_ids()?;
+                let tids = self.view.thread_ids()?;
                 self.by_specific_data(&tids, Some(main))?
             }
             Build::Multiplicity | Build::Unthreaded => Vec::new(),
@@ -189,7 +189,7 @@ impl Target {
         if address == 0 || self.perl.identity.build == Build::Unthreaded {
             return None;
         }
-        let maps = self.process.mappings().ok()?;
+        let maps = self.view.mappings().ok()?;
         let interpreter = Interpreter::At(address);
         self.is_one(&maps, interpreter)
             .then(|| self.perl.variables(interpreter).located().ok())
@@ -235,13 +235,13 @@ impl Target {
             match maps.get() {
                 Some(maps) => Ok(maps),
                 None => {
-                    let now = self.process.mappings()?;
+                    let now = self.view.mappings()?;
                     Ok(maps.get_or_init(|| now))
                 }
             }
         };
-        let key = || self.key_number().ok().flatten();
-        if let Some(places) = self.process.places_of_key(key) {
+        let mut key = || self.key_number().ok().flatten();
+        if let Some(places) = self.view.places_of_key(&mut key) {
             let unread = tids.iter().filter(|tid| !places.contains_key(*tid)).count();
             let known = places
                 .into_iter()
@@ -281,10 +281,10 @@ impl Target {
     fn places_in_libthr(&self, reader: &Reader<'_>, main: u64) -> Option<Vec<(Tid, u64)>> {
         let key = self.key_number().ok().flatten()?;
         let found = self.libthr.get_or_init(|| {
-            let files = self.process.mapped_programs().ok()?;
-            libthr(self.process, &files, &self.perl.image)
+            let files = self.view.mapped_programs().ok()?;
+            libthr(&self.view.examiner(), &files, &self.perl.image)
         });
-        let all = self.process.thread_ids().ok()?;
+        let all = self.view.thread_ids().ok()?;
         found.as_ref()?.places(reader, &all, key, main).ok()?
     }
 
@@ -319,7 +319,7 @@ impl Target {
     ) -> Option<(Sorted, usize)> {
         /// A C library that has no ring has none the next time either.
         const MOST_FAILURES: u8 = 3;
-        let all = self.process.thread_ids().ok()?;
+        let all = self.view.thread_ids().ok()?;
         let mut search = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let known = search.found.take();
         let again = known.and_then(|(ring, key)| Some((ring.again(reader, &all)?, key)));
@@ -425,8 +425,8 @@ impl Target {
             return Ok(None);
         };
         let layout = *self.keys.get_or_init(|| {
-            let files = self.process.mapped_programs().ok()?;
-            key_layout(self.process, &files, &self.perl.image)
+            let files = self.view.mapped_programs().ok()?;
+            key_layout(&self.view.examiner(), &files, &self.perl.image)
         });
         Ok(layout.map(|layout| (key, layout)))
     }
@@ -470,11 +470,11 @@ impl Target {
 
     /// Where the threads.pm of 5.8.0 to 5.8.8 keeps its list.
     fn old_list(&self) -> Option<u64> {
-        let files = self.process.mapped_programs().ok()?;
+        let files = self.view.mapped_programs().ok()?;
         let file = files
             .iter()
             .find(|f| f.path.ends_with("threads/threads.so"))?;
-        let image = Examiner::of(self.process).open(file).ok()?;
+        let image = self.view.examiner().open(file).ok()?;
         let symbol = image.symbol("threads")?;
         Some(image.load_bias(&file.maps)?.wrapping_add(symbol.address))
     }
@@ -520,7 +520,7 @@ impl Target {
 
 /// The offsets that glibc exports for debuggers (nptl_db/structs.def): each is an array of three
 /// 32-bit words, bits, count and offset.
-fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<KeyLayout> {
+fn key_layout(examiner: &Examiner, files: &[MappedFile], perl: &Image) -> Option<KeyLayout> {
     let libc = |f: &&MappedFile| {
         let name = f
             .path
@@ -533,7 +533,6 @@ fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<Ke
         let bytes = image.bytes_at(image.symbol(name)?.address, 12)?;
         perl.abi().uint(&bytes, 8, 4)
     };
-    let examiner = Examiner::of(process);
     files.iter().filter(libc).find_map(|file| {
         let image = examiner.open(file).ok()?;
         Some(KeyLayout {
@@ -544,13 +543,13 @@ fn key_layout(process: Process, files: &[MappedFile], perl: &Image) -> Option<Ke
 }
 
 /// What FreeBSD's libthr says of itself for debuggers: offsets are numbers of 32 bits.
-fn libthr(process: Process, files: &[MappedFile], perl: &Image) -> Option<Libthr> {
+fn libthr(examiner: &Examiner, files: &[MappedFile], perl: &Image) -> Option<Libthr> {
     let is_libthr = |file: &&MappedFile| {
         let name = file.path.file_name().and_then(|n| n.to_str());
         name.is_some_and(|name| name.starts_with("libthr.so"))
     };
     let file = files.iter().find(is_libthr)?;
-    let image = Examiner::of(process).open(file).ok()?;
+    let image = examiner.open(file).ok()?;
     let offset = |name: &str| {
         let bytes = image.bytes_at(image.symbol(name)?.address, 4)?;
         perl.abi().uint(&bytes, 0, 4)

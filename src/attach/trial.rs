@@ -2,7 +2,6 @@
 
 use super::Perl;
 use crate::frames::{Frame, FrameKind, FrameTable, UNKNOWN};
-use crate::ids::Pid;
 use crate::memory::{Memory, ReadError};
 use crate::perl::locate::Interpreter;
 use crate::perl::names::Names;
@@ -57,12 +56,12 @@ pub struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Nothing is read yet.
-    pub fn new(pid: Pid, memory: &'a dyn Memory, maps: &'a [Mapping]) -> Self {
+    /// Nothing is read yet. `beside` is the main thread.
+    pub fn new(beside: SharedCpu, memory: &'a dyn Memory, maps: &'a [Mapping]) -> Self {
         Trial {
             memory,
             maps,
-            beside: SharedCpu::new(pid, pid.main_thread()),
+            beside,
         }
     }
 
@@ -139,7 +138,7 @@ impl<'a> Trial<'a> {
 /// # Errors
 /// What is wrong with every stack that was read.
 pub fn names_make_sense(
-    pid: Pid,
+    mut beside: SharedCpu,
     memory: &dyn Memory,
     perl: &Perl,
     interpreter: Interpreter,
@@ -157,7 +156,6 @@ pub fn names_make_sense(
     // A perl may have a sub that has lost its name.
     sampler.demand_names(false);
     let (mut names, mut table) = (Names::new(), FrameTable::default());
-    let mut beside = SharedCpu::new(pid, pid.main_thread());
     let mut failures = 0;
     for look in 0..MOST {
         beside.follow();

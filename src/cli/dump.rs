@@ -2,7 +2,7 @@
 
 use super::shared::{ConfigArgs, LayoutArgs, ShowArgs};
 use super::values::{parse_name, parse_pid};
-use super::{Find, Job, Locals, Order, mistake};
+use super::{CoreChoice, Find, Job, Locals, Order, mistake};
 use crate::ids::Pid;
 use clap::Args;
 use clap::error::ErrorKind;
@@ -16,6 +16,15 @@ pub(super) struct DumpArgs {
     /// Show the stacks of a file that p5-spy capture wrote
     #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["pid", "name"])]
     capture: Option<PathBuf>,
+    /// Show the stacks of a process that is no more: its core file, of the kernel, gcore or systemd-coredump
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "capture", "subprocesses"])]
+    core: Option<PathBuf>,
+    /// With --core: the program that the process ran, where it is not where it was
+    #[arg(long, value_name = "FILE", requires = "core")]
+    exe: Option<PathBuf>,
+    /// With --core: a folder with the files of the machine that it is from
+    #[arg(long, value_name = "FOLDER", requires = "core")]
+    sysroot: Option<PathBuf>,
     /// Show each frame's @_; given twice, its lexical variables too: kinds, not values
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "capture")]
     locals: u8,
@@ -50,6 +59,24 @@ impl DumpArgs {
             }
             .into());
         }
+        let locals = (self.locals > 0).then_some(Locals {
+            lexicals: self.locals > 1,
+            values: self.values,
+        });
+        if let Some(file) = self.core {
+            return Ok(Job::DumpCore {
+                core: CoreChoice {
+                    file,
+                    sysroot: self.sysroot,
+                    program: self.exe,
+                },
+                json: self.json,
+                show: self.show.into(),
+                locals,
+                layout: self.layout.into(),
+            }
+            .into());
+        }
         let find = match self.name {
             Some(name) => Some(Find::Name(name)),
             None if !self.pid.is_empty() => None,
@@ -66,10 +93,7 @@ impl DumpArgs {
             subprocesses: self.subprocesses,
             json: self.json,
             show: self.show.into(),
-            locals: (self.locals > 0).then_some(Locals {
-                lexicals: self.locals > 1,
-                values: self.values,
-            }),
+            locals,
             layout: self.layout.into(),
         };
         Ok(Order { job, find })

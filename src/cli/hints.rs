@@ -10,7 +10,7 @@ use crate::profile::{Emptiness, Filter, Fold, Profile, Summary, TooLarge};
 use crate::recording::RawError;
 use crate::remedy::{Notice, Remedy};
 use clap::ValueEnum;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a layout is made of a perl and given to p5-spy.
 const LEARN: &str = "p5-spy layout-learn PERL -o FOLDER/NAME.toml";
@@ -121,6 +121,27 @@ fn with(text: String, remedy: Option<&Remedy>) -> String {
             larger(*size)
         ),
     }
+}
+
+/// Files of a core file's process that are needed: the name there, the build-id, and what is wrong.
+pub fn absent_files(files: &[(PathBuf, Option<String>, String)]) -> String {
+    let lines = files.iter().map(|(path, id, trouble)| {
+        let id = id.as_ref();
+        let id = id.map_or_else(String::new, |id| format!(" (build-id {id})"));
+        format!("\n  {}{id}: {trouble}", path.display())
+    });
+    format!(
+        "files that the process had mapped are needed and not here. Copy them from the machine that it ran on into a folder, below their own names, and name that with --sysroot FOLDER; the program alone with --exe FILE:{}",
+        lines.collect::<String>()
+    )
+}
+
+/// Memory that is not in a core file.
+pub fn left_out(bytes: u64) -> String {
+    format!(
+        "{} kB of memory that the process could write to were left out of the core file: /proc/PID/coredump_filter says what is kept, and 0x33 is enough",
+        bytes.div_ceil(1024)
+    )
 }
 
 /// Four times as much, as people type it.

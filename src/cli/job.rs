@@ -123,6 +123,17 @@ pub struct LayoutChoice {
     pub use_cache: bool,
 }
 
+/// A core file, and where the files of its process are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreChoice {
+    /// The core file.
+    pub file: PathBuf,
+    /// The folder that stands for the root of the machine that it is from.
+    pub sysroot: Option<PathBuf>,
+    /// The file that is taken for the program.
+    pub program: Option<PathBuf>,
+}
+
 /// Which variables of the frames a dump shows, beside `@_`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locals {
@@ -236,6 +247,19 @@ pub enum Job {
         pids: Vec<Pid>,
         /// Those below them too.
         subprocesses: bool,
+        /// As JSON.
+        json: bool,
+        /// What frames say.
+        show: Show,
+        /// Which variables of the frames are shown; `None` for none.
+        locals: Option<Locals>,
+        /// Where layouts come from.
+        layout: LayoutChoice,
+    },
+    /// The stacks in a core file.
+    DumpCore {
+        /// The core file.
+        core: CoreChoice,
         /// As JSON.
         json: bool,
         /// What frames say.

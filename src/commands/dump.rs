@@ -173,6 +173,7 @@ pub fn run_capture(
             threads_not_shown: 0,
             not_shown: String::new(),
             interpreters: Vec::new(),
+            core: None,
         });
     }
     let document = if json {
@@ -185,7 +186,7 @@ pub fn run_capture(
 }
 
 /// Dumps for people. `folders` are those that the processes work in.
-fn texts(dumps: &[ProcessDump], folders: &[String], show: Show) -> String {
+pub(super) fn texts(dumps: &[ProcessDump], folders: &[String], show: Show) -> String {
     let dumps = match show.full_filenames {
         true => dumps.to_vec(),
         false => shortened(dumps.to_vec(), folders),

@@ -1,7 +1,7 @@
 //! The variables of the frames of a dump.
 
 use super::warn;
-use crate::attach::{PATIENCE, Target};
+use crate::attach::{Inferior, PATIENCE};
 use crate::cli::Locals;
 use crate::frames::FrameKind;
 use crate::output::dump::{FrameDump, LocalsDump};
@@ -16,7 +16,7 @@ use crate::platform::SharedCpu;
 use std::time::{Duration, Instant};
 
 /// What to show of this target; `None`, and a word about it, where its layout does not tell.
-pub(super) fn wanted(choice: Locals, target: &Target) -> Option<Wanted> {
+pub(super) fn wanted(choice: Locals, target: &Inferior) -> Option<Wanted> {
     if let Err(e) = check_layout(&target.perl.resolved.bound) {
         warn(format!("no variables are shown: {e}"));
         return None;
@@ -33,14 +33,14 @@ pub(super) fn wanted(choice: Locals, target: &Target) -> Option<Wanted> {
 /// A second copy of the stack, taken before the frames are and compared behind their variables:
 /// so that both are of one moment.
 pub(super) struct Bracket<'a> {
-    target: &'a Target,
+    target: &'a Inferior,
     stack: StackReader,
     main_cv: Option<Variable>,
     wanted: Wanted,
 }
 
 impl<'a> Bracket<'a> {
-    pub(super) fn new(target: &'a Target, perl: &Located, wanted: Wanted) -> Self {
+    pub(super) fn new(target: &'a Inferior, perl: &Located, wanted: Wanted) -> Self {
         let map = target.perl.variables(perl.interpreter);
         Bracket {
             target,

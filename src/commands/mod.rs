@@ -3,6 +3,7 @@
 mod account;
 mod aside;
 mod capture;
+mod corefile;
 mod diff;
 mod doctor;
 mod dump;
@@ -64,6 +65,13 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             locals,
             layout,
         } => dump::run(&pids, subprocesses, json, show, locals, &layout),
+        Job::DumpCore {
+            core,
+            json,
+            show,
+            locals,
+            layout,
+        } => corefile::run(&core, json, show, locals, &layout),
         Job::DumpCapture {
             file,
             json,

@@ -2,7 +2,7 @@
 
 use super::locals::Bracket;
 use super::warn;
-use crate::attach::{Perl, PerlThread, Target, unread_threads};
+use crate::attach::{Inferior, Perl, PerlThread, unread_threads};
 use crate::frames::{FrameId, FrameTable};
 use crate::identity::Build;
 use crate::output::dump::{
@@ -21,7 +21,7 @@ use crate::platform::{SharedCpu, ThreadState, syscall_name};
 /// # Errors
 /// That its threads, or its command line, cannot be had.
 pub(super) fn take(
-    target: &Target,
+    target: &Inferior,
     options: NameOptions,
     wanted: Option<Wanted>,
 ) -> anyhow::Result<ProcessDump> {
@@ -37,24 +37,25 @@ pub(super) fn take(
     let unread = target.unread_threads();
     let threads = found.iter().map(|thread| taker.thread(thread)).collect();
     let interpreters = taker.interpreters();
-    let words = target.process.command_line()?;
+    let words = target.view.command_line()?;
     let command: Vec<String> = words
         .iter()
         .map(|word| crate::text::from_utf8(word))
         .collect();
     Ok(ProcessDump {
-        pid: target.process.pid(),
+        pid: target.view.pid(),
         command: command.join(" "),
         perl: about(&target.perl),
         threads,
         threads_not_shown: unread,
         not_shown: unread_threads(unread),
         interpreters,
+        core: None,
     })
 }
 
 struct Taker<'a> {
-    target: &'a Target,
+    target: &'a Inferior,
     options: NameOptions,
     wanted: Option<Wanted>,
     names: Names,
@@ -65,7 +66,7 @@ struct Taker<'a> {
 
 impl Taker<'_> {
     fn thread(&mut self, thread: &PerlThread) -> ThreadDump {
-        let mut beside = SharedCpu::new(self.target.process.pid(), thread.os_tid);
+        let mut beside = self.target.view.beside(thread.os_tid);
         let state = beside.state();
         let has_cpu = match state {
             ThreadState::Running => beside.has_cpu(),
@@ -83,12 +84,17 @@ impl Taker<'_> {
             state: match state {
                 ThreadState::Running if has_cpu == Some(false) => "waiting for a CPU",
                 ThreadState::Running => "running",
-                _ if self.target.process.thread_is_stopped(thread.os_tid) => "stopped",
+                _ if self.is_stopped(thread) => "stopped",
                 _ => "idle",
             },
             frames,
             error,
         }
+    }
+
+    fn is_stopped(&self, thread: &PerlThread) -> bool {
+        let process = self.target.view.live();
+        process.is_some_and(|process| process.thread_is_stopped(thread.os_tid))
     }
 
     /// The frames of the interpreter that the thread runs, and which one that was.

@@ -20,48 +20,82 @@ pub use request::{LARGEST_SOURCE, SourceError};
 pub use source::read_source;
 
 use crate::image::{Budget, Image, ImageError, may_define_perl};
+use crate::platform::opened::may_direct_us;
 use crate::platform::{Ground, MappedFile, OpenError, PinnedFile, Process, effective_user};
 use link::{FileAccess, Link};
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Finds the files that a process had mapped which is no more, or was on another machine.
+pub trait FileFinder: Send + Sync {
+    /// Where such a file is here.
+    fn here(&self, file: &MappedFile) -> PathBuf;
+
+    /// The build-id that it had in memory; `None` where that is not known.
+    fn build_id(&self, file: &MappedFile) -> Option<Vec<u8>>;
+}
 
 /// Looks at the files of one process.
 pub struct Examiner {
-    process: Process,
-    ours: bool,
+    whose: Whose,
     budget: Arc<Budget>,
+}
+
+enum Whose {
+    Process { process: Process, ours: bool },
+    Former(Arc<dyn FileFinder>),
 }
 
 impl Examiner {
     /// For this process.
     pub fn of(process: Process) -> Self {
+        let ours = process.is_ours();
         Examiner {
-            ours: process.is_ours(),
-            process,
+            whose: Whose::Process { process, ours },
+            budget: Arc::default(),
+        }
+    }
+
+    /// For a process that is no more. A child opens its files, with our own rights, as somebody else has
+    /// chosen their names.
+    pub fn of_former(finder: Arc<dyn FileFinder>) -> Self {
+        Examiner {
+            whose: Whose::Former(finder),
             budget: Arc::default(),
         }
     }
 
     /// Whether it runs as the user that we are, and sees what we see.
     pub fn is_ours(&self) -> bool {
-        self.ours
+        matches!(self.whose, Whose::Process { ours: true, .. })
     }
 
     /// A mapped file, held by its descriptor.
     ///
     /// # Errors
-    /// When the kernel does not lead to it.
+    /// When the kernel does not lead to it, as it never does for a process that is no more.
     pub fn pin(&self, file: &MappedFile) -> io::Result<PinnedFile> {
-        self.process.pin(file, self.ours)
+        match self.whose {
+            Whose::Process { process, ours } => process.pin(file, ours),
+            Whose::Former(_) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Whether root or we alone can have written a mapped file, and the process sees it where we do:
     /// what it says may be remembered.
     pub fn trusts(&self, file: &MappedFile) -> bool {
         let safe = |pinned: PinnedFile| pinned.is_safe_from_others(&[effective_user()]);
-        (self.ours || self.process.shares_our_view()) && self.pin(file).is_ok_and(safe)
+        match &self.whose {
+            Whose::Process { process, ours } => {
+                (*ours || process.shares_our_view()) && self.pin(file).is_ok_and(safe)
+            }
+            Whose::Former(finder) => {
+                let opened = Ground::OURS.open(&finder.here(file));
+                opened.is_ok_and(|file| may_direct_us(&file).unwrap_or(false))
+            }
+        }
     }
 
     /// Opens a mapped file.
@@ -97,19 +131,23 @@ impl Examiner {
             path: file.path.clone(),
             source,
         };
+        let (process, ours) = match &self.whose {
+            Whose::Process { process, ours } => (*process, *ours),
+            Whose::Former(finder) => return open_former(finder.as_ref(), file, glance),
+        };
         let pinned = self.pin(file);
         let access = match pinned {
-            Ok(pinned) if self.ours && pinned.is_safe_from_others(&[effective_user()]) => {
+            Ok(pinned) if ours && pinned.is_safe_from_others(&[effective_user()]) => {
                 let opened = pinned.open().map_err(failed)?;
-                let link = Link::new(self.process, &file.path, FileAccess::File(pinned.into()));
+                let link = Link::new(process, &file.path, FileAccess::File(pinned.into()));
                 return self.open_here(&file.path, opened, glance, link);
             }
             Ok(pinned) => FileAccess::File(pinned.into()),
-            Err(e) if self.ours => return Err(failed(e.into())),
+            Err(e) if ours => return Err(failed(e.into())),
             // The kernel does not lead us there: the child looks where the name leads, and compares.
             Err(_) => FileAccess::Name(file.clone()),
         };
-        Link::new(self.process, &file.path, access).open(glance)
+        Link::new(process, &file.path, access).open(glance)
     }
 
     fn open_here(
@@ -130,6 +168,29 @@ impl Examiner {
         }
         let image = Image::of_file(path, file, self.budget.clone())?;
         Ok(Some(image.with_help(Box::new(link))))
+    }
+}
+
+/// A file of a process that is no more, if it is still what that had mapped.
+fn open_former(
+    finder: &dyn FileFinder,
+    file: &MappedFile,
+    glance: Option<bool>,
+) -> Result<Option<Image>, ImageError> {
+    let path = finder.here(file);
+    let opened = Ground::OURS.open(&path);
+    let opened = opened.map_err(|source| ImageError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let access = FileAccess::File(opened.into());
+    let image = Link::new(Process::ourselves(), &path, access).open(glance)?;
+    let wanted = finder.build_id(file);
+    match (&image, wanted) {
+        (Some(image), Some(wanted)) if image.build_id().is_some_and(|id| id != wanted) => {
+            Err(ImageError::Another { path })
+        }
+        _ => Ok(image),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Examiner;
 use crate::ids::Pid;
 use crate::image::{Image, ImageError};
-use crate::platform::{MappedFile, Process};
+use crate::platform::MappedFile;
 use std::path::Path;
 
 /// Why none is.
@@ -31,7 +31,7 @@ pub enum NoPerl {
 /// # Errors
 /// [`NoPerl::Here`], or what kept the files from being read.
 pub fn find_perl(
-    process: Process,
+    pid: Pid,
     examiner: &Examiner,
     program: &Path,
     files: &[MappedFile],
@@ -57,7 +57,7 @@ pub fn find_perl(
     match first_error {
         Some(e) => Err(e.into()),
         None => Err(NoPerl::Here {
-            pid: process.pid(),
+            pid,
             program: crate::text::from_utf8(program.as_os_str().as_encoded_bytes()),
             searched: ordered.len(),
         }),

@@ -48,6 +48,12 @@ pub enum ImageError {
         /// What the system answered.
         source: OpenError,
     },
+    /// It is not what was mapped.
+    #[error("{path} is another build than the one that was mapped")]
+    Another {
+        /// The file that is there now.
+        path: PathBuf,
+    },
     /// Who was to read it could not.
     #[error("cannot read {path}: {reason}")]
     Confined {

@@ -223,7 +223,7 @@ impl Calibration {
             let files = self.process.mapped_programs()?;
             let program = self.process.executable()?;
             let examiner = Examiner::of(self.process);
-            let found = find_perl(self.process, &examiner, &program, &files);
+            let found = find_perl(self.process.pid(), &examiner, &program, &files);
             self.perl = Some(found?);
         }
         let found = self.perl.as_ref().map(|(image, _)| image.abi());

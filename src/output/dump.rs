@@ -28,6 +28,27 @@ pub struct ProcessDump {
     /// Interpreters that no thread runs, as far as they were found; absent where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interpreters: Vec<InterpreterDump>,
+    /// Of a core file; absent for a live process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core: Option<CoreDump>,
+}
+
+/// The core file that a dump is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoreDump {
+    /// Its path.
+    pub file: String,
+    /// The number of the signal that ended the process; null where none did.
+    pub signal: Option<i32>,
+    /// Its name.
+    pub signal_name: Option<String>,
+    /// The address that it was about, where there is one.
+    pub address: Option<u64>,
+    /// All of that for people.
+    #[serde(skip)]
+    pub description: Option<String>,
+    /// The thread that it was for; null where there was none.
+    pub thread: Option<Tid>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
@@ -82,7 +103,8 @@ pub struct ThreadDump {
     pub os_tid: Tid,
     /// What `threads->tid` says; null where that cannot be told.
     pub perl_tid: Option<u64>,
-    /// `running`, `waiting for a CPU`, `idle`, or `stopped` (by a signal, or a debugger).
+    /// `running`, `waiting for a CPU`, `idle`, or `stopped` (by a signal, or a debugger); in a core file
+    /// `got the signal` or `kept`.
     pub state: &'static str,
     /// Innermost first; the outermost is `(main)`.
     pub frames: Vec<FrameDump>,
@@ -168,6 +190,9 @@ pub fn text(dump: &ProcessDump) -> String {
         dump.perl.version, dump.perl.build, dump.perl.path
     );
     let _ = writeln!(out, "Layout: {}", dump.perl.layout.source);
+    if let Some(core) = &dump.core {
+        push_core(&mut out, core);
+    }
     for thread in &dump.threads {
         let perl_tid = thread
             .perl_tid
@@ -195,6 +220,18 @@ pub fn text(dump: &ProcessDump) -> String {
         push_frames(&mut out, &other.frames);
     }
     out
+}
+
+fn push_core(out: &mut String, core: &CoreDump) {
+    let _ = writeln!(out, "Core file: {}", core.file);
+    match (&core.description, core.thread) {
+        (Some(signal), Some(thread)) => {
+            let _ = writeln!(out, "Ended by {signal}, in thread {thread}");
+        }
+        _ => {
+            let _ = writeln!(out, "No signal: it went on when this was written");
+        }
+    }
 }
 
 fn push_frames(out: &mut String, frames: &[FrameDump]) {

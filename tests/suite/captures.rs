@@ -176,7 +176,7 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
     let (mut refused, mut same) = (0, 0);
     for table in TableSet::embedded().tables() {
         let (image, file) = find_perl(
-            process,
+            process.pid(),
             &p5_spy::examine::Examiner::of(process),
             &process.executable().unwrap(),
             &files,
@@ -197,7 +197,7 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
             continue;
         };
         let main = perl.main_interpreter(&memory).unwrap().unwrap();
-        let mut trial = Trial::new(process.pid(), &memory, &maps);
+        let mut trial = Trial::new(SharedCpu::new(process.pid(), process.main_thread()), &memory, &maps);
         match trial.prove(&perl, main, Demand::patient(2)) {
             Err(_) => refused += 1,
             Ok(()) => {

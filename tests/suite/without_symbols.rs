@@ -61,7 +61,7 @@ const MAPS: [Mapping; 1] = [Mapping {
 /// The likeliest places of the variables, by name.
 fn likeliest(fake: &FakePerl, perl: &Perl, haste: bool) -> Option<Vec<(String, u64)>> {
     let pid = std::process::id() as i32;
-    let mut trial = Trial::new(Pid::from(pid), fake.memory(), &MAPS);
+    let mut trial = Trial::new(SharedCpu::of_nobody(), fake.memory(), &MAPS);
     let words = Words::read(&mut trial, perl.identity.abi, std::iter::once(fake.data()));
     let mut found = words.candidates(&mut trial, perl, haste).into_iter();
     let places = found.next()?.into_iter();
@@ -103,7 +103,7 @@ fn the_variables_are_found_among_others_that_lead_to_ops() {
         // And the stack walks out of them.
         let mut perl = perl;
         let pid = std::process::id() as i32;
-        let mut trial = Trial::new(Pid::from(pid), fake.memory(), &MAPS);
+        let mut trial = Trial::new(SharedCpu::of_nobody(), fake.memory(), &MAPS);
         let words = Words::read(&mut trial, table.abi(), std::iter::once(fake.data()));
         let places = words.candidates(&mut trial, &perl, true).remove(0);
         perl.image = perl.image.with_symbols(places);

@@ -133,7 +133,7 @@ pub fn search(data: &[u8]) {
         return;
     };
     // Nobody has this id: it is not looked where it runs.
-    let mut trial = Trial::new(Pid::from(i32::MAX), fake.memory(), &MAPS);
+    let mut trial = Trial::new(SharedCpu::of_nobody(), fake.memory(), &MAPS);
     let words = Words::read(&mut trial, table.abi(), std::iter::once(fake.data()));
     let demand = Demand {
         frames: 1,

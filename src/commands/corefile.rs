@@ -1,0 +1,93 @@
+//! `p5-spy dump --core`: the stacks of a process of which only its core file is left.
+
+use super::dump::texts;
+use super::locals::wanted;
+use super::stacks::take;
+use super::{looked_at, note, print, sources, warn};
+use crate::attach::{ProcessView, inferior_of};
+use crate::cli::hints::{absent_files, left_out};
+use crate::cli::{CoreChoice, LayoutChoice, Locals, Show};
+use crate::corefile::{CoreFile, CoreProcess};
+use crate::output::dump::{CoreDump, ProcessDump};
+use crate::perl::names::NameOptions;
+use std::sync::Arc;
+
+/// The stacks, as they were at the end.
+pub fn run(
+    core: &CoreChoice,
+    json: bool,
+    show: Show,
+    locals: Option<Locals>,
+    layout: &LayoutChoice,
+) -> anyhow::Result<u8> {
+    let sources = sources(layout)?;
+    let opened = CoreFile::open(&core.file)?;
+    let (process, memory) = CoreProcess::new(
+        opened,
+        core.sysroot.as_deref(),
+        core.program.as_deref(),
+    );
+    let process = Arc::new(process);
+    let inferior = inferior_of(process.clone(), Arc::new(memory), &sources, &mut note);
+    say_gaps(&process, inferior.is_err());
+    let inferior = inferior?;
+    let wanted = locals.and_then(|choice| wanted(choice, &inferior));
+    let options = looked_at(show);
+    let options = NameOptions {
+        single_use: options.single_use && wanted.is_none(),
+        ..options
+    };
+    let mut dump = take(&inferior, options, wanted)?;
+    finish(&mut dump, &process);
+    let document = match json {
+        true => serde_json::to_string_pretty(&dump)? + "\n",
+        false => texts(std::slice::from_ref(&dump), &[], show),
+    };
+    print(document.as_bytes())?;
+    match dump.has_no_stack() {
+        true => anyhow::bail!("no stack of {} could be read", core.file.display()),
+        false => Ok(0),
+    }
+}
+
+/// What only a core file tells.
+fn finish(dump: &mut ProcessDump, process: &CoreProcess) {
+    let ending = process.ending();
+    let first = process.threads().first().map(|thread| thread.tid);
+    for thread in &mut dump.threads {
+        let is_first = Some(thread.os_tid) == first;
+        thread.state = match ending {
+            Some(_) if is_first => "got the signal",
+            _ => "kept",
+        };
+    }
+    dump.core = Some(CoreDump {
+        file: crate::text::from_utf8(process.path().as_os_str().as_encoded_bytes()),
+        signal: ending.map(|e| e.signal),
+        signal_name: ending.map(|e| e.name()),
+        address: ending.and_then(|e| e.address),
+        description: ending.map(|e| e.describe()),
+        thread: ending.and(first),
+    });
+}
+
+/// Says what is missing: what was cut off or left out only where that may matter.
+fn say_gaps(process: &CoreProcess, failed: bool) {
+    let gaps = process.gaps();
+    if gaps.cut_off > 0 {
+        warn(format!(
+            "{} was cut off: {} bytes at its end are missing",
+            process.path().display(),
+            gaps.cut_off
+        ));
+    }
+    if failed && gaps.left_out > 0 {
+        warn(left_out(gaps.left_out));
+    }
+    if !gaps.files.is_empty() {
+        warn(absent_files(&gaps.files));
+    }
+    if failed && process.mapped_programs().is_ok_and(|files| files.is_empty()) {
+        warn("it does not say which files were mapped (NT_FILE): Linux writes that since 3.7".into());
+    }
+}

@@ -1,0 +1,220 @@
+//! The files that a process had mapped, as they are on this machine.
+
+use super::header::CoreFile;
+use super::memory::KeptMemory;
+use crate::examine::{Examiner, FileFinder};
+use crate::image::{Image, ImageError};
+use crate::memory::Abi;
+use crate::platform::bytes::path_of;
+use crate::platform::{MappedFile, Mapping};
+use indexmap::IndexMap;
+use object::elf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The kernel marks the name of a file that was deleted this way (d_path).
+const DELETED: &[u8] = b" (deleted)";
+/// What is read of a file at a time, and kept.
+const BLOCK: u64 = 16 << 10;
+/// Program headers of a file that are looked at for its build-id.
+const MOST_HEADERS: u64 = 64;
+/// More notes than there are in front of it.
+const LONGEST_NOTES: usize = 4096;
+
+/// Where files are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Whereabouts {
+    /// The folder that stands for the other machine's root.
+    pub root: Option<PathBuf>,
+    /// The program itself, and the file that is to be taken for it.
+    pub program: Option<(PathBuf, PathBuf)>,
+}
+
+impl Whereabouts {
+    fn of(&self, path: &Path) -> PathBuf {
+        match (&self.program, &self.root) {
+            (Some((program, instead)), _) if program == path => instead.clone(),
+            (_, Some(root)) => {
+                let below = path.strip_prefix("/").unwrap_or(path);
+                // No name leads out of that folder.
+                let is_plain = |c| matches!(c, std::path::Component::Normal(_));
+                match below.components().all(is_plain) {
+                    true => root.join(below),
+                    false => root.join("…"),
+                }
+            }
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// Finds files, and what the core file says of them.
+pub(super) struct CoreFinder {
+    pub whereabouts: Whereabouts,
+    pub build_ids: HashMap<PathBuf, Vec<u8>>,
+}
+
+impl FileFinder for CoreFinder {
+    fn here(&self, file: &MappedFile) -> PathBuf {
+        self.whereabouts.of(&file.path)
+    }
+
+    fn build_id(&self, file: &MappedFile) -> Option<Vec<u8>> {
+        self.build_ids.get(&file.path).cloned()
+    }
+}
+
+/// The files of a core file, in order of address, each with its mappings.
+pub(super) fn mapped(core: &CoreFile) -> Vec<MappedFile> {
+    let mut files: IndexMap<&[u8], Vec<Mapping>> = IndexMap::new();
+    let mut parts: Vec<_> = core.notes.parts.iter().collect();
+    parts.sort_by_key(|part| part.start);
+    for part in parts {
+        // A part that the core file leaves out may have been code.
+        let piece = core.pieces.iter().find(|piece| piece.start == part.start);
+        files.entry(&part.name).or_default().push(Mapping {
+            start: part.start,
+            end: part.end,
+            file_offset: part.offset,
+            writable: piece.is_some_and(|piece| piece.writable),
+            executable: piece.is_none_or(|piece| piece.executable),
+            anonymous: false,
+            heap: false,
+        });
+    }
+    let files = files.into_iter().map(|(name, maps)| {
+        let kept = name.strip_suffix(DELETED);
+        MappedFile {
+            path: path_of(kept.unwrap_or(name)).into_owned(),
+            maps,
+            deleted: kept.is_some(),
+            inode: 0,
+            device: String::new(),
+        }
+    });
+    files.collect()
+}
+
+/// The build-id of a mapped file, by its head in memory, which the kernel keeps for this purpose
+/// (coredump_filter, core(5)).
+pub(super) fn build_id(memory: &KeptMemory, abi: Abi, file: &MappedFile) -> Option<Vec<u8>> {
+    let first = file.maps.iter().find(|map| map.file_offset == 0)?;
+    let bytes = |at: u64, length: usize| {
+        let mut bytes = vec![0; length];
+        let address = first.start.checked_add(at)?;
+        memory.read(address, &mut bytes).then_some(bytes)
+    };
+    let head = bytes(0, 64).filter(|head| head.starts_with(b"\x7fELF"))?;
+    let wide = abi.pointer_size == 8;
+    // e_phoff, e_phentsize, e_phnum; p_offset and p_filesz (elf.h).
+    let (table, size, count) = if wide { (32, 54, 56) } else { (28, 42, 44) };
+    let (offset_at, length_at) = if wide { (8, 32) } else { (4, 16) };
+    let table = abi.pointer(&head, table)?;
+    let size = abi.uint(&head, size, 2).filter(|size| *size <= 256)?;
+    let count = abi.uint(&head, count, 2)?.min(MOST_HEADERS);
+    (0..count).find_map(|index| {
+        let header = bytes(table.checked_add(index * size)?, usize::try_from(size).ok()?)?;
+        if abi.uint(&header, 0, 4)? != u64::from(elf::PT_NOTE.0) {
+            return None;
+        }
+        let length = usize::try_from(abi.pointer(&header, length_at)?).ok()?;
+        let notes = bytes(abi.pointer(&header, offset_at)?, length.min(LONGEST_NOTES))?;
+        id_among(abi, &notes)
+    })
+}
+
+/// A name of 4 bytes, `GNU`, a length, a type, and the content, each padded to 4 bytes (elf.h, Elf64_Nhdr).
+fn id_among(abi: Abi, notes: &[u8]) -> Option<Vec<u8>> {
+    let mut at = 0_usize;
+    while let (Some(name), Some(content), Some(kind)) = (
+        abi.uint(notes, at, 4),
+        abi.uint(notes, at.checked_add(4)?, 4),
+        abi.uint(notes, at.checked_add(8)?, 4),
+    ) {
+        let start = at.checked_add(12)?;
+        let middle = start.checked_add(usize::try_from(name.checked_next_multiple_of(4)?).ok()?)?;
+        let length = usize::try_from(content).ok()?;
+        let end = middle.checked_add(length)?;
+        if kind == u64::from(elf::NT_GNU_BUILD_ID.0) && notes.get(start..middle) == Some(b"GNU\0") {
+            return notes.get(middle..end).map(<[u8]>::to_vec);
+        }
+        at = middle.checked_add(length.checked_next_multiple_of(4)?)?;
+    }
+    None
+}
+
+/// A file whose bytes stand for memory that is not in the core file.
+pub(super) struct FileBehind {
+    pub file: MappedFile,
+    examiner: Arc<Examiner>,
+    opened: OnceLock<Result<(Image, u64), ImageError>>,
+    blocks: Mutex<HashMap<u64, Option<Vec<u8>>>>,
+}
+
+impl FileBehind {
+    pub(super) fn new(file: MappedFile, examiner: Arc<Examiner>) -> Self {
+        FileBehind {
+            file,
+            examiner,
+            opened: OnceLock::new(),
+            blocks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn has(&self, address: u64) -> bool {
+        let within = |map: &Mapping| (map.start..map.end).contains(&address);
+        self.file.maps.iter().any(within)
+    }
+
+    /// The file and how far it was moved, or why it is of no use.
+    pub(super) fn image(&self) -> Result<&(Image, u64), &ImageError> {
+        let open = || {
+            let image = self.examiner.open(&self.file)?;
+            let bias = image.load_bias(&self.file.maps);
+            let bias = bias.ok_or_else(|| ImageError::Another {
+                path: self.file.path.clone(),
+            })?;
+            Ok((image, bias))
+        };
+        self.opened.get_or_init(open).as_ref()
+    }
+
+    /// Why it is of no use, if it was asked for.
+    pub(super) fn trouble(&self) -> Option<&ImageError> {
+        self.opened.get()?.as_ref().err()
+    }
+
+    /// Reads some bytes: so many.
+    pub(super) fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
+        let start = address - address % BLOCK;
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let block = blocks.entry(start).or_insert_with(|| self.block(start));
+        let copied = || {
+            let skip = usize::try_from(address - start).ok()?;
+            let bytes = block.as_ref()?.get(skip..)?;
+            let length = bytes.len().min(buffer.len());
+            buffer.get_mut(..length)?.copy_from_slice(bytes.get(..length)?);
+            Some(length)
+        };
+        let mut copied = copied;
+        if let Some(read @ 1..) = copied() {
+            return read;
+        }
+        // The block is not whole in one segment: only what was asked for.
+        let read = || {
+            let (image, bias) = self.image().ok()?;
+            let length = buffer.len().min(BLOCK as usize);
+            let bytes = image.bytes_at(address.wrapping_sub(*bias), length)?;
+            buffer.get_mut(..length)?.copy_from_slice(&bytes);
+            Some(length)
+        };
+        let mut read = read;
+        read().unwrap_or(0)
+    }
+
+    fn block(&self, start: u64) -> Option<Vec<u8>> {
+        let (image, bias) = self.image().ok()?;
+        image.bytes_at(start.wrapping_sub(*bias), BLOCK as usize)
+    }
+}
