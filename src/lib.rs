@@ -58,6 +58,7 @@ pub mod image;
 pub mod layout;
 pub mod learn;
 pub mod memory;
+pub mod native;
 pub mod output;
 pub mod perl;
 pub mod platform;

@@ -2,7 +2,7 @@
 
 use super::shared::{ConfigArgs, LayoutArgs, ShowArgs};
 use super::values::{parse_name, parse_pid};
-use super::{CoreChoice, Find, Job, Locals, Order, mistake};
+use super::{CoreChoice, Depth, Find, Job, Locals, Order, mistake};
 use crate::ids::Pid;
 use clap::Args;
 use clap::error::ErrorKind;
@@ -31,6 +31,9 @@ pub(super) struct DumpArgs {
     /// With --locals: show the values too. There may be passwords among them
     #[arg(long, requires = "locals")]
     values: bool,
+    /// Show what runs in C below Perl, too: of threads that wait, and of a core file
+    #[arg(long, conflicts_with = "capture")]
+    native: bool,
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<Pid>,
@@ -59,10 +62,13 @@ impl DumpArgs {
             }
             .into());
         }
-        let locals = (self.locals > 0).then_some(Locals {
-            lexicals: self.locals > 1,
-            values: self.values,
-        });
+        let depth = Depth {
+            locals: (self.locals > 0).then_some(Locals {
+                lexicals: self.locals > 1,
+                values: self.values,
+            }),
+            native: self.native,
+        };
         if let Some(file) = self.core {
             return Ok(Job::DumpCore {
                 core: CoreChoice {
@@ -72,7 +78,7 @@ impl DumpArgs {
                 },
                 json: self.json,
                 show: self.show.into(),
-                locals,
+                depth,
                 layout: self.layout.into(),
             }
             .into());
@@ -93,7 +99,7 @@ impl DumpArgs {
             subprocesses: self.subprocesses,
             json: self.json,
             show: self.show.into(),
-            locals,
+            depth,
             layout: self.layout.into(),
         };
         Ok(Order { job, find })
@@ -108,7 +114,7 @@ mod tests {
     #[test]
     fn variables_and_what_they_hold_are_asked_for_apart() {
         let locals = |line: &str| match parse(line) {
-            Ok(Job::Dump { locals, .. }) => locals.map(|l| (l.lexicals, l.values)),
+            Ok(Job::Dump { depth, .. }) => depth.locals.map(|l| (l.lexicals, l.values)),
             other => panic!("{other:?}"),
         };
         assert_eq!(locals("p5-spy dump -p 7"), None);

@@ -123,6 +123,15 @@ pub struct LayoutChoice {
     pub use_cache: bool,
 }
 
+/// What a dump shows beside Perl's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Which variables of the frames; `None` for none.
+    pub locals: Option<Locals>,
+    /// What runs in C.
+    pub native: bool,
+}
+
 /// A core file, and where the files of its process are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreChoice {
@@ -251,8 +260,8 @@ pub enum Job {
         json: bool,
         /// What frames say.
         show: Show,
-        /// Which variables of the frames are shown; `None` for none.
-        locals: Option<Locals>,
+        /// What is shown beside the frames.
+        depth: Depth,
         /// Where layouts come from.
         layout: LayoutChoice,
     },
@@ -264,8 +273,8 @@ pub enum Job {
         json: bool,
         /// What frames say.
         show: Show,
-        /// Which variables of the frames are shown; `None` for none.
-        locals: Option<Locals>,
+        /// What is shown beside the frames.
+        depth: Depth,
         /// Where layouts come from.
         layout: LayoutChoice,
     },

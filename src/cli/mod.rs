@@ -32,7 +32,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use defaults::{Surroundings, config_folder, foreign_config_folder};
 use dump::DumpArgs;
 pub use job::{
-    Aim, By, CoreChoice, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,
+    Aim, By, CoreChoice, Depth, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,
     Shell, Show, Start,
 };
 use layout::{LayoutDumpArgs, LayoutLearnArgs};

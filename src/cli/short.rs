@@ -2,7 +2,7 @@
 
 use super::record::{RecordArgs, record_as};
 use super::shared::{FoldArgs, SessionArgs};
-use super::{Aim, By, Format, Job, Order, mistake};
+use super::{Aim, By, Depth, Format, Job, Order, mistake};
 use clap::Args;
 use clap::error::ErrorKind;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ impl Short {
                         subprocesses,
                         json: self.json,
                         show: self.session.show.into(),
-                        locals: None,
+                        depth: Depth::default(),
                         layout: self.session.layout.into(),
                     },
                     find,

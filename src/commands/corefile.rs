@@ -2,11 +2,12 @@
 
 use super::dump::texts;
 use super::locals::wanted;
+use super::native::add_native;
 use super::stacks::take;
 use super::{looked_at, note, print, sources, warn};
 use crate::attach::{ProcessView, inferior_of};
 use crate::cli::hints::{absent_files, left_out};
-use crate::cli::{CoreChoice, LayoutChoice, Locals, Show};
+use crate::cli::{CoreChoice, Depth, LayoutChoice, Show};
 use crate::corefile::{CoreFile, CoreProcess};
 use crate::output::dump::{CoreDump, ProcessDump};
 use crate::perl::names::NameOptions;
@@ -17,7 +18,7 @@ pub fn run(
     core: &CoreChoice,
     json: bool,
     show: Show,
-    locals: Option<Locals>,
+    depth: Depth,
     layout: &LayoutChoice,
 ) -> anyhow::Result<u8> {
     let sources = sources(layout)?;
@@ -31,7 +32,7 @@ pub fn run(
     let inferior = inferior_of(process.clone(), Arc::new(memory), &sources, &mut note);
     say_gaps(&process, inferior.is_err());
     let inferior = inferior?;
-    let wanted = locals.and_then(|choice| wanted(choice, &inferior));
+    let wanted = depth.locals.and_then(|choice| wanted(choice, &inferior));
     let options = looked_at(show);
     let options = NameOptions {
         single_use: options.single_use && wanted.is_none(),
@@ -39,6 +40,14 @@ pub fn run(
     };
     let mut dump = take(&inferior, options, wanted)?;
     finish(&mut dump, &process);
+    if depth.native {
+        let threads = process.threads();
+        let registers = |tid| {
+            let thread = threads.iter().find(|thread| thread.tid == tid)?;
+            thread.registers
+        };
+        add_native(&mut dump, &inferior, sources.debug.as_ref(), &registers)?;
+    }
     let document = match json {
         true => serde_json::to_string_pretty(&dump)? + "\n",
         false => texts(std::slice::from_ref(&dump), &[], show),

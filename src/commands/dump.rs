@@ -1,12 +1,13 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::wanted;
+use super::native::{add_native, resting};
 use super::stacks::{about, shown, take};
 use super::{folder, looked_at, note, print, sources, warn};
 use crate::attach::{Attach, AttachError};
 use crate::capture::{Capture, MAX_FRAMES};
 use crate::cli::hints::explain;
-use crate::cli::{LayoutChoice, Locals, Show};
+use crate::cli::{Depth, LayoutChoice, Show};
 use crate::frames::FrameTable;
 use crate::ids::Pid;
 use crate::layout::{Sources, from_tables};
@@ -27,7 +28,7 @@ pub fn run(
     subprocesses: bool,
     json: bool,
     show: Show,
-    locals: Option<Locals>,
+    depth: Depth,
     layout: &LayoutChoice,
 ) -> anyhow::Result<u8> {
     let sources = sources(layout)?;
@@ -43,7 +44,7 @@ pub fn run(
             if !json && !show.full_filenames {
                 folders.extend(folder(process));
             }
-            dump(process, looked_at(show), locals, &sources)
+            dump(process, looked_at(show), depth, &sources)
         });
         match taken {
             Ok(dump) => dumps.push(dump),
@@ -97,18 +98,22 @@ fn is_no_perl(error: &anyhow::Error, named: bool) -> bool {
 fn dump(
     process: Process,
     options: NameOptions,
-    locals: Option<Locals>,
+    depth: Depth,
     sources: &Sources,
 ) -> anyhow::Result<ProcessDump> {
     let attach_and_take = || {
         let target = Attach::with(sources).to(process, &mut note)?;
-        let wanted = locals.and_then(|choice| wanted(choice, &target));
+        let wanted = depth.locals.and_then(|choice| wanted(choice, &target));
         let options = NameOptions {
             // Variables are those of perl's own frames.
             single_use: options.single_use && wanted.is_none(),
             ..options
         };
-        let taken = take(&target, options, wanted);
+        let mut taken = take(&target, options, wanted);
+        if let (true, Ok(dump)) = (depth.native, &mut taken) {
+            let registers = |tid| resting(&target, tid);
+            add_native(dump, &target, sources.debug.as_ref(), &registers)?;
+        }
         // The end of the process is near, and cheaper than to free a thousand names one by one.
         std::mem::forget(target);
         taken
@@ -163,6 +168,7 @@ pub fn run_capture(
                 state: "captured",
                 frames,
                 error,
+                native: None,
             }
         });
         dumps.push(ProcessDump {

@@ -14,6 +14,7 @@ mod layout_dump;
 mod layout_learn;
 mod locals;
 mod manual;
+mod native;
 mod pick;
 mod progress;
 mod ps;
@@ -62,16 +63,16 @@ pub fn run(order: Order) -> anyhow::Result<u8> {
             subprocesses,
             json,
             show,
-            locals,
+            depth,
             layout,
-        } => dump::run(&pids, subprocesses, json, show, locals, &layout),
+        } => dump::run(&pids, subprocesses, json, show, depth, &layout),
         Job::DumpCore {
             core,
             json,
             show,
-            locals,
+            depth,
             layout,
-        } => corefile::run(&core, json, show, locals, &layout),
+        } => corefile::run(&core, json, show, depth, &layout),
         Job::DumpCapture {
             file,
             json,

@@ -89,6 +89,7 @@ impl Taker<'_> {
             },
             frames,
             error,
+            native: None,
         }
     }
 

@@ -67,8 +67,6 @@ pub struct CoreFile {
     pub(super) meant: u64,
     /// How its numbers are stored.
     pub abi: Abi,
-    /// The processor (elf.h, `EM_…`).
-    pub(super) machine: elf::Machine,
     /// Lowest address first.
     pub(super) pieces: Vec<Piece>,
     pub(super) notes: Notes,
@@ -121,7 +119,6 @@ impl CoreFile {
             length,
             meant: ends.max().unwrap_or(0),
             abi: head.abi,
-            machine: head.machine,
             pieces: head.pieces,
             notes: head.notes,
         })
@@ -150,7 +147,6 @@ enum Trouble {
 
 struct Head {
     abi: Abi,
-    machine: elf::Machine,
     pieces: Vec<Piece>,
     notes: Notes,
 }
@@ -213,7 +209,6 @@ fn read<Elf: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Result<
         true => Err(Trouble::Damaged("it has no threads")),
         false => Ok(Head {
             abi,
-            machine,
             pieces,
             notes,
         }),

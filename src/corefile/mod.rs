@@ -15,6 +15,6 @@ mod words;
 
 pub use header::{CoreError, CoreFile};
 pub use memory::CoreMemory;
-pub use notes::{CoreThread, Registers};
+pub use notes::CoreThread;
 pub use process::{CoreProcess, Gaps};
 pub use siginfo::Ending;

@@ -4,6 +4,7 @@
 use super::siginfo::Ending;
 use crate::ids::{Pid, Tid};
 use crate::memory::Abi;
+use crate::native::{Processor, Registers};
 use object::elf;
 use object::read::elf::{FileHeader, NoteIterator};
 use std::collections::HashSet;
@@ -17,19 +18,6 @@ const MOST_THREADS: usize = 1 << 16;
 const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
 const AT_SYSINFO_EHDR: u64 = 33;
-
-/// What unwinding begins with, as the processor has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Registers {
-    /// Where it executes.
-    pub pc: u64,
-    /// The stack pointer.
-    pub sp: u64,
-    /// The frame pointer, or what is in its register.
-    pub fp: u64,
-    /// The link register, where the processor has one.
-    pub lr: Option<u64>,
-}
 
 /// One thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,31 +155,43 @@ impl Status<'_> {
         let ids = 16 + 2 * width;
         let registers = ids + 16 + 8 * width;
         let register = |number: usize| self.word(registers + number * width);
-        // Their order is that of `struct user_regs_struct` (sys/user.h), `struct user_pt_regs` (asm/ptrace.h).
-        let (pc, sp, fp, lr) = match machine {
-            elf::EM_X86_64 => (16, 19, 4, None),
-            elf::EM_386 => (12, 15, 5, None),
-            elf::EM_AARCH64 => (32, 31, 29, Some(30)),
-            elf::EM_ARM => (15, 13, 11, Some(14)),
-            _ => {
-                return Some(CoreThread {
-                    tid: self.number(ids)?.into(),
-                    registers: None,
-                });
-            }
+        let tid = self.number(ids)?.into();
+        let Some((processor, pc, sp, known)) = order(machine) else {
+            return Some(CoreThread {
+                tid,
+                registers: None,
+            });
         };
+        let mut all = Registers::new(processor, register(pc)?, register(sp)?);
+        for (number, place) in known {
+            all.set(gimli::Register(number), register(place));
+        }
         Some(CoreThread {
-            tid: self.number(ids)?.into(),
-            registers: Some(Registers {
-                pc: register(pc)?,
-                sp: register(sp)?,
-                fp: register(fp)?,
-                lr: match lr {
-                    Some(number) => Some(register(number)?),
-                    None => None,
-                },
-            }),
+            tid,
+            registers: Some(all),
         })
+    }
+}
+
+/// Which of the kernel's registers are the pc and the stack pointer, and DWARF's numbers of all that unwinding may
+/// need, each with its place: `struct user_regs_struct` (sys/user.h), `struct user_pt_regs` (asm/ptrace.h).
+fn order(machine: elf::Machine) -> Option<(Processor, usize, usize, Vec<(u16, usize)>)> {
+    match machine {
+        elf::EM_X86_64 => {
+            let places = [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
+            let known = (0..).zip(places).collect();
+            Some((Processor::X86_64, 16, 19, known))
+        }
+        elf::EM_386 => {
+            let places = [6, 1, 2, 0, 15, 5, 3, 4];
+            let known = (0..).zip(places).collect();
+            Some((Processor::I386, 12, 15, known))
+        }
+        elf::EM_AARCH64 => {
+            let known = (0..).zip(0..32).collect();
+            Some((Processor::Aarch64, 32, 31, known))
+        }
+        _ => None,
     }
 }
 

@@ -127,6 +127,26 @@ impl DebugFile {
     }
 }
 
+/// The separate debug file of an image, for its symbols: none, or one.
+pub fn symbol_files(
+    image: &Image,
+    search: Option<&DebugSearch>,
+    files: &dyn Files,
+) -> Option<FileBytes> {
+    let budget = image.budget();
+    let own = image.object().ok()?;
+    let found = candidates(image, &own, search?);
+    found.into_iter().find_map(|(path, check, whose)| {
+        let data = whose.open(&path, files, &budget)?;
+        let file = object::File::parse(&data).ok()?;
+        let belongs = match check {
+            DebugFileCheck::BuildId => file.build_id().ok().flatten() == image.build_id(),
+            DebugFileCheck::Crc(crc) => checksum(&data) == Some(crc),
+        };
+        (belongs && file.symbols().next().is_some()).then_some(data)
+    })
+}
+
 impl Sections {
     /// Takes what is needed out of a file, within the budget.
     fn load<'a>(

@@ -111,6 +111,32 @@ pub struct ThreadDump {
     /// Why there are no frames; absent when there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What runs in C; absent unless asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<NativeDump>,
+}
+
+/// The C stack of a thread.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NativeDump {
+    /// Innermost first.
+    pub frames: Vec<NativeFrameDump>,
+    /// Why it does not go on to where the thread began; absent where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
+}
+
+/// One of its frames.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NativeFrameDump {
+    /// The function; null where no symbol tells.
+    pub function: Option<String>,
+    /// How far behind its start; null where that is not known.
+    pub offset: Option<u64>,
+    /// The file's name; empty where no file is mapped there.
+    pub file: String,
+    /// The address as that file counts.
+    pub address: u64,
 }
 
 /// One frame.
@@ -206,6 +232,9 @@ pub fn text(dump: &ProcessDump) -> String {
         if let Some(error) = &thread.error {
             let _ = writeln!(out, "    no stack: {error}");
         }
+        if let Some(native) = &thread.native {
+            push_native(&mut out, native);
+        }
     }
     if dump.threads_not_shown > 0 {
         let _ = writeln!(out, "\nNot shown: {}", dump.not_shown);
@@ -231,6 +260,25 @@ fn push_core(out: &mut String, core: &CoreDump) {
         _ => {
             let _ = writeln!(out, "No signal: it went on when this was written");
         }
+    }
+}
+
+fn push_native(out: &mut String, native: &NativeDump) {
+    let _ = writeln!(out, "  in C:");
+    for frame in &native.frames {
+        let place = match (&frame.function, frame.offset) {
+            (Some(function), Some(offset)) => format!("{function}+{offset:#x}"),
+            (Some(function), None) => function.clone(),
+            (None, _) => format!("{:#x}", frame.address),
+        };
+        let file = match frame.file.as_str() {
+            "" => "in no file",
+            file => file,
+        };
+        let _ = writeln!(out, "    {place} [{file}]");
+    }
+    if let Some(cut) = &native.cut {
+        let _ = writeln!(out, "    … {cut}");
     }
 }
 

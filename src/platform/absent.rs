@@ -26,6 +26,11 @@ impl CoSchedule {
     }
 }
 
+/// Where a thread that waits executes, and its stack pointer: nobody says.
+pub fn resting_place(_pid: Pid, _tid: Tid) -> Option<(u64, u64)> {
+    None
+}
+
 /// True when a wake-up of ours does not set the thread aside. Nobody is set aside here.
 pub fn is_real_time(_tid: Tid) -> bool {
     false

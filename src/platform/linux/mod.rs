@@ -36,7 +36,7 @@ pub(crate) use pinned::become_program;
 pub use pinned::{PinnedFile, is_mapped_file};
 pub use regular::{is_place, place_at, place_below};
 pub use syscall::syscall_name;
-pub use thread::{OwnWait, ThreadWatch};
+pub use thread::{OwnWait, ThreadWatch, resting_place};
 pub use witness::{Arrival, Witness};
 
 use indexmap::IndexMap;

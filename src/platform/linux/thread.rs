@@ -127,6 +127,22 @@ impl ThreadWatch {
     }
 }
 
+/// Where a thread that waits executes, and its stack pointer (proc_pid_syscall(5)); `None` for one that runs, or
+/// that may not be asked.
+pub fn resting_place(pid: Pid, tid: Tid) -> Option<(u64, u64)> {
+    let mut text = [0u8; 512];
+    let mut file = Asked::new(format!("/proc/{pid}/task/{tid}/syscall"));
+    place_of(file.read(&mut text).ok()?)
+}
+
+/// The last two words of the file; one that runs has but one.
+fn place_of(text: &[u8]) -> Option<(u64, u64)> {
+    let mut words = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
+    let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let (pc, sp) = (words.next_back()?, words.next_back()?);
+    Some((number(pc)?, number(sp)?))
+}
+
 /// `task/TID/schedstat` (sched-stats.rst): time on the CPU, time waiting for it, turns. A kernel that
 /// does not count writes zeros.
 pub(crate) fn runs_of(text: &[u8]) -> Option<Runs> {

@@ -1,0 +1,160 @@
+//! The whole C stack of a thread.
+
+use super::modules::Modules;
+use super::registers::Registers;
+use super::unwind::{Caller, Entry, StackEnd, step};
+use crate::memory::{Abi, Memory, Reader};
+use std::collections::BTreeMap;
+
+/// Deeper ones end there: perl's own recursion in C may go some ten thousand frames deep.
+const DEEPEST: usize = 1 << 16;
+/// How far a signal's handler keeps what it interrupted above its stack pointer, on x86-64:
+/// `ucontext_t` (sys/ucontext.h), rbp, rsp and rip.
+const INTERRUPTED: [u64; 3] = [120, 160, 168];
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeFrame {
+    /// Where it executes, or goes on when what it called returns.
+    pub pc: u64,
+    /// Its stack pointer.
+    pub sp: u64,
+    /// The function; `None` where no symbol tells.
+    pub function: Option<String>,
+    /// How far behind its start; `None` where that is not known.
+    pub offset: Option<u64>,
+    /// The name of the file; empty where there is none.
+    pub file: String,
+    /// The address as that file counts.
+    pub address: u64,
+}
+
+/// All of them, innermost first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeStack {
+    /// Its frames.
+    pub frames: Vec<NativeFrame>,
+    /// Why there are no more.
+    pub end: StackEnd,
+}
+
+/// Unwinds from registers, and names what was found.
+pub fn native_stack(
+    memory: &dyn Memory,
+    abi: Abi,
+    modules: &Modules,
+    registers: &Registers,
+) -> NativeStack {
+    let reader = Reader::new(memory, abi);
+    let (places, end) = unwind(&reader, modules, registers);
+    NativeStack {
+        frames: named(modules, &places),
+        end,
+    }
+}
+
+/// Where a frame executes, its stack pointer, and how it was left.
+type Place = (u64, u64, Entry);
+
+fn unwind(reader: &Reader<'_>, modules: &Modules, first: &Registers) -> (Vec<Place>, StackEnd) {
+    let mut registers = *first;
+    let mut entry = Entry::Interrupted;
+    let mut places = Vec::new();
+    loop {
+        let sp = registers.sp().unwrap_or(0);
+        places.push((registers.pc, sp, entry));
+        if places.len() >= DEEPEST {
+            return (places, StackEnd::Endless);
+        }
+        let stepped = match interrupted(reader, &registers) {
+            Some(before) => Ok((Caller::At(before), Entry::Interrupted)),
+            None => caller(reader, modules, &registers, entry),
+        };
+        match stepped {
+            Ok((Caller::None, _)) => return (places, StackEnd::Outermost),
+            Err(end) => return (places, end),
+            Ok((Caller::At(next), how)) => {
+                // A signal may have a stack of its own; else callers are further up.
+                let is_higher = next.sp().is_some_and(|next| next > sp);
+                if !is_higher && how == Entry::Called {
+                    // A leaf of arm64 has pushed nothing, once.
+                    let moved = next.pc != registers.pc && next.sp() == Some(sp);
+                    if !(moved && places.len() == 1) {
+                        return (places, StackEnd::Endless);
+                    }
+                }
+                (registers, entry) = (next, how);
+            }
+        }
+    }
+}
+
+fn caller(
+    reader: &Reader<'_>,
+    modules: &Modules,
+    registers: &Registers,
+    entry: Entry,
+) -> Result<(Caller, Entry), StackEnd> {
+    let pc = entry.within(registers.pc);
+    let module = modules.at(pc).ok_or(StackEnd::NoFile(registers.pc))?;
+    let tables = modules.tables(module);
+    let (tables, bias) = tables.ok_or(StackEnd::Undescribed(registers.pc))?;
+    let abi = reader.abi();
+    let parsed = tables.parsed(abi.big_endian, abi.pointer_size);
+    step(&parsed, bias, reader, registers, entry)
+}
+
+/// The registers of what a signal interrupted, where its handler has just returned to the instructions that say
+/// so.
+fn interrupted(reader: &Reader<'_>, registers: &Registers) -> Option<Registers> {
+    let code = registers.processor.sigreturn()?;
+    if reader.bytes(registers.pc, code.len()).ok()? != code {
+        return None;
+    }
+    let sp = registers.sp()?;
+    let [fp, old_sp, pc] = INTERRUPTED.map(|at| reader.pointer(sp.wrapping_add(at)).ok());
+    let mut before = Registers::new(registers.processor, pc?, old_sp?);
+    before.set(gimli::X86_64::RBP, fp);
+    Some(before)
+}
+
+/// Each file is asked once for all that is of it.
+fn named(modules: &Modules, places: &[Place]) -> Vec<NativeFrame> {
+    let mut frames: Vec<NativeFrame> = Vec::new();
+    let mut by_file: BTreeMap<String, Vec<(usize, u64)>> = BTreeMap::new();
+    for (index, (pc, sp, entry)) in places.iter().enumerate() {
+        let within = entry.within(*pc);
+        let module = modules.at(within);
+        if let Some(module) = module {
+            let key = module.file.path.to_string_lossy().into_owned();
+            by_file.entry(key).or_default().push((index, within));
+        }
+        frames.push(NativeFrame {
+            pc: *pc,
+            sp: *sp,
+            function: None,
+            offset: None,
+            file: module.map_or_else(String::new, |module| module.name()),
+            address: *pc,
+        });
+    }
+    for asked in by_file.values() {
+        let Some(module) = asked.first().and_then(|(_, at)| modules.at(*at)) else {
+            continue;
+        };
+        let bias = modules.image(module).map_or(0, |(_, bias)| *bias);
+        let addresses: Vec<u64> = asked.iter().map(|(_, at)| *at).collect();
+        let functions = modules.functions(module, &addresses);
+        for ((index, _), function) in asked.iter().zip(functions) {
+            let Some(frame) = frames.get_mut(*index) else {
+                continue;
+            };
+            frame.address = frame.pc.wrapping_sub(bias);
+            if let Some(function) = function {
+                frame.offset = frame.address.checked_sub(function.start);
+                frame.function = Some(function.name);
+            }
+        }
+    }
+    frames
+}
