@@ -2,7 +2,7 @@
 //!
 //! Each program of tests/programs/ comes to points it knows, prints its frames there (Oracle.pm)
 //! and waits on a pipe; meanwhile `p5-spy dump` looks at it. Every program is looked at twice, with
-//! debug information and with the built-in layout table alone.
+//! debug information and with the built-in layout table alone; and so is a core file of it (gcore).
 //!
 //! The perl is /usr/bin/perl, or the one that the variable `P5SPY_TEST_PERL` names. A program says
 //! in comments what it needs (`# needs perl 5.26`, `# needs threads`, `# needs module List::Util`)
@@ -325,6 +325,65 @@ fn dump(pid: u32, layout: Layout) -> Result<Value, String> {
     Ok(serde_json::from_slice(&output.stdout).unwrap())
 }
 
+/// Writes a core file of a process; `None` where there is no gcore, or an emulator would be in it.
+fn core_file(pid: u32, folder: &Path) -> Option<PathBuf> {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let is_emulated = program.to_string_lossy().contains("qemu");
+    if is_emulated || support::other_spy().is_some() {
+        return None;
+    }
+    let done = Command::new("gcore")
+        .arg("-o")
+        .arg(folder.join("core"))
+        .arg(pid.to_string())
+        .output();
+    let file = folder.join(format!("core.{pid}"));
+    done.ok().filter(|_| file.exists()).map(|_| file)
+}
+
+fn without_core(program: &str) {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    if support::other_spy().is_none() && Command::new("gcore").output().is_err() {
+        SAID.call_once(|| loudly!("SKIPPED core files of {program} and others: there is no gcore"));
+    }
+}
+
+/// What differs in a core file of the stop, by each layout.
+fn core_differences(core: &Path, stop: &Stop, version: u64) -> String {
+    let (label, threads) = stop;
+    let mut text = String::new();
+    for layout in [Layout::DebugInfo, Layout::Table, Layout::Learned] {
+        // Learning takes a process; what was learned of one is in the cache.
+        let options: Vec<&str> = match layout {
+            Layout::Learned => vec!["--layouts", learned_folder(), "--no-cache"],
+            _ => layout.options(),
+        };
+        let mut command = support::spy();
+        command.args(["dump", "--json", "--synthetic", "all", "--core"]);
+        command.arg(core).args(options);
+        if let (Layout::DebugInfo, Some(folder)) =
+            (layout, std::env::var_os("P5SPY_TEST_DEBUG_DIR"))
+        {
+            command.arg("--debug-dir").arg(folder);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            // A live process was refused for the same reason, and that was said.
+            if !said.contains("no layout") && !said.contains("without symbols") {
+                let _ = writeln!(text, "  its core file, {layout:?}: {said}");
+            }
+            continue;
+        }
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let different = compare(label, threads, &json, "dumped", version);
+        if !different.is_empty() {
+            let _ = write!(text, "  its core file, {layout:?}:\n{different}");
+        }
+    }
+    text
+}
+
 /// The kinds of the frames that `caller` does not give.
 const BEYOND_CALLER: [&str; 4] = ["xsub", "op", "syscall", "synthetic"];
 
@@ -388,7 +447,7 @@ fn as_newer_perls_say(caller: &[Frame], spied: &[Frame], version: u64) -> Vec<Fr
 }
 
 /// What differs at one stop.
-fn compare(label: &str, threads: &[Thread], json: &Value, version: u64) -> String {
+fn compare(label: &str, threads: &[Thread], json: &Value, state: &str, version: u64) -> String {
     let mut text = String::new();
     let spied_threads = json["threads"].as_array().expect("threads");
     if spied_threads.len() != threads.len() {
@@ -410,7 +469,7 @@ fn compare(label: &str, threads: &[Thread], json: &Value, version: u64) -> Strin
             let _ = writeln!(text, "    no thread {:?}", thread.tid);
             continue;
         };
-        if found["state"] != "idle" {
+        if found["state"] != state {
             let _ = writeln!(text, "    the state is {}", found["state"]);
         }
         let frames = as_newer_perls_say(&thread.frames, &spied(found), version);
@@ -434,8 +493,19 @@ fn differences(perl: &Perl, program: &str, stops: usize, layout: Layout) -> Resu
     let mut running = Running::start(perl, program);
     let mut text = String::new();
     let mut count = 0;
+    let place = support::folder();
     while let Some((label, threads)) = running.next_stop() {
         count += 1;
+        if layout == Layout::Table {
+            match core_file(running.child.id(), place.path()) {
+                Some(core) => {
+                    let stop = (label.clone(), threads.clone());
+                    text += &core_differences(&core, &stop, perl.version);
+                    fs::remove_file(core).unwrap();
+                }
+                None => without_core(program),
+            }
+        }
         match dump(running.child.id(), layout) {
             Ok(json) => {
                 let source = json["perl"]["layout"]["source"]
@@ -446,7 +516,7 @@ fn differences(perl: &Perl, program: &str, stops: usize, layout: Layout) -> Resu
                         "no debug information was found, the layout is {source}"
                     ));
                 }
-                text += &compare(&label, &threads, &json, perl.version);
+                text += &compare(&label, &threads, &json, "idle", perl.version);
             }
             Err(e)
                 if layout != Layout::Learned

@@ -42,7 +42,9 @@ pub fn perl(
     // What another user could have written is not remembered, and for now only for that very file.
     if !examiner.trusts(&file) {
         sources.cache = None;
-        sources.known = sources.known.of_file(view.live().and_then(Process::user), &file);
+        sources.known = sources
+            .known
+            .of_file(view.live().and_then(Process::user), &file);
     }
     let search = LayoutSearch {
         view,

@@ -2,7 +2,7 @@
 //! where it has destroyed that.
 
 use super::interpreters::Extent;
-use super::{AttachError, STARTED, Inferior};
+use super::{AttachError, Inferior, STARTED};
 use crate::identity::Build;
 use crate::memory::ReadError;
 use crate::perl::locate::Interpreter;

@@ -30,11 +30,7 @@ impl ForkFamily {
     }
 
     /// The perl in this process, which has it at the same place.
-    pub(super) fn inferior(
-        &self,
-        view: Arc<dyn ProcessView>,
-        memory: Arc<dyn Memory>,
-    ) -> Inferior {
+    pub(super) fn inferior(&self, view: Arc<dyn ProcessView>, memory: Arc<dyn Memory>) -> Inferior {
         let is_the_program = self.program == self.file.path;
         Inferior::new(view, memory, self.perl.clone(), is_the_program)
     }

@@ -1,6 +1,6 @@
 //! One stack of each thread, now.
 
-use super::{AttachError, PerlThread, Inferior};
+use super::{AttachError, Inferior, PerlThread};
 use crate::frames::{Frame, FrameId, FrameTable};
 use crate::perl::locate::{Interpreter, Located};
 use crate::perl::names::{NameOptions, Names};

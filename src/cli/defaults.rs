@@ -521,7 +521,7 @@ mod tests {
         assert_eq!(dirs("p5-spy dump -p 1 --debug-dir c"), (1, true));
         assert_eq!(dirs("p5-spy dump -p 1 --no-debug-info"), (0, false));
         let locals = |line: &str| match job(line, "", "[dump]\nvalues = true\nlocals = 2") {
-            Ok(Job::Dump { locals, .. }) => locals.map(|l| (l.lexicals, l.values)),
+            Ok(Job::Dump { depth, .. }) => depth.locals.map(|l| (l.lexicals, l.values)),
             other => panic!("{other:?}"),
         };
         assert_eq!(locals("p5-spy dump -p 1"), Some((true, true)));

@@ -2,7 +2,7 @@
 
 use super::shared::{ConfigArgs, LayoutArgs, ShowArgs};
 use super::values::{parse_name, parse_pid};
-use super::{CoreChoice, Depth, Find, Job, Locals, Order, mistake};
+use super::{CoreChoice, CoreSource, Depth, Find, Job, Locals, Order, mistake};
 use crate::ids::Pid;
 use clap::Args;
 use clap::error::ErrorKind;
@@ -16,7 +16,7 @@ pub(super) struct DumpArgs {
     /// Show the stacks of a file that p5-spy capture wrote
     #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["pid", "name"])]
     capture: Option<PathBuf>,
-    /// Show the stacks of a process that is no more: its core file, of the kernel, gcore or systemd-coredump
+    /// Show the stacks of a process that is no more by its core file, also one of gcore; or the last one of systemd-coredump: PID or "last"
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "name", "capture", "subprocesses"])]
     core: Option<PathBuf>,
     /// With --core: the program that the process ran, where it is not where it was
@@ -72,7 +72,7 @@ impl DumpArgs {
         if let Some(file) = self.core {
             return Ok(Job::DumpCore {
                 core: CoreChoice {
-                    file,
+                    source: core_source(file),
                     sysroot: self.sysroot,
                     program: self.exe,
                 },
@@ -103,6 +103,18 @@ impl DumpArgs {
             layout: self.layout.into(),
         };
         Ok(Order { job, find })
+    }
+}
+
+/// A file, if there is one of that name; else a process, or `last`.
+fn core_source(word: PathBuf) -> CoreSource {
+    if word.exists() {
+        return CoreSource::File(word);
+    }
+    match word.to_str() {
+        Some("last") => CoreSource::Kept(None),
+        Some(text) if text.parse::<i64>().is_ok() => CoreSource::Kept(text.parse().ok()),
+        _ => CoreSource::File(word),
     }
 }
 

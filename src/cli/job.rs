@@ -132,11 +132,20 @@ pub struct Depth {
     pub native: bool,
 }
 
+/// Which core file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CoreSource {
+    /// This one.
+    File(PathBuf),
+    /// The last one that systemd-coredump has kept of this process, or of any.
+    Kept(Option<i64>),
+}
+
 /// A core file, and where the files of its process are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreChoice {
     /// The core file.
-    pub file: PathBuf,
+    pub source: CoreSource,
     /// The folder that stands for the root of the machine that it is from.
     pub sysroot: Option<PathBuf>,
     /// The file that is taken for the program.

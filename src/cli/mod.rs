@@ -32,8 +32,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use defaults::{Surroundings, config_folder, foreign_config_folder};
 use dump::DumpArgs;
 pub use job::{
-    Aim, By, CoreChoice, Depth, Find, Format, Job, LayoutChoice, LayoutSource, Locals, Order, Output, Pick, Sampling,
-    Shell, Show, Start,
+    Aim, By, CoreChoice, CoreSource, Depth, Find, Format, Job, LayoutChoice, LayoutSource, Locals,
+    Order, Output, Pick, Sampling, Shell, Show, Start,
 };
 use layout::{LayoutDumpArgs, LayoutLearnArgs};
 pub use manual::{completions, pages};

@@ -1,6 +1,7 @@
 //! The C stacks of a dump.
 
 use crate::attach::{Inferior, ProcessView};
+use crate::ids::Tid;
 use crate::image::DebugSearch;
 use crate::native::{Modules, NativeStack, Processor, Registers, StackEnd, native_stack};
 use crate::output::dump::{NativeDump, NativeFrameDump, ProcessDump};
@@ -11,16 +12,14 @@ pub(super) fn add_native(
     dump: &mut ProcessDump,
     inferior: &Inferior,
     search: Option<&DebugSearch>,
-    registers: &dyn Fn(crate::ids::Tid) -> Option<Registers>,
+    registers: &dyn Fn(Tid) -> Option<Registers>,
 ) -> anyhow::Result<()> {
     let files = inferior.view.mapped_programs()?;
     let modules = modules(inferior.view.as_ref(), files, search);
     let abi = inferior.perl.identity.abi;
     for thread in &mut dump.threads {
         thread.native = Some(match registers(thread.os_tid) {
-            Some(registers) => {
-                shown(native_stack(&inferior.memory, abi, &modules, &registers))
-            }
+            Some(registers) => shown(native_stack(&inferior.memory, abi, &modules, &registers)),
             None => NativeDump {
                 frames: Vec::new(),
                 cut: Some("it runs: only the C stack of a thread that waits can be read".into()),
@@ -40,8 +39,21 @@ fn modules(
     Modules::new(files, Box::new(open), search.cloned())
 }
 
+/// Where a thread executes, in C.
+pub(super) fn innermost(
+    inferior: &Inferior,
+    search: Option<&DebugSearch>,
+    registers: &Registers,
+) -> Option<NativeFrameDump> {
+    let files = inferior.view.mapped_programs().ok()?;
+    let modules = modules(inferior.view.as_ref(), files, search);
+    let abi = inferior.perl.identity.abi;
+    let stack = native_stack(&inferior.memory, abi, &modules, registers);
+    shown(stack).frames.into_iter().next()
+}
+
 /// What the kernel says of a live thread that waits.
-pub(super) fn resting(inferior: &Inferior, tid: crate::ids::Tid) -> Option<Registers> {
+pub(super) fn resting(inferior: &Inferior, tid: Tid) -> Option<Registers> {
     let process = inferior.view.live()?;
     let machine = inferior.perl.identity.machine.as_deref();
     let processor = Processor::of_machine(machine.unwrap_or("x86_64"))?;

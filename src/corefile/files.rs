@@ -114,7 +114,10 @@ pub(super) fn build_id(memory: &KeptMemory, abi: Abi, file: &MappedFile) -> Opti
     let size = abi.uint(&head, size, 2).filter(|size| *size <= 256)?;
     let count = abi.uint(&head, count, 2)?.min(MOST_HEADERS);
     (0..count).find_map(|index| {
-        let header = bytes(table.checked_add(index * size)?, usize::try_from(size).ok()?)?;
+        let header = bytes(
+            table.checked_add(index * size)?,
+            usize::try_from(size).ok()?,
+        )?;
         if abi.uint(&header, 0, 4)? != u64::from(elf::PT_NOTE.0) {
             return None;
         }
@@ -194,7 +197,9 @@ impl FileBehind {
             let skip = usize::try_from(address - start).ok()?;
             let bytes = block.as_ref()?.get(skip..)?;
             let length = bytes.len().min(buffer.len());
-            buffer.get_mut(..length)?.copy_from_slice(bytes.get(..length)?);
+            buffer
+                .get_mut(..length)?
+                .copy_from_slice(bytes.get(..length)?);
             Some(length)
         };
         let mut copied = copied;

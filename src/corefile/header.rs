@@ -1,6 +1,7 @@
 //! The head of a core file: which part of the memory is where in it, and its notes.
 
 use super::notes::Notes;
+use super::packed::{Packing, unpacked};
 use crate::memory::Abi;
 use crate::platform::{Ground, OpenError};
 use object::elf::{self, FileHeader32, FileHeader64};
@@ -73,18 +74,26 @@ pub struct CoreFile {
 }
 
 impl CoreFile {
-    /// Opens a file and reads its head.
+    /// Opens a file and reads its head. One that is packed is unpacked first, into a nameless file.
     ///
     /// # Errors
     /// [`CoreError`].
     pub fn open(path: &Path) -> Result<Self, CoreError> {
+        use std::io::Read;
         let opened = std::path::absolute(path).map_err(OpenError::from);
         let opened = opened.and_then(|path| Ground::OURS.open(&path));
         let failed = |source: OpenError| CoreError::Io {
             path: path.to_owned(),
             source,
         };
-        CoreFile::of(path, opened.map_err(failed)?)
+        let file = opened.map_err(failed)?;
+        let mut start = Vec::new();
+        let read = (&file).take(6).read_to_end(&mut start);
+        let file = read.and_then(|_| match Packing::of(&start) {
+            Some(packing) => unpacked(file, packing),
+            None => Ok(file),
+        });
+        CoreFile::of(path, file.map_err(|e| failed(e.into()))?)
     }
 
     /// Reads the head of an open file.
@@ -207,10 +216,6 @@ fn read<Elf: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Result<
     pieces.sort_by_key(|piece| (piece.start, piece.end));
     match notes.threads.is_empty() {
         true => Err(Trouble::Damaged("it has no threads")),
-        false => Ok(Head {
-            abi,
-            pieces,
-            notes,
-        }),
+        false => Ok(Head { abi, pieces, notes }),
     }
 }

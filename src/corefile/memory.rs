@@ -47,11 +47,7 @@ impl KeptMemory {
 }
 
 /// Fills a buffer by what reads some of it at a time.
-fn fill(
-    address: u64,
-    buffer: &mut [u8],
-    mut some: impl FnMut(u64, &mut [u8]) -> usize,
-) -> bool {
+fn fill(address: u64, buffer: &mut [u8], mut some: impl FnMut(u64, &mut [u8]) -> usize) -> bool {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
         let Some(at) = address.checked_add(done as u64) else {
@@ -94,8 +90,6 @@ impl CoreMemory {
 
 impl Memory for CoreMemory {
     fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
-        batch.fill_each(|address, buffer| {
-            Ok(fill(address, buffer, |at, rest| self.some(at, rest)))
-        })
+        batch.fill_each(|address, buffer| Ok(fill(address, buffer, |at, rest| self.some(at, rest))))
     }
 }

@@ -7,13 +7,16 @@
 
 mod files;
 mod header;
+mod kept;
 mod memory;
 mod notes;
+mod packed;
 mod process;
 mod siginfo;
 mod words;
 
 pub use header::{CoreError, CoreFile};
+pub use kept::{KEPT, newest};
 pub use memory::CoreMemory;
 pub use notes::CoreThread;
 pub use process::{CoreProcess, Gaps};

@@ -114,6 +114,15 @@ impl CoreProcess {
         Some((image, *bias))
     }
 
+    /// Looks whether the program and its libraries are here, where nothing has asked for them yet.
+    pub fn look_at_files(&self) {
+        let code = |map: &Mapping| map.executable;
+        let programs = self.files.iter().filter(|f| f.file.maps.iter().any(code));
+        for file in programs {
+            let _ = file.image();
+        }
+    }
+
     /// What is missing, as far as that is known by now.
     pub fn gaps(&self) -> Gaps {
         let core = &self.core;

@@ -86,9 +86,8 @@ mod tests {
             pointer_size: 8,
             big_endian: false,
         };
-        let stack = |words: &[u64]| -> Vec<u8> {
-            words.iter().flat_map(|w| w.to_le_bytes()).collect()
-        };
+        let stack =
+            |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
         let found = |words: &[u64]| listed(abi, &stack(words), words.len() * 8);
         assert_eq!(
             found(&[9, 2, 0x7001, 0x7002, 0, 0x8001, 0x8002, 0]),

@@ -128,7 +128,7 @@ impl DebugFile {
 }
 
 /// The separate debug file of an image, for its symbols: none, or one.
-pub fn symbol_files(
+pub fn symbol_file(
     image: &Image,
     search: Option<&DebugSearch>,
     files: &dyn Files,

@@ -15,7 +15,7 @@ mod symbols;
 
 pub use budget::{Budget, Exceeded};
 pub use bytes::FileBytes;
-pub use debug_file::{DebugFile, DebugFileError, DebugSearch, symbol_files};
+pub use debug_file::{DebugFile, DebugFileError, DebugSearch, symbol_file};
 pub use glance::may_define_perl;
 pub use parts::Part;
 pub use question::{BytesAt, Elsewhere, Files, ImageFacts, MentionsPerl, Question};

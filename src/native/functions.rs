@@ -1,6 +1,6 @@
 //! Which function is at an address, by the symbol tables of a file and of its debug file.
 
-use crate::image::{DebugSearch, Files, Image, Question, symbol_files};
+use crate::image::{DebugSearch, Files, Image, Question, symbol_file};
 use object::{Object, ObjectSymbol, SymbolKind};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl Question for FunctionsAt {
         if let Ok(own) = image.object() {
             add(&own, &mut all);
         }
-        for data in symbol_files(image, self.search.as_ref(), files) {
+        if let Some(data) = symbol_file(image, self.search.as_ref(), files) {
             if let Ok(file) = object::File::parse(&data) {
                 add(&file, &mut all);
             }

@@ -11,6 +11,7 @@ mod tables;
 mod unwind;
 
 pub use functions::{Function, FunctionsAt};
+pub use gimli::Register;
 pub use modules::{Modules, OpenImage};
 pub use registers::{Processor, Registers};
 pub use stack::{NativeFrame, NativeStack, native_stack};

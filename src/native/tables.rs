@@ -111,7 +111,10 @@ where
     let headers = file.elf_program_headers().iter();
     let mut headers = headers.filter(|h| h.p_type(endian) == object::elf::PT_GNU_EH_FRAME);
     let header = headers.next()?;
-    Some((header.p_vaddr(endian).into(), header.p_filesz(endian).into()))
+    Some((
+        header.p_vaddr(endian).into(),
+        header.p_filesz(endian).into(),
+    ))
 }
 
 /// Both, ready to be searched.

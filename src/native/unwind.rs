@@ -4,8 +4,7 @@ use super::registers::{Processor, Registers};
 use super::tables::{ParsedTables, UnwindReader};
 use crate::memory::Reader;
 use gimli::{
-    CfaRule, EvaluationResult, Expression, Location, Register, RegisterRule, UnwindContext,
-    Value,
+    CfaRule, EvaluationResult, Expression, Location, Register, RegisterRule, UnwindContext, Value,
 };
 
 /// Steps of one expression.
@@ -115,7 +114,9 @@ pub(super) fn step(
     let stack = processor.stack_pointer();
     if !matches!(
         row.register(stack),
-        Some(RegisterRule::Expression(_) | RegisterRule::ValExpression(_) | RegisterRule::Offset(_))
+        Some(
+            RegisterRule::Expression(_) | RegisterRule::ValExpression(_) | RegisterRule::Offset(_)
+        )
     ) {
         caller.set(stack, Some(cfa));
     }
@@ -153,7 +154,11 @@ impl RuleScope<'_> {
         self.reader.pointer(address).ok()
     }
 
-    fn evaluate(&self, expression: Expression<UnwindReader<'_>>, first: Option<u64>) -> Option<u64> {
+    fn evaluate(
+        &self,
+        expression: Expression<UnwindReader<'_>>,
+        first: Option<u64>,
+    ) -> Option<u64> {
         let _ = self.tables;
         let mut evaluation = expression.evaluation(self.encoding);
         evaluation.set_max_iterations(MOST_STEPS);

@@ -6,7 +6,7 @@ use crate::ids::{Pid, Tid};
 use crate::perl::locals::Lexical;
 use crate::perl::values::describe::Described;
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// One process and its threads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +49,8 @@ pub struct CoreDump {
     pub description: Option<String>,
     /// The thread that it was for; null where there was none.
     pub thread: Option<Tid>,
+    /// Where that executed, in C.
+    pub function: Option<NativeFrameDump>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
@@ -104,7 +106,7 @@ pub struct ThreadDump {
     /// What `threads->tid` says; null where that cannot be told.
     pub perl_tid: Option<u64>,
     /// `running`, `waiting for a CPU`, `idle`, or `stopped` (by a signal, or a debugger); in a core file
-    /// `got the signal` or `kept`.
+    /// `got the signal` or `dumped`.
     pub state: &'static str,
     /// Innermost first; the outermost is `(main)`.
     pub frames: Vec<FrameDump>,
@@ -180,6 +182,20 @@ pub struct LocalsDump {
     pub lexicals: Option<Vec<Lexical>>,
 }
 
+impl fmt::Display for NativeFrameDump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.function, self.offset) {
+            (Some(function), Some(offset)) => write!(f, "{function}+{offset:#x}")?,
+            (Some(function), None) => f.write_str(function)?,
+            (None, _) => write!(f, "{:#x}", self.address)?,
+        }
+        match self.file.as_str() {
+            "" => f.write_str(" [in no file]"),
+            file => write!(f, " [{file}]"),
+        }
+    }
+}
+
 /// For people: with the names of files cut short, as much as no two of them get alike. The folders
 /// are those that the processes work in.
 pub fn shortened(mut dumps: Vec<ProcessDump>, folders: &[String]) -> Vec<ProcessDump> {
@@ -217,7 +233,7 @@ pub fn text(dump: &ProcessDump) -> String {
     );
     let _ = writeln!(out, "Layout: {}", dump.perl.layout.source);
     if let Some(core) = &dump.core {
-        push_core(&mut out, core);
+        push_core(&mut out, dump, core);
     }
     for thread in &dump.threads {
         let perl_tid = thread
@@ -251,11 +267,25 @@ pub fn text(dump: &ProcessDump) -> String {
     out
 }
 
-fn push_core(out: &mut String, core: &CoreDump) {
+fn push_core(out: &mut String, dump: &ProcessDump, core: &CoreDump) {
     let _ = writeln!(out, "Core file: {}", core.file);
     match (&core.description, core.thread) {
         (Some(signal), Some(thread)) => {
             let _ = writeln!(out, "Ended by {signal}, in thread {thread}");
+            let lines = dump.threads.iter().find(|t| t.os_tid == thread);
+            let line = lines.and_then(|thread| {
+                let line = |f: &&FrameDump| f.line > 0;
+                thread.frames.iter().find(line)
+            });
+            match (&core.function, line) {
+                (Some(function), Some(frame)) => {
+                    let _ = writeln!(out, "In C: {function}, under {}", frame.frame.place);
+                }
+                (Some(function), None) => {
+                    let _ = writeln!(out, "In C: {function}");
+                }
+                (None, _) => {}
+            }
         }
         _ => {
             let _ = writeln!(out, "No signal: it went on when this was written");
@@ -266,16 +296,7 @@ fn push_core(out: &mut String, core: &CoreDump) {
 fn push_native(out: &mut String, native: &NativeDump) {
     let _ = writeln!(out, "  in C:");
     for frame in &native.frames {
-        let place = match (&frame.function, frame.offset) {
-            (Some(function), Some(offset)) => format!("{function}+{offset:#x}"),
-            (Some(function), None) => function.clone(),
-            (None, _) => format!("{:#x}", frame.address),
-        };
-        let file = match frame.file.as_str() {
-            "" => "in no file",
-            file => file,
-        };
-        let _ = writeln!(out, "    {place} [{file}]");
+        let _ = writeln!(out, "    {frame}");
     }
     if let Some(cut) = &native.cut {
         let _ = writeln!(out, "    … {cut}");

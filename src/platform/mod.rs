@@ -43,7 +43,9 @@ mod windows;
 
 pub use ability::{Ability, Better};
 #[cfg(not(target_os = "linux"))]
-pub use absent::{Arrival, CoSchedule, OwnWait, Witness, is_real_time, resting_place, syscall_name};
+pub use absent::{
+    Arrival, CoSchedule, OwnWait, Witness, is_real_time, resting_place, syscall_name,
+};
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use bsd::*;
 #[cfg(target_os = "freebsd")]

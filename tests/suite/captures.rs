@@ -9,7 +9,7 @@ use p5_spy::identity::Identity;
 use p5_spy::ids::Pid;
 use p5_spy::layout::{Origin, Resolved, Sources, Table, TableSet, from_tables};
 use p5_spy::perl::names::{NameOptions, Synthetic};
-use p5_spy::platform::{LiveMemory, Process, ThreadState, ThreadWatch};
+use p5_spy::platform::{LiveMemory, Process, SharedCpu, ThreadState, ThreadWatch};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -197,7 +197,11 @@ fn a_wrong_table_gives_no_stack_of_a_live_perl() {
             continue;
         };
         let main = perl.main_interpreter(&memory).unwrap().unwrap();
-        let mut trial = Trial::new(SharedCpu::new(process.pid(), process.main_thread()), &memory, &maps);
+        let mut trial = Trial::new(
+            SharedCpu::new(process.pid(), process.main_thread()),
+            &memory,
+            &maps,
+        );
         match trial.prove(&perl, main, Demand::patient(2)) {
             Err(_) => refused += 1,
             Ok(()) => {

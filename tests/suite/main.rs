@@ -15,6 +15,8 @@ mod captures;
 mod cli;
 mod compiling;
 mod contention;
+#[cfg(target_os = "linux")]
+mod corefiles;
 mod cpan;
 mod deep;
 mod dependencies;

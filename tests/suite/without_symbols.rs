@@ -11,7 +11,7 @@ use p5_spy::ids::Pid;
 use p5_spy::image::{Image, Symbol};
 use p5_spy::layout::{Origin, Resolved, Table, TableSet};
 use p5_spy::perl::locate::Interpreter;
-use p5_spy::platform::Mapping;
+use p5_spy::platform::{Mapping, SharedCpu};
 use std::path::Path;
 
 /// Two subs deep, at statement 2.
@@ -60,7 +60,6 @@ const MAPS: [Mapping; 1] = [Mapping {
 
 /// The likeliest places of the variables, by name.
 fn likeliest(fake: &FakePerl, perl: &Perl, haste: bool) -> Option<Vec<(String, u64)>> {
-    let pid = std::process::id() as i32;
     let mut trial = Trial::new(SharedCpu::of_nobody(), fake.memory(), &MAPS);
     let words = Words::read(&mut trial, perl.identity.abi, std::iter::once(fake.data()));
     let mut found = words.candidates(&mut trial, perl, haste).into_iter();
@@ -102,7 +101,6 @@ fn the_variables_are_found_among_others_that_lead_to_ops() {
         }
         // And the stack walks out of them.
         let mut perl = perl;
-        let pid = std::process::id() as i32;
         let mut trial = Trial::new(SharedCpu::of_nobody(), fake.memory(), &MAPS);
         let words = Words::read(&mut trial, table.abi(), std::iter::once(fake.data()));
         let places = words.candidates(&mut trial, &perl, true).remove(0);

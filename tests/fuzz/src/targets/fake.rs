@@ -13,7 +13,7 @@ use p5_spy::ids::Pid;
 use p5_spy::image::Image;
 use p5_spy::layout::{Origin, Resolved, Table, TableSet};
 use p5_spy::perl::values::pads::Pads;
-use p5_spy::platform::Mapping;
+use p5_spy::platform::{Mapping, SharedCpu};
 use std::path::Path;
 use std::sync::LazyLock;
 

@@ -20,6 +20,11 @@ impl TempFile {
         TempFile { path, _file: file }
     }
 
+    /// Its own descriptor, which reads from the start.
+    pub fn open(&self) -> File {
+        File::open(&self.path).expect("a file of ours")
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -4,6 +4,7 @@
 
 mod capture;
 mod config;
+mod core;
 mod entry;
 mod fake;
 mod file;
@@ -16,6 +17,7 @@ mod replay;
 mod table;
 mod text;
 
+pub use self::core::{core, unwind};
 pub use capture::capture;
 pub use config::config;
 pub use entry::entry;
@@ -41,8 +43,8 @@ macro_rules! targets {
 }
 
 targets! {
-    blocks, calibration, capture, config, dwarf, elf, entry, foreign, overlay, probe, proc,
-    recording, search, stacks, table, text,
+    blocks, calibration, capture, config, core, dwarf, elf, entry, foreign, overlay, probe, proc,
+    recording, search, stacks, table, text, unwind,
 }
 
 /// Insists that a text which people are shown holds nothing that a terminal would obey.
