@@ -139,7 +139,7 @@ pub fn absent_files(files: &[(PathBuf, Option<String>, String)]) -> String {
 /// Memory that is not in a core file.
 pub fn left_out(bytes: u64) -> String {
     format!(
-        "{} kB of memory that the process could write to were left out of the core file: /proc/PID/coredump_filter says what is kept, and 0x33 is enough",
+        "{} kB of memory that the process could write to were left out of the core file: the process's coredump_filter says what is kept, see core(5), and 0x33 is enough",
         bytes.div_ceil(1024)
     )
 }

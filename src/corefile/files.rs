@@ -1,7 +1,7 @@
 //! The files that a process had mapped, as they are on this machine.
 
 use super::header::CoreFile;
-use super::memory::KeptMemory;
+use super::pieces::KeptMemory;
 use crate::examine::{Examiner, FileFinder};
 use crate::image::{Image, ImageError};
 use crate::memory::Abi;

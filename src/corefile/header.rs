@@ -45,7 +45,7 @@ pub enum CoreError {
 
 /// A piece of memory, and where the file has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct CorePiece {
     /// First address.
     pub start: u64,
     /// First address behind it.
@@ -69,7 +69,7 @@ pub struct CoreFile {
     /// How its numbers are stored.
     pub abi: Abi,
     /// Lowest address first.
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<CorePiece>,
     pub(super) notes: Notes,
 }
 
@@ -156,7 +156,7 @@ enum Trouble {
 
 struct Head {
     abi: Abi,
-    pieces: Vec<Piece>,
+    pieces: Vec<CorePiece>,
     notes: Notes,
 }
 
@@ -192,7 +192,7 @@ fn read<Elf: FileHeader<Endian = Endianness>>(data: &ReadCache<File>) -> Result<
                 let flags = segment.p_flags(endian);
                 // What ends behind the last address is none.
                 if let Some(end) = u64::checked_add(start, length) {
-                    pieces.push(Piece {
+                    pieces.push(CorePiece {
                         start,
                         end,
                         offset,

@@ -2,8 +2,9 @@
 
 use super::files::{CoreFinder, FileBehind, Whereabouts, build_id, mapped};
 use super::header::CoreFile;
-use super::memory::{CoreMemory, KeptMemory};
+use super::memory::CoreMemory;
 use super::notes::CoreThread;
+use super::pieces::KeptMemory;
 use super::siginfo::Ending;
 use super::words::words;
 use crate::attach::ProcessView;
@@ -30,7 +31,7 @@ pub struct CoreProcess {
 
 /// What is missing in a core file, or beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gaps {
+pub struct CoreGaps {
     /// Bytes that were cut off at its end.
     pub cut_off: u64,
     /// Bytes of memory that the process could write to and that were left out (coredump_filter).
@@ -124,7 +125,7 @@ impl CoreProcess {
     }
 
     /// What is missing, as far as that is known by now.
-    pub fn gaps(&self) -> Gaps {
+    pub fn gaps(&self) -> CoreGaps {
         let core = &self.core;
         let left_out = core.pieces.iter().filter(|piece| piece.writable);
         let left_out = left_out.map(|piece| (piece.end - piece.start) - piece.kept);
@@ -133,7 +134,7 @@ impl CoreProcess {
             let id = self.finder.build_ids.get(&file.file.path);
             Some((file.file.path.clone(), id.map(|id| hex(id)), trouble))
         });
-        Gaps {
+        CoreGaps {
             cut_off: core.meant.saturating_sub(core.length),
             left_out: left_out.fold(0, u64::saturating_add),
             files: missing.collect(),

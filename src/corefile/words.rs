@@ -4,7 +4,7 @@
 //! and the auxiliary vector (fs/binfmt_elf.c, `create_elf_tables`).
 
 use super::header::CoreFile;
-use super::memory::KeptMemory;
+use super::pieces::KeptMemory;
 use crate::memory::Abi;
 
 /// The stack's first bytes are looked at so far: more than all words and variables of most programs.

@@ -39,11 +39,11 @@ pub trait FileFinder: Send + Sync {
 
 /// Looks at the files of one process.
 pub struct Examiner {
-    whose: Whose,
+    whose: Examined,
     budget: Arc<Budget>,
 }
 
-enum Whose {
+enum Examined {
     Process { process: Process, ours: bool },
     Former(Arc<dyn FileFinder>),
 }
@@ -53,7 +53,7 @@ impl Examiner {
     pub fn of(process: Process) -> Self {
         let ours = process.is_ours();
         Examiner {
-            whose: Whose::Process { process, ours },
+            whose: Examined::Process { process, ours },
             budget: Arc::default(),
         }
     }
@@ -62,14 +62,14 @@ impl Examiner {
     /// chosen their names.
     pub fn of_former(finder: Arc<dyn FileFinder>) -> Self {
         Examiner {
-            whose: Whose::Former(finder),
+            whose: Examined::Former(finder),
             budget: Arc::default(),
         }
     }
 
     /// Whether it runs as the user that we are, and sees what we see.
     pub fn is_ours(&self) -> bool {
-        matches!(self.whose, Whose::Process { ours: true, .. })
+        matches!(self.whose, Examined::Process { ours: true, .. })
     }
 
     /// A mapped file, held by its descriptor.
@@ -78,8 +78,8 @@ impl Examiner {
     /// When the kernel does not lead to it, as it never does for a process that is no more.
     pub fn pin(&self, file: &MappedFile) -> io::Result<PinnedFile> {
         match self.whose {
-            Whose::Process { process, ours } => process.pin(file, ours),
-            Whose::Former(_) => Err(io::ErrorKind::NotFound.into()),
+            Examined::Process { process, ours } => process.pin(file, ours),
+            Examined::Former(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
@@ -88,10 +88,10 @@ impl Examiner {
     pub fn trusts(&self, file: &MappedFile) -> bool {
         let safe = |pinned: PinnedFile| pinned.is_safe_from_others(&[effective_user()]);
         match &self.whose {
-            Whose::Process { process, ours } => {
+            Examined::Process { process, ours } => {
                 (*ours || process.shares_our_view()) && self.pin(file).is_ok_and(safe)
             }
-            Whose::Former(finder) => {
+            Examined::Former(finder) => {
                 let opened = Ground::OURS.open(&finder.here(file));
                 opened.is_ok_and(|file| may_direct_us(&file).unwrap_or(false))
             }
@@ -132,8 +132,8 @@ impl Examiner {
             source,
         };
         let (process, ours) = match &self.whose {
-            Whose::Process { process, ours } => (*process, *ours),
-            Whose::Former(finder) => return open_former(finder.as_ref(), file, glance),
+            Examined::Process { process, ours } => (*process, *ours),
+            Examined::Former(finder) => return open_former(finder.as_ref(), file, glance),
         };
         let pinned = self.pin(file);
         let access = match pinned {

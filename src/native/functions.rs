@@ -11,7 +11,7 @@ const MOST: usize = 1 << 20;
 
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Function {
+pub struct NativeFunction {
     /// Its name, as the symbol table has it.
     pub name: String,
     /// Its address, as the file counts.
@@ -29,7 +29,7 @@ pub struct FunctionsAt {
 
 impl Question for FunctionsAt {
     /// In the order of the addresses.
-    type Answer = Vec<Option<Function>>;
+    type Answer = Vec<Option<NativeFunction>>;
     const NAME: &'static str = "functions";
     const IS_HEAVY: bool = true;
 
@@ -55,14 +55,14 @@ impl Question for FunctionsAt {
 
 type Known = (u64, u64, Vec<u8>);
 
-fn at(all: &[Known], address: u64) -> Option<Function> {
+fn at(all: &[Known], address: u64) -> Option<NativeFunction> {
     let behind = all.partition_point(|(start, ..)| *start <= address);
     let (start, ..) = all.get(behind.checked_sub(1)?)?;
     let first = all.partition_point(|(other, ..)| other < start);
     let here = all.get(first..behind)?;
     let covers = |(start, size, _): &&Known| *size == 0 || address - start < *size;
     let (start, _, name) = here.iter().find(covers)?;
-    Some(Function {
+    Some(NativeFunction {
         name: crate::text::from_utf8(name),
         start: *start,
     })

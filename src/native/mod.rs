@@ -10,7 +10,7 @@ mod stack;
 mod tables;
 mod unwind;
 
-pub use functions::{Function, FunctionsAt};
+pub use functions::{FunctionsAt, NativeFunction};
 pub use gimli::Register;
 pub use modules::{Modules, OpenImage};
 pub use registers::{Processor, Registers};

@@ -1,6 +1,6 @@
 //! The files that a process runs code of, each opened when its code is met first.
 
-use super::functions::{Function, FunctionsAt};
+use super::functions::{FunctionsAt, NativeFunction};
 use super::tables::{AskUnwindTables, UnwindTables};
 use crate::image::{DebugSearch, Image};
 use crate::platform::{MappedFile, Mapping};
@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 /// A file that is mapped.
-pub(super) struct Module {
+pub(super) struct LoadedModule {
     pub file: MappedFile,
     opened: OnceCell<Option<(Image, u64)>>,
     tables: OnceCell<Option<UnwindTables>>,
@@ -19,7 +19,7 @@ pub type OpenImage = Box<dyn Fn(&MappedFile) -> Option<Image>>;
 
 /// All of them.
 pub struct Modules {
-    all: Vec<Module>,
+    all: Vec<LoadedModule>,
     open: OpenImage,
     search: Option<DebugSearch>,
 }
@@ -27,7 +27,7 @@ pub struct Modules {
 impl Modules {
     /// Nothing is opened yet. Debug files are looked for by `search`.
     pub fn new(files: Vec<MappedFile>, open: OpenImage, search: Option<DebugSearch>) -> Self {
-        let all = files.into_iter().map(|file| Module {
+        let all = files.into_iter().map(|file| LoadedModule {
             file,
             opened: OnceCell::new(),
             tables: OnceCell::new(),
@@ -40,13 +40,13 @@ impl Modules {
     }
 
     /// The one that is mapped at an address.
-    pub(super) fn at(&self, address: u64) -> Option<&Module> {
+    pub(super) fn at(&self, address: u64) -> Option<&LoadedModule> {
         let within = |map: &Mapping| (map.start..map.end).contains(&address);
         self.all.iter().find(|m| m.file.maps.iter().any(within))
     }
 
     /// Its file, and how far that was moved.
-    pub(super) fn image<'m>(&self, module: &'m Module) -> Option<&'m (Image, u64)> {
+    pub(super) fn image<'m>(&self, module: &'m LoadedModule) -> Option<&'m (Image, u64)> {
         let open = || {
             let image = (self.open)(&module.file)?;
             let bias = image.load_bias(&module.file.maps)?;
@@ -56,7 +56,7 @@ impl Modules {
     }
 
     /// What its file says of unwinding, and how far it was moved.
-    pub(super) fn tables<'m>(&self, module: &'m Module) -> Option<(&'m UnwindTables, u64)> {
+    pub(super) fn tables<'m>(&self, module: &'m LoadedModule) -> Option<(&'m UnwindTables, u64)> {
         let (image, bias) = self.image(module)?;
         let tables = module
             .tables
@@ -65,7 +65,11 @@ impl Modules {
     }
 
     /// The functions at these addresses of one module, which are as the process counts.
-    pub(super) fn functions(&self, module: &Module, addresses: &[u64]) -> Vec<Option<Function>> {
+    pub(super) fn functions(
+        &self,
+        module: &LoadedModule,
+        addresses: &[u64],
+    ) -> Vec<Option<NativeFunction>> {
         let nothing = || vec![None; addresses.len()];
         let Some((image, bias)) = self.image(module) else {
             return nothing();
@@ -79,7 +83,7 @@ impl Modules {
         asked
             .filter(|found| found.len() == addresses.len())
             .map_or_else(nothing, |found| {
-                let harmless = |function: Function| Function {
+                let harmless = |function: NativeFunction| NativeFunction {
                     name: crate::text::from_utf8(function.name.as_bytes()),
                     ..function
                 };
@@ -88,7 +92,7 @@ impl Modules {
     }
 }
 
-impl Module {
+impl LoadedModule {
     /// The file's name without its folder.
     pub(super) fn name(&self) -> String {
         let name = self.file.path.file_name().map(Path::new);

@@ -2,7 +2,7 @@
 
 use super::modules::Modules;
 use super::registers::Registers;
-use super::unwind::{Caller, Entry, StackEnd, step};
+use super::unwind::{Caller, FrameEntry, StackEnd, step};
 use crate::memory::{Abi, Memory, Reader};
 use std::collections::BTreeMap;
 
@@ -54,11 +54,11 @@ pub fn native_stack(
 }
 
 /// Where a frame executes, its stack pointer, and how it was left.
-type Place = (u64, u64, Entry);
+type CodePlace = (u64, u64, FrameEntry);
 
-fn unwind(reader: &Reader<'_>, modules: &Modules, first: &Registers) -> (Vec<Place>, StackEnd) {
+fn unwind(reader: &Reader<'_>, modules: &Modules, first: &Registers) -> (Vec<CodePlace>, StackEnd) {
     let mut registers = *first;
-    let mut entry = Entry::Interrupted;
+    let mut entry = FrameEntry::Interrupted;
     let mut places = Vec::new();
     loop {
         let sp = registers.sp().unwrap_or(0);
@@ -67,7 +67,7 @@ fn unwind(reader: &Reader<'_>, modules: &Modules, first: &Registers) -> (Vec<Pla
             return (places, StackEnd::Endless);
         }
         let stepped = match interrupted(reader, &registers) {
-            Some(before) => Ok((Caller::At(before), Entry::Interrupted)),
+            Some(before) => Ok((Caller::At(before), FrameEntry::Interrupted)),
             None => caller(reader, modules, &registers, entry),
         };
         match stepped {
@@ -76,7 +76,7 @@ fn unwind(reader: &Reader<'_>, modules: &Modules, first: &Registers) -> (Vec<Pla
             Ok((Caller::At(next), how)) => {
                 // A signal may have a stack of its own; else callers are further up.
                 let is_higher = next.sp().is_some_and(|next| next > sp);
-                if !is_higher && how == Entry::Called {
+                if !is_higher && how == FrameEntry::Called {
                     // A leaf of arm64 has pushed nothing, once.
                     let moved = next.pc != registers.pc && next.sp() == Some(sp);
                     if !(moved && places.len() == 1) {
@@ -93,8 +93,8 @@ fn caller(
     reader: &Reader<'_>,
     modules: &Modules,
     registers: &Registers,
-    entry: Entry,
-) -> Result<(Caller, Entry), StackEnd> {
+    entry: FrameEntry,
+) -> Result<(Caller, FrameEntry), StackEnd> {
     let pc = entry.within(registers.pc);
     let module = modules.at(pc).ok_or(StackEnd::NoFile(registers.pc))?;
     let tables = modules.tables(module);
@@ -119,7 +119,7 @@ fn interrupted(reader: &Reader<'_>, registers: &Registers) -> Option<Registers> 
 }
 
 /// Each file is asked once for all that is of it.
-fn named(modules: &Modules, places: &[Place]) -> Vec<NativeFrame> {
+fn named(modules: &Modules, places: &[CodePlace]) -> Vec<NativeFrame> {
     let mut frames: Vec<NativeFrame> = Vec::new();
     let mut by_file: BTreeMap<String, Vec<(usize, u64)>> = BTreeMap::new();
     for (index, (pc, sp, entry)) in places.iter().enumerate() {

@@ -33,18 +33,18 @@ pub(super) enum Caller {
 
 /// Whether the frame above called this one, so that its address is behind the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum FrameEntry {
     Called,
     /// It is the innermost, or a signal came in between.
     Interrupted,
 }
 
-impl Entry {
+impl FrameEntry {
     /// An address within the instruction that is executed.
     pub fn within(self, pc: u64) -> u64 {
         match self {
-            Entry::Called => pc.wrapping_sub(1),
-            Entry::Interrupted => pc,
+            FrameEntry::Called => pc.wrapping_sub(1),
+            FrameEntry::Interrupted => pc,
         }
     }
 }
@@ -55,8 +55,8 @@ pub(super) fn step(
     bias: u64,
     reader: &Reader<'_>,
     registers: &Registers,
-    entry: Entry,
-) -> Result<(Caller, Entry), StackEnd> {
+    entry: FrameEntry,
+) -> Result<(Caller, FrameEntry), StackEnd> {
     let here = entry.within(registers.pc);
     let address = here.wrapping_sub(bias);
     let description = tables.description(address);
@@ -135,8 +135,8 @@ pub(super) fn step(
     }
     caller.pc = pc;
     let entry = match is_signal {
-        true => Entry::Interrupted,
-        false => Entry::Called,
+        true => FrameEntry::Interrupted,
+        false => FrameEntry::Called,
     };
     Ok((Caller::At(caller), entry))
 }
