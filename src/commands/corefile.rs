@@ -130,7 +130,7 @@ fn say_gaps(process: &CoreProcess, failed: bool) {
             .is_ok_and(|files| files.is_empty())
     {
         warn(
-            "it does not say which files were mapped (NT_FILE): Linux writes that since 3.7".into(),
+            "it does not say which files were mapped (NT_FILE), nor does the dynamic linker's list in it".into(),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The files that a process had mapped, as they are on this machine.
 
 use super::header::CoreFile;
+use super::notes::MappedPart;
 use super::pieces::KeptMemory;
 use crate::examine::{Examiner, FileFinder};
 use crate::image::{Image, ImageError};
@@ -66,9 +67,9 @@ impl FileFinder for CoreFinder {
 }
 
 /// The files of a core file, in order of address, each with its mappings.
-pub(super) fn mapped(core: &CoreFile) -> Vec<MappedFile> {
+pub(super) fn mapped(core: &CoreFile, parts: &[MappedPart]) -> Vec<MappedFile> {
     let mut files: IndexMap<&[u8], Vec<Mapping>> = IndexMap::new();
-    let mut parts: Vec<_> = core.notes.parts.iter().collect();
+    let mut parts: Vec<&MappedPart> = parts.iter().collect();
     parts.sort_by_key(|part| part.start);
     for part in parts {
         // A part that the core file leaves out may have been code.

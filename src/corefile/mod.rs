@@ -8,6 +8,7 @@
 mod files;
 mod header;
 mod kept;
+mod linker;
 mod memory;
 mod notes;
 mod packed;

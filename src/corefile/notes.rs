@@ -15,9 +15,11 @@ const NT_FILE: elf::NoteType = elf::NoteType(0x4649_4c45);
 /// More threads than Linux gives a process.
 const MOST_THREADS: usize = 1 << 16;
 /// Keys of the auxiliary vector (linux/auxvec.h).
+const AT_PHDR: u64 = 3;
+const AT_PHNUM: u64 = 5;
 const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
-const AT_SYSINFO_EHDR: u64 = 33;
+const AT_EXECFN: u64 = 31;
 
 /// One thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +56,10 @@ pub(super) struct Notes {
     pub vector: Vec<u8>,
     /// Random bytes that stand above it on the stack.
     pub random: Option<u64>,
-    /// Where the kernel's own library is.
-    pub vdso: Option<u64>,
+    /// Where its program headers are, and how many.
+    pub headers: Option<(u64, u64)>,
+    /// Where the name is by which it was started.
+    pub name: Option<u64>,
 }
 
 impl Notes {
@@ -115,16 +119,20 @@ impl Notes {
     fn vector(&mut self, vector: Status<'_>) {
         self.vector = vector.bytes.to_vec();
         let width = usize::from(vector.abi.pointer_size);
+        let (mut table, mut count) = (None, None);
         let pairs = (0..vector.bytes.len()).step_by(2 * width);
         for at in pairs {
             let value = || vector.abi.pointer(vector.bytes, at + width);
             match vector.abi.pointer(vector.bytes, at) {
                 Some(AT_ENTRY) => self.entry = value(),
                 Some(AT_RANDOM) => self.random = value(),
-                Some(AT_SYSINFO_EHDR) => self.vdso = value(),
+                Some(AT_EXECFN) => self.name = value(),
+                Some(AT_PHDR) => table = value(),
+                Some(AT_PHNUM) => count = value(),
                 _ => {}
             }
         }
+        self.headers = table.zip(count);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::files::{CoreFinder, FileBehind, Whereabouts, build_id, mapped};
 use super::header::CoreFile;
+use super::linker::linked;
 use super::memory::CoreMemory;
 use super::notes::CoreThread;
 use super::pieces::KeptMemory;
@@ -45,7 +46,12 @@ impl CoreProcess {
     /// program itself.
     pub fn new(core: CoreFile, root: Option<&Path>, program: Option<&Path>) -> (Self, CoreMemory) {
         let core = Arc::new(core);
-        let mapped = mapped(&core);
+        let kept = KeptMemory::of(core.clone());
+        let told = &core.notes.parts;
+        let mapped = match told.is_empty() {
+            true => mapped(&core, &linked(&core, &kept)),
+            false => mapped(&core, told),
+        };
         let entry = core.notes.entry.unwrap_or(0);
         let is_entered = |map: &Mapping| (map.start..map.end).contains(&entry);
         // What the kernel entered, else what is mapped first.
@@ -54,7 +60,6 @@ impl CoreProcess {
             .find(|file| file.maps.iter().any(is_entered))
             .or(mapped.first());
         let name = started.map(|file| file.path.clone()).unwrap_or_default();
-        let kept = KeptMemory::of(core.clone());
         let ids = mapped.iter().filter_map(|file| {
             let id = build_id(&kept, core.abi, file)?;
             Some((file.path.clone(), id))

@@ -21,8 +21,12 @@ pub(super) fn words(core: &CoreFile, memory: &KeptMemory) -> Option<Vec<Vec<u8>>
         .find(|piece| (piece.start..piece.end).contains(&near))?;
     let start = near.saturating_sub(SEARCHED).max(piece.start);
     let stack = bytes(memory, start, near.checked_sub(start)?)?;
-    let vector = core.notes.vector.get(..core.notes.vector.len().min(64))?;
-    let at = memchr::memmem::rfind(&stack, vector).filter(|_| !vector.is_empty())?;
+    // Two of its pairs: a loader that was started by name puts other values into later ones.
+    let vector = core
+        .notes
+        .vector
+        .get(..4 * usize::from(core.abi.pointer_size))?;
+    let at = memchr::memmem::rfind(&stack, vector)?;
     let list = listed(core.abi, &stack, at)?;
     list.into_iter().map(|word| text(memory, word)).collect()
 }

@@ -255,6 +255,24 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn an_old_kernels_core_file_is_read_by_the_dynamic_linkers_list() {
+    let place = folder();
+    let Some(core) = crashed(place.path(), CRASHES) else {
+        return;
+    };
+    let told = json_of(&core, &["--native"]);
+    // A note of another type, as Linux had none with the names of files before 3.7.
+    let mut bytes = fs::read(&core).unwrap();
+    let note = b"\x45\x4c\x49\x46CORE\0";
+    let at = bytes.windows(note.len()).position(|w| w == note).unwrap();
+    bytes[at] = 1;
+    let old = place.path().join("old");
+    fs::write(&old, bytes).unwrap();
+    let found = json_of(&old, &["--native"]);
+    assert_eq!(told["threads"], found["threads"]);
+}
+
+#[test]
 fn what_the_kernel_was_told_to_leave_out_is_said() {
     let place = folder();
     let script = format!(
