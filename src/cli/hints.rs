@@ -125,13 +125,18 @@ fn with(text: String, remedy: Option<&Remedy>) -> String {
 
 /// Files of a core file's process that are needed: the name there, the build-id, and what is wrong.
 pub fn absent_files(files: &[(PathBuf, Option<String>, String)]) -> String {
-    let lines = files.iter().map(|(path, id, trouble)| {
+    const SHOWN: usize = 20;
+    let lines = files.iter().take(SHOWN).map(|(path, id, trouble)| {
         let id = id.as_ref();
         let id = id.map_or_else(String::new, |id| format!(" (build-id {id})"));
         format!("\n  {}{id}: {trouble}", path.display())
     });
+    let more = match files.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\n  … and {more} more"),
+    };
     format!(
-        "files that the process had mapped are needed and not here. Copy them from the machine that it ran on into a folder, below their own names, and name that with --sysroot FOLDER; the program alone with --exe FILE:{}",
+        "files that the process had mapped are needed and not here. Copy them from the machine that it ran on into a folder, below their own names, and name that with --sysroot FOLDER; the program alone with --exe FILE:{}{more}",
         lines.collect::<String>()
     )
 }

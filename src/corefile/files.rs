@@ -73,7 +73,8 @@ pub(super) fn mapped(core: &CoreFile, parts: &[MappedPart]) -> Vec<MappedFile> {
     parts.sort_by_key(|part| part.start);
     for part in parts {
         // A part that the core file leaves out may have been code.
-        let piece = core.pieces.iter().find(|piece| piece.start == part.start);
+        let found = core.pieces.binary_search_by_key(&part.start, |p| p.start);
+        let piece = found.ok().and_then(|index| core.pieces.get(index));
         files.entry(&part.name).or_default().push(Mapping {
             start: part.start,
             end: part.end,
@@ -148,6 +149,38 @@ fn id_among(abi: Abi, notes: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
+/// All files that stand for memory that is not in the core file.
+pub(super) struct FilesBehind {
+    pub files: Vec<FileBehind>,
+    /// What is mapped of them, lowest address first: start, end, and which file it is of.
+    ranges: Vec<(u64, u64, usize)>,
+}
+
+impl FilesBehind {
+    pub(super) fn of(mapped: &[MappedFile], examiner: &Arc<Examiner>) -> Self {
+        let ranges = mapped.iter().enumerate().flat_map(|(index, file)| {
+            let maps = file.maps.iter();
+            maps.map(move |map| (map.start, map.end, index))
+        });
+        let mut ranges: Vec<_> = ranges.collect();
+        ranges.sort_unstable();
+        let files = mapped
+            .iter()
+            .map(|file| FileBehind::new(file.clone(), examiner.clone()));
+        FilesBehind {
+            files: files.collect(),
+            ranges,
+        }
+    }
+
+    /// The one that is mapped at an address.
+    pub(super) fn at(&self, address: u64) -> Option<&FileBehind> {
+        let behind = self.ranges.partition_point(|(start, ..)| *start <= address);
+        let (_, end, index) = self.ranges.get(behind.checked_sub(1)?)?;
+        (address < *end).then(|| self.files.get(*index))?
+    }
+}
+
 /// A file whose bytes stand for memory that is not in the core file.
 pub(super) struct FileBehind {
     pub file: MappedFile,
@@ -157,18 +190,13 @@ pub(super) struct FileBehind {
 }
 
 impl FileBehind {
-    pub(super) fn new(file: MappedFile, examiner: Arc<Examiner>) -> Self {
+    fn new(file: MappedFile, examiner: Arc<Examiner>) -> Self {
         FileBehind {
             file,
             examiner,
             opened: OnceLock::new(),
             blocks: Mutex::default(),
         }
-    }
-
-    pub(super) fn has(&self, address: u64) -> bool {
-        let within = |map: &Mapping| (map.start..map.end).contains(&address);
-        self.file.maps.iter().any(within)
     }
 
     /// The file and how far it was moved, or why it is of no use.
@@ -193,34 +221,30 @@ impl FileBehind {
     pub(super) fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
         let start = address - address % BLOCK;
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        let block = blocks.entry(start).or_insert_with(|| self.block(start));
-        let copied = || {
-            let skip = usize::try_from(address - start).ok()?;
-            let bytes = block.as_ref()?.get(skip..)?;
-            let length = bytes.len().min(buffer.len());
-            buffer
-                .get_mut(..length)?
-                .copy_from_slice(bytes.get(..length)?);
-            Some(length)
-        };
-        let mut copied = copied;
-        if let Some(read @ 1..) = copied() {
-            return read;
+        let block = blocks
+            .entry(start)
+            .or_insert_with(|| self.bytes(start, BLOCK as usize));
+        let skip = (address - start) as usize;
+        let near = block.as_ref().and_then(|block| block.get(skip..));
+        if let Some(near) = near {
+            return copied(near, buffer);
         }
         // The block is not whole in one segment: only what was asked for.
-        let read = || {
-            let (image, bias) = self.image().ok()?;
-            let length = buffer.len().min(BLOCK as usize);
-            let bytes = image.bytes_at(address.wrapping_sub(*bias), length)?;
-            buffer.get_mut(..length)?.copy_from_slice(&bytes);
-            Some(length)
-        };
-        let mut read = read;
-        read().unwrap_or(0)
+        let bytes = self.bytes(address, buffer.len().min(BLOCK as usize));
+        bytes.map_or(0, |bytes| copied(&bytes, buffer))
     }
 
-    fn block(&self, start: u64) -> Option<Vec<u8>> {
+    fn bytes(&self, address: u64, length: usize) -> Option<Vec<u8>> {
         let (image, bias) = self.image().ok()?;
-        image.bytes_at(start.wrapping_sub(*bias), BLOCK as usize)
+        image.bytes_at(address.wrapping_sub(*bias), length)
     }
+}
+
+/// Copies as much as there is and is wanted: so many bytes.
+fn copied(from: &[u8], to: &mut [u8]) -> usize {
+    let length = from.len().min(to.len());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    length
 }

@@ -1,7 +1,7 @@
 //! The memory of a core file. What was mapped from files and never written to is not in it: that is read from
 //! the files, where they are still the same.
 
-use super::files::FileBehind;
+use super::files::FilesBehind;
 use super::header::CoreFile;
 use super::pieces::{KeptMemory, fill};
 use crate::memory::{Batch, Memory, ReadError};
@@ -10,11 +10,11 @@ use std::sync::Arc;
 /// The memory of a process as its core file has it.
 pub struct CoreMemory {
     kept: KeptMemory,
-    files: Arc<[FileBehind]>,
+    files: Arc<FilesBehind>,
 }
 
 impl CoreMemory {
-    pub(super) fn of(core: Arc<CoreFile>, files: Arc<[FileBehind]>) -> Self {
+    pub(super) fn of(core: Arc<CoreFile>, files: Arc<FilesBehind>) -> Self {
         CoreMemory {
             kept: KeptMemory::of(core),
             files,
@@ -26,7 +26,7 @@ impl CoreMemory {
         match self.kept.some(address, buffer) {
             0 if self.kept.piece(address).is_some_and(|(p, _)| p.writable) => 0,
             0 => {
-                let file = self.files.iter().find(|file| file.has(address));
+                let file = self.files.at(address);
                 file.map_or(0, |file| file.read(address, buffer))
             }
             read => read,

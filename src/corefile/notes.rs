@@ -12,6 +12,8 @@ use std::collections::HashSet;
 /// `NT_SIGINFO`, `NT_FILE` (linux/elf.h): the letters of their names.
 const NT_SIGINFO: elf::NoteType = elf::NoteType(0x5349_4749);
 const NT_FILE: elf::NoteType = elf::NoteType(0x4649_4c45);
+/// More parts of files than a process can have mapped (vm.max_map_count has 65530).
+const MOST_PARTS: usize = 1 << 17;
 /// More threads than Linux gives a process.
 const MOST_THREADS: usize = 1 << 16;
 /// Keys of the auxiliary vector (linux/auxvec.h).
@@ -80,7 +82,7 @@ impl Notes {
                 elf::NT_PRPSINFO => self.process(Status { abi, bytes }),
                 elf::NT_AUXV => self.vector(Status { abi, bytes }),
                 NT_SIGINFO => self.ending = Ending::of(abi, bytes),
-                NT_FILE => self.parts.extend(parts(Status { abi, bytes })),
+                NT_FILE if self.parts.is_empty() => self.parts = parts(Status { abi, bytes }),
                 _ => {}
             }
         }
@@ -164,14 +166,15 @@ impl Status<'_> {
         let registers = ids + 16 + 8 * width;
         let register = |number: usize| self.word(registers + number * width);
         let tid = self.number(ids)?.into();
-        let Some((processor, pc, sp, known)) = order(machine) else {
+        let Some(order) = KeptOrder::of(machine) else {
             return Some(CoreThread {
                 tid,
                 registers: None,
             });
         };
-        let mut all = Registers::new(processor, register(pc)?, register(sp)?);
-        for (number, place) in known {
+        let (pc, sp) = (register(order.pc)?, register(order.sp)?);
+        let mut all = Registers::new(order.processor, pc, sp);
+        for (number, place) in (0..).zip(order.places) {
             all.set(gimli::Register(number), register(place));
         }
         Some(CoreThread {
@@ -181,25 +184,33 @@ impl Status<'_> {
     }
 }
 
-/// Which of the kernel's registers are the pc and the stack pointer, and DWARF's numbers of all that unwinding may
-/// need, each with its place: `struct user_regs_struct` (sys/user.h), `struct user_pt_regs` (asm/ptrace.h).
-fn order(machine: elf::Machine) -> Option<(Processor, usize, usize, Vec<(u16, usize)>)> {
-    match machine {
-        elf::EM_X86_64 => {
-            let places = [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
-            let known = (0..).zip(places).collect();
-            Some((Processor::X86_64, 16, 19, known))
-        }
-        elf::EM_386 => {
-            let places = [6, 1, 2, 0, 15, 5, 3, 4];
-            let known = (0..).zip(places).collect();
-            Some((Processor::I386, 12, 15, known))
-        }
-        elf::EM_AARCH64 => {
-            let known = (0..).zip(0..32).collect();
-            Some((Processor::Aarch64, 32, 31, known))
-        }
-        _ => None,
+/// Where a processor's registers are among those that the kernel keeps: `struct user_regs_struct` (sys/user.h), `struct
+/// user_pt_regs` (asm/ptrace.h).
+struct KeptOrder {
+    processor: Processor,
+    pc: usize,
+    sp: usize,
+    /// In the order of DWARF's numbers.
+    places: Vec<usize>,
+}
+
+impl KeptOrder {
+    fn of(machine: elf::Machine) -> Option<Self> {
+        let (processor, pc, sp, places) = match machine {
+            elf::EM_X86_64 => {
+                let places = vec![10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
+                (Processor::X86_64, 16, 19, places)
+            }
+            elf::EM_386 => (Processor::I386, 12, 15, vec![6, 1, 2, 0, 15, 5, 3, 4]),
+            elf::EM_AARCH64 => (Processor::Aarch64, 32, 31, (0..32).collect()),
+            _ => return None,
+        };
+        Some(KeptOrder {
+            processor,
+            pc,
+            sp,
+            places,
+        })
     }
 }
 
@@ -218,14 +229,17 @@ fn parts(note: Status<'_>) -> Vec<MappedPart> {
         return Vec::new();
     };
     let names = names.split(|b| *b == 0);
-    let parts = names.take(rows).enumerate().filter_map(|(row, name)| {
-        let at = |column: usize| note.word(width * (2 + 3 * row + column));
-        Some(MappedPart {
-            start: at(0)?,
-            end: at(1).filter(|end| *end > at(0).unwrap_or(u64::MAX))?,
-            offset: at(2)?.checked_mul(unit)?,
-            name: name.to_vec(),
-        })
-    });
+    let parts = names
+        .take(rows.min(MOST_PARTS))
+        .enumerate()
+        .filter_map(|(row, name)| {
+            let at = |column: usize| note.word(width * (2 + 3 * row + column));
+            Some(MappedPart {
+                start: at(0)?,
+                end: at(1).filter(|end| *end > at(0).unwrap_or(u64::MAX))?,
+                offset: at(2)?.checked_mul(unit)?,
+                name: name.to_vec(),
+            })
+        });
     parts.collect()
 }

@@ -24,17 +24,26 @@ impl KeptMemory {
 
     /// Reads as much as there is of one piece: so many bytes.
     pub(super) fn some(&self, address: u64, buffer: &mut [u8]) -> usize {
-        let read = || {
-            let (piece, skip) = self.piece(address)?;
-            let left = usize::try_from(piece.kept.checked_sub(skip)?).unwrap_or(usize::MAX);
-            let length = left.min(buffer.len());
-            let buffer = buffer.get_mut(..length).filter(|b| !b.is_empty())?;
-            let at = piece.offset.checked_add(skip)?;
-            read_exactly(&self.core.file, buffer, at).ok()?;
-            Some(length)
+        let Some((at, left)) = self.place(address) else {
+            return 0;
         };
-        let mut read = read;
-        read().unwrap_or(0)
+        let length = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let read = buffer
+            .get_mut(..length)
+            .map(|buffer| read_exactly(&self.core.file, buffer, at));
+        match read {
+            Some(Ok(())) => length,
+            _ => 0,
+        }
+    }
+
+    /// Where in the file an address is, and how many bytes of its piece follow.
+    fn place(&self, address: u64) -> Option<(u64, u64)> {
+        let (piece, skip) = self.piece(address)?;
+        let left = piece.kept.checked_sub(skip)?;
+        Some((piece.offset.checked_add(skip)?, left))
     }
 
     /// All of a range, which may be of several pieces.

@@ -1,6 +1,6 @@
 //! The process that a core file is of.
 
-use super::files::{CoreFinder, FileBehind, Whereabouts, build_id, mapped};
+use super::files::{CoreFinder, FilesBehind, Whereabouts, build_id, mapped};
 use super::header::CoreFile;
 use super::linker::linked;
 use super::memory::CoreMemory;
@@ -26,7 +26,7 @@ pub struct CoreProcess {
     program: PathBuf,
     mapped: Vec<MappedFile>,
     mappings: Vec<Mapping>,
-    files: Arc<[FileBehind]>,
+    files: Arc<FilesBehind>,
     finder: Arc<CoreFinder>,
 }
 
@@ -72,10 +72,7 @@ impl CoreProcess {
             build_ids: ids.collect(),
         });
         let examiner = Arc::new(Examiner::of_former(finder.clone()));
-        let files = mapped
-            .iter()
-            .map(|file| FileBehind::new(file.clone(), examiner.clone()));
-        let files: Arc<[FileBehind]> = files.collect();
+        let files = Arc::new(FilesBehind::of(&mapped, &examiner));
         let first = core.notes.threads.first().map(|thread| thread.tid);
         let pid = core.notes.pid;
         let pid = pid.unwrap_or_else(|| first.map_or(0, Tid::native).into());
@@ -115,7 +112,7 @@ impl CoreProcess {
     /// The file that is mapped at an address, and how far it was moved; `None` where there is none, or
     /// none that can be used.
     pub fn image_at(&self, address: u64) -> Option<(&Image, u64)> {
-        let file = self.files.iter().find(|file| file.has(address))?;
+        let file = self.files.at(address)?;
         let (image, bias) = file.image().ok()?;
         Some((image, *bias))
     }
@@ -123,8 +120,11 @@ impl CoreProcess {
     /// Looks whether the program and its libraries are here, where nothing has asked for them yet.
     pub fn look_at_files(&self) {
         let code = |map: &Mapping| map.executable;
-        let programs = self.files.iter().filter(|f| f.file.maps.iter().any(code));
-        for file in programs {
+        /// More programs and libraries than any perl has.
+        const MOST: usize = 1000;
+        let files = self.files.files.iter();
+        let programs = files.filter(|f| f.file.maps.iter().any(code));
+        for file in programs.take(MOST) {
             let _ = file.image();
         }
     }
@@ -134,7 +134,7 @@ impl CoreProcess {
         let core = &self.core;
         let left_out = core.pieces.iter().filter(|piece| piece.writable);
         let left_out = left_out.map(|piece| (piece.end - piece.start) - piece.kept);
-        let missing = self.files.iter().filter_map(|file| {
+        let missing = self.files.files.iter().filter_map(|file| {
             let trouble = file.trouble()?.to_string();
             let id = self.finder.build_ids.get(&file.file.path);
             Some((file.file.path.clone(), id.map(|id| hex(id)), trouble))

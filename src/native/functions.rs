@@ -39,10 +39,11 @@ impl Question for FunctionsAt {
         if let Ok(own) = image.object() {
             add(&own, &mut all);
         }
-        if let Some(data) = symbol_file(image, self.search.as_ref(), files) {
-            if let Ok(file) = object::File::parse(&data) {
-                add(&file, &mut all);
-            }
+        let beside = symbol_file(image, self.search.as_ref(), files);
+        if let Some(data) = &beside
+            && let Ok(file) = object::File::parse(data)
+        {
+            add(&file, &mut all);
         }
         // Of several at one address the first that was found: the file's own.
         all.sort_by_key(|(start, ..)| *start);

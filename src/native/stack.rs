@@ -2,12 +2,15 @@
 
 use super::modules::Modules;
 use super::registers::Registers;
-use super::unwind::{Caller, FrameEntry, StackEnd, step};
+use super::unwind::{FrameEntry, StackEnd, step};
 use crate::memory::{Abi, Memory, Reader};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Deeper ones end there: perl's own recursion in C may go some ten thousand frames deep.
 const DEEPEST: usize = 1 << 16;
+/// What a stack may take that was made to cost time.
+const LONGEST: Duration = Duration::from_secs(2);
 /// How far a signal's handler keeps what it interrupted above its stack pointer, on x86-64:
 /// `ucontext_t` (sys/ucontext.h), rbp, rsp and rip.
 const INTERRUPTED: [u64; 3] = [120, 160, 168];
@@ -57,23 +60,24 @@ pub fn native_stack(
 type CodePlace = (u64, u64, FrameEntry);
 
 fn unwind(reader: &Reader<'_>, modules: &Modules, first: &Registers) -> (Vec<CodePlace>, StackEnd) {
+    let begun = Instant::now();
     let mut registers = *first;
     let mut entry = FrameEntry::Interrupted;
     let mut places = Vec::new();
     loop {
         let sp = registers.sp().unwrap_or(0);
         places.push((registers.pc, sp, entry));
-        if places.len() >= DEEPEST {
+        if places.len() >= DEEPEST || begun.elapsed() > LONGEST {
             return (places, StackEnd::Endless);
         }
         let stepped = match interrupted(reader, &registers) {
-            Some(before) => Ok((Caller::At(before), FrameEntry::Interrupted)),
+            Some(before) => Ok((Some(before), FrameEntry::Interrupted)),
             None => caller(reader, modules, &registers, entry),
         };
         match stepped {
-            Ok((Caller::None, _)) => return (places, StackEnd::Outermost),
+            Ok((None, _)) => return (places, StackEnd::Outermost),
             Err(end) => return (places, end),
-            Ok((Caller::At(next), how)) => {
+            Ok((Some(next), how)) => {
                 // A signal may have a stack of its own; else callers are further up.
                 let is_higher = next.sp().is_some_and(|next| next > sp);
                 if !is_higher && how == FrameEntry::Called {
@@ -94,7 +98,7 @@ fn caller(
     modules: &Modules,
     registers: &Registers,
     entry: FrameEntry,
-) -> Result<(Caller, FrameEntry), StackEnd> {
+) -> Result<(Option<Registers>, FrameEntry), StackEnd> {
     let pc = entry.within(registers.pc);
     let module = modules.at(pc).ok_or(StackEnd::NoFile(registers.pc))?;
     let tables = modules.tables(module);

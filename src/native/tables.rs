@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// No program of perl's world has more: that of libperl has 300 kB, that of a browser 10 MB.
 const LARGEST: u64 = 15 << 20;
 
+/// So much is searched without a table.
+const SMALL: u64 = 1 << 20;
+
 /// The reader that they are parsed with.
 pub(super) type UnwindReader<'a> = EndianSlice<'a, RunTimeEndian>;
 
@@ -68,6 +71,7 @@ impl UnwindTables {
             bases,
             frames,
             header,
+            is_small: self.frames.1.len() as u64 <= SMALL,
         }
     }
 }
@@ -122,6 +126,7 @@ pub(super) struct ParsedTables<'a> {
     pub bases: BaseAddresses,
     pub frames: EhFrame<UnwindReader<'a>>,
     header: Option<ParsedEhFrameHdr<UnwindReader<'a>>>,
+    is_small: bool,
 }
 
 impl<'a> ParsedTables<'a> {
@@ -137,7 +142,9 @@ impl<'a> ParsedTables<'a> {
         let table = self.header.as_ref().and_then(ParsedEhFrameHdr::table);
         let found = match table {
             Some(table) => table.fde_for_address(&self.frames, &self.bases, address, cie),
-            None => self.frames.fde_for_address(&self.bases, address, cie),
+            // One by one: of a large file that would take too long.
+            None if self.is_small => self.frames.fde_for_address(&self.bases, address, cie),
+            None => return None,
         };
         found.ok().filter(|entry| entry.contains(address))
     }

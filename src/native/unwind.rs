@@ -25,12 +25,6 @@ pub enum StackEnd {
     Endless,
 }
 
-/// The caller of a frame.
-pub(super) enum Caller {
-    At(Registers),
-    None,
-}
-
 /// Whether the frame above called this one, so that its address is behind the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameEntry {
@@ -49,14 +43,15 @@ impl FrameEntry {
     }
 }
 
-/// The caller of the frame that these registers are of, and how it was left. `bias` is how far its file was moved.
+/// The caller of the frame that these registers are of, `None` for the outermost, and how it was left. `bias` is how
+/// far its file was moved.
 pub(super) fn step(
     tables: &ParsedTables<'_>,
     bias: u64,
     reader: &Reader<'_>,
     registers: &Registers,
     entry: FrameEntry,
-) -> Result<(Caller, FrameEntry), StackEnd> {
+) -> Result<(Option<Registers>, FrameEntry), StackEnd> {
     let here = entry.within(registers.pc);
     let address = here.wrapping_sub(bias);
     let description = tables.description(address);
@@ -67,7 +62,6 @@ pub(super) fn step(
         .unwind_info_for_address(&tables.frames, &tables.bases, &mut context, address)
         .map_err(|_| StackEnd::Undescribed(registers.pc))?;
     let scope = RuleScope {
-        tables,
         reader,
         registers,
         encoding: cie.encoding(),
@@ -127,23 +121,22 @@ pub(super) fn step(
         _ => caller.get(back),
     };
     if is_outermost {
-        return Ok((Caller::None, entry));
+        return Ok((None, entry));
     }
     let pc = processor.plain(pc.ok_or(StackEnd::Missing)?);
     if pc == 0 {
-        return Ok((Caller::None, entry));
+        return Ok((None, entry));
     }
     caller.pc = pc;
     let entry = match is_signal {
         true => FrameEntry::Interrupted,
         false => FrameEntry::Called,
     };
-    Ok((Caller::At(caller), entry))
+    Ok((Some(caller), entry))
 }
 
 /// What rules are evaluated with.
 struct RuleScope<'a> {
-    tables: &'a ParsedTables<'a>,
     reader: &'a Reader<'a>,
     registers: &'a Registers,
     encoding: gimli::Encoding,
@@ -159,7 +152,6 @@ impl RuleScope<'_> {
         expression: Expression<UnwindReader<'_>>,
         first: Option<u64>,
     ) -> Option<u64> {
-        let _ = self.tables;
         let mut evaluation = expression.evaluation(self.encoding);
         evaluation.set_max_iterations(MOST_STEPS);
         if let Some(first) = first {
