@@ -119,6 +119,7 @@ impl ThreadSampler {
             curpad: None,
             regex_pad: None,
             stack_base: None,
+            savestack: None,
             has_stack: false,
         };
         ThreadSampler {
