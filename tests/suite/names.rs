@@ -178,7 +178,10 @@ fn names_given_at_run_time_are_those_of_that_time() {
         // Each runs for as long as the others.
         let fair = all / counts.len() as u64;
         let right = |count: &u64| 2 * count > fair && *count < 2 * fair;
-        assert!(all > 40 && counts.iter().all(right), "{outer}: {counts:?} of {names:?}");
+        assert!(
+            all > 40 && counts.iter().all(right),
+            "{outer}: {counts:?} of {names:?}"
+        );
     }
 }
 
