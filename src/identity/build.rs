@@ -51,6 +51,12 @@ pub fn iv_size(options: &[String], abi: Abi) -> u8 {
     }
 }
 
+/// True for a perl built with -Dmad (5.10 to 5.20): its ops have a member more, and so have other
+/// places for what stands behind that.
+pub fn is_mad(options: &[String]) -> bool {
+    has_word(options, "PERL_MAD")
+}
+
 /// True when an option is among the words.
 pub fn has_word(options: &[String], name: &str) -> bool {
     options.iter().any(|option| option == name)

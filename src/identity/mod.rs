@@ -8,7 +8,7 @@ pub mod version;
 
 use crate::image::{Files, Image, Question, WINDOWS};
 use crate::memory::Abi;
-use build::{iv_size, nv, option_words};
+use build::{is_mad, iv_size, nv, option_words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use texts::{Banner, FileFacts, harmless, harmless_options, has_old_threads, version_from_paths};
@@ -154,6 +154,11 @@ impl Identity {
         nv(self.options.as_deref().unwrap_or_default())
     }
 
+    /// It was built with -Dmad.
+    pub fn is_mad(&self) -> bool {
+        is_mad(self.options.as_deref().unwrap_or_default())
+    }
+
     /// It is a Windows perl.
     pub fn is_of_windows(&self) -> bool {
         let machine = self.machine.as_deref();
@@ -179,6 +184,9 @@ impl fmt::Display for Identity {
         }
         if self.nv() != "double" {
             write!(f, ", {}", self.nv())?;
+        }
+        if self.is_mad() {
+            write!(f, ", mad")?;
         }
         if let Some(size) = self.interpreter_size {
             write!(f, ", interpreter size {size}")?;

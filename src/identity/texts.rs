@@ -1,6 +1,6 @@
 //! What the texts in a perl's file tell of it: also where every symbol is gone.
 
-use super::build::{Build, has_word, iv_size, nv, option_words};
+use super::build::{Build, has_word, is_mad, iv_size, nv, option_words};
 use super::version::Version;
 use crate::image::{Files, Image, Question};
 use crate::memory::Abi;
@@ -101,6 +101,11 @@ impl FileFacts {
     /// Bytes in an integer, by the options.
     pub fn iv_size(&self) -> Option<u8> {
         Some(iv_size(self.options.as_deref()?, self.abi))
+    }
+
+    /// Whether it was built with -Dmad, by the options.
+    pub fn is_mad(&self) -> Option<bool> {
+        Some(is_mad(self.options.as_deref()?))
     }
 
     /// Whether the name of the architecture speaks for such a build: Configure adds words to it,

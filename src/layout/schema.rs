@@ -598,6 +598,8 @@ schema! {
         CVf_ISXSUB: Optional;
         /// Flag of a CV: a `my sub` (since 5.22).
         CVf_LEXICAL: Optional;
+        /// Type of an entry of the save stack: a value that is freed with its scope (scope.h).
+        SAVEt_FREESV: Optional;
         /// Flag of an op: it has children (op.h).
         OPf_KIDS: Required;
         /// Flag behind a HEK: UTF-8 (since 5.8).

@@ -123,6 +123,8 @@ pub(super) struct Match {
     pub(super) machine: Option<String>,
     #[serde(default)]
     pub(super) cperl: bool,
+    #[serde(default)]
+    pub(super) mad: bool,
 }
 
 /// What a table was made from.
@@ -330,6 +332,9 @@ impl Table {
         if t.iv_size == 8 {
             options.push("USE_64_BIT_INT".into());
         }
+        if t.mad {
+            options.push("PERL_MAD".into());
+        }
         Identity {
             version: t.version,
             build: t.build,
@@ -379,6 +384,7 @@ impl Match {
         abi == told.abi
             && self.fits_machine(told.machine.as_deref())
             && self.cperl == told.cperl
+            && told.is_mad().is_none_or(|mad| mad == self.mad)
             && told.version.is_none_or(|v| {
                 series(v) == series(self.version)
                     && self.since.is_none_or(|since| since <= v)
@@ -442,6 +448,7 @@ impl Match {
                 b.to_string()
             }),
             compare("iv size", t.iv_size, iv_size, |s| s.to_string()),
+            compare("mad", t.mad, of.is_mad(), |mad| mad.to_string()),
             compare("nv", t.nv.as_str(), of.nv(), str::to_owned),
             compare(
                 "interpreter size",
@@ -568,6 +575,9 @@ pub fn write(identity: &Identity, layout: &Layout, from: &str) -> String {
     }
     if identity.cperl {
         let _ = writeln!(out, "cperl = true");
+    }
+    if identity.is_mad() {
+        let _ = writeln!(out, "mad = true");
     }
     let by = concat!("p5-spy ", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(

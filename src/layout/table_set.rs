@@ -202,6 +202,7 @@ impl TableSet {
                 t.abi() == identity.abi
                     && t.target.build == identity.build
                     && t.target.cperl == identity.cperl
+                    && t.target.mad == identity.is_mad()
                     && t.target.fits_machine(identity.machine.as_deref())
                     && t.target.nv == identity.nv()
                     && t.target.iv_size == identity.iv_size()

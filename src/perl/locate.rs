@@ -94,7 +94,22 @@ impl VariableMap<'_> {
             curpad: self.by_name("Icurpad"),
             regex_pad: self.by_name("Iregex_pad"),
             stack_base: self.by_name("Istack_base"),
+            savestack: self.savestack(),
             has_stack: self.by_name("Istack_sp").is_some(),
+        }
+    }
+
+    /// `PL_savestack`, where its depth is known too. Where both are members of one structure, the depth
+    /// stands right behind it in every perl (intrpvar.h, thrdvar.h).
+    fn savestack(&self) -> Option<Variable> {
+        let depth = self.by_name("Isavestack_ix")?;
+        let size = self.image.abi().pointer_size;
+        match self.interpreter {
+            Interpreter::At(_) => Some(Variable {
+                address: depth.address.checked_sub(size.into())?,
+                size,
+            }),
+            Interpreter::Globals => self.by_name("Isavestack"),
         }
     }
 

@@ -9,7 +9,7 @@ use super::names::{NamedStack, Names};
 use super::stack::doing::OpPhase;
 use super::stack::header::Compiling;
 use super::stack::unfinished::Comparators;
-use super::stack::walk::{RawStack, WalkError, WalkRules};
+use super::stack::walk::{RawFrame, RawStack, WalkError, WalkRules};
 use super::stack::{Current, StackError, StackReader, Variables, unfinished};
 use super::values::context::{NameError, PerlView};
 use super::values::op_types::OpTypes;
@@ -95,6 +95,10 @@ pub struct ThreadSampler {
     units: Compiling,
     raw: RawStack,
     recheck: Recheck,
+    /// Frames whose names may change while all else stays: of each sub the outermost.
+    given: Vec<usize>,
+    /// The frames that are verified.
+    verified: Vec<RawFrame>,
     named: NamedStack,
     leaf_reader: LeafReader,
     entered: Option<EnteredFrom>,
@@ -119,6 +123,7 @@ impl ThreadSampler {
             curpad: None,
             regex_pad: None,
             stack_base: None,
+            savestack: None,
             has_stack: false,
         };
         ThreadSampler {
@@ -141,6 +146,8 @@ impl ThreadSampler {
             units: variables.compiling,
             raw: RawStack::default(),
             recheck: Recheck::default(),
+            given: Vec::new(),
+            verified: Vec::new(),
             named: NamedStack::default(),
             leaf_reader: LeafReader::new(beyond, pads),
             entered: None,
@@ -340,6 +347,7 @@ impl ThreadSampler {
     fn forget_frames(&mut self) {
         self.raw.frames.clear();
         self.named.clear();
+        self.given.clear();
         self.unchanged = 0;
         self.verified_at = None;
         self.recheck.doubt();
@@ -356,15 +364,18 @@ impl ThreadSampler {
     ) -> Result<bool, NameError> {
         let (header, cop_seqmax) = (self.reader.header(), self.reader.cop_seqmax());
         // While a frame's context and its caller's statement stay, so does its sub, unless code was
-        // compiled: only then can another statement have come to the same address.
+        // compiled: only then can another statement have come to the same address. What it is
+        // called may be another matter.
         let is_old = cop_seqmax.is_some() && cop_seqmax == self.verified_at;
         let first = if is_old {
             self.raw.kept.saturating_sub(1)
         } else {
             0
         };
+        self.given.retain(|index| *index < first);
         self.verify(view, doing, names, first)?;
         self.verified_at = cop_seqmax;
+        self.note_given(names, first);
         let stack = &mut self.raw;
         // Its depth is of a later moment where the copy is of several.
         let top = stack.frames.last().filter(|_| !self.reader.takes_moving());
@@ -392,8 +403,23 @@ impl ThreadSampler {
         Ok(has_read)
     }
 
-    /// Verifies the frames from `first` on. A top frame whose sub is none is dropped if it can be one
-    /// that is just being made.
+    fn note_given(&mut self, names: &Names, first: usize) {
+        /// Subs of one stack.
+        const MAX_GIVEN: usize = 32;
+        let frames = &self.raw.frames;
+        for (index, frame) in frames.iter().enumerate().skip(first) {
+            if self.given.len() >= MAX_GIVEN {
+                break;
+            }
+            let is_known = |known: &usize| frames.get(*known).is_some_and(|f| f.cv == frame.cv);
+            if names.is_given(frame.cv) && !self.given.iter().any(is_known) {
+                self.given.push(index);
+            }
+        }
+    }
+
+    /// Verifies the frames from `first` on, and below these all that may have another name. A top
+    /// frame whose sub is none is dropped if it can be one that is just being made.
     fn verify(
         &mut self,
         view: &PerlView<'_>,
@@ -402,8 +428,12 @@ impl ThreadSampler {
         first: usize,
     ) -> Result<(), NameError> {
         let (reader, recheck) = (&self.reader, &mut self.recheck);
-        let changed = self.raw.frames.get(first..).unwrap_or_default();
-        let Err(error) = names.verify(view, changed, reader, recheck) else {
+        let frames = &self.raw.frames;
+        let given = self.given.iter().filter_map(|index| frames.get(*index));
+        let changed = frames.get(first..).unwrap_or_default();
+        self.verified.clear();
+        self.verified.extend(given.chain(changed));
+        let Err(error) = names.verify(view, &self.verified, reader, recheck) else {
             return Ok(());
         };
         let header = reader.header();

@@ -151,6 +151,23 @@ fn what_is_written_reads_back() {
     }
 }
 
+/// The ops of a perl that was built with -Dmad have a member more, and nothing else tells.
+#[test]
+fn a_table_is_of_mad_perls_or_of_others() {
+    let set = TableSet::embedded();
+    for table in set.tables() {
+        let own = table.identity();
+        let mut mad = own.clone();
+        mad.options.get_or_insert_default().push("PERL_MAD".into());
+        assert!(!table.differences(&mad).is_empty(), "{}", table.name());
+        assert!(set.matching(&mad).is_empty() && set.neighbours(&mad).is_empty());
+        let text = table::write(&mad, table.layout(), "a test");
+        let of_mad = Table::parse(&text, Path::new("mad.toml")).unwrap();
+        assert!(of_mad.differences(&mad).is_empty());
+        assert!(!of_mad.differences(&own).is_empty());
+    }
+}
+
 #[test]
 fn mistakes_in_a_table_are_named_with_their_line() {
     let good = include_str!("../../layouts/5.36.toml");

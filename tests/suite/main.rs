@@ -40,6 +40,7 @@ mod misfit;
 mod names;
 mod pictures;
 mod places;
+mod plperl;
 mod raw;
 mod recording;
 mod report;

@@ -138,6 +138,53 @@ fn names_cost_no_sample() {
     assert!(!stats.to_string().contains("nonsense"), "{stats}");
 }
 
+/// A sub gets another name while it runs, or is freed and another one comes to its address, and
+/// nothing is compiled meanwhile.
+#[test]
+fn names_given_at_run_time_are_those_of_that_time() {
+    let script = r##"
+        use Sub::Util 'set_subname';
+        sub burn { my $end = (times)[0] + shift; while ((times)[0] < $end) { my $x = 0; $x += $_ for 1 .. 2000 } }
+        sub closure { my $name = shift; set_subname("Made::$name", sub { burn(0.05); $name }) }
+        sub made { for (1 .. 8) { for my $name (qw(one two three)) { my $sub = closure($name); $sub->(); undef $sub } } }
+        my $renamed = sub { burn(0.4) };
+        sub renamed { $renamed->(); set_subname('Renamed::sub', $renamed); $renamed->() }
+        my $local = sub { burn(0.4); local *__ANON__ = 'Local::name'; burn(0.4) };
+        sub with_local { $local->() }
+        made(); renamed(); with_local();
+    "##;
+    let folder = support::folder();
+    let program = support::file(folder.path(), "given.pl", script);
+    let out = folder.path().join("out.txt");
+    let mut command = spy();
+    command.args(["record", "-r", "400", "-f", "collapsed", "-o", path(&out)]);
+    command.arg("--").arg(perl()).arg(program);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let stacks = support::stacks(&std::fs::read_to_string(out).unwrap());
+    let below = |outer: &str, inner: &str| -> u64 {
+        let is = |frames: &[String], name: &str| frames.iter().any(|f| f.starts_with(name));
+        let both = |frames: &[String]| is(frames, outer) && is(frames, inner);
+        stacks.iter().filter(|(f, _)| both(f)).map(|s| s.1).sum()
+    };
+    for (outer, names) in [
+        ("main::made", &["Made::one", "Made::two", "Made::three"][..]),
+        ("main::renamed", &["main::__ANON__", "Renamed::sub"]),
+        ("main::with_local", &["main::__ANON__", "Local::name"]),
+    ] {
+        let counts: Vec<u64> = names.iter().map(|name| below(outer, name)).collect();
+        let all: u64 = counts.iter().sum();
+        // Each runs for as long as the others.
+        let fair = all / counts.len() as u64;
+        let right = |count: &u64| 2 * count > fair && *count < 2 * fair;
+        assert!(
+            all > 40 && counts.iter().all(right),
+            "{outer}: {counts:?} of {names:?}"
+        );
+    }
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -25,7 +25,13 @@ const MODULES: &[Module] = &[
     Module {
         name: "List::Util",
         made: "my @n = map { $_ * 7919 % 100003 } 1 .. 100000; my @s = map { \"s$_\" } @n;
-               sub gone { goto &List::Util::sum }",
+               sub gone { goto &List::Util::sum }
+               my $code = \\&List::Util::min; my %by = (max => \\&List::Util::max);
+               sub by_code { goto &$code } sub by_hash { goto &{$by{max}} }
+               sub by_argument { my $c = shift; goto &$c }
+               sub by_lookup { my $class = 'List::Util'; goto $class->can('product') }
+               sub twice { goto &by_code }
+               our $AUTOLOAD; sub AUTOLOAD { my $c = \\&List::Util::maxstr; goto &$c }",
         calls: &[
             ("List::Util::sum(@n)", "List::Util::sum"),
             ("List::Util::max(@n)", "List::Util::max"),
@@ -42,17 +48,24 @@ const MODULES: &[Module] = &[
             ),
             ("my $x = List::Util->can('sum'); &$x(@n)", "List::Util::sum"),
             ("main::gone(@n)", "List::Util::sum"),
+            ("by_code(@n)", "List::Util::min"),
+            ("by_hash(@n)", "List::Util::max"),
+            ("by_argument(\\&List::Util::sum, @n)", "List::Util::sum"),
+            ("by_lookup(@n)", "List::Util::product"),
+            ("twice(@n)", "List::Util::min"),
+            ("not_there(@n)", "List::Util::maxstr"),
         ],
     },
     Module {
         name: "Digest::MD5",
-        made: "my $d = 'x' x 4e6; my $md5 = Digest::MD5->new;",
+        made: "my $d = 'x' x 4e6; my $md5 = Digest::MD5->new; sub feed { goto $_[0]->can('add') }",
         calls: &[
             ("Digest::MD5::md5($d)", "Digest::MD5::md5"),
             ("Digest::MD5::md5_hex($d)", "Digest::MD5::md5_hex"),
             ("Digest::MD5::md5_base64($d)", "Digest::MD5::md5_base64"),
             ("$md5->add($d)", "Digest::MD5::add"),
             ("Digest::MD5::add($md5, $d)", "Digest::MD5::add"),
+            ("feed($md5, $d)", "Digest::MD5::add"),
         ],
     },
     Module {

@@ -57,18 +57,14 @@ impl RunningReader {
         self.named(view, found)
     }
 
-    /// The C function that `goto &name` has gone to.
+    /// The C function that `goto &$code` has gone to.
     pub(in crate::perl) fn gone_to(
         &mut self,
         view: &PerlView<'_>,
         header: &Header,
-        seqmax: Option<u64>,
+        pads: &Pads,
     ) -> Result<Option<Arc<str>>, NameError> {
-        let Ok(Some(sub)) = view.left_last(header) else {
-            return Ok(None);
-        };
-        let found = self.once((header.op, sub), seqmax, || view.gone_to(header.op, sub));
-        self.named(view, found)
+        self.named(view, view.gone_to(header, pads))
     }
 
     /// What was found before while nothing was compiled since, else what `find` says.

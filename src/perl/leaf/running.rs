@@ -227,7 +227,7 @@ impl RunningReader {
             }
             Some("goto") => {
                 running.op = name.cloned();
-                running.xsub = self.gone_to(view, header, moment.cop_seqmax)?;
+                running.xsub = self.gone_to(view, header, pads)?;
             }
             Some("match" | "subst" | "qr" | "pushre") => {
                 running.op = name.cloned();

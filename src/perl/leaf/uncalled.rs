@@ -1,16 +1,18 @@
 //! C functions that run while the current op is no call: C code that catches perl's errors makes an op
-//! of its own for that, and `goto &sub` has taken its own sub off the stack.
+//! of its own for that, and `goto &$code` has taken its own sub off the stack.
 
 use super::callee::{Callee, StackTop};
 use crate::memory::Paged;
-use crate::perl::stack::Header;
+use crate::perl::stack::{Header, Variable};
 use crate::perl::values::context::{NameError, PerlView};
 use crate::perl::values::pads::Pads;
 
 /// Ops of a sub among which one is sought.
 const MAX_OPS: usize = 1 << 13;
-/// Ops between a `goto` and the glob that it names.
-const MAX_BETWEEN: usize = 16;
+/// Words at the top of the save stack among which a sub is sought.
+const MAX_SAVED: u64 = 64;
+/// Words of one entry there: a value, and above it what it was saved for.
+const ENTRY: usize = 2;
 /// KiB of the target that one search may read.
 const MAX_READ: usize = 512;
 
@@ -44,66 +46,62 @@ impl PerlView<'_> {
         Ok(None)
     }
 
-    /// The sub whose context was taken off the stack last. It is still there, until another takes its
-    /// place; `None` where the one below is of the same sub.
-    pub(in crate::perl) fn left_last(&self, header: &Header) -> Result<Option<u64>, NameError> {
-        let (info, context) = (&self.layout.stackinfo, &self.layout.context);
-        let top = self.member(header.curstackinfo, info.si_cxix)?;
-        let max = self.member(header.curstackinfo, info.si_cxmax)?;
-        // -1 for an empty stack.
-        let above = top.wrapping_add(1) & u64::from(u32::MAX);
-        if above > max || above == 0 {
+    /// The C function that a `goto &$code` has gone to, whatever names it: the sub it stands in has been
+    /// left, and the function is on the save stack, to be freed when it returns (pp_goto, pp_ctl.c).
+    /// Before 5.8.9 the sub is left only then: there this finds nothing.
+    pub(in crate::perl) fn gone_to(
+        &self,
+        header: &Header,
+        pads: &Pads,
+    ) -> Result<Option<u64>, NameError> {
+        let is_to_label = self.first_child(header.op)? == 0;
+        let (Some(savestack), false) = (pads.savestack, is_to_label) else {
             return Ok(None);
-        }
-        let contexts = self.member(header.curstackinfo, info.si_cxstack)?;
-        let size = u64::from(context.sizeof.offset);
-        let sub_at = |index: u64| {
-            let at = contexts.wrapping_add(index.wrapping_mul(size));
-            self.member(at, context.blk_sub_cv)
         };
-        let left = sub_at(above)?;
-        Ok((left != 0 && left != sub_at(top)?).then_some(left))
-    }
-
-    /// The C function that a `goto &name` of this sub has gone to.
-    pub(in crate::perl) fn gone_to(&self, goto: u64, sub: u64) -> Result<Option<u64>, NameError> {
+        let Some(function) = self.kept_function(savestack, header.savestack_ix)? else {
+            return Ok(None);
+        };
         let paged = Paged::new(self.memory, MAX_READ);
         let here = PerlView {
             memory: &paged,
             ..*self
         };
-        let Some(op) = here.glob_below(goto)? else {
-            return Ok(None);
-        };
-        if here.bare_code(sub)?.is_none() || !here.has_op(sub, goto)? {
-            return Ok(None);
-        }
-        match here.glob_of(op, here.constants_of(sub))? {
-            0 => Ok(None),
-            glob => here.if_xsub(here.code_of(glob, true)?),
-        }
+        // What is kept may be of an outer `goto`, while this one has not left its sub.
+        let statement = here.statement_tree(header.curcop)?;
+        let has_begun = !statement.gotos().contains(&header.op);
+        Ok(has_begun.then_some(function))
     }
 
-    /// The op that names the only glob below this one, where nothing else is computed there.
-    fn glob_below(&self, goto: u64) -> Result<Option<u64>, NameError> {
-        let mut found = None;
-        let mut pending = vec![self.first_child(goto)?];
-        for _ in 0..MAX_BETWEEN {
-            let Some(op) = pending.pop() else {
-                return Ok(found);
-            };
-            if op == 0 {
-                continue;
+    /// The C function that was put on the save stack last, unless a Perl sub was after it: only
+    /// the one that was left for it may be.
+    fn kept_function(&self, savestack: Variable, depth: u64) -> Result<Option<u64>, NameError> {
+        let width = u64::from(self.abi.pointer_size);
+        let count = depth.min(MAX_SAVED);
+        let base = self.pointer_at(savestack.address)?;
+        let first = base.wrapping_add(depth.wrapping_sub(count).wrapping_mul(width));
+        let words = self.reader().pointers(first, count as usize)?;
+        for end in (ENTRY..=words.len()).rev() {
+            if let Some(sub) = self.kept_sub(&words, end)? {
+                return match self.is_xsub(sub)? {
+                    true => Ok(Some(sub)),
+                    false => self.if_xsub(self.kept_sub(&words, end - ENTRY)?),
+                };
             }
-            let node = self.op_node(op)?;
-            match self.ops.name(node.op_type).map(|name| &**name) {
-                Some("gv") if found.is_none() => found = Some(op),
-                Some("null" | "pushmark" | "refgen" | "srefgen" | "rv2cv") => {}
-                _ => return Ok(None),
-            }
-            pending.extend([node.sibling, node.first]);
         }
         Ok(None)
+    }
+
+    /// The sub that the entry of the save stack keeps which ends there: what is to be freed, and above
+    /// it the word that says so.
+    fn kept_sub(&self, words: &[u64], end: usize) -> Result<Option<u64>, NameError> {
+        let entry = end.checked_sub(ENTRY).and_then(|at| words.get(at..end));
+        match (entry, self.layout.constants.SAVEt_FREESV) {
+            // Before 5.14 it is an int, with something else above.
+            (Some(&[sv, word]), Some(freesv)) if word & u64::from(u32::MAX) == freesv => {
+                self.bare_code(sv)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// True if the op is one of this sub.

@@ -44,6 +44,9 @@ pub(in crate::perl) struct CvEntry {
     pub(in crate::perl) name: StringId,
     /// Its name could be had.
     has_name: bool,
+    /// The glob that names it does not hold it: it is anonymous, or got its name at run time. Then it
+    /// may get another, and another sub may come to its address, without a compiler.
+    is_given: bool,
     pub(in crate::perl) naming: Naming,
     /// `None` until somebody asks.
     first: Option<First>,
@@ -174,6 +177,7 @@ impl Names {
         // Recursion puts the same CV and the same COP on the stack again and again.
         self.asked.clear();
         recheck.at(copy.cop_seqmax());
+        let mut has_given = false;
         for (index, frame) in frames.iter().enumerate() {
             let cop = frame.position.cop;
             let (cv_known, cop_known) = (
@@ -182,7 +186,9 @@ impl Names {
             );
             // The top sub's depth is needed anew in any case.
             let is_top = index + 1 == frames.len();
-            let sub_is_sure = !is_top && cv_known && recheck.is_sure_of_sub(frame);
+            let is_given = self.is_given(frame.cv);
+            has_given |= is_given;
+            let sub_is_sure = !is_top && cv_known && !is_given && recheck.is_sure_of_sub(frame);
             if frame.cv != 0 && !sub_is_sure && self.asked.insert(frame.cv) {
                 let body = self.cvs.get(&frame.cv).map(|entry| entry.check.any);
                 recheck.need_sub(frame.cv, body);
@@ -193,9 +199,17 @@ impl Names {
             }
         }
         recheck.read(view)?;
+        let given = recheck.given_names(view, has_given)?;
+        let named = PerlView {
+            memory: &given,
+            ..*view
+        };
         for (cv, head, body) in recheck.subs(copy) {
-            self.verify_sub(view, cv, head?, body)?;
+            self.verify_sub(&named, cv, head?, body)?;
             self.settle(view, copy)?;
+        }
+        if has_given {
+            recheck.keep_given_names(given.used());
         }
         for (cop, bytes) in recheck.statements(copy) {
             self.verify_statement(view, cop, view.cop_check(bytes?)?)?;
@@ -292,6 +306,11 @@ impl Names {
         }
     }
 
+    /// Whether a sub has a name that may change while nothing is compiled.
+    pub(in crate::perl) fn is_given(&self, cv: u64) -> bool {
+        self.cvs.get(&cv).is_some_and(|entry| entry.is_given)
+    }
+
     /// `CvDEPTH` of a sub of the stack verified last.
     pub fn depth(&self, cv: u64) -> Option<u64> {
         self.cvs.get(&cv).map(|entry| entry.depth)
@@ -319,18 +338,20 @@ impl Names {
         let sub = Cv { head, body, start };
         let check = sub.check(view)?;
         let depth = sub.get(view, view.layout.xpvcv.xcv_depth)?;
-        let is_same = match self.cvs.get_mut(&cv) {
+        let same = match self.cvs.get_mut(&cv) {
             Some(entry) if entry.check == check => {
                 entry.depth = depth;
-                if entry.has_name {
+                if entry.has_name && !entry.is_given {
                     return Ok(());
                 }
-                true
+                Some(entry.name)
             }
-            _ => false,
+            _ => None,
         };
         let name = self.believed(sub.name(view, &check))?;
-        if is_same && name.is_none() {
+        if let Some(known) = same
+            && name.as_ref().is_none_or(|name| *self.text(known) == **name)
+        {
             return Ok(());
         }
         let has_name = name.is_some();
@@ -339,6 +360,7 @@ impl Names {
             check,
             name: self.string(&name),
             has_name,
+            is_given: check.is_given(view, cv),
             naming: Naming::of_sub(&name),
             first: None,
             made: None,

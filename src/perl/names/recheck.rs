@@ -4,10 +4,11 @@
 //! A statement's address holds another statement only after something was compiled, and
 //! `PL_cop_seqmax` tells that (sub and eval bodies end with pad_leavemy, pad.c): until then it is
 //! not read again. The address of a sub holds another one sooner, as closures come and go without
-//! a compiler. But a sub that stands in a statement of its own body has that body, and so its name.
+//! a compiler. But a sub that stands in a statement of its own body has that body, and so its name,
+//! unless that was given to it at run time: such names are read with every sample.
 
 use crate::hash::Set;
-use crate::memory::{Batch, ReadError, Slot, cover};
+use crate::memory::{Batch, Prefetched, ReadError, Slot, cover};
 use crate::perl::stack::StackReader;
 use crate::perl::stack::walk::RawFrame;
 use crate::perl::values::context::{NameError, PerlView};
@@ -17,6 +18,8 @@ use crate::perl::values::objects::BodySpan;
 const MAX_RANGES: usize = 24;
 /// Ranges of earlier samples among them: a program goes back and forth between a few statements.
 const MAX_OLD: usize = 8;
+/// Ranges of names that were given at run time, fetched together.
+const MAX_GIVEN: usize = 256;
 /// Subs and statements that are remembered before all are forgotten.
 const MAX_SURE: usize = 1 << 16;
 
@@ -49,6 +52,8 @@ pub struct Recheck {
     subs: Vec<CheckedSub>,
     statements: Vec<(u64, BytesPlace)>,
     own: Batch,
+    /// Where the names are that were given at run time.
+    given: Vec<(u64, usize)>,
     sizes: Sizes,
     /// `PL_cop_seqmax` when what follows was seen.
     seqmax: Option<u64>,
@@ -155,6 +160,22 @@ impl Recheck {
             view.memory.fill(&mut self.own)?;
         }
         Ok(())
+    }
+
+    /// A memory that has the names which were given at run time, where there are any.
+    pub(in crate::perl) fn given_names<'m>(
+        &self,
+        view: &PerlView<'m>,
+        has_given: bool,
+    ) -> Result<Prefetched<'m>, NameError> {
+        let ranges = if has_given { &self.given[..] } else { &[] };
+        Ok(Prefetched::new(view.memory, ranges)?)
+    }
+
+    /// Where they were found, for the next time.
+    pub(in crate::perl) fn keep_given_names(&mut self, used: Vec<(u64, usize)>) {
+        self.given = used;
+        self.given.truncate(MAX_GIVEN);
     }
 
     fn bytes<'b>(

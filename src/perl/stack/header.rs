@@ -69,7 +69,9 @@ pub struct Header {
     pub curstackinfo: u64,
     /// The top of the argument stack (where that could not be found, some other variable).
     pub stack_sp: u64,
-    others: [u64; 3],
+    /// The depth of the save stack (where that could not be found, some other variable).
+    pub savestack_ix: u64,
+    others: [u64; 2],
 }
 
 /// In which span a variable is, where in it, and its bytes.
@@ -90,8 +92,8 @@ impl HeaderPlaces {
             variables.curcop,
             variables.curstackinfo,
             variables.stack_sp,
-            variables.markstack_ptr,
             variables.savestack_ix,
+            variables.markstack_ptr,
             variables.tmps_ix,
         ];
         let spans = spans_of(&all);
@@ -126,13 +128,14 @@ impl HeaderPlaces {
                 .uint(batch.bytes(*slot)?, offset, usize::from(size))
                 .ok_or(StackError::Nonsense("a variable outside its span"))?;
         }
-        let [op, curcop, curstackinfo, stack_sp, a, b, c] = values;
+        let [op, curcop, curstackinfo, stack_sp, savestack_ix, a, b] = values;
         Ok(Header {
             op: if self.has_op { op } else { 0 },
             curcop,
             curstackinfo,
             stack_sp,
-            others: [a, b, c],
+            savestack_ix,
+            others: [a, b],
         })
     }
 }

@@ -165,7 +165,8 @@ pub(in crate::perl) fn drop_stale_eval(
 
 /// Before 5.24 a sub that returns loses its context first, and then `PL_curcop` is set back
 /// (POPBLOCK, cop.h): meanwhile its caller would be on a line of its. Such a sub is still counted as
-/// active, and its context is still there, behind the last one.
+/// active, and its context is still there, behind the last one. The comparators of 5.6 are not counted,
+/// and no op runs when the sort is over: there the statement tells that it is one of theirs.
 pub(in crate::perl) fn after_return(
     stack: &mut RawStack,
     header: &Header,
@@ -175,7 +176,14 @@ pub(in crate::perl) fn after_return(
     names: &mut Names,
     view: &PerlView<'_>,
 ) -> Result<(), NameError> {
-    if doing != OpPhase::Leaving {
+    let comparators = Comparators::of(&view.layout.constants);
+    let has_sorted = !comparators.have_depth
+        && header.op == 0
+        && copy.infos().last().is_some_and(|info| {
+            info.count == 0
+                && u64::try_from(info.si_type).is_ok_and(|t| Some(t) == comparators.si_type)
+        });
+    if doing != OpPhase::Leaving && !has_sorted {
         return Ok(());
     }
     let Some((cv, oldcop)) = rules.sub_behind_the_last(copy) else {
@@ -189,10 +197,14 @@ pub(in crate::perl) fn after_return(
     {
         return Ok(());
     }
-    let frames = stack.count(cv);
-    match view.depth_of(cv) {
-        Ok(depth) if depth > frames => {}
-        _ => return Ok(()),
+    let was_left = if has_sorted {
+        view.has_statement(cv, header.curcop)
+    } else {
+        let depth = view.depth_of(cv);
+        depth.is_ok_and(|depth| depth > stack.count(cv))
+    };
+    if !was_left {
+        return Ok(());
     }
     names.know_statement(view, oldcop)?;
     set_position(

@@ -27,6 +27,18 @@ pub(in crate::perl) struct CvCheck {
     pub(in crate::perl) root: u64,
 }
 
+impl CvCheck {
+    /// True for a sub whose name is that of a glob which does not hold it.
+    pub(in crate::perl) fn is_given(&self, view: &PerlView<'_>, cv: u64) -> bool {
+        let number = &view.layout.constants;
+        let is_hek = number
+            .CVf_NAMED
+            .is_some_and(|flag| self.cv_flags & flag != 0);
+        let has_glob = self.gv != 0 && !is_hek && self.flags == number.SVt_PVCV;
+        has_glob && view.glob_cv(self.gv).ok() != Some(cv)
+    }
+}
+
 /// Which bytes of a body are read: no more than the members, as perl allocates some bodies
 /// without their unused ends.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,8 @@ pub struct Pads {
     pub regex_pad: Option<Variable>,
     /// `PL_stack_base`.
     pub stack_base: Option<Variable>,
+    /// `PL_savestack`.
+    pub savestack: Option<Variable>,
     /// `PL_stack_sp` is known.
     pub has_stack: bool,
 }

@@ -24,6 +24,8 @@ pub(in crate::perl) struct StatementTree {
     pub(in crate::perl) has_sort: bool,
     /// The calls of subs.
     calls: Vec<u64>,
+    /// The `goto`s.
+    gotos: Vec<u64>,
     /// Of every eval BLOCK: where it goes on after it, and the statements in it.
     evals: Vec<(u64, Vec<u64>)>,
     /// There are more ops than were looked at.
@@ -41,6 +43,10 @@ struct TreeOp {
 impl StatementTree {
     pub(in crate::perl) fn calls(&self) -> &[u64] {
         &self.calls
+    }
+
+    pub(in crate::perl) fn gotos(&self) -> &[u64] {
+        &self.gotos
     }
 
     pub(in crate::perl) fn line_of(&self, op: u64, is_next: bool) -> Option<u64> {
@@ -209,15 +215,19 @@ impl PerlView<'_> {
             .filter(|(at, n)| n.was_statement && **at != cop)
             .map(|(at, _)| *at)
             .collect();
-        let entersub = self.ops.number("entersub");
-        let calls = nodes.iter().filter(|(_, n)| Some(n.op_type) == entersub);
+        let all_of = |name: &str| {
+            let number = self.ops.number(name);
+            let are = nodes.iter().filter(|(_, n)| Some(n.op_type) == number);
+            are.map(|(at, _)| *at).collect()
+        };
         let are = |op: Option<u64>| nodes.values().filter(move |n| Some(n.op_type) == op);
         let mut tree = StatementTree {
             ops: Vec::new(),
             dofiles: are(self.ops.dofile).map(|n| n.next).collect(),
             has_require: are(self.ops.require).next().is_some(),
             has_sort: are(self.ops.sort).next().is_some(),
-            calls: calls.map(|(at, _)| *at).collect(),
+            calls: all_of("entersub"),
+            gotos: all_of("goto"),
             evals: evals(&nodes, self.ops.number("leavetry"), |op_type| {
                 self.ops.is_statement(op_type)
             }),

@@ -77,6 +77,7 @@ pub fn stacks(data: &[u8]) {
         curpad: None,
         regex_pad: None,
         stack_base: None,
+        savestack: None,
         has_stack: true,
     };
     let contexts: Vec<_> = moments.iter().map(|m| (m.context(), 0)).collect();
