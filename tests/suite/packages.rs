@@ -89,10 +89,11 @@ fn none_is_made_of_an_archive_that_is_not_there() {
     let made = make(work.path(), &into, Some(FOUND_AT));
     let said = String::from_utf8_lossy(&made.stderr).into_owned();
     assert!(
-        made.status.success() && said.contains("scoop/p5-spy.json is not made"),
+        made.status.success() && said.contains("nothing for scoop"),
         "{said}"
     );
-    assert!(!into.join("scoop").exists());
+    let is_there = ["aur", "homebrew", "scoop", "winget"].map(|name| into.join(name).exists());
+    assert_eq!(is_there, [true, true, false, false]);
     for url in [
         None,
         Some("http://example.org/x"),
