@@ -117,6 +117,8 @@ sub section_of_markdown {
     my ($markdown, $title) = @_;
     my ($text) = $markdown =~ /^## \Q$title\E\n(.*?)(?=^## |\z)/ms;
     die "README.md has no section \"$title\": dist/cpan/make names those that the manual has\n" unless defined $text;
+    # Comments, which are for the book and for tests.
+    $text =~ s/^<!--.*?-->\n//mg;
     return $text;
 }
 
