@@ -18,7 +18,7 @@ const MOST_TAGS: u64 = 256;
 const PAGE: u64 = 4096;
 
 /// A program header, as far as it is needed.
-struct Header {
+struct ProgramHead {
     kind: u64,
     offset: u64,
     address: u64,
@@ -123,7 +123,7 @@ impl LinkerView<'_> {
         Some(parts(&headers, moved, name))
     }
 
-    fn headers(&self, table: u64, count: u64) -> Option<Vec<Header>> {
+    fn headers(&self, table: u64, count: u64) -> Option<Vec<ProgramHead>> {
         // Elf64_Phdr and Elf32_Phdr: size, p_offset, p_vaddr, p_filesz.
         let (size, offset, address, length) = match self.width() {
             8 => (56, 8, 16, 32),
@@ -131,7 +131,7 @@ impl LinkerView<'_> {
         };
         let header = |index: u64| {
             let bytes = self.bytes(table.wrapping_add(index * size), size as usize)?;
-            Some(Header {
+            Some(ProgramHead {
                 kind: self.abi.uint(&bytes, 0, 4)?,
                 offset: self.abi.pointer(&bytes, offset)?,
                 address: self.abi.pointer(&bytes, address)?,
@@ -142,7 +142,7 @@ impl LinkerView<'_> {
     }
 }
 
-fn parts(headers: &[Header], moved: u64, name: &[u8]) -> Vec<MappedPart> {
+fn parts(headers: &[ProgramHead], moved: u64, name: &[u8]) -> Vec<MappedPart> {
     let loaded = headers
         .iter()
         .filter(|h| h.kind == u64::from(elf::PT_LOAD.0));
