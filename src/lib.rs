@@ -67,7 +67,8 @@ pub mod profile;
 pub mod recording;
 pub mod remedy;
 pub mod sampler;
+#[doc(hidden)]
 pub mod say;
 pub mod text;
-pub mod threads;
-pub mod top;
+mod threads;
+mod top;

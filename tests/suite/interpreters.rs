@@ -146,14 +146,26 @@ fn threads_share_interpreters_and_some_have_none_at_first() {
     };
     assert_eq!(target.line(), "waiting");
     let to = place.path().join("x.folded");
-    let pid = target.pid();
-    std::thread::scope(|scope| {
-        let recording = scope.spawn(|| record(pid, &["-d", "5", "-r", "400", "-t"], &to));
-        // They are known to be there by now.
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        target.write(b"go\n");
-        recording.join().unwrap();
-    });
+    let pid = target.pid().to_string();
+    let mut command = support::spy();
+    command.args([
+        "record",
+        "--no-config",
+        "--pid",
+        &pid,
+        "-d",
+        "5",
+        "-r",
+        "400",
+        "-t",
+        "-o",
+        text(&to),
+    ]);
+    let mut recording = Running::start(command);
+    // From here on it knows the threads that there are.
+    recording.samples();
+    target.write(b"go\n");
+    recording.finish().expect(0, "");
     let collapsed = std::fs::read_to_string(to).unwrap();
     are_even(&shares(&collapsed));
     let workers: std::collections::BTreeSet<String> = stacks(&collapsed)
