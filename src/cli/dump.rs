@@ -31,7 +31,7 @@ pub(super) struct DumpArgs {
     /// With --locals: show the values too. There may be passwords among them
     #[arg(long, requires = "locals")]
     values: bool,
-    /// Show what runs in C below Perl, too: of threads that wait, and of a core file
+    /// Show what runs in C below Perl, too
     #[arg(long, conflicts_with = "capture")]
     native: bool,
     /// The process to look at (may be given several times)

@@ -2,14 +2,13 @@
 
 use super::dump::texts;
 use super::locals::wanted;
-use super::native::{add_native, innermost};
+use super::native::NativeLook;
 use super::stacks::take;
 use super::{looked_at, note, print, sources, warn};
-use crate::attach::{Inferior, ProcessView, inferior_of};
+use crate::attach::{ProcessView, inferior_of};
 use crate::cli::hints::{absent_files, left_out};
 use crate::cli::{CoreChoice, CoreSource, Depth, LayoutChoice, Show};
 use crate::corefile::{CoreFile, CoreProcess, KEPT, newest};
-use crate::image::DebugSearch;
 use crate::output::dump::{CoreDump, ProcessDump};
 use crate::perl::leaf::level::LeafLevel;
 use crate::perl::names::NameOptions;
@@ -42,16 +41,10 @@ pub fn run(
         single_use: options.single_use && wanted.is_none(),
         ..options
     };
-    let mut dump = take(&inferior, options, wanted)?;
-    finish(&mut dump, &process, &inferior, sources.debug.as_ref());
-    if depth.native {
-        let threads = process.threads();
-        let registers = |tid| {
-            let thread = threads.iter().find(|thread| thread.tid == tid)?;
-            thread.registers
-        };
-        add_native(&mut dump, &inferior, sources.debug.as_ref(), &registers)?;
-    }
+    let look = NativeLook::new(&inferior, Some(&process), sources.debug.as_ref())?;
+    let native = depth.native.then_some(&look);
+    let mut dump = take(&inferior, options, wanted, native)?;
+    finish(&mut dump, &process, &look);
     let document = match json {
         true => serde_json::to_string_pretty(&dump)? + "\n",
         false => texts(std::slice::from_ref(&dump), &[], show),
@@ -76,16 +69,11 @@ fn located(source: &CoreSource) -> anyhow::Result<PathBuf> {
 }
 
 /// What only a core file tells.
-fn finish(
-    dump: &mut ProcessDump,
-    process: &CoreProcess,
-    inferior: &Inferior,
-    search: Option<&DebugSearch>,
-) {
+fn finish(dump: &mut ProcessDump, process: &CoreProcess, look: &NativeLook<'_>) {
     let ending = process.ending();
     let first = process.threads().first();
     let registers = ending.and(first).and_then(|thread| thread.registers);
-    let function = registers.and_then(|registers| innermost(inferior, search, &registers));
+    let function = registers.and_then(|registers| look.innermost(&registers));
     let first = first.map(|thread| thread.tid);
     for thread in &mut dump.threads {
         let is_first = Some(thread.os_tid) == first;

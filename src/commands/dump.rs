@@ -1,7 +1,7 @@
 //! `p5-spy dump`: the stacks, now.
 
 use super::locals::wanted;
-use super::native::{add_native, resting};
+use super::native::NativeLook;
 use super::stacks::{about, shown, take};
 use super::{folder, looked_at, note, print, sources, warn};
 use crate::attach::{Attach, AttachError};
@@ -109,11 +109,12 @@ fn dump(
             single_use: options.single_use && wanted.is_none(),
             ..options
         };
-        let mut taken = take(&target, options, wanted);
-        if let (true, Ok(dump)) = (depth.native, &mut taken) {
-            let registers = |tid| resting(&target, tid);
-            add_native(dump, &target, sources.debug.as_ref(), &registers)?;
-        }
+        let native = match depth.native {
+            true => Some(NativeLook::new(&target, None, sources.debug.as_ref())?),
+            false => None,
+        };
+        let taken = take(&target, options, wanted, native.as_ref());
+        drop(native);
         // The end of the process is near, and cheaper than to free a thousand names one by one.
         std::mem::forget(target);
         taken

@@ -1,32 +1,152 @@
 //! The C stacks of a dump.
 
 use crate::attach::{Inferior, ProcessView};
+use crate::corefile::CoreProcess;
 use crate::ids::Tid;
 use crate::image::DebugSearch;
-use crate::native::{Modules, NativeStack, Processor, Registers, StackEnd, native_stack};
-use crate::output::dump::{NativeDump, NativeFrameDump, ProcessDump};
-use crate::platform::{MappedFile, resting_place};
+use crate::memory::Memory;
+use crate::native::{
+    Modules, NativeStack, Processor, Register, Registers, StackCopy, StackEnd, native_stack,
+};
+use crate::output::dump::{NativeDump, NativeFrameDump};
+use crate::platform::{
+    LeftRegisters, MappedFile, ProcessError, RegisterWatch, SharedCpu, ThreadState, monotonic,
+    resting_place,
+};
+use std::time::{Duration, Instant};
 
-/// Adds its C stack to each thread whose registers are known.
-pub(super) fn add_native(
-    dump: &mut ProcessDump,
-    inferior: &Inferior,
-    search: Option<&DebugSearch>,
-    registers: &dyn Fn(Tid) -> Option<Registers>,
-) -> anyhow::Result<()> {
-    let files = inferior.view.mapped_programs()?;
-    let modules = modules(inferior.view.as_ref(), files, search);
-    let abi = inferior.perl.identity.abi;
-    for thread in &mut dump.threads {
-        thread.native = Some(match registers(thread.os_tid) {
-            Some(registers) => shown(native_stack(&inferior.memory, abi, &modules, &registers)),
-            None => NativeDump {
-                frames: Vec::new(),
-                cut: Some("it runs: only the C stack of a thread that waits can be read".into()),
-            },
-        });
+/// How long a running thread is tried to be caught at one moment.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// What it is given to run on, until we come back.
+const BETWEEN: Duration = Duration::from_micros(100);
+
+/// Looks at C stacks of one process.
+pub(super) struct NativeLook<'a> {
+    inferior: &'a Inferior,
+    /// Of whose core file the registers are.
+    core: Option<&'a CoreProcess>,
+    modules: Modules,
+}
+
+impl<'a> NativeLook<'a> {
+    /// Nothing is opened yet.
+    pub(super) fn new(
+        inferior: &'a Inferior,
+        core: Option<&'a CoreProcess>,
+        search: Option<&DebugSearch>,
+    ) -> Result<Self, ProcessError> {
+        let files = inferior.view.mapped_programs()?;
+        Ok(NativeLook {
+            inferior,
+            core,
+            modules: modules(inferior.view.as_ref(), files, search),
+        })
     }
-    Ok(())
+
+    fn processor(&self) -> Option<Processor> {
+        let machine = self.inferior.perl.identity.machine.as_deref();
+        Processor::of_machine(machine.unwrap_or("x86_64"))
+    }
+
+    fn stack(&self, memory: &dyn Memory, registers: &Registers) -> NativeDump {
+        let abi = self.inferior.perl.identity.abi;
+        shown(native_stack(memory, abi, &self.modules, registers))
+    }
+
+    /// What `take` makes of a thread, and its C stack of the same moment.
+    pub(super) fn beside<T>(
+        &self,
+        tid: Tid,
+        beside: &mut SharedCpu,
+        state: ThreadState,
+        take: &mut dyn FnMut(&mut SharedCpu) -> T,
+    ) -> (T, NativeDump) {
+        let memory = &self.inferior.memory;
+        if state == ThreadState::Running {
+            return self.of_running(tid, beside, take);
+        }
+        let taken = take(beside);
+        let registers = match self.core {
+            Some(core) => {
+                let mut threads = core.threads().iter();
+                threads.find(|t| t.tid == tid).and_then(|t| t.registers)
+            }
+            None => self.resting(tid),
+        };
+        let native = match registers {
+            Some(registers) => self.stack(memory, &registers),
+            None => without("nobody says where it executes"),
+        };
+        (taken, native)
+    }
+
+    /// What the kernel says of a live thread that waits.
+    fn resting(&self, tid: Tid) -> Option<Registers> {
+        let process = self.inferior.view.live()?;
+        let (pc, sp) = resting_place(process.pid(), tid)?;
+        Some(Registers::new(self.processor()?, pc, sp))
+    }
+
+    /// The registers are those that it had when we came to its CPU, and all else is read before it gets one again.
+    fn of_running<T>(
+        &self,
+        tid: Tid,
+        beside: &mut SharedCpu,
+        take: &mut dyn FnMut(&mut SharedCpu) -> T,
+    ) -> (T, NativeDump) {
+        let Some(watch) = RegisterWatch::of(tid) else {
+            return (
+                take(beside),
+                without(
+                    "it runs, and the kernel tells the registers of such a thread only to root, to who has CAP_PERFMON, or where kernel.perf_event_paranoid is 1 or less",
+                ),
+            );
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let since = monotonic();
+            std::thread::sleep(BETWEEN);
+            beside.follow();
+            let left = watch.last().filter(|left| left.time >= since);
+            let caught = left.and_then(|left| Some((self.registers(&left)?, left.time)));
+            if let Some((registers, time)) = caught {
+                let turn = beside.runs();
+                let memory = &self.inferior.memory;
+                let copy = StackCopy::take(memory, registers.sp().unwrap_or(0));
+                let taken = take(beside);
+                let same = turn
+                    .zip(beside.runs())
+                    .is_some_and(|(a, b)| a.is_same_turn(b));
+                if same && watch.last().is_some_and(|left| left.time == time) {
+                    return (taken, self.stack(&copy, &registers));
+                }
+            }
+            if Instant::now() >= deadline {
+                return (take(beside), without("it ran on whenever it was looked at"));
+            }
+        }
+    }
+
+    fn registers(&self, left: &LeftRegisters) -> Option<Registers> {
+        let mut registers = Registers::new(self.processor()?, left.pc, 0);
+        for (number, value) in &left.values {
+            registers.set(Register(*number), Some(*value));
+        }
+        Some(registers)
+    }
+
+    /// Where a thread of a core file executes.
+    pub(super) fn innermost(&self, registers: &Registers) -> Option<NativeFrameDump> {
+        let stack = self.stack(&self.inferior.memory, registers);
+        stack.frames.into_iter().next()
+    }
+}
+
+fn without(why: &str) -> NativeDump {
+    NativeDump {
+        frames: Vec::new(),
+        cut: Some(why.to_owned()),
+    }
 }
 
 fn modules(
@@ -37,28 +157,6 @@ fn modules(
     let examiner = view.examiner();
     let open = move |file: &MappedFile| examiner.open(file).ok();
     Modules::new(files, Box::new(open), search.cloned())
-}
-
-/// Where a thread executes, in C.
-pub(super) fn innermost(
-    inferior: &Inferior,
-    search: Option<&DebugSearch>,
-    registers: &Registers,
-) -> Option<NativeFrameDump> {
-    let files = inferior.view.mapped_programs().ok()?;
-    let modules = modules(inferior.view.as_ref(), files, search);
-    let abi = inferior.perl.identity.abi;
-    let stack = native_stack(&inferior.memory, abi, &modules, registers);
-    shown(stack).frames.into_iter().next()
-}
-
-/// What the kernel says of a live thread that waits.
-pub(super) fn resting(inferior: &Inferior, tid: Tid) -> Option<Registers> {
-    let process = inferior.view.live()?;
-    let machine = inferior.perl.identity.machine.as_deref();
-    let processor = Processor::of_machine(machine.unwrap_or("x86_64"))?;
-    let (pc, sp) = resting_place(process.pid(), tid)?;
-    Some(Registers::new(processor, pc, sp))
 }
 
 fn shown(stack: NativeStack) -> NativeDump {

@@ -1,6 +1,7 @@
 //! The stacks of one process, now: what a dump shows.
 
 use super::locals::Bracket;
+use super::native::NativeLook;
 use super::warn;
 use crate::attach::{Inferior, Perl, PerlThread, unread_threads};
 use crate::frames::{FrameId, FrameTable};
@@ -24,11 +25,13 @@ pub(super) fn take(
     target: &Inferior,
     options: NameOptions,
     wanted: Option<Wanted>,
+    native: Option<&NativeLook<'_>>,
 ) -> anyhow::Result<ProcessDump> {
     let mut taker = Taker {
         target,
         options,
         wanted,
+        native,
         names: Names::with(options),
         table: FrameTable::default(),
         ran: Vec::new(),
@@ -58,6 +61,7 @@ struct Taker<'a> {
     target: &'a Inferior,
     options: NameOptions,
     wanted: Option<Wanted>,
+    native: Option<&'a NativeLook<'a>>,
     names: Names,
     table: FrameTable,
     /// The interpreters that threads ran.
@@ -72,7 +76,15 @@ impl Taker<'_> {
             ThreadState::Running => beside.has_cpu(),
             _ => None,
         };
-        let (runs, taken) = self.frames(thread, &mut beside, state);
+        let look = self.native;
+        let mut take = |beside: &mut SharedCpu| self.frames(thread, beside, state);
+        let ((runs, taken), native) = match look {
+            None => (take(&mut beside), None),
+            Some(look) => {
+                let (taken, native) = look.beside(thread.os_tid, &mut beside, state, &mut take);
+                (taken, Some(native))
+            }
+        };
         self.ran.push(runs.interpreter);
         let (frames, error) = match taken {
             Ok(frames) => (frames, None),
@@ -89,7 +101,7 @@ impl Taker<'_> {
             },
             frames,
             error,
-            native: None,
+            native,
         }
     }
 

@@ -26,6 +26,33 @@ impl CoSchedule {
     }
 }
 
+/// What a thread had when it left its CPU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRegisters {
+    /// When that was.
+    pub time: u64,
+    /// Where it executed.
+    pub pc: u64,
+    /// DWARF's numbers of registers, and what was in them.
+    pub values: Vec<(u16, u64)>,
+}
+
+/// Watches a thread's registers, which nobody tells.
+#[derive(Debug)]
+pub struct RegisterWatch;
+
+impl RegisterWatch {
+    /// None.
+    pub fn of(_tid: Tid) -> Option<Self> {
+        None
+    }
+
+    /// Nothing.
+    pub fn last(&self) -> Option<LeftRegisters> {
+        None
+    }
+}
+
 /// Where a thread that waits executes, and its stack pointer: nobody says.
 pub fn resting_place(_pid: Pid, _tid: Tid) -> Option<(u64, u64)> {
     None

@@ -44,7 +44,8 @@ mod windows;
 pub use ability::{Ability, Better};
 #[cfg(not(target_os = "linux"))]
 pub use absent::{
-    Arrival, CoSchedule, OwnWait, Witness, is_real_time, resting_place, syscall_name,
+    Arrival, CoSchedule, LeftRegisters, OwnWait, RegisterWatch, Witness, is_real_time,
+    resting_place, syscall_name,
 };
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use bsd::*;

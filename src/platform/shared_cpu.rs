@@ -2,7 +2,7 @@
 
 use crate::ids::{Pid, Tid};
 use crate::platform::{
-    Arrival, CoSchedule, ThreadState, ThreadWatch, Witness, is_real_time, monotonic,
+    Arrival, CoSchedule, Runs, ThreadState, ThreadWatch, Witness, is_real_time, monotonic,
 };
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
@@ -74,6 +74,11 @@ impl SharedCpu {
             }
         }
         None
+    }
+
+    /// How often it got a CPU, and for how long; `None` where nobody counts.
+    pub fn runs(&mut self) -> Option<Runs> {
+        self.thread.as_mut()?.watch.runs()
     }
 
     /// Moves the calling thread to the CPU that the thread runs on. Where it waits, a wake-up of ours

@@ -203,6 +203,36 @@ fn a_core_file_says_what_the_living_process_says() {
     }
 }
 
+/// A pattern that backtracks for minutes.
+const BACKTRACKS: &str = r#"$| = 1; my $text = 'a' x 40 . 'b';
+    sub find { my ($where) = @_; return $where =~ /^(a+)+$/ }
+    print "ready\n"; find($text)"#;
+
+#[test]
+fn a_thread_that_runs_shows_where_in_c() {
+    let target = Target::start(BACKTRACKS);
+    let pid = target.pid().to_string();
+    for _ in 0..10 {
+        let done = run(&["dump", "--json", "--native", "--no-learn", "--pid", &pid]);
+        let json: Value = serde_json::from_str(&done.out).expect(&done.err);
+        let thread = &json["threads"][0];
+        let (frames, native) = (&thread["frames"], &thread["native"]);
+        assert_eq!(frames[0]["name"], "main::find", "{thread}");
+        if native["frames"].as_array().unwrap().is_empty() {
+            // An ordinary user is not told.
+            let why = native["cut"].as_str().unwrap();
+            assert!(why.contains("CAP_PERFMON"), "{why}");
+            return loudly!("LEFT OUT: {why}");
+        }
+        assert_eq!(native["cut"], Value::Null, "{native}");
+        // Whatever the matcher has called: its caller is exported, and so is perl_run.
+        let functions = names(&native["frames"], "function");
+        for function in ["Perl_regexec_flags", "perl_run"] {
+            assert!(functions.iter().any(|f| f == function), "{functions:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_missing_is_named() {
     let place = folder();

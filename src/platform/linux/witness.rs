@@ -6,8 +6,9 @@ use crate::ids::{Pid, Tid};
 use crate::platform::clocks::monotonic;
 use crate::platform::limits::has_room;
 use perf_event_open_sys::bindings::{
-    PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE, PERF_SAMPLE_TIME,
-    PERF_TYPE_SOFTWARE, perf_event_attr, perf_event_mmap_page,
+    PERF_COUNT_SW_CONTEXT_SWITCHES, PERF_FLAG_FD_CLOEXEC, PERF_RECORD_SAMPLE,
+    PERF_SAMPLE_REGS_USER, PERF_SAMPLE_TIME, PERF_TYPE_SOFTWARE, perf_event_attr,
+    perf_event_mmap_page,
 };
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -61,7 +62,7 @@ impl Witness {
     /// anybody where perf_event_paranoid is 1 or less.
     pub fn new(pid: Pid, tid: Tid) -> Self {
         let accounts = || File::open(format!("/proc/{pid}/task/{tid}/sched")).ok();
-        let source = match Switches::of(tid) {
+        let source = match Switches::of(tid, 0) {
             Some(switches) => WitnessSource::Switches(switches),
             None => accounts().map_or(WitnessSource::None, WitnessSource::Accounts),
         };
@@ -148,28 +149,42 @@ impl Account {
 
 /// A record for each time that a thread leaves a CPU, of which the kernel keeps the last few.
 #[derive(Debug)]
-struct Switches {
+pub(super) struct Switches {
     /// The head, and the records.
     map: NonNull<u8>,
     page: usize,
     event: OwnedFd,
     /// Since when there are records: nanoseconds of CLOCK_MONOTONIC.
     opened: u64,
+    /// Bytes of a record.
+    length: usize,
 }
 
 // SAFETY: the mapping is this value's own, and is only read.
 unsafe impl Send for Switches {}
 
 /// The header, and the time (perf_event_open(2)).
-const RECORD: usize = 16;
+const HEAD: usize = 16;
+/// With registers: which kind they are, and at most so many.
+const LONGEST: usize = HEAD + 8 + 64 * 8;
 
 impl Switches {
-    fn of(tid: Tid) -> Option<Self> {
+    /// Of a thread; with these user registers (asm/perf_regs.h), if any.
+    pub(super) fn of(tid: Tid, registers: u64) -> Option<Self> {
+        let kinds = match registers {
+            0 => PERF_SAMPLE_TIME,
+            _ => PERF_SAMPLE_TIME | PERF_SAMPLE_REGS_USER,
+        };
+        let words = match registers {
+            0 => 0,
+            some => 1 + some.count_ones() as usize,
+        };
         let mut attributes = perf_event_attr {
             type_: PERF_TYPE_SOFTWARE,
             size: u32::try_from(size_of::<perf_event_attr>()).ok()?,
             config: u64::from(PERF_COUNT_SW_CONTEXT_SWITCHES),
-            sample_type: u64::from(PERF_SAMPLE_TIME),
+            sample_type: u64::from(kinds),
+            sample_regs_user: registers,
             clockid: libc::CLOCK_MONOTONIC,
             ..perf_event_attr::default()
         };
@@ -217,11 +232,18 @@ impl Switches {
             page,
             event,
             opened: monotonic(),
+            length: HEAD + 8 * words,
         })
     }
 
     /// When the thread left a CPU last.
     fn last(&self) -> Option<u64> {
+        let record = self.newest()?;
+        Some(u64::from_ne_bytes(record.get(8..HEAD)?.try_into().ok()?))
+    }
+
+    /// The record of that, from its header on.
+    pub(super) fn newest(&self) -> Option<[u8; LONGEST]> {
         /// The thread may run on meanwhile, where we are not on its CPU.
         const TRIES: u32 = 3;
         (0..TRIES).find_map(|_| {
@@ -239,9 +261,9 @@ impl Switches {
         unsafe { &*self.map.as_ptr().add(place).cast::<AtomicU64>() }.load(Ordering::Acquire)
     }
 
-    fn record(&self, head: u64) -> Option<u64> {
-        let mut record = [0; RECORD];
-        for (byte, skip) in record.iter_mut().zip(0_u64..) {
+    fn record(&self, head: u64) -> Option<[u8; LONGEST]> {
+        let mut record = [0; LONGEST];
+        for (byte, skip) in record.iter_mut().take(self.length).zip(0_u64..) {
             let within = head.wrapping_add(skip) % self.page as u64;
             // SAFETY: the second page is mapped while `self` lives, and `within` is below its size.
             *byte = unsafe {
@@ -251,9 +273,8 @@ impl Switches {
                     .read_volatile()
             };
         }
-        let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
-        let time = u64::from_ne_bytes(record.get(8..16)?.try_into().ok()?);
-        (word(0)? == PERF_RECORD_SAMPLE).then_some(time)
+        let kind = u32::from_ne_bytes(record.get(..4)?.try_into().ok()?);
+        (kind == PERF_RECORD_SAMPLE).then_some(record)
     }
 }
 
@@ -285,7 +306,7 @@ mod tests {
     #[test]
     fn a_thread_that_leaves_its_cpu_leaves_a_record() {
         // SAFETY: gettid has no preconditions.
-        let Some(switches) = Switches::of(unsafe { Tid::from(libc::gettid()) }) else {
+        let Some(switches) = Switches::of(unsafe { Tid::from(libc::gettid()) }, 0) else {
             return;
         };
         let before = monotonic();
