@@ -58,6 +58,7 @@ pub mod layout;
 pub mod learn;
 pub mod memory;
 pub mod output;
+mod packed;
 pub mod perl;
 pub mod platform;
 pub mod probe;
