@@ -36,7 +36,7 @@ pub fn translate(folder: &str) {
     if let Some(first) = first {
         let beginning = packed::beginning(&first);
         let list = format!(
-            "static FIRST: (&[u8], u64) = (&{beginning:?}, {});\n\
+            "static FIRST: (&[u8], usize) = (&{beginning:?}, {});\n\
              static EMBEDDED: &[BuiltIn] = &[\n{}];\n",
             first.len(),
             list.concat()
