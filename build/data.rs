@@ -1,14 +1,15 @@
 //! Tables and probes as the program holds them.
 
-use std::env::var;
+use crate::packed;
 use std::path::PathBuf;
 
 /// Writes the files of a folder as JSON, of tables also what they are for, and a list of them: an
-/// attach reads some, and TOML takes ten times as long to parse. A damaged file stops the build.
+/// attach reads some, and TOML takes ten times as long to parse. Tables are packed, each as if it
+/// followed the first one, as one is much like another. A damaged file stops the build.
 pub fn translate(folder: &str) {
     println!("cargo:rerun-if-changed={folder}");
-    let out = PathBuf::from(var("OUT_DIR").expect("cargo names it"));
     let mut list = Vec::new();
+    let mut first: Option<String> = None;
     for path in files(folder) {
         let text = std::fs::read_to_string(&path).expect("a readable file");
         let parsed = text.parse::<toml::Table>();
@@ -23,16 +24,24 @@ pub fn translate(folder: &str) {
             let series = number().zip(number());
             let series = series.unwrap_or_else(|| panic!("{}: no version", path.display()));
             let head = json(perl);
+            let first = first.get_or_insert_with(|| whole.clone());
+            let packed = packed::packed(first, &whole);
             list.push(format!(
-                "BuiltIn {{ name: {name:?}, series: {series:?}, head: {head:?}, json: {whole:?} }},\n"
+                "BuiltIn {{ name: {name:?}, series: {series:?}, head: {head:?}, packed: &{packed:?} }},\n"
             ));
         } else {
-            std::fs::write(out.join(name), whole).expect("it is written");
+            packed::write(name, whole.as_bytes());
         }
     }
-    if !list.is_empty() {
-        let list = format!("&[\n{}]\n", list.concat());
-        std::fs::write(out.join("tables.rs"), list).expect("it is written");
+    if let Some(first) = first {
+        let beginning = packed::beginning(&first);
+        let list = format!(
+            "static FIRST: (&[u8], usize) = (&{beginning:?}, {});\n\
+             static EMBEDDED: &[BuiltIn] = &[\n{}];\n",
+            first.len(),
+            list.concat()
+        );
+        packed::write("tables.rs", list.as_bytes());
     }
 }
 

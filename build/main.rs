@@ -2,11 +2,13 @@
 
 mod data;
 mod link;
+mod packed;
 mod syscalls;
 
 fn main() {
     data::translate("layouts");
     data::translate("probes");
+    packed::report();
     syscalls::write();
     link::configure();
 }

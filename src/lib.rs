@@ -60,6 +60,7 @@ pub mod learn;
 pub mod memory;
 pub mod native;
 pub mod output;
+mod packed;
 pub mod perl;
 pub mod platform;
 pub mod probe;

@@ -5,6 +5,7 @@ use super::constants::{FLAGS_FILE, FlagSet, embedded_flag_sets, parse_flags};
 use super::table::{Match, Table, TableError};
 use crate::identity::texts::FileFacts;
 use crate::identity::{Identity, Version};
+use crate::packed;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -14,12 +15,20 @@ struct BuiltIn {
     name: &'static str,
     /// Revision and version of the perl that it is for.
     series: (u8, u8),
-    /// What it is for, and the whole table.
+    /// What it is for.
     head: &'static str,
-    json: &'static str,
+    /// The whole table, as it follows the first one.
+    packed: &'static [u8],
 }
 
-static EMBEDDED: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
+impl BuiltIn {
+    fn json(&self) -> String {
+        let (beginning, len) = FIRST;
+        packed::after(beginning, len, self.packed)
+    }
+}
+
+include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 
 /// A table of a set. Those that are built in are parsed only when one of their series is asked
 /// for: there are many, and an attach must be quick.
@@ -39,7 +48,7 @@ impl TableEntry {
             TableEntry::Loaded(table) => Some(table),
             TableEntry::BuiltIn { file, parsed, .. } => parsed
                 .get_or_init(|| {
-                    let table = Table::built_in(file.json, Path::new(file.name));
+                    let table = Table::built_in(&file.json(), Path::new(file.name));
                     Some(Box::new(table.ok()?))
                 })
                 .as_deref(),

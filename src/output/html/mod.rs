@@ -6,12 +6,14 @@ mod script;
 
 use super::Picture;
 use super::limited::Limited;
+use crate::packed::unpacked;
 use crate::profile::Profile;
 use compared::{Side, merged};
 use data::Data;
 use std::io::{self, Write};
 
-const STYLE: &str = include_str!("style.css");
+static STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/style.css.packed"));
+static BODY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.packed"));
 
 /// Writes the whole page.
 ///
@@ -41,7 +43,9 @@ pub fn write_both(
 fn page(data: &Data<'_>, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let title = escaped(&picture.title);
     // Whatever a name could do to the page: only this very script may run, and nothing is fetched.
-    let hash = script::hash();
+    let script = script::text();
+    let hash = script::hash(&script);
+    let style = unpacked(STYLE);
     write!(
         to,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -51,18 +55,14 @@ fn page(data: &Data<'_>, picture: &Picture, to: &mut dyn Write) -> io::Result<()
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+         <title>{title}</title>\n<style>\n{style}</style>\n</head>\n"
     )?;
-    to.write_all(include_bytes!("page.html"))?;
+    to.write_all(unpacked(BODY).as_bytes())?;
     element(to, "data", data)?;
     for (index, text) in data.texts() {
         element(to, &format!("source-{index}"), text)?;
     }
-    to.write_all(b"<script>")?;
-    for part in script::PARTS {
-        to.write_all(part.as_bytes())?;
-    }
-    to.write_all(b"</script>\n</body>\n</html>\n")
+    write!(to, "<script>{script}</script>\n</body>\n</html>\n")
 }
 
 /// How many rows the page's table of samples has at most.
