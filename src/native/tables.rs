@@ -72,6 +72,7 @@ impl UnwindTables {
             frames,
             header,
             is_small: self.frames.1.len() as u64 <= SMALL,
+            start: self.frames.0,
         }
     }
 }
@@ -127,6 +128,8 @@ pub(super) struct ParsedTables<'a> {
     pub frames: EhFrame<UnwindReader<'a>>,
     header: Option<ParsedEhFrameHdr<UnwindReader<'a>>>,
     is_small: bool,
+    /// The address of the frames, as the file counts.
+    start: u64,
 }
 
 impl<'a> ParsedTables<'a> {
@@ -141,7 +144,12 @@ impl<'a> ParsedTables<'a> {
         };
         let table = self.header.as_ref().and_then(ParsedEhFrameHdr::table);
         let found = match table {
-            Some(table) => table.fde_for_address(&self.frames, &self.bases, address, cie),
+            Some(table) => {
+                // gimli's own way from here on takes for granted that it leads behind the section's start.
+                let place = table.lookup(address, &self.bases).ok()?.direct().ok()?;
+                let offset = usize::try_from(place.checked_sub(self.start)?).ok()?;
+                self.frames.fde_from_offset(&self.bases, offset.into(), cie)
+            }
             // One by one: of a large file that would take too long.
             None if self.is_small => self.frames.fde_for_address(&self.bases, address, cie),
             None => return None,

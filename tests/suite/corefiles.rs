@@ -203,10 +203,10 @@ fn a_core_file_says_what_the_living_process_says() {
     }
 }
 
-/// A pattern that backtracks for minutes.
-const BACKTRACKS: &str = r#"$| = 1; my $text = 'a' x 40 . 'b';
+/// A pattern that backtracks for long, again and again.
+const BACKTRACKS: &str = r#"$| = 1; my $text = 'a' x 26 . 'b';
     sub find { my ($where) = @_; return $where =~ /^(a+)+$/ }
-    print "ready\n"; find($text)"#;
+    print "ready\n"; find($text) while 1"#;
 
 #[test]
 fn a_thread_that_runs_shows_where_in_c() {
