@@ -1,7 +1,8 @@
 //! What a file says of unwinding: its .eh_frame with the table that is searched for an address.
 
 use crate::image::{Files, Image, Question};
-use gimli::{BaseAddresses, EhFrame, EhFrameHdr, EndianSlice, ParsedEhFrameHdr, RunTimeEndian};
+use crate::memory::Abi;
+use gimli::{BaseAddresses, EhFrame, EndianSlice, RunTimeEndian};
 use object::{Object, ObjectSection, ObjectSegment};
 use serde::{Deserialize, Serialize};
 
@@ -58,19 +59,16 @@ impl UnwindTables {
             true => RunTimeEndian::Big,
             false => RunTimeEndian::Little,
         };
-        let mut bases = BaseAddresses::default().set_eh_frame(self.frames.0);
-        let header = self.header.as_ref().and_then(|(address, bytes)| {
-            bases = bases.clone().set_eh_frame_hdr(*address);
-            EhFrameHdr::new(bytes, endian)
-                .parse(&bases, pointer_size)
-                .ok()
-        });
+        let bases = BaseAddresses::default().set_eh_frame(self.frames.0);
+        let header = self.header.as_ref();
+        let table =
+            header.and_then(|(address, bytes)| SearchTable::of(big_endian, *address, bytes));
         let mut frames = EhFrame::new(&self.frames.1, endian);
         frames.set_address_size(pointer_size);
         ParsedTables {
             bases,
             frames,
-            header,
+            table,
             is_small: self.frames.1.len() as u64 <= SMALL,
             start: self.frames.0,
         }
@@ -91,14 +89,7 @@ fn by_segments<'d, R: object::ReadRef<'d>>(file: &object::File<'d, R>) -> Option
     let data = segment.data().ok()?;
     let rest = |at: u64| data.get(usize::try_from(at.checked_sub(segment.address())?).ok()?..);
     let header = rest(address)?.get(..usize::try_from(size).ok()?)?;
-    let endian = match file.is_little_endian() {
-        true => RunTimeEndian::Little,
-        false => RunTimeEndian::Big,
-    };
-    let bases = BaseAddresses::default().set_eh_frame_hdr(address);
-    let width = if file.is_64() { 8 } else { 4 };
-    let parsed = EhFrameHdr::new(header, endian).parse(&bases, width).ok()?;
-    let frames = parsed.eh_frame_ptr().direct().ok()?;
+    let frames = SearchTable::of(!file.is_little_endian(), address, header)?.frames;
     let bytes = rest(frames).filter(|bytes| bytes.len() as u64 <= LARGEST)?;
     Some(UnwindTables {
         frames: (frames, bytes.to_vec()),
@@ -126,7 +117,7 @@ where
 pub(super) struct ParsedTables<'a> {
     pub bases: BaseAddresses,
     pub frames: EhFrame<UnwindReader<'a>>,
-    header: Option<ParsedEhFrameHdr<UnwindReader<'a>>>,
+    table: Option<SearchTable<'a>>,
     is_small: bool,
     /// The address of the frames, as the file counts.
     start: u64,
@@ -142,11 +133,9 @@ impl<'a> ParsedTables<'a> {
         let cie = |section: &EhFrame<_>, bases: &BaseAddresses, offset| {
             section.cie_from_offset(bases, offset)
         };
-        let table = self.header.as_ref().and_then(ParsedEhFrameHdr::table);
-        let found = match table {
+        let found = match &self.table {
             Some(table) => {
-                // gimli's own way from here on takes for granted that it leads behind the section's start.
-                let place = table.lookup(address, &self.bases).ok()?.direct().ok()?;
+                let place = table.lookup(address)?;
                 let offset = usize::try_from(place.checked_sub(self.start)?).ok()?;
                 self.frames.fde_from_offset(&self.bases, offset.into(), cie)
             }
@@ -155,5 +144,87 @@ impl<'a> ParsedTables<'a> {
             None => return None,
         };
         found.ok().filter(|entry| entry.contains(address))
+    }
+}
+
+/// The table of .eh_frame_hdr, as every linker writes it (Linux Standard Base, 10.6.2): numbers of 32 bits that count
+/// from its own start. gimli reads any, and takes for granted that none is damaged.
+struct SearchTable<'a> {
+    abi: Abi,
+    address: u64,
+    /// Where the frames are.
+    frames: u64,
+    /// Pairs: a function, and its description.
+    pairs: &'a [u8],
+}
+
+impl<'a> SearchTable<'a> {
+    /// A version; how the frames' address, the count and the pairs are written: DW_EH_PE_pcrel|sdata4,
+    /// DW_EH_PE_udata4, DW_EH_PE_datarel|sdata4.
+    const HEAD: &'static [u8] = &[1, 0x1b, 0x03, 0x3b];
+
+    fn of(big_endian: bool, address: u64, bytes: &'a [u8]) -> Option<Self> {
+        let abi = Abi {
+            pointer_size: 4,
+            big_endian,
+        };
+        bytes.strip_prefix(Self::HEAD)?;
+        let count = usize::try_from(abi.uint(bytes, 8, 4)?).ok()?;
+        let pairs = bytes.get(12..)?;
+        let length = count.saturating_mul(8).min(pairs.len());
+        Some(SearchTable {
+            abi,
+            address,
+            frames: moved(address.wrapping_add(4), abi.uint(bytes, 4, 4)?),
+            pairs: pairs.get(..length - length % 8)?,
+        })
+    }
+
+    /// Where the description is of the last function that begins at an address or in front of it.
+    fn lookup(&self, address: u64) -> Option<u64> {
+        let number = |at: usize| Some(moved(self.address, self.abi.uint(self.pairs, at, 4)?));
+        let (mut low, mut high) = (0, self.pairs.len() / 8);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match number(8 * middle)? <= address {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        number(8 * low.checked_sub(1)? + 4)
+    }
+}
+
+/// A place that is so far away, as a number of 32 bits with a sign says.
+fn moved(from: u64, by: u64) -> u64 {
+    from.wrapping_add_signed((by as u32).cast_signed().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_function_in_front_of_an_address_is_found() {
+        let mut bytes = SearchTable::HEAD.to_vec();
+        let numbers: [i32; 8] = [0x100, 3, -0x200, 0x110, 0, 0x120, 0x300, 0x130];
+        for number in numbers {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        let table = SearchTable::of(false, 0x1000, &bytes).unwrap();
+        assert_eq!(table.frames, 0x1104);
+        let found = |address| table.lookup(address);
+        assert_eq!(found(0xdff), None);
+        assert_eq!(found(0xe00), Some(0x1110));
+        assert_eq!(found(0xfff), Some(0x1110));
+        assert_eq!(found(0x1000), Some(0x1120));
+        assert_eq!(found(0x9000), Some(0x1130));
+        // A count that is larger than the table, another way to write it, and nothing at all.
+        bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+        let table = SearchTable::of(false, 0x1000, &bytes).unwrap();
+        assert_eq!(table.lookup(0x9000), Some(0x1130));
+        bytes[3] = 0x33;
+        assert!(SearchTable::of(false, 0x1000, &bytes).is_none());
+        assert!(SearchTable::of(false, 0x1000, &[]).is_none());
     }
 }
