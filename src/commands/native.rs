@@ -10,7 +10,7 @@ use crate::native::{
 };
 use crate::output::dump::{NativeDump, NativeFrameDump};
 use crate::platform::{
-    LeftRegisters, MappedFile, ProcessError, RegisterWatch, SharedCpu, ThreadState, monotonic,
+    LeftRegisters, MappedFile, ProcessError, RegisterWatch, Runs, SharedCpu, ThreadState,
     resting_place,
 };
 use std::time::{Duration, Instant};
@@ -104,27 +104,29 @@ impl<'a> NativeLook<'a> {
         };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let since = monotonic();
-            std::thread::sleep(BETWEEN);
             beside.follow();
-            let left = watch.last().filter(|left| left.time >= since);
-            let caught = left.and_then(|left| Some((self.registers(&left)?, left.time)));
-            if let Some((registers, time)) = caught {
-                let turn = beside.runs();
+            if let Some((registers, moment)) = self.moment(&watch, beside) {
                 let memory = &self.inferior.memory;
                 let copy = StackCopy::take(memory, registers.sp().unwrap_or(0));
                 let taken = take(beside);
-                let same = turn
-                    .zip(beside.runs())
-                    .is_some_and(|(a, b)| a.is_same_turn(b));
-                if same && watch.last().is_some_and(|left| left.time == time) {
+                let again = self.moment(&watch, beside);
+                if again.is_some_and(|(_, again)| again.is_same(&moment)) {
                     return (taken, self.stack(&copy, &registers));
                 }
             }
             if Instant::now() >= deadline {
                 return (take(beside), without("it ran on whenever it was looked at"));
             }
+            std::thread::sleep(BETWEEN);
         }
+    }
+
+    /// The registers of a thread that is on our CPU and so cannot run, and which moment of it that is.
+    fn moment(&self, watch: &RegisterWatch, beside: &mut SharedCpu) -> Option<(Registers, Moment)> {
+        let turn = beside.runs().filter(|_| beside.is_set_aside())?;
+        let left = watch.last()?;
+        let time = left.time;
+        Some((self.registers(&left)?, Moment { turn, time }))
     }
 
     fn registers(&self, left: &LeftRegisters) -> Option<Registers> {
@@ -139,6 +141,19 @@ impl<'a> NativeLook<'a> {
     pub(super) fn innermost(&self, registers: &Registers) -> Option<NativeFrameDump> {
         let stack = self.stack(&self.inferior.memory, registers);
         stack.frames.into_iter().next()
+    }
+}
+
+/// A time in which a thread does not run: it ends with the thread's next turn.
+struct Moment {
+    turn: Runs,
+    /// When it left its CPU.
+    time: u64,
+}
+
+impl Moment {
+    fn is_same(&self, other: &Moment) -> bool {
+        self.time == other.time && self.turn.is_same_turn(other.turn)
     }
 }
 

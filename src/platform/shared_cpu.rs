@@ -76,6 +76,13 @@ impl SharedCpu {
         None
     }
 
+    /// True if it is where we are, so that it cannot run meanwhile.
+    pub fn is_set_aside(&mut self) -> bool {
+        let here = self.schedule.as_ref().and_then(CoSchedule::pinned);
+        let there = self.thread.as_mut().and_then(|thread| thread.watch.cpu());
+        here.is_some() && here == there
+    }
+
     /// How often it got a CPU, and for how long; `None` where nobody counts.
     pub fn runs(&mut self) -> Option<Runs> {
         self.thread.as_mut()?.watch.runs()

@@ -212,12 +212,12 @@ const BACKTRACKS: &str = r#"$| = 1; my $text = 'a' x 26 . 'b';
 fn a_thread_that_runs_shows_where_in_c() {
     let target = Target::start(BACKTRACKS);
     let pid = target.pid().to_string();
-    for _ in 0..10 {
+    let mut matching = 0;
+    for _ in 0..20 {
         let done = run(&["dump", "--json", "--native", "--no-learn", "--pid", &pid]);
         let json: Value = serde_json::from_str(&done.out).expect(&done.err);
         let thread = &json["threads"][0];
         let (frames, native) = (&thread["frames"], &thread["native"]);
-        assert_eq!(frames[0]["name"], "main::find", "{thread}");
         if native["frames"].as_array().unwrap().is_empty() {
             // An ordinary user is not told.
             let why = native["cut"].as_str().unwrap();
@@ -227,10 +227,15 @@ fn a_thread_that_runs_shows_where_in_c() {
         assert_eq!(native["cut"], Value::Null, "{native}");
         // Whatever the matcher has called: its caller is exported, and so is perl_run.
         let functions = names(&native["frames"], "function");
-        for function in ["Perl_regexec_flags", "perl_run"] {
-            assert!(functions.iter().any(|f| f == function), "{functions:?}");
+        let is_there = |function: &str| functions.iter().any(|f| f == function);
+        assert!(is_there("perl_run"), "{functions:?}");
+        // Both stacks are of one moment.
+        if is_there("Perl_regexec_flags") {
+            matching += 1;
+            assert_eq!(frames[0]["name"], "main::find", "{thread}");
         }
     }
+    assert!(matching > 10, "{matching}");
 }
 
 #[test]
