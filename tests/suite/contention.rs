@@ -46,7 +46,7 @@ impl Drop for Burners {
 }
 
 /// The account and the collapsed stacks of a recording of a program that ends by itself.
-fn recorded(is_root: bool, words: &[&str], script: &str) -> (Value, String) {
+fn recorded(is_root: bool, words: &[&str], script: &str) -> (Value, String, String) {
     let place = folder();
     // For the ordinary user.
     let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
@@ -68,9 +68,11 @@ fn recorded(is_root: bool, words: &[&str], script: &str) -> (Value, String) {
         .args(["-o", text(&stacks), "--stats", text(&stats)]);
     command.args(["--", support::PERL, "-e", script]);
     command.env("HOME", place.path());
-    Running::start(command).finish().expect(0, "");
+    let done = Running::start(command).finish();
+    done.expect(0, "");
     let read = |file: &Path| std::fs::read_to_string(file).unwrap();
-    (serde_json::from_str(&read(&stats)).unwrap(), read(&stacks))
+    let stats = serde_json::from_str(&read(&stats)).unwrap();
+    (stats, read(&stacks), done.out)
 }
 
 /// Root, if we are, and an ordinary user.
@@ -92,7 +94,7 @@ fn the_cpu_time_of_a_program_among_many_is_its_own() {
         // Not `times`: its user time is an estimate from ticks.
         let script = "use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID); my $s = 0;
             while (clock_gettime(CLOCK_PROCESS_CPUTIME_ID) < 1) { $s += $_ for 1 .. 100 }";
-        let (stats, _) = recorded(is_root, &["-r", "400"], script);
+        let (stats, ..) = recorded(is_root, &["-r", "400"], script);
         let count = |name: &str| stats[name].as_u64().unwrap();
         // A second of its own, whoever else was there: what it waited is three times as much.
         // How near it comes is for `cargo bench --bench bias`; here an unlucky host may pass.
@@ -105,13 +107,16 @@ fn the_cpu_time_of_a_program_among_many_is_its_own() {
 
 #[test]
 fn samples_do_not_gather_where_a_program_waits_for_a_cpu() {
-    // By the program's own clock 70 % of its time are work, and less than 25 naps.
+    // What a nap costs is the host's business: the program says it, by its own clock.
     let script = "use Time::HiRes qw(usleep clock_gettime CLOCK_PROCESS_CPUTIME_ID);
         sub work { my $x; $x += $_ for 1 .. 6000 } sub nap { usleep(300) for 1 .. 2 }
-        while (clock_gettime(CLOCK_PROCESS_CPUTIME_ID) < 1.5) { work(); nap() }";
+        sub cpu { clock_gettime(CLOCK_PROCESS_CPUTIME_ID) }
+        while ((my $t = cpu()) < 1.5) { work(); my $u = cpu(); nap(); $work += $u - $t; $nap += cpu() - $u }
+        print $nap / ($nap + $work), qq(\\n)";
     let _burners = Burners::start();
     for is_root in users() {
-        let (stats, stacks) = recorded(is_root, &["-r", "400"], script);
+        let (stats, stacks, said) = recorded(is_root, &["-r", "400"], script);
+        let own: f64 = said.trim().parse().unwrap();
         let of = |sub: &str| {
             let lines = support::stacks(&stacks).into_iter();
             let lines = lines.filter(|(stack, _)| stack.iter().any(|f| f.starts_with(sub)));
@@ -119,9 +124,11 @@ fn samples_do_not_gather_where_a_program_waits_for_a_cpu() {
         };
         let (work, nap) = (of("main::work"), of("main::nap"));
         assert!(work > 150, "root {is_root}: {stats}");
+        // How near it comes is for `cargo bench --bench bias`. Where samples gathered at wake-ups, it was 61 points.
+        let share = nap as f64 / (nap + work) as f64;
         assert!(
-            nap * 2 < work,
-            "root {is_root}: work {work}, nap {nap}, {stats}"
+            (share - own).abs() < 0.2,
+            "root {is_root}: {share} of {own}, {stats}"
         );
     }
 }
@@ -130,7 +137,7 @@ fn samples_do_not_gather_where_a_program_waits_for_a_cpu() {
 fn waiting_for_a_cpu_has_a_frame_of_its_own() {
     let _burners = Burners::start();
     let script = "sub work { my $x; $x += $_ for 1 .. 6000 } work() while (times)[0] < 0.5";
-    let (stats, stacks) = recorded(true, &["-r", "400", "--idle"], script);
+    let (stats, stacks, _) = recorded(true, &["-r", "400", "--idle"], script);
     let waiting = support::stacks(&stacks)
         .iter()
         .filter(|(stack, _)| {
