@@ -122,11 +122,15 @@ impl<'a> NativeLook<'a> {
     }
 
     /// The registers of a thread that is on our CPU and so cannot run, and which moment of it that is.
-    fn moment(&self, watch: &RegisterWatch, beside: &mut SharedCpu) -> Option<(Registers, Moment)> {
+    fn moment(
+        &self,
+        watch: &RegisterWatch,
+        beside: &mut SharedCpu,
+    ) -> Option<(Registers, SetAsideMoment)> {
         let turn = beside.runs().filter(|_| beside.is_set_aside())?;
         let left = watch.last()?;
         let time = left.time;
-        Some((self.registers(&left)?, Moment { turn, time }))
+        Some((self.registers(&left)?, SetAsideMoment { turn, time }))
     }
 
     fn registers(&self, left: &LeftRegisters) -> Option<Registers> {
@@ -145,14 +149,14 @@ impl<'a> NativeLook<'a> {
 }
 
 /// A time in which a thread does not run: it ends with the thread's next turn.
-struct Moment {
+struct SetAsideMoment {
     turn: Runs,
     /// When it left its CPU.
     time: u64,
 }
 
-impl Moment {
-    fn is_same(&self, other: &Moment) -> bool {
+impl SetAsideMoment {
+    fn is_same(&self, other: &SetAsideMoment) -> bool {
         self.time == other.time && self.turn.is_same_turn(other.turn)
     }
 }
