@@ -337,8 +337,10 @@ fn core_file(pid: u32, folder: &Path) -> Option<PathBuf> {
         .arg(folder.join("core"))
         .arg(pid.to_string())
         .output();
+    let done = done.ok()?;
     let file = folder.join(format!("core.{pid}"));
-    done.ok().filter(|_| file.exists()).map(|_| file)
+    assert!(file.exists(), "{}", String::from_utf8_lossy(&done.stderr));
+    Some(file)
 }
 
 fn without_core(program: &str) {

@@ -4,13 +4,11 @@ use crate::attach::{Inferior, ProcessView};
 use crate::corefile::CoreProcess;
 use crate::ids::Tid;
 use crate::image::DebugSearch;
-use crate::memory::Memory;
-use crate::native::{
-    Modules, NativeStack, Processor, Register, Registers, StackCopy, StackEnd, native_stack,
-};
+use crate::memory::{Memory, Prefetched};
+use crate::native::{Modules, NativeStack, Processor, Register, Registers, StackEnd, native_stack};
 use crate::output::dump::{NativeDump, NativeFrameDump};
 use crate::platform::{
-    LeftRegisters, MappedFile, ProcessError, RegisterWatch, Runs, SharedCpu, ThreadState,
+    LeftRegisters, MappedFile, Mapping, ProcessError, RegisterWatch, Runs, SharedCpu, ThreadState,
     resting_place,
 };
 use std::time::{Duration, Instant};
@@ -19,6 +17,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What it is given to run on, until we come back.
 const BETWEEN: Duration = Duration::from_micros(100);
+/// The deepest stack that is copied: perl's own is a few thousand bytes, but for recursion in C.
+const DEEPEST: u64 = 256 << 10;
 
 /// Looks at C stacks of one process.
 pub(super) struct NativeLook<'a> {
@@ -44,8 +44,7 @@ impl<'a> NativeLook<'a> {
     }
 
     fn processor(&self) -> Option<Processor> {
-        let machine = self.inferior.perl.identity.machine.as_deref();
-        Processor::of_machine(machine.unwrap_or("x86_64"))
+        Processor::of_machine(self.inferior.perl.identity.machine.as_deref()?)
     }
 
     fn stack(&self, memory: &dyn Memory, registers: &Registers) -> NativeDump {
@@ -102,15 +101,18 @@ impl<'a> NativeLook<'a> {
                 ),
             );
         };
+        let maps = self.inferior.view.mappings().unwrap_or_default();
         let deadline = Instant::now() + PATIENCE;
         loop {
             beside.follow();
             if let Some((registers, moment)) = self.moment(&watch, beside) {
                 let memory = &self.inferior.memory;
-                let copy = StackCopy::take(memory, registers.sp().unwrap_or(0));
+                let copy = Prefetched::new(memory, &stack_of(&registers, &maps));
                 let taken = take(beside);
                 let again = self.moment(&watch, beside);
-                if again.is_some_and(|(_, again)| again.is_same(&moment)) {
+                if let Ok(copy) = copy
+                    && again.is_some_and(|(_, again)| again.is_same(&moment))
+                {
                     return (taken, self.stack(&copy, &registers));
                 }
             }
@@ -146,6 +148,14 @@ impl<'a> NativeLook<'a> {
         let stack = self.stack(&self.inferior.memory, registers);
         stack.frames.into_iter().next()
     }
+}
+
+/// What there is of a stack, from its pointer on.
+fn stack_of(registers: &Registers, maps: &[Mapping]) -> Vec<(u64, usize)> {
+    let sp = registers.sp().unwrap_or(0);
+    let map = maps.iter().find(|map| (map.start..map.end).contains(&sp));
+    let stack = map.map(|map| (sp, (map.end - sp).min(DEEPEST) as usize));
+    stack.into_iter().collect()
 }
 
 /// A time in which a thread does not run: it ends with the thread's next turn.

@@ -1,6 +1,7 @@
 //! The files that a process had mapped, as they are on this machine.
 
 use super::header::CoreFile;
+use super::heads::HeadReader;
 use super::notes::MappedPart;
 use super::pieces::KeptMemory;
 use crate::examine::{Examiner, FileFinder};
@@ -18,8 +19,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 const DELETED: &[u8] = b" (deleted)";
 /// What is read of a file at a time, and kept.
 const BLOCK: u64 = 16 << 10;
-/// Program headers of a file that are looked at for its build-id.
-const MOST_HEADERS: u64 = 64;
 /// More notes than there are in front of it.
 const LONGEST_NOTES: usize = 4096;
 
@@ -102,30 +101,15 @@ pub(super) fn mapped(core: &CoreFile, parts: &[MappedPart]) -> Vec<MappedFile> {
 /// (coredump_filter, core(5)).
 pub(super) fn build_id(memory: &KeptMemory, abi: Abi, file: &MappedFile) -> Option<Vec<u8>> {
     let first = file.maps.iter().find(|map| map.file_offset == 0)?;
-    let bytes = |at: u64, length: usize| {
-        let mut bytes = vec![0; length];
-        let address = first.start.checked_add(at)?;
-        memory.read(address, &mut bytes).then_some(bytes)
-    };
-    let head = bytes(0, 64).filter(|head| head.starts_with(b"\x7fELF"))?;
-    let wide = abi.pointer_size == 8;
-    // e_phoff, e_phentsize, e_phnum; p_offset and p_filesz (elf.h).
-    let (table, size, count) = if wide { (32, 54, 56) } else { (28, 42, 44) };
-    let (offset_at, length_at) = if wide { (8, 32) } else { (4, 16) };
-    let table = abi.pointer(&head, table)?;
-    let size = abi.uint(&head, size, 2).filter(|size| *size <= 256)?;
-    let count = abi.uint(&head, count, 2)?.min(MOST_HEADERS);
-    (0..count).find_map(|index| {
-        let header = bytes(
-            table.checked_add(index * size)?,
-            usize::try_from(size).ok()?,
-        )?;
-        if abi.uint(&header, 0, 4)? != u64::from(elf::PT_NOTE.0) {
-            return None;
-        }
-        let length = usize::try_from(abi.pointer(&header, length_at)?).ok()?;
-        let notes = bytes(abi.pointer(&header, offset_at)?, length.min(LONGEST_NOTES))?;
-        id_among(abi, &notes)
+    let reader = HeadReader { abi, memory };
+    let heads = reader.of_file(first.start)?;
+    let mut notes = heads
+        .iter()
+        .filter(|head| head.kind == u64::from(elf::PT_NOTE.0));
+    notes.find_map(|head| {
+        let length = usize::try_from(head.file_size).ok()?.min(LONGEST_NOTES);
+        let at = first.start.checked_add(head.offset)?;
+        id_among(abi, &reader.bytes(at, length)?)
     })
 }
 

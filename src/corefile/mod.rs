@@ -7,6 +7,7 @@
 
 mod files;
 mod header;
+mod heads;
 mod kept;
 mod linker;
 mod memory;

@@ -11,7 +11,7 @@ use super::words::words;
 use crate::attach::ProcessView;
 use crate::examine::Examiner;
 use crate::ids::{Pid, Tid};
-use crate::image::{Image, hex};
+use crate::image::hex;
 use crate::platform::{MappedFile, Mapping, Process, ProcessError, SharedCpu};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -107,14 +107,6 @@ impl CoreProcess {
     /// The core file.
     pub fn path(&self) -> &Path {
         &self.core.path
-    }
-
-    /// The file that is mapped at an address, and how far it was moved; `None` where there is none, or
-    /// none that can be used.
-    pub fn image_at(&self, address: u64) -> Option<(&Image, u64)> {
-        let file = self.files.at(address)?;
-        let (image, bias) = file.image().ok()?;
-        Some((image, *bias))
     }
 
     /// Looks whether the program and its libraries are here, where nothing has asked for them yet.

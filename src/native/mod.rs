@@ -3,7 +3,6 @@
 //!
 //! Nothing is guessed: where a file says nothing of an address, the stack ends there, and says so.
 
-mod copy;
 mod functions;
 mod modules;
 mod registers;
@@ -11,7 +10,6 @@ mod stack;
 mod tables;
 mod unwind;
 
-pub use copy::StackCopy;
 pub use functions::{FunctionsAt, NativeFunction};
 pub use gimli::Register;
 pub use modules::{Modules, OpenImage};

@@ -1,7 +1,7 @@
 //! What only Linux has, for the systems that lack it: nobody stands beside a thread on its CPU, nothing tells
 //! when it left one or what it waits in, and our own waiting is not counted.
 
-use super::Ability;
+use super::{Ability, LeftRegisters};
 use crate::ids::{Pid, Tid};
 use std::time::Duration;
 
@@ -24,17 +24,6 @@ impl CoSchedule {
     pub fn follow(&mut self, _cpu: usize) -> bool {
         false
     }
-}
-
-/// What a thread had when it left its CPU.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftRegisters {
-    /// When that was.
-    pub time: u64,
-    /// Where it executed.
-    pub pc: u64,
-    /// DWARF's numbers of registers, and what was in them.
-    pub values: Vec<(u16, u64)>,
 }
 
 /// Watches a thread's registers, which nobody tells.

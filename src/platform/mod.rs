@@ -44,8 +44,7 @@ mod windows;
 pub use ability::{Ability, Better};
 #[cfg(not(target_os = "linux"))]
 pub use absent::{
-    Arrival, CoSchedule, LeftRegisters, OwnWait, RegisterWatch, Witness, is_real_time,
-    resting_place, syscall_name,
+    Arrival, CoSchedule, OwnWait, RegisterWatch, Witness, is_real_time, resting_place, syscall_name,
 };
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use bsd::*;
@@ -64,7 +63,7 @@ pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ran
 pub use readable::readable;
 pub use shared_cpu::SharedCpu;
 pub use shell::quoted;
-pub use state::{Priority, Runs, ThreadState};
+pub use state::{LeftRegisters, Priority, Runs, ThreadState};
 pub use streams::{SpawnError, Streams};
 #[cfg(unix)]
 pub use unix::*;

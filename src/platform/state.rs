@@ -41,6 +41,17 @@ impl Runs {
     }
 }
 
+/// What a thread had when it left its CPU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRegisters {
+    /// When that was: nanoseconds of CLOCK_MONOTONIC.
+    pub time: u64,
+    /// Where it executed.
+    pub pc: u64,
+    /// DWARF's numbers of registers, and what was in them; the stack pointer among them.
+    pub values: Vec<(u16, u64)>,
+}
+
 /// What a thread was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {

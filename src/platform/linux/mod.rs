@@ -35,7 +35,7 @@ pub use mounted::missing_proc;
 pub use permission::obstacle;
 pub(crate) use pinned::become_program;
 pub use pinned::{PinnedFile, is_mapped_file};
-pub use registers::{LeftRegisters, RegisterWatch};
+pub use registers::RegisterWatch;
 pub use regular::{is_place, place_at, place_below};
 pub use syscall::syscall_name;
 pub use thread::{OwnWait, ThreadWatch, resting_place};

@@ -3,6 +3,7 @@
 
 use super::witness::Switches;
 use crate::ids::Tid;
+use crate::platform::LeftRegisters;
 
 /// Those that a function keeps for its caller, the stack pointer and the program counter: bits of the kernel's mask
 /// (asm/perf_regs.h), each with DWARF's number of the register; `None` for the program counter.
@@ -39,17 +40,6 @@ const ASKED: &[(u32, Option<u16>)] = &[];
 
 /// `PERF_SAMPLE_REGS_ABI_64` (linux/perf_event.h).
 const WIDE: u64 = 2;
-
-/// What a thread had when it left its CPU.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftRegisters {
-    /// When that was: nanoseconds of CLOCK_MONOTONIC.
-    pub time: u64,
-    /// Where it executed.
-    pub pc: u64,
-    /// DWARF's numbers of registers, and what was in them; the stack pointer among them.
-    pub values: Vec<(u16, u64)>,
-}
 
 /// Watches one thread's switches with its registers.
 #[derive(Debug)]
