@@ -1,7 +1,7 @@
 //! What only Linux has, for the systems that lack it: nobody stands beside a thread on its CPU, nothing tells
 //! when it left one or what it waits in, and our own waiting is not counted.
 
-use super::{Ability, LeftRegisters};
+use super::{Ability, Held, LeftRegisters, Priority, Testimony};
 use crate::ids::{Pid, Tid};
 use std::time::Duration;
 
@@ -72,12 +72,17 @@ pub struct Witness;
 
 impl Witness {
     /// Of a thread.
-    pub fn new(_pid: Pid, _tid: Tid) -> Self {
+    pub fn new(_pid: Pid, _tid: Tid, _ours: Priority) -> Self {
         Witness
     }
 
-    /// True if the thread held a CPU at that time: not known.
-    pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<bool> {
+    /// No more than can be seen.
+    pub fn testimony(&self) -> Testimony {
+        Testimony::Present
+    }
+
+    /// Whether the thread held a CPU at that time: not known.
+    pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<Held> {
         None
     }
 }

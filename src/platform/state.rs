@@ -1,5 +1,7 @@
 //! What a thread does, and how long and how often it has had a CPU.
 
+use std::time::Duration;
+
 /// What a thread was doing at the moment of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadState {
@@ -50,6 +52,45 @@ pub struct LeftRegisters {
     pub pc: u64,
     /// DWARF's numbers of registers, and what was in them; the stack pointer among them.
     pub values: Vec<(u16, u64)>,
+}
+
+/// Whether a thread held a CPU at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// It did, and is where it was when it left that.
+    Until(Leave),
+    /// It had none.
+    Not,
+    /// It did, and has run on since: what it does now is of another moment.
+    RanOn,
+}
+
+/// How a thread left its CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leave {
+    /// So long after the moment that was asked for, as far as that is told.
+    pub after: Duration,
+    /// It had to wait for something; otherwise it would have run on.
+    pub waits: bool,
+}
+
+impl Leave {
+    /// It was set aside just then.
+    pub const AT_ONCE: Leave = Leave {
+        after: Duration::ZERO,
+        waits: false,
+    };
+}
+
+/// What is known of a thread's coming to CPUs and leaving them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Testimony {
+    /// When it left the last one.
+    Switches,
+    /// Each of the last ones.
+    History,
+    /// No more than who had the CPU that we are on before us.
+    Present,
 }
 
 /// What a thread was granted.

@@ -2,7 +2,9 @@
 //! out, and nothing that a sample itself sets off. Who is set aside for us does not get the CPU back at
 //! once, and somebody else has it for a while: were the next sample never so soon, or always about
 //! then, it would not see each state as long as it lasts. Moments of which each may come at any time
-//! after the last see what there is on the average ("Poisson arrivals see time averages").
+//! after the last, the next one too, see what there is on the average ("Poisson arrivals see time
+//! averages"): whoever is woken up while we have the CPU runs just after we leave it, and a clock that
+//! left out those moments saw a program of short naps for a fifth less than it ran (measured).
 
 use std::time::{Duration, Instant};
 
@@ -52,10 +54,12 @@ impl Clock {
     }
 
     /// Takes note that the due sample is being taken at `now`, and draws the next moment. Returns
-    /// how many further samples were due before now: they are missed.
+    /// how many further samples were due long before now: they are missed.
     pub fn advance(&mut self, now: Instant) -> u64 {
         /// After a long stop (a suspended machine) counting one by one would take too long.
         const MANY: u32 = 1_000_000;
+        /// It takes about so long until we have the CPU: what was due meanwhile is seen as it was.
+        const TOGETHER: Duration = Duration::from_micros(100);
         self.again = None;
         let behind = now.saturating_duration_since(self.due);
         let mut missed = 0;
@@ -64,7 +68,7 @@ impl Clock {
             self.due = now;
         }
         self.draw();
-        while self.due <= now {
+        while self.due + TOGETHER <= now {
             missed += u64::from(self.due_weight);
             self.draw();
         }
@@ -80,12 +84,10 @@ impl Clock {
     }
 
     fn draw(&mut self) {
-        /// In periods: a sample takes some time itself.
-        const SHORTEST: f64 = 0.1;
         /// In periods: it happens once in four hundred times.
         const LONGEST: f64 = 6.0;
         let far = -(1.0 - self.random.f64()).ln();
-        let periods = SHORTEST + (1.0 - SHORTEST) * far.min(LONGEST);
+        let periods = far.min(LONGEST);
         self.due_weight = self.weight;
         self.due += self.period.mul_f64(periods * f64::from(self.weight));
     }
@@ -106,10 +108,7 @@ mod tests {
         let mut distances = std::collections::HashSet::new();
         for _ in 0..100_000 {
             let distance = clock.due() - last;
-            assert!(
-                distance >= PERIOD / 10 && distance <= PERIOD * 6,
-                "{distance:?}"
-            );
+            assert!(distance <= PERIOD * 6, "{distance:?}");
             distances.insert(distance);
             last = clock.due();
             assert_eq!(clock.advance(last), 0);

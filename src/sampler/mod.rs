@@ -25,14 +25,14 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::platform::load::Load;
 use crate::platform::{
-    Arrival, CoSchedule, Gaps, OwnWait, Priority, allow_many_watches, monotonic, thread_cpu_time,
-    wake_at_once,
+    Arrival, CoSchedule, Gaps, OwnWait, Priority, Testimony, allow_many_watches, monotonic,
+    thread_cpu_time, wake_at_once,
 };
 use crate::profile::{Sample, Sink};
 use clock::Clock;
 use governor::Governor;
 use own::Own;
-use presence::{Looked, come, held};
+use presence::{Looked, Presence, come, held};
 use punctual::Punctual;
 use scout::{Left, Report, Scout};
 use std::sync::atomic::Ordering;
@@ -97,7 +97,9 @@ pub struct Sampler<S> {
     /// There was a gap since the last sample.
     was_away: bool,
     /// Whoever we wait for may not let us in: samples count for what the kernel says was missed.
-    is_ordinary: bool,
+    priority: Priority,
+    /// How soon after a sample is due its thread is set aside for us.
+    usual: Punctual,
 }
 
 impl<S: Sink> Sampler<S> {
@@ -144,7 +146,8 @@ impl<S: Sink> Sampler<S> {
             deadline: None,
             gaps: Gaps::watch(),
             was_away: false,
-            is_ordinary: false,
+            priority: Priority::Ordinary,
+            usual: Punctual::default(),
         }
     }
 
@@ -178,9 +181,9 @@ impl<S: Sink> Sampler<S> {
         self.gaps = Gaps::watch();
         self.deadline = self.settings.duration.map(|d| self.started + d);
         self.control.set_deadline(self.deadline);
-        let priority = wake_at_once();
-        self.is_ordinary = priority == Priority::Ordinary;
-        let mut own_wait = self.is_ordinary.then(OwnWait::start);
+        self.priority = wake_at_once();
+        let is_ordinary = self.priority == Priority::Ordinary;
+        let mut own_wait = is_ordinary.then(OwnWait::start);
         let mut punctual = Punctual::default();
         let mut put_off = 0;
         allow_many_watches();
@@ -212,7 +215,8 @@ impl<S: Sink> Sampler<S> {
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
             let waited = own_wait.as_mut().and_then(OwnWait::since_last);
-            self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited));
+            self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited))
+                && self.sees_the_present_only();
             if self.is_late && put_off < MOST_PUT_OFF {
                 put_off += 1;
                 clock.put_off(now);
@@ -327,6 +331,12 @@ impl<S: Sink> Sampler<S> {
         None
     }
 
+    /// True if nobody can tell where some thread was when its sample was due, only where it is.
+    fn sees_the_present_only(&self) -> bool {
+        let mut threads = self.watched.iter().flat_map(|w| &w.threads);
+        threads.any(|thread| thread.testimony() == Testimony::Present)
+    }
+
     /// True when each thread should be looked at even if none runs: one of them may have ended.
     fn may_have_ended(&mut self) -> bool {
         let (threads, since) = (self.load.threads(), self.counted.1);
@@ -402,14 +412,22 @@ impl<S: Sink> Sampler<S> {
             _ => false,
         };
         // Before anything else is done here.
-        let held = match turn.running {
-            true if turn.rests => Some(false),
-            true if together => held(thread, schedule, arrival, looked),
-            true => None,
-            false => Some(turn.paused),
+        let presence = match turn.running {
+            true if turn.rests => Presence::Off,
+            true if together => {
+                let held = held(thread, schedule, arrival, looked);
+                Presence::of(held, &mut self.usual)
+            }
+            true => Presence::Unknown,
+            false if turn.paused => Presence::OnCpu,
+            false => Presence::Off,
         };
-        let on_cpu = held != Some(false);
+        let on_cpu = presence != Presence::Off;
         let weight = u64::from(self.weight);
+        if presence == Presence::Late {
+            self.own.tally.missed += weight;
+            return;
+        }
         if turn.running && !on_cpu && !self.settings.idle {
             self.own.tally.ready += weight;
             return;
@@ -440,7 +458,11 @@ impl<S: Sink> Sampler<S> {
         let about = thread.about;
         let tally = &mut self.own.tally;
         let mut count = self.weight;
-        if self.is_ordinary && on_cpu && !turn.is_glance && matches!(taken, Ok(Some(_))) {
+        if self.priority == Priority::Ordinary
+            && on_cpu
+            && !turn.is_glance
+            && matches!(taken, Ok(Some(_)))
+        {
             let more = thread.makes_up_for(self.settings.rate, count, tally.missed);
             tally.missed -= u64::from(more);
             tally.made_up += u64::from(more);
@@ -461,7 +483,7 @@ impl<S: Sink> Sampler<S> {
                     (true, false) => &mut tally.ready,
                     (false, false) => &mut tally.idle,
                 }) += weight;
-                let is_unsure = on_cpu && (held.is_none() || self.is_late);
+                let is_unsure = presence == Presence::Unknown || (on_cpu && self.is_late);
                 tally.unsure += weight * u64::from(is_unsure);
                 tally.approximate += weight * u64::from(!together);
                 thread.counts_failures(tally);
@@ -534,7 +556,7 @@ impl<S: Sink> Sampler<S> {
             let Some(watched) = self.watched.get_mut(at) else {
                 break;
             };
-            watched.refresh_threads(&mut self.own.seen, &mut self.own.tally);
+            watched.refresh_threads(self.priority, &mut self.own.seen, &mut self.own.tally);
             if watched.unread > 0 {
                 let unread = Arc::make_mut(&mut self.own.unread);
                 unread.insert(

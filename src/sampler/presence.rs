@@ -1,8 +1,42 @@
 //! Whether a thread that wants to run had a CPU when its sample was due: we go to the CPU that it is on,
 //! and ask the kernel whether it left that for us.
 
+use super::punctual::Punctual;
 use super::watched::WatchedThread;
-use crate::platform::{Arrival, CoSchedule};
+use crate::platform::{Arrival, CoSchedule, Held, Testimony};
+
+/// What a thread was doing when its sample was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It had a CPU.
+    OnCpu,
+    /// It had none.
+    Off,
+    /// It had one, but we came too late to see what it did then.
+    Late,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Presence {
+    /// By what the kernel says. Who is set aside may be seen late: whether that happened was not its choice. Who began
+    /// to wait chose the moment, and samples that were late would gather there.
+    pub(super) fn of(held: Option<Held>, punctual: &mut Punctual) -> Self {
+        match held {
+            None => Presence::Unknown,
+            Some(Held::Not) => Presence::Off,
+            Some(Held::RanOn) => Presence::Late,
+            Some(Held::Until(leave)) if leave.waits => match punctual.is_usual(leave.after) {
+                true => Presence::OnCpu,
+                false => Presence::Late,
+            },
+            Some(Held::Until(leave)) => {
+                punctual.learn(leave.after);
+                Presence::OnCpu
+            }
+        }
+    }
+}
 
 /// Goes to a CPU, and takes note of when. False where that cannot be had.
 pub(super) fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu: usize) -> bool {
@@ -15,29 +49,35 @@ pub(super) fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu
     true
 }
 
-/// True if a thread that wants to run had a CPU when it was looked at. `None` where nobody can tell.
+/// Whether a thread that wants to run had a CPU when its sample was due, or when it was looked at if no more is known.
+/// `None` where nobody can tell.
 pub(super) fn held(
     thread: &mut WatchedThread,
     schedule: &mut CoSchedule,
     arrival: &mut Option<Arrival>,
     looked: Looked,
-) -> Option<bool> {
+) -> Option<Held> {
     let known = arrival.as_mut()?;
-    if looked.is_here && thread.held(known, looked.due)? {
-        return Some(true);
-    }
-    if !looked.is_here && thread.held(known, looked.at)? && thread.came_nowhere() {
-        return Some(true);
+    let knows_all = thread.testimony() == Testimony::History;
+    let is_of_then = knows_all || looked.is_here;
+    let then = if is_of_then { looked.due } else { looked.at };
+    let first = thread.held(known, then)?;
+    let is_there = matches!(first, Held::Until(_));
+    if is_there && (is_of_then || thread.came_nowhere()) {
+        return Some(first);
     }
     // It may run on another CPU by now.
     let cpu = thread.locate()?;
     if known.cpu == cpu {
-        return Some(false);
+        return Some(if is_there { Held::Not } else { first });
     }
     if !come(schedule, arrival, cpu) {
         return None;
     }
-    Some(thread.held(arrival.as_mut()?, looked.at)? && thread.came_nowhere())
+    let then = if knows_all { looked.due } else { looked.at };
+    let second = thread.held(arrival.as_mut()?, then)?;
+    let has_moved = matches!(second, Held::Until(_)) && !knows_all && !thread.came_nowhere();
+    Some(if has_moved { Held::Not } else { second })
 }
 
 /// Our look at a thread.

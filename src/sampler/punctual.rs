@@ -29,9 +29,19 @@ impl Default for Punctual {
 }
 
 impl Punctual {
-    /// True if we waited for the CPU no longer than usual. A third of the times are usual, however
-    /// the machine and its load are.
+    /// True if we waited for the CPU no longer than usual.
     pub(super) fn is_on_time(&mut self, waited: Duration) -> bool {
+        self.learn(waited);
+        self.is_usual(waited)
+    }
+
+    /// A third of the times are usual, however the machine and its load are.
+    pub(super) fn is_usual(&self, waited: Duration) -> bool {
+        waited <= self.limit
+    }
+
+    /// What it was once.
+    pub(super) fn learn(&mut self, waited: Duration) {
         match self.known.get_mut(self.next) {
             Some(old) => *old = waited,
             None => self.known.push(waited),
@@ -43,7 +53,6 @@ impl Punctual {
             let good = sorted.get(sorted.len() / 3).copied().unwrap_or_default();
             self.limit = (good + good / 4).clamp(LIMITS.0, LIMITS.1);
         }
-        waited <= self.limit
     }
 }
 

@@ -1,8 +1,10 @@
 //! Which threads are read in a round, and in which order.
 
+use super::presence::Presence;
+use super::watched::WatchedThread;
 use super::{Sampler, TOO_FEW_FILES};
 use crate::perl::leaf::level::LeafLevel;
-use crate::platform::{ThreadState, monotonic};
+use crate::platform::{Arrival, Held, Testimony, ThreadState, monotonic};
 use crate::profile::Sink;
 use std::time::{Duration, Instant};
 
@@ -59,13 +61,18 @@ impl<S: Sink> Sampler<S> {
                     continue;
                 }
                 self.running += usize::from(running);
-                let paused = !running
-                    && look.is_new
-                    && !w.ended
-                    && self.arrival.as_mut().is_some_and(|arrival| {
-                        w.held(arrival, self.tick) == Some(true)
-                            && (w.held(arrival, before) == Some(true) || w.locate() == ours)
-                    });
+                let presence = match &mut self.arrival {
+                    Some(arrival) if !running && look.is_new && !w.ended => {
+                        let held = gave_way(w, arrival, self.tick, before);
+                        Presence::of(held, &mut self.usual)
+                    }
+                    _ => Presence::Off,
+                };
+                if presence == Presence::Late {
+                    self.own.tally.missed += u64::from(self.weight);
+                    continue;
+                }
+                let paused = presence == Presence::OnCpu;
                 let is_counted = running || paused || self.settings.idle;
                 if running || paused || ((self.settings.idle || glances) && !w.ended) {
                     self.turns.push(Turn {
@@ -101,5 +108,24 @@ impl<S: Sink> Sampler<S> {
     /// More threads run than there are CPUs: most of them have not had a turn since the last look.
     pub(super) fn is_crowd(&self) -> bool {
         self.running > self.cpus
+    }
+}
+
+/// Whether a thread that waits now had a CPU when its sample was due, and made room for us there.
+fn gave_way(
+    thread: &mut WatchedThread,
+    arrival: &mut Arrival,
+    due: u64,
+    looked: u64,
+) -> Option<Held> {
+    let held = thread.held(arrival, due);
+    let is_there = matches!(held, Some(Held::Until(_)));
+    if !is_there || thread.testimony() == Testimony::History {
+        return held.or(Some(Held::Not));
+    }
+    let has_just_left = matches!(thread.held(arrival, looked), Some(Held::Until(_)));
+    match has_just_left || thread.locate() == Some(arrival.cpu) {
+        true => held,
+        false => Some(Held::Not),
     }
 }

@@ -8,7 +8,8 @@ use crate::perl::leaf::{ready_frame, syscall_frame};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::SampleError;
 use crate::platform::{
-    Arrival, Runs, ThreadState, ThreadWatch, Witness, is_real_time, syscall_name,
+    Arrival, Held, Priority, Runs, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
+    syscall_name,
 };
 use crate::profile::{Seen, Tally, ThreadAbout};
 use std::collections::BTreeMap;
@@ -254,9 +255,14 @@ impl WatchedThread {
         u32::try_from(seen.threads.insert_full(about).0).unwrap_or(u32::MAX)
     }
 
-    /// True if it held a CPU at that time, and lost it since; `None` where that is not known.
-    pub(super) fn held(&self, arrival: &mut Arrival, since: u64) -> Option<bool> {
+    /// Whether it held a CPU at that time, and lost it since; `None` where that is not known.
+    pub(super) fn held(&self, arrival: &mut Arrival, since: u64) -> Option<Held> {
         self.witness.held(arrival, since)
+    }
+
+    /// How much is known of its coming and going.
+    pub(super) fn testimony(&self) -> Testimony {
+        self.witness.testimony()
     }
 
     /// It got no CPU since it was looked at, as far as is known.
@@ -369,8 +375,8 @@ impl Watched {
         }
     }
 
-    /// Keeps the list of threads true to the target's.
-    pub(super) fn refresh_threads(&mut self, seen: &mut Seen, tally: &mut Tally) {
+    /// Keeps the list of threads true to the target's. `ours` is the priority with which they are sampled.
+    pub(super) fn refresh_threads(&mut self, ours: Priority, seen: &mut Seen, tally: &mut Tally) {
         let is_empty = self.threads.is_empty();
         if (is_empty || self.since.elapsed() < YOUTH) && self.target.is_replaced() {
             self.failed();
@@ -407,12 +413,12 @@ impl Watched {
         for thread in threads {
             let tid = thread.os_tid;
             if self.threads.iter().all(|w| w.thread.os_tid != tid) {
-                self.watch(thread, seen);
+                self.watch(thread, ours, seen);
             }
         }
     }
 
-    fn watch(&mut self, thread: PerlThread, seen: &mut Seen) {
+    fn watch(&mut self, thread: PerlThread, ours: Priority, seen: &mut Seen) {
         let pid = self.target.process.pid();
         let chair = Chair::new(&thread, &mut self.interpreters);
         let number = self.interpreters.number(thread.runs.interpreter);
@@ -429,7 +435,7 @@ impl Watched {
         debt.begin(watch.runs());
         self.threads.push(WatchedThread {
             watch,
-            witness: Witness::new(pid, thread.os_tid),
+            witness: Witness::new(pid, thread.os_tid, ours),
             chair,
             real_time: is_real_time(thread.os_tid),
             ended: false,

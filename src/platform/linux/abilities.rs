@@ -2,7 +2,7 @@
 
 use super::{CoSchedule, Witness, wake_at_once};
 use crate::ids::{Pid, Tid};
-use crate::platform::{Ability, Priority, readable};
+use crate::platform::{Ability, Priority, Testimony, readable};
 use std::fs;
 
 /// Everything that depends on the machine, the most needed first.
@@ -63,13 +63,20 @@ fn switches() -> Ability {
         "" => "no perf events".to_owned(),
         level => format!("kernel.perf_event_paranoid is {level}"),
     };
-    match Witness::new(Pid::ours(), own_thread()).has_records() {
-        true => Ability::there(WHAT, format!("are recorded by the kernel ({level})")),
-        false => Ability::missing(
+    match Witness::new(Pid::ours(), own_thread(), Priority::RealTime).testimony() {
+        Testimony::Switches => Ability::there(
+            WHAT,
+            format!("are recorded by the kernel, with registers ({level})"),
+        ),
+        Testimony::History => Ability::there(
+            WHAT,
+            format!("are recorded by the kernel, without registers ({level})"),
+        ),
+        Testimony::Present => Ability::missing(
             WHAT,
             format!("are not recorded ({level})"),
             Some(
-                "sysctl kernel.perf_event_paranoid=1 (or give p5-spy CAP_PERFMON): waiting for a CPU is told better",
+                "sysctl kernel.perf_event_paranoid=2 (in a container, allow perf_event_open; or give p5-spy CAP_PERFMON): waiting for a CPU is told better",
             ),
         ),
     }

@@ -1,7 +1,7 @@
 //! The registers that a thread had when it left its CPU last, as the kernel records them with its switches: nothing
 //! is stopped for it.
 
-use super::witness::Switches;
+use super::switches::Switches;
 use crate::ids::Tid;
 use crate::platform::LeftRegisters;
 
