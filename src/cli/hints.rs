@@ -12,6 +12,9 @@ use crate::remedy::{Notice, Remedy};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
+/// What `--native` needs of threads that run.
+pub const NATIVE_NEEDS: &str = "Of a thread that runs, the kernel tells the registers only to root, to who has CAP_PERFMON, or where kernel.perf_event_paranoid is 1 or less";
+
 /// How a layout is made of a perl and given to p5-spy.
 const LEARN: &str = "p5-spy layout-learn PERL -o FOLDER/NAME.toml";
 

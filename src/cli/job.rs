@@ -3,6 +3,7 @@
 
 use crate::ids::Pid;
 use crate::layout::Learn;
+use crate::native::NativeLevel;
 pub use crate::output::Format;
 use crate::perl::names::Synthetic;
 pub use crate::profile::By;
@@ -64,6 +65,8 @@ pub struct Sampling {
     pub duration: Option<Duration>,
     /// Count waiting threads too.
     pub idle: bool,
+    /// What is shown of C below Perl.
+    pub native: Option<NativeLevel>,
     /// The most that sampling may cost: a share of a CPU.
     pub max_cpu: f64,
 }

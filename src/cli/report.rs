@@ -52,6 +52,9 @@ pub(super) struct ReportArgs {
     /// Show which op was running, and what a waiting thread waited in
     #[arg(long)]
     ops: bool,
+    /// Leave out what ran in C below Perl
+    #[arg(long)]
+    no_native: bool,
     #[command(flatten)]
     fold: FoldArgs,
     /// Show whole names of files, not those relative to @INC and to the program's working folder
@@ -77,6 +80,7 @@ impl ReportArgs {
             to: self.to,
             idle: self.idle,
             ops: self.ops,
+            without_native: self.no_native,
         });
         let fold = self.fold.into();
         let mut files = self.files.into_iter();

@@ -4,6 +4,7 @@ use super::values::{parse_duration, parse_name, parse_percent, parse_pid, parse_
 use super::{Aim, Find, LayoutChoice, Sampling, Show, mistake};
 use crate::ids::Pid;
 use crate::layout::Learn;
+use crate::native::NativeLevel;
 use crate::perl::names::Synthetic;
 use crate::profile::{Fold, Preset};
 use clap::Args;
@@ -95,6 +96,16 @@ pub(super) struct SamplingArgs {
     /// Count waiting threads too: wall-clock time instead of CPU time
     #[arg(long)]
     pub(super) idle: bool,
+    /// Show what runs in C below Perl, too: what ops and subs in C call, or with =all each function of perl's own
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "calls",
+        hide_possible_values = true
+    )]
+    pub(super) native: Option<NativeLevel>,
     /// Take fewer samples, of which each counts for several, where sampling would cost more than so
     /// much of a CPU [default: 10]
     #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = parse_percent)]
@@ -107,6 +118,7 @@ impl SamplingArgs {
             rate: self.rate.unwrap_or(100.0),
             duration: self.duration,
             idle: self.idle,
+            native: self.native,
             max_cpu: self.max_cpu.unwrap_or(10.0) / 100.0,
         }
     }

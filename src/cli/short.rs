@@ -37,6 +37,7 @@ impl Short {
         let sampled = self.session.sampling.rate.is_some()
             || self.session.sampling.duration.is_some()
             || self.session.sampling.max_cpu.is_some()
+            || self.session.sampling.native.is_some()
             || self.session.sampling.idle;
         if self.dump && self.flame.is_some() {
             return refuse("--dump prints one stack and --flame records many: use one of them");

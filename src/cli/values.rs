@@ -2,6 +2,7 @@
 
 use super::{By, Format};
 use crate::ids::Pid;
+use crate::native::NativeLevel;
 use crate::perl::names::Synthetic;
 use crate::platform::signals;
 use crate::profile::Preset;
@@ -19,6 +20,19 @@ impl ValueEnum for Synthetic {
             Synthetic::None => "none",
             Synthetic::Default => "default",
             Synthetic::All => "all",
+        }))
+    }
+}
+
+impl ValueEnum for NativeLevel {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[NativeLevel::Calls, NativeLevel::All]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            NativeLevel::Calls => "calls",
+            NativeLevel::All => "all",
         }))
     }
 }

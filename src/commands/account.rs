@@ -1,6 +1,6 @@
 //! What a recording leaves open, in words.
 
-use crate::cli::hints::{SEE_SHORTER, notice};
+use crate::cli::hints::{NATIVE_NEEDS, SEE_SHORTER, notice};
 use crate::ids::Pid;
 use crate::profile::Summary;
 use crate::remedy::Notice;
@@ -26,6 +26,18 @@ pub fn nothing_due(end: &End, summary: &Summary) -> Option<String> {
             "No sample was due: no thread that runs Perl was seen meanwhile".into()
         }
     })
+}
+
+/// Of how many samples it is known what ran in C, and what would make them more.
+pub fn with_code(summary: &Summary) -> String {
+    let said = format!(
+        "Of {} samples on a CPU it is known of {} what ran in C",
+        summary.good, summary.native
+    );
+    match summary.native.saturating_mul(2) < summary.good {
+        false => said,
+        true => format!("{said}. {NATIVE_NEEDS}"),
+    }
 }
 
 /// What to do about samples that were not taken as too many files are open.

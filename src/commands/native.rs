@@ -5,11 +5,10 @@ use crate::corefile::CoreProcess;
 use crate::ids::Tid;
 use crate::image::DebugSearch;
 use crate::memory::{Memory, Prefetched};
-use crate::native::{Modules, NativeStack, Processor, Register, Registers, StackEnd, native_stack};
+use crate::native::{Modules, NativeStack, Processor, Registers, StackEnd, native_stack};
 use crate::output::dump::{NativeDump, NativeFrameDump};
 use crate::platform::{
-    LeftRegisters, MappedFile, Mapping, ProcessError, RegisterWatch, Runs, SharedCpu, ThreadState,
-    resting_place,
+    MappedFile, Mapping, ProcessError, RegisterWatch, Runs, SharedCpu, ThreadState, resting_place,
 };
 use std::time::{Duration, Instant};
 
@@ -132,15 +131,8 @@ impl<'a> NativeLook<'a> {
         let turn = beside.runs().filter(|_| beside.is_set_aside())?;
         let left = watch.last()?;
         let time = left.time;
-        Some((self.registers(&left)?, SetAsideMoment { turn, time }))
-    }
-
-    fn registers(&self, left: &LeftRegisters) -> Option<Registers> {
-        let mut registers = Registers::new(self.processor()?, left.pc, 0);
-        for (number, value) in &left.values {
-            registers.set(Register(*number), Some(*value));
-        }
-        Some(registers)
+        let registers = Registers::left(self.processor()?, &left);
+        Some((registers, SetAsideMoment { turn, time }))
     }
 
     /// Where a thread of a core file executes.

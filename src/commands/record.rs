@@ -1,6 +1,6 @@
 //! `p5-spy record`: sample for a while, then write a file.
 
-use super::account::{nothing_due, too_few_files, unlooked, unread};
+use super::account::{nothing_due, too_few_files, unlooked, unread, with_code};
 use super::halted::Halted;
 use super::progress::Progress;
 use super::report::wrote;
@@ -105,8 +105,10 @@ pub fn run(mut settings: RecordSettings) -> anyhow::Result<u8> {
         glances: false,
         follow,
         max_cpu: Some(settings.sampling.max_cpu),
+        shows_ops: settings.show.ops || is_raw,
+        native: settings.sampling.native,
         names: recorded(Show {
-            ops: settings.show.ops || is_raw,
+            ops: settings.show.ops || is_raw || settings.sampling.native.is_some(),
             ..settings.show
         }),
     };
@@ -388,6 +390,9 @@ fn report(end: &End, summary: &Summary, settings: &RecordSettings) {
     ));
     if let Some(hint) = hints::account(summary) {
         say(hint);
+    }
+    if settings.sampling.native.is_some() {
+        say(with_code(summary));
     }
     if summary.approximate > 0 {
         say(format_args!(

@@ -142,7 +142,12 @@ fn watch(
         glances: true,
         follow,
         max_cpu: Some(sampling.max_cpu),
-        names: recorded(shown),
+        shows_ops: shown.ops,
+        native: sampling.native,
+        names: recorded(Show {
+            ops: shown.ops || sampling.native.is_some(),
+            ..shown
+        }),
     };
     let sampler = Sampler::new(
         targets,

@@ -9,7 +9,7 @@ use crate::image::{
     Budget, BytesAt, Files, Image, ImageError, ImageFacts, MentionsPerl, Question, may_define_perl,
 };
 use crate::layout::LayoutFromDebug;
-use crate::native::{AskUnwindTables, FunctionsAt};
+use crate::native::{AskFunctions, AskUnwindTables};
 use crate::platform::sandbox::Post;
 use crate::platform::{MappedFile, OpenError};
 use std::collections::VecDeque;
@@ -130,7 +130,7 @@ fn reply(name: &str, image: &Image, question: &[u8], files: &dyn Files) -> Optio
         References::NAME => of::<References>,
         ArrayTexts::NAME => of::<ArrayTexts>,
         LayoutFromDebug::NAME => of::<LayoutFromDebug>,
-        FunctionsAt::NAME => of::<FunctionsAt>,
+        AskFunctions::NAME => of::<AskFunctions>,
         AskUnwindTables::NAME => of::<AskUnwindTables>,
         _ => return None,
     };

@@ -32,6 +32,8 @@ pub enum FrameKind {
     Thread,
     /// A process, below its threads.
     Process,
+    /// A function of C that an op or a sub in C calls.
+    Native,
 }
 
 /// A line of a file.

@@ -3,15 +3,20 @@
 //!
 //! Nothing is guessed: where a file says nothing of an address, the stack ends there, and says so.
 
+mod fold;
 mod functions;
+mod innermost;
+mod loops;
 mod modules;
 mod registers;
 mod stack;
 mod tables;
 mod unwind;
 
-pub use functions::{FunctionsAt, NativeFunction};
+pub use fold::{NativeLevel, ShownCode, shown};
+pub use functions::{AskFunctions, FunctionTable};
 pub use gimli::Register;
+pub use innermost::{CodeFrame, InnermostCode, Unwinder};
 pub use modules::{Modules, OpenImage};
 pub use registers::{Processor, Registers};
 pub use stack::{NativeFrame, NativeStack, native_stack};

@@ -1,6 +1,6 @@
 //! The files that a process runs code of, each opened when its code is met first.
 
-use super::functions::{FunctionsAt, NativeFunction};
+use super::functions::{AskFunctions, FunctionTable};
 use super::tables::{AskUnwindTables, UnwindTables};
 use crate::image::{DebugSearch, Image};
 use crate::platform::{MappedFile, Mapping};
@@ -12,10 +12,11 @@ pub(super) struct LoadedModule {
     pub file: MappedFile,
     opened: OnceCell<Option<(Image, u64)>>,
     tables: OnceCell<Option<UnwindTables>>,
+    functions: OnceCell<Option<FunctionTable>>,
 }
 
 /// Opens a mapped file, if that can be had.
-pub type OpenImage = Box<dyn Fn(&MappedFile) -> Option<Image>>;
+pub type OpenImage = Box<dyn Fn(&MappedFile) -> Option<Image> + Send>;
 
 /// All of them.
 pub struct Modules {
@@ -27,13 +28,8 @@ pub struct Modules {
 impl Modules {
     /// Nothing is opened yet. Debug files are looked for by `search`.
     pub fn new(files: Vec<MappedFile>, open: OpenImage, search: Option<DebugSearch>) -> Self {
-        let all = files.into_iter().map(|file| LoadedModule {
-            file,
-            opened: OnceCell::new(),
-            tables: OnceCell::new(),
-        });
         Modules {
-            all: all.collect(),
+            all: files.into_iter().map(LoadedModule::new).collect(),
             open,
             search,
         }
@@ -64,35 +60,52 @@ impl Modules {
         Some((tables.as_ref()?, *bias))
     }
 
-    /// The functions at these addresses of one module, which are as the process counts.
-    pub(super) fn functions(
-        &self,
-        module: &LoadedModule,
-        addresses: &[u64],
-    ) -> Vec<Option<NativeFunction>> {
-        let nothing = || vec![None; addresses.len()];
-        let Some((image, bias)) = self.image(module) else {
-            return nothing();
-        };
-        let moved = addresses.iter().map(|a| a.wrapping_sub(*bias));
-        let asked = image.ask(&FunctionsAt {
-            addresses: moved.collect(),
-            search: self.search.clone(),
-        });
-        // They come from whoever read a file that anybody may have written.
-        asked
-            .filter(|found| found.len() == addresses.len())
-            .map_or_else(nothing, |found| {
-                let harmless = |function: NativeFunction| NativeFunction {
-                    name: crate::text::from_utf8(function.name.as_bytes()),
-                    ..function
-                };
-                found.into_iter().map(|f| f.map(harmless)).collect()
+    /// The function at an address of a module, which is as the process counts, and how far behind its start that is.
+    pub(super) fn function(&self, module: &LoadedModule, address: u64) -> Option<(String, u64)> {
+        let (image, bias) = self.image(module)?;
+        let ask = || {
+            image.ask(&AskFunctions {
+                search: self.search.clone(),
             })
+        };
+        let table = module.functions.get_or_init(ask).as_ref()?;
+        let own = address.wrapping_sub(*bias);
+        let (start, name) = table.at(own)?;
+        Some((name, own - start))
+    }
+
+    /// Takes over what is mapped by now; what is known of a file stays known while it is mapped there.
+    pub fn refresh(&mut self, files: Vec<MappedFile>) {
+        let mut known = std::mem::take(&mut self.all);
+        self.all = files
+            .into_iter()
+            .map(|file| match known.iter().position(|m| m.file == file) {
+                Some(index) => known.swap_remove(index),
+                None => LoadedModule::new(file),
+            })
+            .collect();
     }
 }
 
 impl LoadedModule {
+    fn new(file: MappedFile) -> Self {
+        LoadedModule {
+            file,
+            opened: OnceCell::new(),
+            tables: OnceCell::new(),
+            functions: OnceCell::new(),
+        }
+    }
+
+    /// The same, of one of perl's extensions with the folders that tell which: below `auto`, as DynaLoader has it.
+    pub(super) fn short_name(&self) -> String {
+        let path = crate::text::from_utf8(self.file.path.as_os_str().as_encoded_bytes());
+        match path.rsplit_once("/auto/") {
+            Some((_, extension)) => extension.to_owned(),
+            None => self.name(),
+        }
+    }
+
     /// The file's name without its folder.
     pub(super) fn name(&self) -> String {
         let name = self.file.path.file_name().map(Path::new);

@@ -1,5 +1,6 @@
 //! Registers of a thread, numbered as DWARF numbers them for its processor.
 
+use crate::platform::LeftRegisters;
 use gimli::Register;
 
 /// More than unwinding needs of any processor: no vectors, no floating point.
@@ -74,6 +75,16 @@ impl Registers {
             values: [None; KEPT],
         };
         registers.set(processor.stack_pointer(), Some(sp));
+        registers
+    }
+
+    /// Those that a thread had when it left its CPU.
+    pub fn left(processor: Processor, left: &LeftRegisters) -> Self {
+        let mut registers = Registers::new(processor, left.pc, 0);
+        registers.set(processor.stack_pointer(), None);
+        for (number, value) in &left.values {
+            registers.set(Register(*number), Some(*value));
+        }
         registers
     }
 

@@ -4,7 +4,6 @@ use super::modules::Modules;
 use super::registers::Registers;
 use super::unwind::{FrameEntry, StackEnd, step};
 use crate::memory::{Abi, Memory, Reader};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Deeper ones end there: perl's own recursion in C may go some ten thousand frames deep.
@@ -110,7 +109,7 @@ fn caller(
 
 /// The registers of what a signal interrupted, where its handler has just returned to the instructions that say
 /// so.
-fn interrupted(reader: &Reader<'_>, registers: &Registers) -> Option<Registers> {
+pub(super) fn interrupted(reader: &Reader<'_>, registers: &Registers) -> Option<Registers> {
     let code = registers.processor.sigreturn()?;
     if reader.bytes(registers.pc, code.len()).ok()? != code {
         return None;
@@ -122,43 +121,23 @@ fn interrupted(reader: &Reader<'_>, registers: &Registers) -> Option<Registers> 
     Some(before)
 }
 
-/// Each file is asked once for all that is of it.
 fn named(modules: &Modules, places: &[CodePlace]) -> Vec<NativeFrame> {
-    let mut frames: Vec<NativeFrame> = Vec::new();
-    let mut by_file: BTreeMap<String, Vec<(usize, u64)>> = BTreeMap::new();
-    for (index, (pc, sp, entry)) in places.iter().enumerate() {
-        let within = entry.within(*pc);
-        let module = modules.at(within);
-        if let Some(module) = module {
-            let key = module.file.path.to_string_lossy().into_owned();
-            by_file.entry(key).or_default().push((index, within));
-        }
-        frames.push(NativeFrame {
+    let frames = places.iter().map(|(pc, sp, entry)| {
+        let module = modules.at(entry.within(*pc));
+        let bias = module
+            .and_then(|m| modules.image(m))
+            .map_or(0, |(_, bias)| *bias);
+        let function = module.and_then(|m| modules.function(m, entry.within(*pc)));
+        NativeFrame {
             pc: *pc,
             sp: *sp,
-            function: None,
-            offset: None,
+            offset: function
+                .as_ref()
+                .map(|(_, behind)| behind + (pc - entry.within(*pc))),
+            function: function.map(|(name, _)| name),
             file: module.map_or_else(String::new, |module| module.name()),
-            address: *pc,
-        });
-    }
-    for asked in by_file.values() {
-        let Some(module) = asked.first().and_then(|(_, at)| modules.at(*at)) else {
-            continue;
-        };
-        let bias = modules.image(module).map_or(0, |(_, bias)| *bias);
-        let addresses: Vec<u64> = asked.iter().map(|(_, at)| *at).collect();
-        let functions = modules.functions(module, &addresses);
-        for ((index, _), function) in asked.iter().zip(functions) {
-            let Some(frame) = frames.get_mut(*index) else {
-                continue;
-            };
-            frame.address = frame.pc.wrapping_sub(bias);
-            if let Some(function) = function {
-                frame.offset = frame.address.checked_sub(function.start);
-                frame.function = Some(function.name);
-            }
+            address: pc.wrapping_sub(bias),
         }
-    }
-    frames
+    });
+    frames.collect()
 }

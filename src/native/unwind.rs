@@ -135,6 +135,104 @@ pub(super) fn step(
     Ok((Some(caller), entry))
 }
 
+/// A step by offsets alone, as nearly all are: it is kept for its address, and needs no description again.
+#[derive(Debug, Clone)]
+pub(super) struct PlainStep {
+    cfa: (Register, i64),
+    changed: Vec<(Register, PlainRule)>,
+    back: Register,
+    is_outermost: bool,
+    is_signal: bool,
+}
+
+/// Where a register of the caller is.
+#[derive(Debug, Clone, Copy)]
+enum PlainRule {
+    Lost,
+    /// In memory, so far from the frame's address.
+    At(i64),
+    /// That address moved by so much.
+    Moved(i64),
+    In(Register),
+}
+
+impl PlainStep {
+    /// Of the code at an address, as the file counts; `None` where [`step`] is needed.
+    pub fn of(tables: &ParsedTables<'_>, address: u64, processor: Processor) -> Option<Self> {
+        let description = tables.description(address)?;
+        let mut context = UnwindContext::new();
+        let row = description
+            .unwind_info_for_address(&tables.frames, &tables.bases, &mut context, address)
+            .ok()?;
+        let CfaRule::RegisterAndOffset { register, offset } = row.cfa() else {
+            return None;
+        };
+        let back = description.cie().return_address_register();
+        let mut changed = Vec::new();
+        for (number, rule) in row.registers() {
+            let plain = match rule {
+                RegisterRule::SameValue => continue,
+                RegisterRule::Undefined => PlainRule::Lost,
+                RegisterRule::Offset(offset) => PlainRule::At(*offset),
+                RegisterRule::ValOffset(offset) => PlainRule::Moved(*offset),
+                RegisterRule::Register(other) => PlainRule::In(*other),
+                _ => return None,
+            };
+            changed.push((*number, plain));
+        }
+        let stack = processor.stack_pointer();
+        if !matches!(row.register(stack), Some(RegisterRule::Offset(_))) {
+            changed.retain(|(number, _)| *number != stack);
+            changed.push((stack, PlainRule::Moved(0)));
+        }
+        if row.register(back).is_none() && processor != Processor::Aarch64 {
+            changed.push((back, PlainRule::Lost));
+        }
+        Some(PlainStep {
+            cfa: (*register, *offset),
+            changed,
+            back,
+            is_outermost: matches!(row.register(back), Some(RegisterRule::Undefined)),
+            is_signal: description.is_signal_trampoline(),
+        })
+    }
+
+    /// As [`step`].
+    pub fn apply(
+        &self,
+        reader: &Reader<'_>,
+        registers: &Registers,
+        entry: FrameEntry,
+    ) -> Result<(Option<Registers>, FrameEntry), StackEnd> {
+        let (register, offset) = self.cfa;
+        let base = registers.get(register).ok_or(StackEnd::Missing)?;
+        let cfa = base.wrapping_add_signed(offset);
+        let mut caller = *registers;
+        for (number, rule) in &self.changed {
+            let value = match rule {
+                PlainRule::Lost => None,
+                PlainRule::At(offset) => reader.pointer(cfa.wrapping_add_signed(*offset)).ok(),
+                PlainRule::Moved(offset) => Some(cfa.wrapping_add_signed(*offset)),
+                PlainRule::In(other) => registers.get(*other),
+            };
+            caller.set(*number, value);
+        }
+        if self.is_outermost {
+            return Ok((None, entry));
+        }
+        let pc = caller.get(self.back).ok_or(StackEnd::Missing)?;
+        caller.pc = registers.processor.plain(pc);
+        if caller.pc == 0 {
+            return Ok((None, entry));
+        }
+        let entry = match self.is_signal {
+            true => FrameEntry::Interrupted,
+            false => FrameEntry::Called,
+        };
+        Ok((Some(caller), entry))
+    }
+}
+
 /// What rules are evaluated with.
 struct RuleScope<'a> {
     reader: &'a Reader<'a>,

@@ -23,12 +23,13 @@ use std::time::Duration;
 const VERSION: u32 = 55;
 
 /// Names and colours of what frames are, by [`category`].
-const CATEGORIES: [(&str, &str); 5] = [
+const CATEGORIES: [(&str, &str); 6] = [
     ("Perl", "blue"),
     ("Native (XS)", "orange"),
     ("Op", "green"),
     ("Waiting", "transparent"),
     ("Other", "grey"),
+    ("Native (C)", "lightblue"),
 ];
 /// The place of what waits among them.
 const WAITING: u32 = 3;
@@ -46,6 +47,7 @@ fn category(kind: FrameKind) -> u32 {
         | FrameKind::Require
         | FrameKind::Synthetic => 0,
         FrameKind::Thread | FrameKind::Process => 4,
+        FrameKind::Native => 5,
     }
 }
 

@@ -3,7 +3,9 @@
 use super::call_tree::{CallTree, CountPair};
 use super::spots::titles;
 use super::{Picture, stats};
-use crate::profile::{MemoryBudget, Profile};
+use crate::frames::FrameKind;
+use crate::profile::{Entries, MemoryBudget, Profile};
+use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{Options, from_lines};
 use std::io::{self, Write};
 
@@ -16,7 +18,8 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
     let entries = profile.entries(picture.by);
     // There is little room: a file stands where the name alone is not enough.
     let mut tree = CallTree::default();
-    tree.add::<0>(profile, &entries, &titles(&entries, profile));
+    let titles = titles(&entries, profile);
+    tree.add::<0>(profile, &entries, &titles);
     let least = least(profile.total());
     let mut budget = MemoryBudget::new(profile.room.held);
     let mut lines = Vec::new();
@@ -33,8 +36,29 @@ pub fn write(profile: &Profile, picture: &Picture, to: &mut dyn Write) -> io::Re
         // inferno refuses to draw nothing; a picture that says so is better than no file.
         return to.write_all(empty(title, profile).as_bytes());
     }
+    let mut palette = palette(&entries, &titles);
     let mut options = options(picture);
+    let is_needed = palette.iter().next().is_some();
+    if is_needed {
+        options.palette_map = Some(&mut palette);
+    }
     from_lines(&mut options, lines.iter().map(String::as_str), to)
+}
+
+/// What runs in C is blue, everything else as warm as inferno has it.
+fn palette(entries: &Entries, titles: &[String]) -> PaletteMap {
+    let mut palette = PaletteMap::default();
+    for (entry, title) in entries.iter().zip(titles) {
+        if entry.kind == FrameKind::Native {
+            let shade = title
+                .bytes()
+                .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+                % 40;
+            let (r, g, b) = (120 + shade, 145 + shade, 185 + shade);
+            palette.insert(title, Color { r, g, b });
+        }
+    }
+    palette
 }
 
 /// In percent of the whole: what is smaller is less than a tenth of a pixel wide.

@@ -8,6 +8,7 @@ use super::names::recheck::Recheck;
 use super::names::{NamedStack, Names};
 use super::stack::doing::OpPhase;
 use super::stack::header::Compiling;
+use super::stack::info::StackInfo;
 use super::stack::unfinished::Comparators;
 use super::stack::walk::{RawFrame, RawStack, WalkError, WalkRules};
 use super::stack::{Current, StackError, StackReader, Variables, unfinished};
@@ -16,6 +17,7 @@ use super::values::op_types::OpTypes;
 use super::values::ops::OpKind;
 use super::values::pads::Pads;
 use crate::frames::{FrameId, FrameTable};
+use crate::layout::schema::Constants;
 use crate::memory::ReadError;
 
 /// Why a sample gave no stack. The text of a kind is what `--stats` counts under.
@@ -81,6 +83,17 @@ impl SampleError {
             (None, SampleError::Name(_)) => "name nonsense",
         }
     }
+}
+
+/// What of a Perl stack functions of C call again and again, with one context for all calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Multicalls {
+    /// How many there are.
+    pub count: usize,
+    /// Nothing else was called from within the innermost.
+    pub is_top: bool,
+    /// So many frames lie below the innermost, up to what called it.
+    pub below: usize,
 }
 
 /// Tries of one sample before it counts as failed or torn.
@@ -200,6 +213,26 @@ impl ThreadSampler {
     /// So many of the outermost frames are the same as in the good sample before.
     pub fn unchanged(&self) -> usize {
         self.unchanged
+    }
+
+    /// Comparators of `sort` and blocks of MULTICALL that are on the stack, running or between two calls.
+    pub fn multicalls(&self, number: &Constants) -> Multicalls {
+        let types = [number.PERLSI_SORT, number.PERLSI_MULTICALL];
+        let is_one = |info: &StackInfo| {
+            info.count > 0 && types.contains(&u64::try_from(info.si_type).ok()) && info.si_type > 0
+        };
+        let infos = self.reader.infos();
+        let innermost = infos.iter().rposition(is_one);
+        let below = innermost.map_or(0, |info| {
+            let frames = self.raw.frames.iter();
+            let below = frames.take_while(|frame| frame.place.0 < info).count();
+            self.named.ids_of(below)
+        });
+        Multicalls {
+            count: infos.iter().filter(|info| is_one(info)).count(),
+            is_top: innermost.is_some_and(|info| infos.iter().skip(info + 1).all(|i| i.count == 0)),
+            below,
+        }
     }
 
     /// Takes a sample. `again` is called before every further try: there a caller moves to the CPU

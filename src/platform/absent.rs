@@ -1,7 +1,7 @@
 //! What only Linux has, for the systems that lack it: nobody stands beside a thread on its CPU, nothing tells
 //! when it left one or what it waits in, and our own waiting is not counted.
 
-use super::{Ability, Held, LeftRegisters, Priority, Testimony};
+use super::{Ability, HeldCpu, LeftRegisters, Priority, Testimony};
 use crate::ids::{Pid, Tid};
 use std::time::Duration;
 
@@ -72,8 +72,13 @@ pub struct Witness;
 
 impl Witness {
     /// Of a thread.
-    pub fn new(_pid: Pid, _tid: Tid, _ours: Priority) -> Self {
+    pub fn new(_pid: Pid, _tid: Tid, _ours: Priority, _with_registers: bool) -> Self {
         Witness
+    }
+
+    /// None.
+    pub fn registers(&self) -> Option<LeftRegisters> {
+        None
     }
 
     /// No more than can be seen.
@@ -82,7 +87,7 @@ impl Witness {
     }
 
     /// Whether the thread held a CPU at that time: not known.
-    pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<Held> {
+    pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<HeldCpu> {
         None
     }
 }

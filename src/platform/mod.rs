@@ -63,7 +63,7 @@ pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ran
 pub use readable::readable;
 pub use shared_cpu::SharedCpu;
 pub use shell::quoted;
-pub use state::{Held, Leave, LeftRegisters, Priority, Runs, Testimony, ThreadState};
+pub use state::{HeldCpu, Leave, LeftRegisters, Priority, Runs, Testimony, ThreadState};
 pub use streams::{SpawnError, Streams};
 #[cfg(unix)]
 pub use unix::*;

@@ -2,7 +2,7 @@
 
 use crate::ids::{Pid, Tid};
 use crate::platform::{
-    Arrival, CoSchedule, Held, Priority, Runs, ThreadState, ThreadWatch, Witness, is_real_time,
+    Arrival, CoSchedule, HeldCpu, Priority, Runs, ThreadState, ThreadWatch, Witness, is_real_time,
     monotonic,
 };
 
@@ -57,7 +57,7 @@ impl SharedCpu {
         /// It may go to another CPU while we come to the one that it was on.
         const TRIES: usize = 3;
         let thread = self.thread.as_ref()?;
-        let witness = Witness::new(thread.pid, thread.tid, Priority::Ordinary);
+        let witness = Witness::new(thread.pid, thread.tid, Priority::Ordinary, false);
         for _ in 0..TRIES {
             let (before, looked) = (self.thread.as_mut()?.watch.runs()?, monotonic());
             if self.state() != ThreadState::Running {
@@ -69,8 +69,8 @@ impl SharedCpu {
             let watch = &mut self.thread.as_mut()?.watch;
             let same = before.is_same_turn(watch.runs()?);
             match held {
-                Held::Until(_) if same => return Some(true),
-                Held::Not if watch.cpu() == Some(here) => return Some(false),
+                HeldCpu::Until(_) if same => return Some(true),
+                HeldCpu::Not if watch.cpu() == Some(here) => return Some(false),
                 _ => {}
             }
         }

@@ -56,7 +56,7 @@ pub struct LeftRegisters {
 
 /// Whether a thread held a CPU at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum HeldCpu {
     /// It did, and is where it was when it left that.
     Until(Leave),
     /// It had none.

@@ -23,6 +23,8 @@ pub struct Filter {
     pub idle: bool,
     /// Ops and system calls stay on their stacks.
     pub ops: bool,
+    /// What ran in C does not.
+    pub without_native: bool,
 }
 
 impl Filter {

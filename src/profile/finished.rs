@@ -173,13 +173,17 @@ impl Profile {
         }
         let below = |list: &[bool]| caller.is_some_and(|c| list.get(c.index()) == Some(&true));
         let passes = below(&self.stack_passes) || self.passes.get(frame.index()) == Some(&true);
-        let is_leaf = matches!(innermost.kind, FrameKind::Op | FrameKind::Syscall);
+        let is_left_out = match innermost.kind {
+            FrameKind::Op | FrameKind::Syscall => !self.filter.ops,
+            FrameKind::Native => self.filter.without_native,
+            _ => false,
+        };
         let stack = self.stacks.intern(caller, frame);
         if stack.index() != self.stack_passes.len() {
             return Err(bad);
         }
         let as_caller = caller.and_then(|c| self.counted_as.get(c.index()).copied().flatten());
-        self.counted_as.push(match is_leaf && !self.filter.ops {
+        self.counted_as.push(match is_left_out {
             true => as_caller,
             false => Some(stack),
         });

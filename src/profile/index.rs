@@ -257,7 +257,11 @@ fn id_of<T: std::hash::Hash + Eq>(all: &mut IndexSet<T>, one: T) -> u32 {
 fn is_guest(kind: FrameKind) -> bool {
     matches!(
         kind,
-        FrameKind::Xsub | FrameKind::Op | FrameKind::Syscall | FrameKind::Synthetic
+        FrameKind::Xsub
+            | FrameKind::Op
+            | FrameKind::Syscall
+            | FrameKind::Synthetic
+            | FrameKind::Native
     )
 }
 

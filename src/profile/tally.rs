@@ -17,6 +17,8 @@ pub struct Tally {
     /// Of `good`, those at whose moment p5-spy was not let in: by the kernel's account of its CPU time
     /// the thread had a CPU then, and a stack that was seen soon after counts for it.
     pub made_up: u64,
+    /// Of `good`, those of which it is known what ran in C.
+    pub native: u64,
     /// Of all, those that were left out so that sampling costs no more than it may: those that were
     /// taken count for them.
     pub thinned: u64,
@@ -53,6 +55,7 @@ impl Tally {
             ready: self.ready - before.ready,
             unsure: self.unsure - before.unsure,
             made_up: self.made_up - before.made_up,
+            native: self.native - before.native,
             thinned: self.thinned - before.thinned,
             torn: self.torn - before.torn,
             missed: self.missed.saturating_sub(before.missed),

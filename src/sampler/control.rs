@@ -3,6 +3,7 @@
 use super::Follow;
 use crate::attach::AttachError;
 use crate::ids::Pid;
+use crate::native::NativeLevel;
 use crate::perl::names::NameOptions;
 use crate::profile::{Seen, Tally};
 use crate::remedy::Notice;
@@ -27,6 +28,10 @@ pub struct Settings {
     pub follow: Follow,
     /// What frames say.
     pub names: NameOptions,
+    /// The op that runs has a frame of its own, whatever it calls.
+    pub shows_ops: bool,
+    /// What is shown of C below Perl; `None`: nothing.
+    pub native: Option<NativeLevel>,
     /// The most that sampling may cost: a share of a CPU. `None`: whatever it takes.
     pub max_cpu: Option<f64>,
 }

@@ -49,16 +49,30 @@ impl Runner {
         }
     }
 
+    /// Of the stack that was taken last: so many of its outermost frames, and the innermost of these.
+    pub(super) fn outer(&self, count: usize) -> Option<Top> {
+        let last = count.checked_sub(1)?;
+        let frame = self.sampler.frames().get(last);
+        let (stack, innermost) = self.stacks.get(last).copied().zip(frame.copied())?;
+        Some(Top { stack, innermost })
+    }
+
     /// Of a stack that was just taken: the stack up to the innermost Perl frame, and that frame.
-    pub(super) fn intern(&mut self, seen: &mut Seen) -> Option<(StackId, FrameId)> {
+    pub(super) fn intern(&mut self, seen: &mut Seen) -> Option<Top> {
         self.stacks.truncate(self.sampler.unchanged());
         for frame in self.sampler.frames().iter().skip(self.stacks.len()) {
             let caller = self.stacks.last().copied();
             self.stacks.push(seen.stacks.intern(caller, *frame));
         }
-        let innermost = self.sampler.frames().last();
-        self.stacks.last().copied().zip(innermost.copied())
+        self.outer(self.stacks.len())
     }
+}
+
+/// A stack, and its innermost frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Top {
+    pub(super) stack: StackId,
+    pub(super) innermost: FrameId,
 }
 
 /// Where one thread sits: the interpreter that it runs.

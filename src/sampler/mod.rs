@@ -9,6 +9,7 @@ mod debt;
 mod ending;
 mod governor;
 mod interpreters;
+mod native;
 mod own;
 mod presence;
 mod punctual;
@@ -17,6 +18,7 @@ mod turns;
 mod watched;
 
 use crate::ids::Pid;
+use crate::image::DebugSearch;
 pub use control::{Control, End, Recording, Settings, TOO_FEW_FILES};
 pub use scout::Follow;
 
@@ -31,6 +33,7 @@ use crate::platform::{
 use crate::profile::{Sample, Sink};
 use clock::Clock;
 use governor::Governor;
+use native::NativeReader;
 use own::Own;
 use presence::{Looked, Presence, come, held};
 use punctual::Punctual;
@@ -58,6 +61,8 @@ const LATE: Duration = Duration::from_millis(1);
 /// Samples targets until something ends it.
 pub struct Sampler<S> {
     watched: Vec<Watched>,
+    /// Where debug files are, for names of C.
+    search: Option<DebugSearch>,
     scout: Scout,
     /// Processes that the scout was asked for.
     awaited: Vec<Pid>,
@@ -114,12 +119,13 @@ impl<S: Sink> Sampler<S> {
         control: Arc<Control>,
     ) -> Self {
         control.idle.store(settings.idle, Ordering::Relaxed);
+        let search = sources.debug.clone();
         let scout = Scout::start(&roots, &targets, settings.follow, sources);
+        let watched = targets.into_iter();
+        let watched = watched.map(|target| watch(target, settings, search.as_ref()));
         Sampler {
-            watched: targets
-                .into_iter()
-                .map(|target| Watched::new(target, settings.names))
-                .collect(),
+            watched: watched.collect(),
+            search,
             scout,
             awaited: Vec::new(),
             roots,
@@ -392,6 +398,7 @@ impl<S: Sink> Sampler<S> {
             names,
             interpreters,
             threads,
+            native,
             ..
         } = watched;
         let Some(thread) = threads.get_mut(turn.thread) else {
@@ -443,6 +450,8 @@ impl<S: Sink> Sampler<S> {
         } else {
             let waits_in = turn.waits_in;
             let of = Of {
+                native: native.as_mut(),
+                shows_ops: self.settings.shows_ops,
                 target,
                 names,
                 interpreters,
@@ -486,6 +495,7 @@ impl<S: Sink> Sampler<S> {
                 let is_unsure = presence == Presence::Unknown || (on_cpu && self.is_late);
                 tally.unsure += weight * u64::from(is_unsure);
                 tally.approximate += weight * u64::from(!together);
+                tally.native += u64::from(count) * u64::from(on_cpu && thread.has_code);
                 thread.counts_failures(tally);
                 self.own.samples.push(Sample {
                     stack,
@@ -579,8 +589,8 @@ impl<S: Sink> Sampler<S> {
                     self.awaited.retain(|awaited| *awaited != pid);
                     Arc::make_mut(&mut self.own.unread).remove(&pid);
                     self.watched.retain(|w| w.target.process.pid() != pid);
-                    self.watched
-                        .push(Watched::new(*target, self.settings.names));
+                    let watched = watch(*target, self.settings, self.search.as_ref());
+                    self.watched.push(watched);
                     found = true;
                 }
                 Report::Gone(pid, why) => {
@@ -601,6 +611,13 @@ impl<S: Sink> Sampler<S> {
             self.refresh_threads();
         }
     }
+}
+
+fn watch(target: Target, settings: Settings, search: Option<&DebugSearch>) -> Watched {
+    let native = settings
+        .native
+        .and_then(|level| NativeReader::of(&target, level, search));
+    Watched::new(target, settings.names, native)
 }
 
 fn nanoseconds(time: Duration) -> u64 {

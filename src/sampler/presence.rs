@@ -3,7 +3,7 @@
 
 use super::punctual::Punctual;
 use super::watched::WatchedThread;
-use crate::platform::{Arrival, CoSchedule, Held, Testimony};
+use crate::platform::{Arrival, CoSchedule, HeldCpu, Testimony};
 
 /// What a thread was doing when its sample was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +21,16 @@ pub(super) enum Presence {
 impl Presence {
     /// By what the kernel says. Who is set aside may be seen late: whether that happened was not its choice. Who began
     /// to wait chose the moment, and samples that were late would gather there.
-    pub(super) fn of(held: Option<Held>, punctual: &mut Punctual) -> Self {
+    pub(super) fn of(held: Option<HeldCpu>, punctual: &mut Punctual) -> Self {
         match held {
             None => Presence::Unknown,
-            Some(Held::Not) => Presence::Off,
-            Some(Held::RanOn) => Presence::Late,
-            Some(Held::Until(leave)) if leave.waits => match punctual.is_usual(leave.after) {
+            Some(HeldCpu::Not) => Presence::Off,
+            Some(HeldCpu::RanOn) => Presence::Late,
+            Some(HeldCpu::Until(leave)) if leave.waits => match punctual.is_usual(leave.after) {
                 true => Presence::OnCpu,
                 false => Presence::Late,
             },
-            Some(Held::Until(leave)) => {
+            Some(HeldCpu::Until(leave)) => {
                 punctual.learn(leave.after);
                 Presence::OnCpu
             }
@@ -56,28 +56,28 @@ pub(super) fn held(
     schedule: &mut CoSchedule,
     arrival: &mut Option<Arrival>,
     looked: Looked,
-) -> Option<Held> {
+) -> Option<HeldCpu> {
     let known = arrival.as_mut()?;
     let knows_all = thread.testimony() == Testimony::History;
     let is_of_then = knows_all || looked.is_here;
     let then = if is_of_then { looked.due } else { looked.at };
     let first = thread.held(known, then)?;
-    let is_there = matches!(first, Held::Until(_));
+    let is_there = matches!(first, HeldCpu::Until(_));
     if is_there && (is_of_then || thread.came_nowhere()) {
         return Some(first);
     }
     // It may run on another CPU by now.
     let cpu = thread.locate()?;
     if known.cpu == cpu {
-        return Some(if is_there { Held::Not } else { first });
+        return Some(if is_there { HeldCpu::Not } else { first });
     }
     if !come(schedule, arrival, cpu) {
         return None;
     }
     let then = if knows_all { looked.due } else { looked.at };
     let second = thread.held(arrival.as_mut()?, then)?;
-    let has_moved = matches!(second, Held::Until(_)) && !knows_all && !thread.came_nowhere();
-    Some(if has_moved { Held::Not } else { second })
+    let has_moved = matches!(second, HeldCpu::Until(_)) && !knows_all && !thread.came_nowhere();
+    Some(if has_moved { HeldCpu::Not } else { second })
 }
 
 /// Our look at a thread.

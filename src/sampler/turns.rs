@@ -4,7 +4,7 @@ use super::presence::Presence;
 use super::watched::WatchedThread;
 use super::{Sampler, TOO_FEW_FILES};
 use crate::perl::leaf::level::LeafLevel;
-use crate::platform::{Arrival, Held, Testimony, ThreadState, monotonic};
+use crate::platform::{Arrival, HeldCpu, Testimony, ThreadState, monotonic};
 use crate::profile::Sink;
 use std::time::{Duration, Instant};
 
@@ -117,15 +117,15 @@ fn gave_way(
     arrival: &mut Arrival,
     due: u64,
     looked: u64,
-) -> Option<Held> {
+) -> Option<HeldCpu> {
     let held = thread.held(arrival, due);
-    let is_there = matches!(held, Some(Held::Until(_)));
+    let is_there = matches!(held, Some(HeldCpu::Until(_)));
     if !is_there || thread.testimony() == Testimony::History {
-        return held.or(Some(Held::Not));
+        return held.or(Some(HeldCpu::Not));
     }
-    let has_just_left = matches!(thread.held(arrival, looked), Some(Held::Until(_)));
+    let has_just_left = matches!(thread.held(arrival, looked), Some(HeldCpu::Until(_)));
     match has_just_left || thread.locate() == Some(arrival.cpu) {
         true => held,
-        false => Some(Held::Not),
+        false => Some(HeldCpu::Not),
     }
 }

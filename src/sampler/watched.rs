@@ -1,14 +1,15 @@
 //! One process that is sampled: its threads, and what was learned about its names.
 
 use super::debt::Debt;
-use super::interpreters::{Chair, Interpreters, Runner};
+use super::interpreters::{Chair, Interpreters, Runner, Top};
+use super::native::{AtRegisters, NativeReader, is_op};
 use crate::attach::{PerlThread, Target};
-use crate::frames::{FrameId, StackId};
+use crate::frames::StackId;
 use crate::perl::leaf::{ready_frame, syscall_frame};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::SampleError;
 use crate::platform::{
-    Arrival, Held, Priority, Runs, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
+    Arrival, HeldCpu, Priority, Runs, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
     syscall_name,
 };
 use crate::profile::{Seen, Tally, ThreadAbout};
@@ -45,15 +46,12 @@ struct Rest {
     has_stack: bool,
 }
 
-/// A stack, and its innermost frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Top {
-    stack: StackId,
-    innermost: FrameId,
-}
-
 /// What the threads of a process have in common.
 pub(super) struct Of<'a> {
+    /// Where C stacks are read, too.
+    pub(super) native: Option<&'a mut NativeReader>,
+    /// The op that runs has a frame, whatever it calls.
+    pub(super) shows_ops: bool,
     pub(super) target: &'a Target,
     pub(super) names: &'a mut Names,
     pub(super) interpreters: &'a mut Interpreters,
@@ -89,6 +87,8 @@ pub(super) struct WatchedThread {
     /// The last stack that waited for a CPU, with the frame that says so.
     ready: Option<(Top, StackId)>,
     debt: Debt,
+    /// The last stack has what runs in C.
+    pub(super) has_code: bool,
     /// Failures of which it is not yet known whether they come of the thread's end.
     failures: BTreeMap<&'static str, u64>,
 }
@@ -187,10 +187,16 @@ impl WatchedThread {
         schedule: &mut dyn FnMut(usize),
     ) -> Result<Option<StackId>, SampleError> {
         let Of {
+            mut native,
+            shows_ops,
             target,
             names,
             interpreters,
         } = of;
+        let at = match &native {
+            Some(native) if together => self.at_registers(native),
+            _ => None,
+        };
         self.top = None;
         if let Some(rest) = &mut self.rest {
             rest.has_stack = false;
@@ -217,16 +223,34 @@ impl WatchedThread {
             self.about = self.about_now(interpreters, seen);
         }
         let runner = &mut self.chair.runner;
-        let Some((stack, innermost)) = runner.intern(seen) else {
+        let Some(top) = runner.intern(seen) else {
             return Ok(None);
         };
-        self.top = Some(match runner.sampler.leaf() {
-            Some(leaf) => Top {
-                stack: seen.stacks.intern(Some(stack), leaf),
-                innermost: leaf,
-            },
-            None => Top { stack, innermost },
+        let op = runner.sampler.leaf().map(|op| Top {
+            stack: seen.stacks.intern(Some(top.stack), op),
+            innermost: op,
         });
+        let code = match (&mut native, &at) {
+            (Some(native), Some(at)) => native.code(target, at, runner),
+            _ => None,
+        };
+        // Else they are of two moments.
+        let now = native.as_ref().and_then(|native| self.at_registers(native));
+        let code = code.filter(|_| now == at);
+        let runner = &self.chair.runner;
+        let with_code = match (native, code) {
+            (Some(native), Some(code)) => native.woven(&code, runner, top, op, seen),
+            _ => None,
+        };
+        self.has_code = with_code.is_some();
+        // The op may have been asked for only for what it calls in C.
+        let is_shown = |op: &Top| shows_ops || !is_op(op.innermost, seen);
+        let plain = op.filter(is_shown).unwrap_or(top);
+        self.top = Some(
+            with_code
+                .filter(|woven| Some(*woven) != op)
+                .unwrap_or(plain),
+        );
         if let Some(rest) = &mut self.rest {
             rest.has_stack = true;
         }
@@ -256,8 +280,14 @@ impl WatchedThread {
     }
 
     /// Whether it held a CPU at that time, and lost it since; `None` where that is not known.
-    pub(super) fn held(&self, arrival: &mut Arrival, since: u64) -> Option<Held> {
+    pub(super) fn held(&self, arrival: &mut Arrival, since: u64) -> Option<HeldCpu> {
         self.witness.held(arrival, since)
+    }
+
+    /// Where it is, while it does not run.
+    fn at_registers(&self, native: &NativeReader) -> Option<AtRegisters> {
+        let ids = self.waits.then_some((self.me.pid, self.me.os_tid));
+        native.registers(self.witness.registers(), ids)
     }
 
     /// How much is known of its coming and going.
@@ -340,6 +370,8 @@ pub(super) struct Watched {
     pub(super) names: Names,
     pub(super) interpreters: Interpreters,
     pub(super) threads: Vec<WatchedThread>,
+    /// Reads the C stacks of its threads, where they are wanted.
+    pub(super) native: Option<NativeReader>,
     title: Arc<str>,
     /// How many threads there were at the last look.
     known_count: usize,
@@ -357,13 +389,14 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(target: Target, names: NameOptions) -> Self {
+    pub(super) fn new(target: Target, names: NameOptions, native: Option<NativeReader>) -> Self {
         Watched {
             title: target.process.title().into(),
             interpreters: Interpreters::new(&target, names.beyond),
             target,
             names: Names::with(names),
             threads: Vec::new(),
+            native,
             known_count: 0,
             settled: false,
             unread: 0,
@@ -435,7 +468,7 @@ impl Watched {
         debt.begin(watch.runs());
         self.threads.push(WatchedThread {
             watch,
-            witness: Witness::new(pid, thread.os_tid, ours),
+            witness: Witness::new(pid, thread.os_tid, ours, self.native.is_some()),
             chair,
             real_time: is_real_time(thread.os_tid),
             ended: false,
@@ -452,6 +485,7 @@ impl Watched {
             waiting: None,
             ready: None,
             debt,
+            has_code: false,
             failures: BTreeMap::new(),
         });
     }

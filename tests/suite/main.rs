@@ -39,6 +39,7 @@ mod locals;
 mod macho;
 mod misfit;
 mod names;
+mod native;
 mod packages;
 mod pictures;
 mod places;

@@ -143,6 +143,21 @@ pub fn ready_frame(below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
     Some(table.intern(frame))
 }
 
+/// The frame of a function of C, of that file.
+pub fn native_frame(
+    label: &Arc<str>,
+    file: &Arc<str>,
+    below: FrameId,
+    table: &mut FrameTable,
+) -> Option<FrameId> {
+    let frame = on_top(FrameKind::Native, label, None, below, table)?;
+    let start = Place {
+        file: file.clone(),
+        line: 0,
+    };
+    Some(table.intern(Frame { start, ..frame }))
+}
+
 /// The frame of a system call that a thread waits in.
 pub fn syscall_frame(name: &str, below: FrameId, table: &mut FrameTable) -> Option<FrameId> {
     let frame = on_top(FrameKind::Syscall, &name.into(), None, below, table)?;

@@ -55,6 +55,8 @@ struct NamedFrame {
     spots: FrameSpots,
     /// So many ids belong to it and those further out.
     ids: usize,
+    /// The same, without those of what it calls as the innermost.
+    own_ids: usize,
     /// Of a string eval: its file's number and where it is.
     eval: Option<(u32, SourceSpot)>,
     /// The next string eval further out.
@@ -145,6 +147,12 @@ impl NamedStack {
         None
     }
 
+    /// How many frames stand for so many of the outermost that perl has, without what these call.
+    pub(in crate::perl) fn ids_of(&self, frames: usize) -> usize {
+        let last = frames.checked_sub(1).and_then(|last| self.frames.get(last));
+        last.map_or(0, |frame| frame.own_ids)
+    }
+
     fn innermost_eval(&self) -> Option<usize> {
         let last = self.frames.len().checked_sub(1)?;
         let frame = self.frames.get(last)?;
@@ -198,6 +206,7 @@ impl Names {
         if !self.is_within_use(stack, index, &identity) {
             named.ids.push(self.intern(&identity, &at, table));
         }
+        let own_ids = named.ids.len();
         if is_innermost {
             let rest = (frame.place.0 + 1)..=stack.callbacks.len();
             self.callbacks(view, stack, rest, (position, at), named, table)?;
@@ -208,6 +217,7 @@ impl Names {
             is_innermost,
             spots: at,
             ids: named.ids.len(),
+            own_ids,
             eval,
             outer_eval,
         });

@@ -63,7 +63,7 @@ fn switches() -> Ability {
         "" => "no perf events".to_owned(),
         level => format!("kernel.perf_event_paranoid is {level}"),
     };
-    match Witness::new(Pid::ours(), own_thread(), Priority::RealTime).testimony() {
+    match Witness::new(Pid::ours(), own_thread(), Priority::RealTime, false).testimony() {
         Testimony::Switches => Ability::there(
             WHAT,
             format!("are recorded by the kernel, with registers ({level})"),

@@ -4,7 +4,7 @@
 
 use super::records::Records;
 use crate::ids::Tid;
-use crate::platform::{Held, Leave};
+use crate::platform::{HeldCpu, Leave};
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_DUMMY, PERF_RECORD_MISC_SWITCH_OUT, PERF_RECORD_MISC_SWITCH_OUT_PREEMPT,
     PERF_RECORD_SWITCH, PERF_SAMPLE_TIME, perf_event_attr,
@@ -63,7 +63,7 @@ impl History {
 
     /// Whether the thread had a CPU at that time (nanoseconds of CLOCK_MONOTONIC), as far as it has left one since we
     /// watch. `None` where the records do not go back as far.
-    pub(super) fn held(&self, since: u64) -> Option<Held> {
+    pub(super) fn held(&self, since: u64) -> Option<HeldCpu> {
         let mut bytes = [0; MOST * LENGTH];
         let length = self.0.newest(&mut bytes)?;
         let (records, _) = bytes.get(..length)?.as_chunks::<LENGTH>();
@@ -73,7 +73,7 @@ impl History {
 }
 
 /// The same by its switches, the newest first, recorded since `opened`.
-fn judge(switches: impl Iterator<Item = Switch>, since: u64, opened: u64) -> Option<Held> {
+fn judge(switches: impl Iterator<Item = Switch>, since: u64, opened: u64) -> Option<HeldCpu> {
     // The first after that time, and whether it is the newest of all.
     let mut next: Option<(Switch, bool)> = None;
     let mut had = None;
@@ -87,14 +87,14 @@ fn judge(switches: impl Iterator<Item = Switch>, since: u64, opened: u64) -> Opt
     // Before its first switch it was where that found it.
     let first = || (opened <= since).then(|| next.is_some_and(|(switch, _)| switch.is_out));
     let Some(true) = had.or_else(first) else {
-        return had.or_else(first).map(|_| Held::Not);
+        return had.or_else(first).map(|_| HeldCpu::Not);
     };
     Some(match next {
-        Some((left, true)) if left.is_out => Held::Until(Leave {
+        Some((left, true)) if left.is_out => HeldCpu::Until(Leave {
             after: Duration::from_nanos(left.at - since),
             waits: !left.was_set_aside,
         }),
-        _ => Held::RanOn,
+        _ => HeldCpu::RanOn,
     })
 }
 
@@ -119,13 +119,13 @@ mod tests {
     }
 
     /// By switches in the order of time, recorded since 10.
-    fn at(since: u64, switches: &[Switch]) -> Option<Held> {
+    fn at(since: u64, switches: &[Switch]) -> Option<HeldCpu> {
         judge(switches.iter().rev().copied(), since, 10)
     }
 
-    fn until(after: u64, waits: bool) -> Option<Held> {
+    fn until(after: u64, waits: bool) -> Option<HeldCpu> {
         let after = Duration::from_nanos(after);
-        Some(Held::Until(Leave { after, waits }))
+        Some(HeldCpu::Until(Leave { after, waits }))
     }
 
     #[test]
@@ -133,26 +133,26 @@ mod tests {
         let all = [to(100), from(200, true)];
         assert_eq!(at(150, &all), until(50, false));
         assert_eq!(at(100, &all), until(100, false));
-        assert_eq!(at(250, &all), Some(Held::Not));
-        assert_eq!(at(50, &all), Some(Held::Not));
+        assert_eq!(at(250, &all), Some(HeldCpu::Not));
+        assert_eq!(at(50, &all), Some(HeldCpu::Not));
         assert_eq!(at(150, &[to(100), from(200, false)]), until(50, true));
     }
 
     #[test]
     fn who_has_run_since_is_elsewhere() {
         let all = [to(100), from(200, true), to(300)];
-        assert_eq!(at(150, &all), Some(Held::RanOn));
-        assert_eq!(at(350, &all), Some(Held::RanOn));
+        assert_eq!(at(150, &all), Some(HeldCpu::RanOn));
+        assert_eq!(at(350, &all), Some(HeldCpu::RanOn));
         let more = [&all[..], &[from(400, true)]].concat();
-        assert_eq!(at(150, &more), Some(Held::RanOn));
+        assert_eq!(at(150, &more), Some(HeldCpu::RanOn));
         assert_eq!(at(350, &more), until(50, false));
     }
 
     #[test]
     fn before_its_first_switch_it_was_where_that_found_it() {
         assert_eq!(at(150, &[from(200, true)]), until(50, false));
-        assert_eq!(at(150, &[to(200)]), Some(Held::Not));
-        assert_eq!(at(150, &[]), Some(Held::Not));
+        assert_eq!(at(150, &[to(200)]), Some(HeldCpu::Not));
+        assert_eq!(at(150, &[]), Some(HeldCpu::Not));
         assert_eq!(at(5, &[from(200, true)]), None);
     }
 
@@ -168,8 +168,8 @@ mod tests {
         );
         std::thread::sleep(nap);
         // It had its CPU before, and has one again.
-        assert_eq!(history.held(before), Some(Held::RanOn));
+        assert_eq!(history.held(before), Some(HeldCpu::RanOn));
         let asleep = before + 1_000_000;
-        assert_eq!(history.held(asleep), Some(Held::Not));
+        assert_eq!(history.held(asleep), Some(HeldCpu::Not));
     }
 }

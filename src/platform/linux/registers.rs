@@ -54,6 +54,11 @@ impl RegisterWatch {
         switches.map(RegisterWatch)
     }
 
+    /// When it left CPUs.
+    pub(super) fn switches(&self) -> &Switches {
+        &self.0
+    }
+
     /// What it had when it left a CPU last; `None` where it has left none yet, or is a thread of 32 bits.
     pub fn last(&self) -> Option<LeftRegisters> {
         parse(&self.0.newest()?)

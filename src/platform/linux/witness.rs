@@ -3,10 +3,11 @@
 //! nothing of where it spends CPU time.
 
 use super::history::History;
+use super::registers::RegisterWatch;
 use super::switches::Switches;
 use crate::ids::{Pid, Tid};
 use crate::platform::limits::has_room;
-use crate::platform::{Held, Leave, Priority, Testimony};
+use crate::platform::{HeldCpu, Leave, LeftRegisters, Priority, Testimony};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
@@ -30,11 +31,14 @@ impl Arrival {
 #[derive(Debug)]
 pub struct Witness {
     source: WitnessSource,
+    registers: Option<RegisterWatch>,
 }
 
 #[derive(Debug)]
 enum WitnessSource {
     Switches(Switches),
+    /// The same, of the watch of its registers.
+    OfRegisters,
     History(History),
     Accounts(File),
     None,
@@ -43,22 +47,16 @@ enum WitnessSource {
 /// So many files more must be able to be open.
 const SPARE: u64 = 16;
 
-impl WitnessSource {
-    fn descriptor(&self) -> Option<i32> {
-        match self {
-            WitnessSource::Switches(switches) => Some(switches.descriptor()),
-            WitnessSource::History(history) => Some(history.descriptor()),
-            WitnessSource::Accounts(file) => Some(file.as_raw_fd()),
-            WitnessSource::None => None,
-        }
-    }
-}
-
 impl Witness {
     /// Of a thread, by the best that the kernel has for us. `ours` is the priority with which we come to its CPU:
     /// at real time the thread's last switch says all; at another it may have been there and gone before we come.
-    pub fn new(pid: Pid, tid: Tid, ours: Priority) -> Self {
-        let switches = || Switches::of(tid, 0).map(WitnessSource::Switches);
+    /// Its registers are watched if they are wanted, and the kernel tells them.
+    pub fn new(pid: Pid, tid: Tid, ours: Priority, with_registers: bool) -> Self {
+        let registers = with_registers.then(|| RegisterWatch::of(tid)).flatten();
+        let switches = || match &registers {
+            Some(_) => Some(WitnessSource::OfRegisters),
+            None => Switches::of(tid, 0).map(WitnessSource::Switches),
+        };
         let history = || History::of(tid).map(WitnessSource::History);
         let accounts = || File::open(format!("/proc/{pid}/task/{tid}/sched"));
         let records = match ours {
@@ -67,39 +65,71 @@ impl Witness {
         };
         let source = records
             .unwrap_or_else(|| accounts().map_or(WitnessSource::None, WitnessSource::Accounts));
+        let witness = Witness { source, registers };
         // Without other files there are no samples at all.
-        match source.descriptor() {
+        match witness.descriptor() {
             Some(last) if !has_room(last, SPARE) => Witness {
                 source: WitnessSource::None,
+                registers: None,
             },
-            _ => Witness { source },
+            _ => witness,
         }
+    }
+
+    /// The highest of its own.
+    fn descriptor(&self) -> Option<i32> {
+        let registers = self
+            .registers
+            .as_ref()
+            .map(|watch| watch.switches().descriptor());
+        let source = match &self.source {
+            WitnessSource::Switches(switches) => Some(switches.descriptor()),
+            WitnessSource::History(history) => Some(history.descriptor()),
+            WitnessSource::Accounts(file) => Some(file.as_raw_fd()),
+            WitnessSource::OfRegisters | WitnessSource::None => None,
+        };
+        registers.max(source)
+    }
+
+    fn switches(&self) -> Option<&Switches> {
+        match &self.source {
+            WitnessSource::Switches(switches) => Some(switches),
+            WitnessSource::OfRegisters => self.registers.as_ref().map(RegisterWatch::switches),
+            _ => None,
+        }
+    }
+
+    /// The registers that the thread had when it left a CPU last; `None` where they are not watched.
+    pub fn registers(&self) -> Option<LeftRegisters> {
+        self.registers.as_ref()?.last()
     }
 
     /// What it goes by.
     pub fn testimony(&self) -> Testimony {
         match self.source {
-            WitnessSource::Switches(_) => Testimony::Switches,
+            WitnessSource::Switches(_) | WitnessSource::OfRegisters => Testimony::Switches,
             WitnessSource::History(_) => Testimony::History,
             WitnessSource::Accounts(_) | WitnessSource::None => Testimony::Present,
         }
     }
 
     /// Whether a thread that is on no CPU now held one at that time. `None` where that is not known.
-    pub fn held(&self, arrival: &mut Arrival, since: u64) -> Option<Held> {
+    pub fn held(&self, arrival: &mut Arrival, since: u64) -> Option<HeldCpu> {
         let held = |was: bool| {
             if was {
-                Held::Until(Leave::AT_ONCE)
+                HeldCpu::Until(Leave::AT_ONCE)
             } else {
-                Held::Not
+                HeldCpu::Not
             }
         };
-        match &self.source {
-            WitnessSource::Switches(switches) => match switches.last() {
+        if let Some(switches) = self.switches() {
+            return match switches.last() {
                 Some(left) => Some(held(left >= since)),
                 // It left none since we watch.
-                None => (switches.opened() <= since).then_some(Held::Not),
-            },
+                None => (switches.opened() <= since).then_some(HeldCpu::Not),
+            };
+        }
+        match &self.source {
             WitnessSource::History(history) => history.held(since),
             WitnessSource::Accounts(file) => {
                 let ours = match arrival.account {
@@ -110,7 +140,7 @@ impl Witness {
                 let theirs = Account::of(file)?;
                 Some(held(ours.start.abs_diff(theirs.start) <= NEAR))
             }
-            WitnessSource::None => None,
+            _ => None,
         }
     }
 }

@@ -410,7 +410,8 @@ function flameGraph(now, other, side, options) {
     const isPlain = ["eval", "require", "synthetic"].includes(kind);
     let text;
     if (isPlain || OPS.has(kind)) {
-      text = `hsl(${isPlain ? 40 : 205} ${isDark ? 8 : 22}% ${isDark ? 30 + shade : 80 + shade}%)`;
+      const [hue, strength] = isPlain ? [40, 22] : kind === "native" ? [220, 42] : [205, 22];
+      text = `hsl(${hue} ${isDark ? strength / 2.75 : strength}% ${isDark ? 30 + shade : 80 + shade}%)`;
     } else if (base) {
       text = mixed(base, isDark ? "#1c1f24" : "#ffffff", (isDark ? 0.3 : 0.36) + shade * 0.018);
     } else {

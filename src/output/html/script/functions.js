@@ -111,7 +111,7 @@ views.function = (main, now, [word]) => {
 
 const KIND_WORDS = {
   main: "main program", sub: "sub", format: "format", eval: "eval", require: "file being loaded",
-  xsub: "sub written in C", op: "op", syscall: "system call", synthetic: "called by perl itself",
+  xsub: "sub written in C", native: "function of C", op: "op", syscall: "system call", synthetic: "called by perl itself",
 };
 
 // The samples of a function by the line that it was at. In a recursion the outermost counts.

@@ -3,7 +3,7 @@
 
 const report = JSON.parse(byId("data").textContent);
 
-const OPS = new Set(["op", "syscall"]);
+const OPS = new Set(["op", "syscall", "native"]);
 
 // What never changes: for each stack its function, line, package and file, and whether that is
 // the first of its kind from the outside, so that recursion is not counted twice.

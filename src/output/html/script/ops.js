@@ -23,7 +23,7 @@ views.ops = (main, now) => {
     lines.length > 3 && link(`function/${f}`, `${lines.length - 3} more`, { class: "all" })];
   };
   const most = rows.reduce((max, f) => Math.max(max, now.functions.total[f]), 0);
-  const kinds = ["op", "syscall", "xsub"].filter((k) => rows.some((f) => kind[f] === k));
+  const kinds = ["op", "syscall", "xsub", "native"].filter((k) => rows.some((f) => kind[f] === k));
   let only, text = "";
   const list = table({
     label: "Ops and calls", rows, sort: 2, empty: "Nothing of this kind has samples.", columns: [
@@ -47,7 +47,7 @@ views.ops = (main, now) => {
       draw();
     }),
     kinds.length > 1 && choice("Kind", [[undefined, "All"],
-      ...kinds.map((k) => [k, { op: "Ops", syscall: "System calls", xsub: "Subs in C" }[k]])],
+      ...kinds.map((k) => [k, { op: "Ops", syscall: "System calls", xsub: "Subs in C", native: "Functions of C" }[k]])],
     undefined, (value) => {
       only = value;
       draw();

@@ -7,7 +7,9 @@ use p5_spy::corefile::{CoreFile, CoreProcess};
 use p5_spy::image::Image;
 use p5_spy::layout::Sources;
 use p5_spy::memory::{Abi, Batch, FakeMemory, Memory};
-use p5_spy::native::{Modules, Processor, Register, Registers, native_stack};
+use p5_spy::native::{
+    Modules, NativeLevel, Processor, Register, Registers, Unwinder, native_stack, shown,
+};
 use p5_spy::platform::{MappedFile, Mapping};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -88,7 +90,12 @@ pub fn unwind(data: &[u8]) {
     });
     memory.map(STACK, words.collect());
     let shared = image.clone();
-    let modules = Modules::new(vec![mapped], Box::new(move |_| Some(shared.clone())), None);
+    let shared_again = image.clone();
+    let modules = Modules::new(
+        vec![mapped.clone()],
+        Box::new(move |_| Some(shared.clone())),
+        None,
+    );
     let processors = [Processor::X86_64, Processor::I386, Processor::Aarch64];
     for (at, processor) in processors.into_iter().cycle().take(24).enumerate() {
         let pc = bias.wrapping_add((at as u64).wrapping_mul(0x333) % 0x8000);
@@ -102,6 +109,22 @@ pub fn unwind(data: &[u8]) {
         let stack = native_stack(&memory, abi, &modules, &registers);
         for function in stack.frames.iter().filter_map(|f| f.function.as_ref()) {
             is_harmless(function);
+        }
+        let open = shared_again.clone();
+        let again = Modules::new(
+            vec![mapped.clone()],
+            Box::new(move |_| Some(open.clone())),
+            None,
+        );
+        let mut unwinder = Unwinder::new(again);
+        for counts in [false, true] {
+            let code = unwinder.innermost(&memory, abi, &registers, counts, &mut Vec::new);
+            let Ok(code) = code else { continue };
+            for level in [NativeLevel::Calls, NativeLevel::All] {
+                for frame in shown(&code.frames, counts, level) {
+                    is_harmless(&frame.label);
+                }
+            }
         }
     }
 }

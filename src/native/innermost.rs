@@ -1,0 +1,256 @@
+//! C below the innermost Perl frame: what runs above perl's innermost run loop, which calls one function for each op
+//! (run.c). No more than that of a stack is unwound where it is enough, and a stack that reaches no run loop is not
+//! believed.
+
+use super::loops::{CodeRole, multicalls};
+use super::modules::Modules;
+use super::registers::Registers;
+use super::stack::interrupted;
+use super::unwind::{FrameEntry, PlainStep, StackEnd, step};
+use crate::hash::Map;
+use crate::memory::{Abi, Memory, Prefetched, Reader};
+use crate::platform::MappedFile;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Of the stack this much is copied at first: less than a kilobyte is seldom enough.
+const FIRST: u64 = 4 << 10;
+/// No more is ever copied at once: what is further up is read when it is asked for.
+const LARGEST: u64 = 64 << 10;
+/// What a step looks at above a frame's stack pointer.
+const BEYOND: u64 = 256;
+/// A regular expression that recurses has some thousand frames.
+const DEEPEST: usize = 1 << 13;
+/// What a stack may take that was made to cost time.
+const LONGEST: Duration = Duration::from_millis(20);
+/// Places that are remembered before all are forgotten.
+const MOST_KNOWN: usize = 1 << 16;
+/// How often it is looked whether files were mapped since.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+
+/// A frame of C.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeFrame {
+    /// Its function; `None` where no symbol tells.
+    pub function: Option<Arc<str>>,
+    /// Its file: `JSON/XS/XS.so` of an extension, `libc.so.6` of another library.
+    pub file: Arc<str>,
+    /// It is in the file that has the run loop.
+    pub is_perls: bool,
+}
+
+/// What is known of the code at one address.
+#[derive(Debug, Clone)]
+struct KnownCode {
+    step: Option<PlainStep>,
+    /// A signal's handler returns to it.
+    is_sigreturn: bool,
+    function: Option<Arc<str>>,
+    file: Arc<str>,
+    /// By its name alone, as if it were in perl's own file.
+    role: CodeRole,
+}
+
+/// What runs in C below a Perl stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnermostCode {
+    /// Above the innermost run loop, innermost first: at least the function of an op.
+    pub frames: Vec<CodeFrame>,
+    /// How many loops run a comparator or a block for a function of C, where that was asked and the whole stack could be
+    /// unwound.
+    pub multicalls: Option<usize>,
+}
+
+/// Unwinds threads of one process, again and again.
+pub struct Unwinder {
+    modules: Modules,
+    /// By address, and whether something was called from there.
+    known: Map<(u64, bool), Arc<KnownCode>>,
+    refreshed: Instant,
+    /// Bytes of the stack that are mostly enough.
+    usual: u64,
+}
+
+impl Unwinder {
+    /// Nothing is known yet.
+    pub fn new(modules: Modules) -> Self {
+        Unwinder {
+            modules,
+            known: Map::default(),
+            refreshed: Instant::now(),
+            usual: FIRST,
+        }
+    }
+
+    /// What runs above the innermost run loop, and if `counts` how many loops there are. `mapped` says which files are
+    /// mapped by now, where that is to be asked again.
+    ///
+    /// # Errors
+    /// Why no run loop was reached.
+    pub fn innermost(
+        &mut self,
+        memory: &dyn Memory,
+        abi: Abi,
+        registers: &Registers,
+        counts: bool,
+        mapped: &mut dyn FnMut() -> Vec<MappedFile>,
+    ) -> Result<InnermostCode, StackEnd> {
+        let found = self.unwound(memory, abi, registers, counts);
+        let is_new = matches!(found, Err(StackEnd::NoFile(_)));
+        if !is_new || self.refreshed.elapsed() < REFRESH_EVERY {
+            return found;
+        }
+        self.modules.refresh(mapped());
+        self.known.clear();
+        self.refreshed = Instant::now();
+        self.unwound(memory, abi, registers, counts)
+    }
+
+    fn unwound(
+        &mut self,
+        memory: &dyn Memory,
+        abi: Abi,
+        first: &Registers,
+        counts: bool,
+    ) -> Result<InnermostCode, StackEnd> {
+        let mut places: Vec<Arc<KnownCode>> = Vec::new();
+        let end = self.places(memory, abi, first, counts, &mut places);
+        let Some(inner) = places.iter().position(|code| code.role == CodeRole::Loop) else {
+            return Err(end);
+        };
+        let (frames, rest) = places.split_at(inner);
+        let perls = rest.first().map_or("", |code| &*code.file);
+        let roles = || {
+            let roles = places.iter().map(|code| match &*code.file == perls {
+                true => code.role,
+                false => CodeRole::Other,
+            });
+            multicalls(&roles.collect::<Vec<_>>())
+        };
+        Ok(InnermostCode {
+            frames: frames_of(frames, perls),
+            multicalls: (counts && end == StackEnd::Outermost).then(roles),
+        })
+    }
+
+    /// Goes from frame to frame, to the innermost run loop or to the outermost frame. Returns why there are no more.
+    fn places(
+        &mut self,
+        memory: &dyn Memory,
+        abi: Abi,
+        first: &Registers,
+        counts: bool,
+        places: &mut Vec<Arc<KnownCode>>,
+    ) -> StackEnd {
+        let begun = Instant::now();
+        let Some(sp) = first.sp() else {
+            return StackEnd::Missing;
+        };
+        // What the last stacks took, or a little less: one that was deep is forgotten after a while.
+        let length = usize::try_from(self.usual + BEYOND).unwrap_or(0);
+        self.usual -= self.usual / 64;
+        let bottom = sp;
+        let Ok(copy) = Prefetched::new(memory, &[(sp, length)]) else {
+            return StackEnd::Missing;
+        };
+        let reader = Reader::new(&copy, abi);
+        let mut registers = *first;
+        let mut entry = FrameEntry::Interrupted;
+        for number in 0..DEEPEST {
+            let Some(sp) = registers.sp().filter(|_| begun.elapsed() < LONGEST) else {
+                return StackEnd::Endless;
+            };
+            let code = match self.code(&reader, &registers, entry) {
+                Ok(code) => code,
+                Err(end) => return end,
+            };
+            if code.is_sigreturn
+                && let Some(before) = interrupted(&reader, &registers)
+            {
+                (registers, entry) = (before, FrameEntry::Interrupted);
+                continue;
+            }
+            let role = code.role;
+            let stepped = match &code.step {
+                Some(plain) => plain.apply(&reader, &registers, entry),
+                None => self.full_step(&reader, &registers, entry),
+            };
+            places.push(code);
+            self.usual = self.usual.max(sp.saturating_sub(bottom).min(LARGEST));
+            if role == CodeRole::Main || (role == CodeRole::Loop && !counts) {
+                return StackEnd::Outermost;
+            }
+            let (next, how) = match stepped {
+                Ok((Some(next), how)) => (next, how),
+                Ok((None, _)) => return StackEnd::Outermost,
+                Err(end) => return end,
+            };
+            let is_higher = next.sp().is_some_and(|next| next > sp);
+            // A leaf of arm64 has pushed nothing, once.
+            let is_leaf = number == 0 && next.pc != registers.pc && next.sp() == Some(sp);
+            if !is_higher && !is_leaf && how == FrameEntry::Called {
+                return StackEnd::Endless;
+            }
+            (registers, entry) = (next, how);
+        }
+        StackEnd::Endless
+    }
+
+    fn full_step(
+        &self,
+        reader: &Reader<'_>,
+        registers: &Registers,
+        entry: FrameEntry,
+    ) -> Result<(Option<Registers>, FrameEntry), StackEnd> {
+        let undescribed = StackEnd::Undescribed(registers.pc);
+        let module = self.modules.at(entry.within(registers.pc));
+        let tables = module.and_then(|module| self.modules.tables(module));
+        let (tables, bias) = tables.ok_or(undescribed)?;
+        let abi = reader.abi();
+        let parsed = tables.parsed(abi.big_endian, abi.pointer_size);
+        step(&parsed, bias, reader, registers, entry)
+    }
+
+    fn code(
+        &mut self,
+        reader: &Reader<'_>,
+        registers: &Registers,
+        entry: FrameEntry,
+    ) -> Result<Arc<KnownCode>, StackEnd> {
+        let key = (registers.pc, entry == FrameEntry::Called);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let abi = reader.abi();
+        let here = entry.within(registers.pc);
+        let module = self.modules.at(here);
+        let module = module.ok_or(StackEnd::NoFile(registers.pc))?;
+        let tables = self.modules.tables(module).map(|(tables, bias)| {
+            let parsed = tables.parsed(abi.big_endian, abi.pointer_size);
+            PlainStep::of(&parsed, here.wrapping_sub(bias), registers.processor)
+        });
+        let function = self.modules.function(module, here).map(|(name, _)| name);
+        let name = function.as_deref();
+        let code = Arc::new(KnownCode {
+            step: tables.flatten(),
+            is_sigreturn: interrupted(reader, registers).is_some(),
+            role: CodeRole::of(name, true),
+            function: function.map(Arc::from),
+            file: module.short_name().into(),
+        });
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(key, code.clone());
+        Ok(code)
+    }
+}
+
+fn frames_of(places: &[Arc<KnownCode>], perls: &str) -> Vec<CodeFrame> {
+    let frames = places.iter().map(|code| CodeFrame {
+        function: code.function.clone(),
+        file: code.file.clone(),
+        is_perls: &*code.file == perls,
+    });
+    frames.collect()
+}
