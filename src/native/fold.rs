@@ -52,7 +52,7 @@ pub fn shown(frames: &[CodeFrame], has_xsub: bool, level: NativeLevel) -> Vec<Sh
     if level == NativeLevel::Calls {
         rest = without_op(rest);
         if has_xsub {
-            rest = without_outer(rest, |frame| is_plumbing(frame));
+            rest = without_outer(rest, is_plumbing);
             rest = rest.split_last().map_or(rest, |(_, inner)| inner);
         }
     }

@@ -8,7 +8,7 @@ use super::registers::Registers;
 use super::stack::interrupted;
 use super::unwind::{FrameEntry, PlainStep, StackEnd, step};
 use crate::hash::Map;
-use crate::memory::{Abi, Memory, Prefetched, Reader};
+use crate::memory::{Abi, Memory, Reader};
 use crate::platform::MappedFile;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,6 +69,8 @@ pub struct Unwinder {
     refreshed: Instant,
     /// Bytes of the stack that are mostly enough.
     usual: u64,
+    /// There is some more above them.
+    has_room: bool,
 }
 
 impl Unwinder {
@@ -79,6 +81,7 @@ impl Unwinder {
             known: Map::default(),
             refreshed: Instant::now(),
             usual: FIRST,
+            has_room: true,
         }
     }
 
@@ -146,14 +149,14 @@ impl Unwinder {
         let Some(sp) = first.sp() else {
             return StackEnd::Missing;
         };
-        // What the last stacks took, or a little less: one that was deep is forgotten after a while.
-        let length = usize::try_from(self.usual + BEYOND).unwrap_or(0);
-        self.usual -= self.usual / 64;
         let bottom = sp;
-        let Ok(copy) = Prefetched::new(memory, &[(sp, length)]) else {
-            return StackEnd::Missing;
+        let reader = Reader::new(memory, abi);
+        let copy = self.copy(&reader, bottom);
+        let word = |address: u64| {
+            let at = usize::try_from(address.checked_sub(bottom)?).ok();
+            let held = at.and_then(|at| abi.uint(&copy, at, usize::from(abi.pointer_size)));
+            held.or_else(|| reader.pointer(address).ok())
         };
-        let reader = Reader::new(&copy, abi);
         let mut registers = *first;
         let mut entry = FrameEntry::Interrupted;
         for number in 0..DEEPEST {
@@ -170,16 +173,15 @@ impl Unwinder {
                 (registers, entry) = (before, FrameEntry::Interrupted);
                 continue;
             }
-            let role = code.role;
-            let stepped = match &code.step {
-                Some(plain) => plain.apply(&reader, &registers, entry),
-                None => self.full_step(&reader, &registers, entry),
-            };
-            places.push(code);
             self.usual = self.usual.max(sp.saturating_sub(bottom).min(LARGEST));
-            if role == CodeRole::Main || (role == CodeRole::Loop && !counts) {
+            places.push(code.clone());
+            if code.role == CodeRole::Main || (code.role == CodeRole::Loop && !counts) {
                 return StackEnd::Outermost;
             }
+            let stepped = match &code.step {
+                Some(plain) => plain.apply(&word, &registers, entry),
+                None => self.full_step(&reader, &registers, entry),
+            };
             let (next, how) = match stepped {
                 Ok((Some(next), how)) => (next, how),
                 Ok((None, _)) => return StackEnd::Outermost,
@@ -194,6 +196,20 @@ impl Unwinder {
             (registers, entry) = (next, how);
         }
         StackEnd::Endless
+    }
+
+    /// As much of a stack as the last ones took, or a little less: one that was deep is forgotten after a while.
+    fn copy(&mut self, reader: &Reader<'_>, bottom: u64) -> Vec<u8> {
+        let read = |length: u64| reader.bytes(bottom, usize::try_from(length).unwrap_or(0));
+        let usual = self.usual;
+        self.usual -= usual / 256;
+        let more = self.has_room.then(|| read(usual + usual / 4 + BEYOND));
+        if let Some(Ok(copy)) = more {
+            return copy;
+        }
+        // Above it there is no more of the stack.
+        self.has_room = false;
+        read(usual).unwrap_or_default()
     }
 
     fn full_step(

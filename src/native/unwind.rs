@@ -197,10 +197,10 @@ impl PlainStep {
         })
     }
 
-    /// As [`step`].
+    /// As [`step`], with the words of the stack that `word` knows.
     pub fn apply(
         &self,
-        reader: &Reader<'_>,
+        word: &dyn Fn(u64) -> Option<u64>,
         registers: &Registers,
         entry: FrameEntry,
     ) -> Result<(Option<Registers>, FrameEntry), StackEnd> {
@@ -211,7 +211,7 @@ impl PlainStep {
         for (number, rule) in &self.changed {
             let value = match rule {
                 PlainRule::Lost => None,
-                PlainRule::At(offset) => reader.pointer(cfa.wrapping_add_signed(*offset)).ok(),
+                PlainRule::At(offset) => word(cfa.wrapping_add_signed(*offset)),
                 PlainRule::Moved(offset) => Some(cfa.wrapping_add_signed(*offset)),
                 PlainRule::In(other) => registers.get(*other),
             };
