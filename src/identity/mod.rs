@@ -76,7 +76,7 @@ impl Identity {
     /// What the file says: symbols and the few bytes that they name.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// [`IdentityError`] when the file defines no interpreter, does not say its version, or cannot be read.
     pub fn of(image: &Image) -> Result<Self, IdentityError> {
         let answer = image.ask(&WhichPerl).unwrap_or(Err(IdentityError::Unread));
         answer.map(|identity| Identity {

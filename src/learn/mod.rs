@@ -2,6 +2,16 @@
 //! statements and values are known, stop it at known places, and solve for the offsets.
 //!
 //! Everything that has two answers is an error: p5-spy does not guess.
+//!
+//! It runs the same perl (`calibrate.rs`, `calibration.pl`), takes `snapshot.rs` of its writable memory at
+//! some twenty stops, and solves: `values.rs` for heads, strings, subs, globs, hashes; `ops.rs` for ops and
+//! statements; `contexts.rs` for stack infos and contexts; `variables.rs` for the interpreter. What only some
+//! features need comes after: `calls.rs`, `bodies.rs`, `pads.rs`, `operands.rs`, `regexes.rs`, `globals.rs`.
+//! Only the first three members of an SV head are taken for granted. Two answers to what every feature needs
+//! are an error, two to anything else leave it out; and the result must read the known stack.
+//! `attach/learning.rs` says what may be run, and as whom: what the kernel says is running, by its descriptor
+//! (`platform/unix/execute.rs`), confined. `Examiner::trusts` says what may be remembered. Tables of
+//! neighbours come last, because a stack that makes sense does not prove a line number.
 
 mod bodies;
 mod calibrate;
@@ -113,7 +123,8 @@ pub struct Learned {
 /// headers define as macros.
 ///
 /// # Errors
-/// [`LearnError`].
+/// [`LearnError`] when it does not start or is no perl, a member that every perl has has no place or several,
+/// or its own stack does not come out.
 pub fn learn(start: &PerlStart, flags: &TableSet) -> Result<Learned, LearnError> {
     let program = start.name();
     let mut run = Calibration::run(start)?;
