@@ -78,7 +78,7 @@ const STARTED: Duration = Duration::from_secs(2);
 
 /// A live process with a perl in it that was found and checked.
 pub struct Target {
-    /// The process that it is in.
+    /// Checked when it was attached to; it may have ended since.
     pub process: Process,
     /// The program that it was: an exec makes another of it, of which nothing here holds.
     pub incarnation: Incarnation,

@@ -104,7 +104,7 @@ struct PerlFacts {
 #[derive(Debug, Serialize, Deserialize)]
 struct CapturedMapping(u64, u64, String);
 
-/// One thread.
+/// Where one thread's stack is found in the captured memory.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThreadFacts {

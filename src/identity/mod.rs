@@ -19,7 +19,7 @@ pub use version::Version;
 /// All that decides where things are in a perl's structures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Its version.
+    /// Such as 5.36.0, of `PL_version` and its like or of the file's texts.
     pub version: Version,
     /// Threads or not.
     pub build: Build,

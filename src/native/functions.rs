@@ -9,7 +9,7 @@ const LONGEST: usize = 400;
 /// More functions than any file has that perl loads.
 const MOST: usize = 1 << 20;
 
-/// A function.
+/// What a symbol table has of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeFunction {
     /// Its name, as the symbol table has it.
@@ -21,7 +21,7 @@ pub struct NativeFunction {
 /// The question which functions are at these addresses, which are as the file counts.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FunctionsAt {
-    /// The addresses.
+    /// In any order; the answers are in the same.
     pub addresses: Vec<u64>,
     /// Where debug files are; `None` where they are not asked.
     pub search: Option<DebugSearch>,

@@ -61,7 +61,7 @@ pub enum FileKind {
     File,
     /// A pipe or a device.
     Special,
-    /// A folder.
+    /// A folder, which nothing can be written to.
     Folder,
     /// One of our own descriptors, as /dev/stdout is one.
     Descriptor(i32),

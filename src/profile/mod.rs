@@ -104,7 +104,7 @@ impl Seen {
 /// One stack of one thread at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// The stack.
+    /// In [`Seen::stacks`].
     pub stack: StackId,
     /// Index of the thread in [`Seen::threads`].
     pub thread: u32,

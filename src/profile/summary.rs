@@ -47,10 +47,12 @@ pub struct Summary {
     /// Of `good`, those at whose moment p5-spy was not let in: by the kernel's account of its CPU time
     /// the thread had a CPU then, and a stack that was seen soon after counts for it.
     pub made_up: u64,
+    /// Processes with a perl that had ended when the next samples were due.
+    pub unseen: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 7;
+pub const NEW_NUMBERS: usize = 8;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -78,6 +80,7 @@ impl Summary {
             stopped_ms: 0,
             gone: tally.gone,
             made_up: tally.made_up,
+            unseen: tally.unseen,
         }
     }
 }

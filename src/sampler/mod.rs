@@ -606,6 +606,7 @@ impl<S: Sink> Sampler<S> {
                     self.awaited.retain(|awaited| *awaited != pid);
                     Arc::make_mut(&mut self.own.unread).remove(&pid);
                     self.watched.retain(|w| w.target.process.pid() != pid);
+                    self.own.tally.unseen += u64::from(!target.process.is_alive());
                     self.watched
                         .push(Watched::new(*target, self.settings.names));
                     found = true;

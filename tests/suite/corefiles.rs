@@ -156,7 +156,10 @@ fn a_core_file_says_what_the_living_process_says() {
             continue;
         }
         let place = folder();
-        let target = Target::start(script);
+        // Then its words are at the very end of the stack.
+        let mut perl = Command::new(PERL);
+        perl.args(["-e", script]).env_clear();
+        let target = Target::of_command(perl);
         target.blocks();
         let pid = target.pid().to_string();
         let live = run(&[

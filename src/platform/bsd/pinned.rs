@@ -33,7 +33,7 @@ impl PinnedFile {
         Ok(self.file.try_clone()?)
     }
 
-    /// The descriptor.
+    /// It is open for reading: there is none here that only names a file.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

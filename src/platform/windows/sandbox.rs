@@ -26,7 +26,7 @@ pub struct Limits {
 /// Whose rights a process has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rights {
-    /// The user.
+    /// Number of the user in this run (`users.rs`).
     pub user: u32,
 }
 
