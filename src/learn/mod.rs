@@ -43,7 +43,9 @@ use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::values::context::PerlView;
 use crate::perl::values::ops::{NoSuchOp, OpNumbers};
-use crate::platform::{LiveMemory, MappedFile, Mapping, ProcessError, data_ranges};
+use crate::platform::{
+    LiveMemory, MappedFile, Mapping, ProcessError, data_ranges, own_data_ranges,
+};
 use calibrate::Calibration;
 pub use calibrate::{PerlStart, Program};
 use solution::Solution;
@@ -231,11 +233,27 @@ impl<'a> CalibratedPerl<'a> {
         Ok(Solution::new(layout, self.abi))
     }
 
-    /// Where the variables of files are.
+    /// Where the variables of perl's file are, and those of the program, which may have copies of them. What is
+    /// behind the data of other files need not be theirs: musl's heap lies between them.
     fn data(&self) -> Vec<(u64, u64)> {
-        let all = data_ranges(&self.maps).into_iter();
-        all.map(|range| self.image.cut_to_data(self.bias, range))
-            .collect()
+        let all = data_ranges(&self.maps);
+        // The program is below its libraries.
+        let touches = |pair: &&[(u64, u64)]| matches!(pair, [(_, end), (start, _)] if end == start);
+        let program = 1 + all.windows(2).take_while(touches).count();
+        let mut found: Vec<(u64, u64)> = own_data_ranges(&self.file.maps, &self.maps).collect();
+        found.extend(all.into_iter().take(program));
+        found.sort_unstable();
+        found.dedup();
+        let cut = |range| self.image.cut_to_data(self.bias, range);
+        found.into_iter().map(cut).collect()
+    }
+
+    /// Where the interpreter's variables are that are globals. With threads none is.
+    fn globals(&self) -> Vec<(u64, u64)> {
+        match self.run.facts.threads {
+            true => Vec::new(),
+            false => self.data(),
+        }
     }
 
     /// Where functions are. An emulator only reads the code that it runs.
@@ -255,7 +273,7 @@ impl<'a> CalibratedPerl<'a> {
         values::solve(last, &self.run.facts, out)?;
         ops::solve(last, &self.run.facts, &numbers, out)?;
         let infos = contexts::solve(self.run, &numbers, out)?;
-        let mut cells = variables::solve(self.run, &numbers, infos, &self.data(), out)?;
+        let mut cells = variables::solve(self.run, &numbers, infos, &self.globals(), out)?;
         bodies::solve(last, &self.run.facts, &self.code(), out);
         operands::solve(self.run, &numbers, out)?;
         pads::solve(self.run, &numbers, out)?;
@@ -271,7 +289,7 @@ impl<'a> CalibratedPerl<'a> {
     fn place(&mut self, out: &mut Solution, cells: &Cells) -> Result<(), Unsolved> {
         let lowest = cells.cells.values().min().copied().unwrap_or(0);
         if self
-            .data()
+            .globals()
             .iter()
             .any(|(start, end)| (*start..*end).contains(&lowest))
         {

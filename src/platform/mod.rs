@@ -75,7 +75,9 @@ pub use listed::{Listed, ancestors, own_line};
 pub use macos::*;
 pub use obstacle::{Almighty, Hiding, Obstacle};
 pub use open::OpenError;
-pub use process::{FileKind, MappedFile, Mapping, Process, ProcessError, data_ranges};
+pub use process::{
+    FileKind, MappedFile, Mapping, Process, ProcessError, data_ranges, own_data_ranges,
+};
 pub use readable::readable;
 pub use shared_cpu::SharedCpu;
 pub use shell::quoted;
