@@ -114,7 +114,10 @@ fn learning_gives_the_same_answer_every_time() {
 fn what_is_no_perl_teaches_nothing() {
     run(&["layout-learn", "/nonexistent/perl"]).expect(1, "/nonexistent/perl");
     let said = run(&["layout-learn", "/bin/true"]);
-    said.expect(1, "cannot learn from /").expect(1, "true");
+    // It may be a link.
+    let program = std::fs::canonicalize("/bin/true").unwrap();
+    let name = program.file_name().unwrap().to_str().unwrap();
+    said.expect(1, "cannot learn from /").expect(1, name);
     run(&["layout-learn", "/bin/cat"]).expect(1, "cannot learn from /");
     run(&["layout-learn", "/etc/passwd"]).expect(1, "cannot learn from /etc/passwd");
 }
@@ -293,8 +296,10 @@ fn the_threads_of_5_005_are_called_by_their_name() {
     let perl = folder.path().join("perl");
     let mut bytes = std::fs::read(PERL).unwrap();
     let (own, old) = (b" USE_LOCALE_COLLATE", b" USE_5005THREADS   ");
-    let at = bytes.windows(own.len()).position(|w| w == own);
-    let at = at.expect("the options of this perl");
+    let Some(at) = bytes.windows(own.len()).position(|w| w == own) else {
+        loudly!("LEFT OUT: the options of {PERL} are in a library");
+        return;
+    };
     bytes[at..at + own.len()].copy_from_slice(old);
     std::fs::write(&perl, bytes).unwrap();
     std::fs::set_permissions(&perl, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -627,7 +627,7 @@ impl Terminal {
         for (name, value) in environment {
             command.env(name, value);
         }
-        let settings = format!("{:?}", pair.master.get_termios().unwrap());
+        let settings = support::settings(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         let some = |number| NonZeroU16::new(number).unwrap();
         let parser = vt100::Parser::new(some(ROWS), some(COLUMNS), 0);
@@ -677,7 +677,7 @@ impl Terminal {
 
     /// Insists that the terminal is as it was.
     fn is_given_back(&self) {
-        let settings = format!("{:?}", self.master.get_termios().unwrap());
+        let settings = support::settings(&*self.master);
         assert_eq!(settings, self.settings);
         let seen = self.seen.lock().unwrap();
         assert!(!seen.0.screen().alternate_screen());

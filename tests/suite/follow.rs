@@ -213,8 +213,19 @@ fn processes_that_end_between_two_samples_are_in_the_account() {
     let folder = folder();
     let stats = folder.path().join("stats.json");
     let line = "for i in 1 2 3 4 5 6 7 8 9 10; do perl -e '1 while (times)[0] < 0.1'; done";
-    let options = ["-s", "-r", "1", "--stats", text(&stats)];
-    let (finished, _) = record(&options, &["sh", "-c", line]);
+    let mut command = spy();
+    command.args([
+        "record",
+        "-s",
+        "-r",
+        "1",
+        "-f",
+        "collapsed",
+        "-o",
+        "/dev/null",
+    ]);
+    command.args(["--stats", text(&stats), "--", "sh", "-c", line]);
+    let finished = Running::start(command).finish();
     let stats = std::fs::read_to_string(stats).unwrap();
     let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
     let unseen = stats["unseen"].as_u64().unwrap();
