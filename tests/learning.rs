@@ -200,7 +200,9 @@ fn an_unknown_perl_is_learned_and_remembered() {
         assert_eq!(std::fs::read(&entry).unwrap(), whole);
     }
     // One that does not fit the process any more is too.
-    let image = Image::open(PERL.as_ref(), PERL.as_ref()).unwrap();
+    let perl = first.out.lines().find(|line| line.starts_with("Perl v"));
+    let (_, file) = perl.unwrap().rsplit_once(", ").unwrap();
+    let image = Image::open(file.as_ref(), file.as_ref()).unwrap();
     let kept = Cache::at(&entries);
     let mut found = kept.get(&image).unwrap();
     found.resolved.layout = misled(&found.resolved.layout);
