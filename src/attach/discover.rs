@@ -9,7 +9,7 @@ use crate::identity::{Build, Identity, IdentityError};
 use crate::ids::Pid;
 use crate::layout::{Origin, Resolved, Table, TableSet};
 use crate::memory::Memory;
-use crate::platform::{Mapping, ThreadState, data_ranges};
+use crate::platform::{Mapping, ThreadState, own_data_ranges};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,7 @@ impl InterpreterSearch<'_> {
         let (pid, memory) = (self.view.pid(), self.memory);
         let maps = self.view.mappings().ok()?;
         let mut trial = Trial::new(self.view.beside(self.view.main_thread()), memory, &maps);
-        let own = own_data(self.own_maps, &maps);
+        let own = own_data_ranges(self.own_maps, &maps);
         let own = own.map(|range| loaded.image.cut_to_data(loaded.bias, range));
         let words = Words::read(&mut trial, self.told.abi, own);
         for table in self.possible {
@@ -118,15 +118,6 @@ impl InterpreterSearch<'_> {
         }
         None
     }
-}
-
-/// The writable data of a file.
-fn own_data(own_maps: &[Mapping], maps: &[Mapping]) -> impl Iterator<Item = (u64, u64)> {
-    let first = own_maps.iter().map(|m| m.start).min().unwrap_or(0);
-    let last = own_maps.iter().map(|m| m.end).max().unwrap_or(0);
-    // What follows the file's last mapping directly is its .bss.
-    let is_own = move |(start, _): &(u64, u64)| (first..=last).contains(start);
-    data_ranges(maps).into_iter().filter(is_own)
 }
 
 fn adopt(

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The perl of a process, and the file that it is in.
 ///
 /// # Errors
-/// [`AttachError`].
+/// [`AttachError`] when no file of it is a perl, none of its layouts fits, or the system would not tell.
 pub fn perl(
     view: &dyn ProcessView,
     program: &Path,

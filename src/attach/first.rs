@@ -24,7 +24,7 @@ impl Inferior {
     /// has another.
     ///
     /// # Errors
-    /// [`AttachError`].
+    /// [`AttachError`] when there is none yet or any more, or the target cannot be read.
     pub fn main_interpreter(&self) -> Result<Interpreter, AttachError> {
         let known = self.curinterp()?;
         if let Some(successor) = self.successor

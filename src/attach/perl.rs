@@ -100,7 +100,7 @@ impl Perl {
     /// made it.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] when the word that points at it is not mapped.
     pub fn main_interpreter(&self, memory: &dyn Memory) -> Result<Option<Interpreter>, ReadError> {
         let reader = Reader::new(memory, self.identity.abi);
         if self.identity.build == Build::Unthreaded {
@@ -120,7 +120,7 @@ impl Perl {
     /// Holds the probe against an interpreter, once.
     ///
     /// # Errors
-    /// [`Refusal`].
+    /// [`Refusal`]: the first check of the probe that it does not pass.
     pub fn examine(
         &self,
         memory: &dyn Memory,

@@ -99,7 +99,7 @@ impl PerlProcess {
     }
 }
 
-/// A perl in a file.
+/// What is remembered of a file with a perl in it, for all processes that run it.
 struct PerlFile {
     image: Image,
     /// `None` where it has no symbols that tell.

@@ -83,7 +83,7 @@ impl Inferior {
     /// that never rests is taken as it is in the end: then [`ThreadSampler::takes_moving`].
     ///
     /// # Errors
-    /// [`SampleError`] of the last try.
+    /// [`SampleError`] of the last try, when there was no stack in any.
     pub fn take(
         &self,
         beside: &mut SharedCpu,

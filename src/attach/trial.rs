@@ -86,7 +86,7 @@ impl<'a> Trial<'a> {
     /// entered from a statement, and every name and file be text.
     ///
     /// # Errors
-    /// What was wrong with a stack.
+    /// What was wrong with a stack, when one makes no sense.
     pub fn prove(
         &mut self,
         perl: &Perl,

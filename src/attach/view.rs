@@ -19,25 +19,25 @@ pub trait ProcessView: Send + Sync {
     /// The path of the program, as the process saw it.
     ///
     /// # Errors
-    /// [`ProcessError`].
+    /// [`ProcessError`] when it has ended, or the system would not tell.
     fn executable(&self) -> Result<PathBuf, ProcessError>;
 
     /// The words of its command line, as far as they are known.
     ///
     /// # Errors
-    /// [`ProcessError`].
+    /// [`ProcessError`] when it has ended, or the system would not tell.
     fn command_line(&self) -> Result<Vec<Vec<u8>>, ProcessError>;
 
     /// Files that are mapped as programs or libraries, in order of address, and all that is mapped.
     ///
     /// # Errors
-    /// [`ProcessError`].
+    /// [`ProcessError`] when it has ended, or may not be read.
     fn programs_and_mappings(&self) -> Result<(Vec<MappedFile>, Vec<Mapping>), ProcessError>;
 
     /// Everything that is mapped, lowest address first.
     ///
     /// # Errors
-    /// [`ProcessError`].
+    /// [`ProcessError`] when it has ended, or may not be read.
     fn mappings(&self) -> Result<Vec<Mapping>, ProcessError> {
         Ok(self.programs_and_mappings()?.1)
     }
@@ -45,7 +45,7 @@ pub trait ProcessView: Send + Sync {
     /// The files that are mapped as programs or libraries, in order of address.
     ///
     /// # Errors
-    /// [`ProcessError`].
+    /// [`ProcessError`] when it has ended, or may not be read.
     fn mapped_programs(&self) -> Result<Vec<MappedFile>, ProcessError> {
         Ok(self.programs_and_mappings()?.0)
     }
@@ -53,7 +53,7 @@ pub trait ProcessView: Send + Sync {
     /// The kernel's ids of its threads, the main thread first.
     ///
     /// # Errors
-    /// [`ProcessError`].
+    /// [`ProcessError`] when it has ended.
     fn thread_ids(&self) -> Result<Vec<Tid>, ProcessError>;
 
     /// The thread that it began with.

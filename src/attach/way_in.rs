@@ -75,7 +75,7 @@ impl<'a> Attach<'a> {
     /// Attaches; a perl that is not ready is waited for only as long as `go_on` says so.
     ///
     /// # Errors
-    /// Those of [`Attach::to`].
+    /// Those of [`Attach::to`]; that of the last try when `go_on` says no.
     pub fn to_while(
         &self,
         process: Process,

@@ -1,5 +1,11 @@
 //! Captures: the bytes that one attach and a few samples read, with what they need to be read
 //! again. Users send one with a bug report, and tests replay one of every perl.
+//!
+//! A capture (`capture/`) is taken on the same road, through a memory that keeps what was read
+//! (`RecordingMemory`, by `Attach::through`). Replaying one does not attach. `capture/mod.rs` puts together
+//! what an attach would have found (image, identity, layout, mappings, threads with their interpreters) and
+//! goes on from `Perl::assemble` (`attach/perl.rs`) over `CapturedMemory`, which has nothing but what was
+//! read.
 
 mod memory;
 
@@ -98,7 +104,7 @@ struct PerlFacts {
 #[derive(Debug, Serialize, Deserialize)]
 struct CapturedMapping(u64, u64, String);
 
-/// One thread.
+/// Where one thread's stack is found in the captured memory.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThreadFacts {
@@ -240,7 +246,7 @@ impl Capture {
     /// Writes the compressed file.
     ///
     /// # Errors
-    /// [`std::io::Error`].
+    /// [`std::io::Error`] when `to` does not take it.
     pub fn write(&self, to: &mut dyn Write) -> std::io::Result<()> {
         let mut packed = GzEncoder::new(to, Compression::best());
         serde_json::to_writer(&mut packed, self)?;
@@ -250,7 +256,8 @@ impl Capture {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`CaptureError`].
+    /// [`CaptureError`] when it cannot be read, is no capture or a damaged one, or unpacks to more than one
+    /// may hold.
     pub fn read(path: &Path) -> Result<Self, CaptureError> {
         let file = std::fs::File::open(path)?;
         let likely = file.metadata()?.len().saturating_mul(UNPACKED);
@@ -279,7 +286,7 @@ impl Capture {
     /// Which perl it is of.
     ///
     /// # Errors
-    /// [`CaptureError::Damaged`].
+    /// [`CaptureError::Damaged`] when what it says of its perl is no identity.
     pub fn identity(&self) -> Result<Identity, CaptureError> {
         let facts = &self.perl;
         let version: Version = facts.version.parse().map_err(|e: String| damaged(&e))?;
@@ -312,7 +319,7 @@ impl Capture {
     /// The layout that it was taken with.
     ///
     /// # Errors
-    /// [`CaptureError::Damaged`].
+    /// [`CaptureError::Damaged`] when its table is none, or lacks something.
     pub fn own_layout(&self) -> Result<Resolved, CaptureError> {
         let table = Table::parse(&self.layout, Path::new("its layout")).map_err(|e| damaged(&e))?;
         let layout = table.layout().clone();
@@ -327,7 +334,7 @@ impl Capture {
     /// The memory as it was at one of the samples.
     ///
     /// # Errors
-    /// [`CaptureError::Damaged`].
+    /// [`CaptureError::Damaged`] when the bytes of a sample up to it are none.
     pub fn memory(&self, sample: usize) -> Result<CapturedMemory, CaptureError> {
         let mut memory = self.attached()?;
         for earlier in 0..=sample {
@@ -339,7 +346,7 @@ impl Capture {
     /// The memory before the first sample.
     ///
     /// # Errors
-    /// [`CaptureError::Damaged`].
+    /// [`CaptureError::Damaged`] when the attach's bytes are none.
     pub fn attached(&self) -> Result<CapturedMemory, CaptureError> {
         let mut memory = CapturedMemory::default();
         memory.add(&self.attach)?;
@@ -349,7 +356,7 @@ impl Capture {
     /// Makes the memory at a sample of the one before it.
     ///
     /// # Errors
-    /// [`CaptureError::Damaged`].
+    /// [`CaptureError::Damaged`] when the sample's bytes are none.
     pub fn advance(&self, memory: &mut CapturedMemory, sample: usize) -> Result<(), CaptureError> {
         let bytes = self.samples.get(sample);
         bytes.map_or(Ok(()), |bytes| memory.add(bytes))
@@ -368,7 +375,7 @@ impl Capture {
     /// The perl, under a layout that may be another than its own.
     ///
     /// # Errors
-    /// [`CaptureError`].
+    /// [`CaptureError`] when its identity is damaged, or it is no perl under this layout.
     pub fn perl(&self, memory: &CapturedMemory, layout: &Resolved) -> Result<Perl, CaptureError> {
         let identity = self.identity()?;
         let facts = &self.perl;
@@ -388,7 +395,7 @@ impl Capture {
     /// One stack of one thread.
     ///
     /// # Errors
-    /// [`SampleError`].
+    /// [`SampleError`] when there is none under this layout, or what was captured ends before it.
     pub fn stack(
         &self,
         perl: &Perl,
@@ -403,7 +410,7 @@ impl Capture {
     /// Holds the probe against the main thread's interpreter.
     ///
     /// # Errors
-    /// What did not fit.
+    /// What did not fit, in words, and that there is no thread.
     pub fn examine(&self, perl: &Perl, memory: &CapturedMemory) -> Result<(), String> {
         let main = self.threads.first().ok_or("no thread")?;
         perl.examine(memory, &self.mappings(), main.place())

@@ -2,6 +2,15 @@
 //!
 //! The verbs are the grown-up interface. The flags without a verb are its short form and are
 //! turned into the same jobs here, so that nothing behind this file knows which was typed.
+//!
+//! Words become an `Order`: one `Job`, and what is still to be found for it. There is a file for each verb,
+//! `short.rs` for the forms without one, `shared.rs` for what several are asked for, `values.rs` for what an
+//! option may be. Words that begin with a verb are parsed without the others. `defaults.rs` turns the
+//! configuration file and `P5SPY_OPTS` into words in front of the user's own, as far as the parser takes them
+//! together; `manual.rs` makes man pages and completions of the parser. What is to be found (`--name`, or a
+//! choice from a list) `commands/find.rs` finds in `attach/roster.rs`, the list behind `p5-spy ps`: files are
+//! glanced at once each (`image/glance.rs`), and one word of each process is read, which tells whether a perl
+//! is up and whether it may be read. `platform/linux/permission.rs` says why not.
 
 mod advice;
 mod capture;

@@ -11,7 +11,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// something, that is the answer, and the work is left to itself.
 ///
 /// # Errors
-/// What `look` gave.
+/// What `look` gave, when that came before the work was done.
 pub fn aside<T: Send + 'static, E>(
     work: impl FnOnce() -> T + Send + 'static,
     mut look: impl FnMut() -> Option<E>,

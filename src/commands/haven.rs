@@ -135,7 +135,7 @@ pub fn folders(near: Option<&Path>, is_temporary: bool) -> Vec<PathBuf> {
 /// stays.
 ///
 /// # Errors
-/// That of the last folder.
+/// That of the last folder, when none took it.
 pub fn keep(store: &mut dyn Store, folders: &[PathBuf], name: &str) -> io::Result<PathBuf> {
     let mut problem = io::ErrorKind::NotFound.into();
     for folder in folders {

@@ -1,4 +1,9 @@
 //! The jobs: each ties the stations of the road together for one verb.
+//!
+//! `session.rs` gets at the target, whether it runs already or is started for the purpose
+//! (`platform/unix/spawn.rs`), and `platform/unix/signals.rs` collects Ctrl-C and kill. What was ignored when
+//! p5-spy began stays so (`platform/unix/inherited.rs`); a time that it was stopped or the machine slept is a
+//! gap (`platform/unix/gaps.rs`) and no delay.
 
 mod account;
 mod aside;

@@ -53,7 +53,7 @@ struct PsDocument {
 /// What runs here.
 ///
 /// # Errors
-/// That nothing can be said of it.
+/// When nothing can be said of it: there is no /proc.
 pub(super) fn roster() -> anyhow::Result<Roster> {
     if let Some(missing) = missing_proc() {
         bail!(missing);

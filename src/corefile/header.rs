@@ -77,7 +77,7 @@ impl CoreFile {
     /// Opens a file and reads its head. One that is packed is unpacked first, into a nameless file.
     ///
     /// # Errors
-    /// [`CoreError`].
+    /// [`CoreError`] when it cannot be read, is no core file, is a program, or makes no sense.
     pub fn open(path: &Path) -> Result<Self, CoreError> {
         use std::io::Read;
         let opened = std::path::absolute(path).map_err(OpenError::from);
@@ -99,7 +99,7 @@ impl CoreFile {
     /// Reads the head of an open file.
     ///
     /// # Errors
-    /// [`CoreError`].
+    /// [`CoreError`] when it is no core file, is a program, or makes no sense.
     pub fn of(path: &Path, file: File) -> Result<Self, CoreError> {
         let failed = |e: std::io::Error| CoreError::Io {
             path: path.to_owned(),

@@ -23,7 +23,7 @@ const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
 const AT_EXECFN: u64 = 31;
 
-/// One thread.
+/// One thread at the end, by its NT_PRSTATUS (`struct elf_prstatus`, linux/elfcore.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoreThread {
     /// The kernel's id.

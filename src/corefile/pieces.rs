@@ -40,7 +40,7 @@ impl KeptMemory {
     }
 
     /// Where in the file an address is, and how many bytes of its piece follow.
-    fn place(&self, address: u64) -> Option<(u64, u64)> {
+    pub(super) fn place(&self, address: u64) -> Option<(u64, u64)> {
         let (piece, skip) = self.piece(address)?;
         let left = piece.kept.checked_sub(skip)?;
         Some((piece.offset.checked_add(skip)?, left))

@@ -61,14 +61,16 @@ fn listed(abi: Abi, stack: &[u8], end: usize) -> Option<Vec<u64>> {
 }
 
 fn text(memory: &KeptMemory, address: u64) -> Option<Vec<u8>> {
+    // Near the end of the stack there is less.
+    let (_, left) = memory.place(address)?;
+    let longest = LONGEST_WORD.min(left);
     let mut length = 256;
     loop {
-        // Near the end of the stack there is less.
-        let read = (0..=8).find_map(|halved| bytes(memory, address, length >> halved))?;
+        let read = bytes(memory, address, longest.min(length))?;
         if let Some(end) = memchr::memchr(0, &read) {
             return read.get(..end).map(<[u8]>::to_vec);
         }
-        if read.len() as u64 != length || length >= LONGEST_WORD {
+        if length >= longest {
             return Some(read);
         }
         length *= 4;

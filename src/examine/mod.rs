@@ -5,6 +5,14 @@
 //! every other one a confined child does, with the rights that the process has (`platform/unix/sandbox/`); what it
 //! says is checked and bounded. No file is looked for by a name where the kernel can tell it
 //! otherwise.
+//!
+//! That child is in `platform/unix/sandbox/`: a fork that takes the process's user, groups and root, gives up
+//! every capability, limits and filters itself (`platform/linux/confine/`), and answers over a socket
+//! (`platform/unix/sandbox/channel.rs`). What is asked of a file is a `Question` (`image/question.rs`),
+//! answered by the same code here and there; `examine/serve.rs` lists them all, `readers.rs` keeps the
+//! children, `link.rs` is an image that one of them has open. Debug information is always left to a child.
+//! Facts that come back are bounded and escaped (`ImageFacts::are_sane`, `Identity::of`), and what a look at
+//! a process may cost is a `Budget` (`image/budget.rs`).
 
 mod copies;
 mod link;
@@ -101,7 +109,8 @@ impl Examiner {
     /// Opens a mapped file.
     ///
     /// # Errors
-    /// [`ImageError`].
+    /// [`ImageError`] when it cannot be opened or is not what was mapped, its reader is not to be had, or it
+    /// is no object file.
     pub fn open(&self, file: &MappedFile) -> Result<Image, ImageError> {
         let opened = self.open_if(file, None)?;
         opened.ok_or_else(|| ImageError::Confined {
@@ -113,7 +122,7 @@ impl Examiner {
     /// Opens a mapped file if a glance at it does not rule out that it has a perl.
     ///
     /// # Errors
-    /// [`ImageError`].
+    /// [`ImageError`] as [`Examiner::open`] has it.
     pub fn open_likely(
         &self,
         file: &MappedFile,
@@ -197,7 +206,7 @@ fn open_former(
 /// Opens a file that our user named. Debug information is left to a child all the same.
 ///
 /// # Errors
-/// [`ImageError`].
+/// [`ImageError`] when it cannot be read, is no object file, or its reader is not to be had.
 pub fn open_named(path: &Path) -> Result<Image, ImageError> {
     let failed = |source: OpenError| ImageError::Io {
         path: path.to_owned(),

@@ -19,7 +19,7 @@ pub use version::Version;
 /// All that decides where things are in a perl's structures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Its version.
+    /// Such as 5.36.0, of `PL_version` and its like or of the file's texts.
     pub version: Version,
     /// Threads or not.
     pub build: Build,
@@ -76,7 +76,7 @@ impl Identity {
     /// What the file says: symbols and the few bytes that they name.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// [`IdentityError`] when the file defines no interpreter, does not say its version, or cannot be read.
     pub fn of(image: &Image) -> Result<Self, IdentityError> {
         let answer = image.ask(&WhichPerl).unwrap_or(Err(IdentityError::Unread));
         answer.map(|identity| Identity {

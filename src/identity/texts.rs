@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 /// Which perl it is, as far as the texts in its file tell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FileFacts {
-    /// Its version.
+    /// `None` where no text says it, or several say different ones.
     pub version: Option<Version>,
     /// The options that it was built with: at least those that decide how it is laid out.
     pub options: Option<Vec<String>>,
     /// `$Config{archname}`.
     pub archname: Option<String>,
-    /// It is cperl.
+    /// Its texts are those of cperl, the fork, whose structures differ from those of its version.
     pub cperl: bool,
     /// Pointer size and byte order.
     pub abi: Abi,

@@ -53,7 +53,7 @@ impl Budget {
     /// Asks whether there is time left.
     ///
     /// # Errors
-    /// [`Exceeded::Time`].
+    /// [`Exceeded::Time`] when there is none.
     pub fn go_on(&self) -> Result<(), Exceeded> {
         match Instant::now() < self.end {
             true => Ok(()),

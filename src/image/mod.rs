@@ -146,7 +146,8 @@ impl Image {
     /// Reads the file at `open_path`, which our user named; `path` is the name to show for it.
     ///
     /// # Errors
-    /// Every case of [`ImageError`].
+    /// Every case of [`ImageError`] that our own file can have: it cannot be read, is no object file, or far
+    /// too large.
     pub fn open(path: &Path, open_path: &Path) -> Result<Self, ImageError> {
         let file = Ground::OURS.open(open_path);
         let file = file.map_err(|source| ImageError::Io {
@@ -159,7 +160,8 @@ impl Image {
     /// Reads an open file.
     ///
     /// # Errors
-    /// Every case of [`ImageError`].
+    /// [`ImageError`] when it cannot be read, is no object file or a damaged one, or is far larger than any
+    /// program.
     pub fn of_file(path: &Path, file: File, budget: Arc<Budget>) -> Result<Self, ImageError> {
         let length = bounded_length(path, &file)?;
         let seen = Stamp::of(&file).ok().map(Sighting::of);

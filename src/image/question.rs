@@ -44,7 +44,7 @@ pub trait Elsewhere: Send + Sync {
     /// The answer to the question of that name; `fetch` opens files of our own.
     ///
     /// # Errors
-    /// Why there is none, in words.
+    /// In words, when the other side is gone, cannot read the file, or does not answer in time.
     fn ask(
         &self,
         name: &str,

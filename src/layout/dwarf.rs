@@ -42,7 +42,7 @@ const MAX_UNITS: usize = 20_000;
 /// Every member of the schema that the debug information has.
 ///
 /// # Errors
-/// [`DwarfError`] when it is damaged.
+/// [`DwarfError`] when it is damaged, or wants more time than it may.
 pub fn from_dwarf(image: &Image, debug: &DebugFile) -> Result<Layout, DwarfError> {
     extract(image, debug).map_err(|source| DwarfError {
         path: crate::text::from_utf8(debug.path.as_os_str().as_encoded_bytes()),

@@ -2,6 +2,18 @@
 //!
 //! A [`Layout`] is sparse and named, and every value knows where it came from. A [`BoundLayout`]
 //! is complete and checked.
+//!
+//! `layout/resolve.rs` finds the layout: tables that the user named, the cache (`layout/cache.rs`,
+//! `entry.rs`; a file without a build-id is known by its stamp, `platform/linux/stamp.rs`), DWARF, built-in
+//! tables. `layout/dwarf.rs` walks the debug information; `image/debug_file.rs` finds it, be it separate,
+//! compressed, or split by dwz. `addr2line` finds the few compile units that need to be looked at. Types and
+//! flags that only macros define come from `layouts/flags.toml` by version, the context types from the
+//! target's own `PL_block_type`. Before p5-spy starts a program it looks its layout up, so that a short
+//! program is not over by then.
+//!
+//! `Layout` is sparse, named, and every value knows its origin. `Layout::bind` makes a `BoundLayout` of it:
+//! complete, plain integers, all that the hot path sees. Both are generated from one declaration,
+//! `layout/schema.rs`.
 
 mod cache;
 mod constants;

@@ -179,7 +179,7 @@ impl ResolveError {
 /// Debug information that is there but unusable is reported through `warn`, and the search goes on.
 ///
 /// # Errors
-/// [`ResolveError`].
+/// [`ResolveError`] when nothing fits, two tables do, or what was found lacks a member that every perl has.
 pub fn resolve(
     image: &Image,
     identity: &Identity,

@@ -81,7 +81,7 @@ impl PerlStart {
     /// Runs it on the script.
     ///
     /// # Errors
-    /// In words.
+    /// In words, when it does not start.
     fn run(&self) -> Result<Execution, String> {
         let mut words = vec![self.name().as_os_str().to_owned()];
         words.extend(self.arguments.iter().cloned());

@@ -17,7 +17,7 @@ const MAX_INFO: u64 = 96;
 /// What the variables are looked for with: the stack infos' addresses.
 #[derive(Debug, Clone, Copy)]
 pub struct Infos {
-    /// The main one.
+    /// Address of that of the program (PERLSI_MAIN).
     pub main: u64,
     /// That of the comparator.
     pub sort: u64,

@@ -2,6 +2,16 @@
 //! statements and values are known, stop it at known places, and solve for the offsets.
 //!
 //! Everything that has two answers is an error: p5-spy does not guess.
+//!
+//! It runs the same perl (`calibrate.rs`, `calibration.pl`), takes `snapshot.rs` of its writable memory at
+//! some twenty stops, and solves: `values.rs` for heads, strings, subs, globs, hashes; `ops.rs` for ops and
+//! statements; `contexts.rs` for stack infos and contexts; `variables.rs` for the interpreter. What only some
+//! features need comes after: `calls.rs`, `bodies.rs`, `pads.rs`, `operands.rs`, `regexes.rs`, `globals.rs`.
+//! Only the first three members of an SV head are taken for granted. Two answers to what every feature needs
+//! are an error, two to anything else leave it out; and the result must read the known stack.
+//! `attach/learning.rs` says what may be run, and as whom: what the kernel says is running, by its descriptor
+//! (`platform/unix/execute.rs`), confined. `Examiner::trusts` says what may be remembered. Tables of
+//! neighbours come last, because a stack that makes sense does not prove a line number.
 
 mod bodies;
 mod calibrate;
@@ -33,7 +43,9 @@ use crate::perl::names::Names;
 use crate::perl::sample::{SampleError, ThreadSampler};
 use crate::perl::values::context::PerlView;
 use crate::perl::values::ops::{NoSuchOp, OpNumbers};
-use crate::platform::{LiveMemory, MappedFile, Mapping, ProcessError, data_ranges};
+use crate::platform::{
+    LiveMemory, MappedFile, Mapping, ProcessError, data_ranges, own_data_ranges,
+};
 use calibrate::Calibration;
 pub use calibrate::{PerlStart, Program};
 use solution::Solution;
@@ -113,7 +125,8 @@ pub struct Learned {
 /// headers define as macros.
 ///
 /// # Errors
-/// [`LearnError`].
+/// [`LearnError`] when it does not start or is no perl, a member that every perl has has no place or several,
+/// or its own stack does not come out.
 pub fn learn(start: &PerlStart, flags: &TableSet) -> Result<Learned, LearnError> {
     let program = start.name();
     let mut run = Calibration::run(start)?;
@@ -220,11 +233,27 @@ impl<'a> CalibratedPerl<'a> {
         Ok(Solution::new(layout, self.abi))
     }
 
-    /// Where the variables of files are.
+    /// Where the variables of perl's file are, and those of the program, which may have copies of them. What is
+    /// behind the data of other files need not be theirs: musl's heap lies between them.
     fn data(&self) -> Vec<(u64, u64)> {
-        let all = data_ranges(&self.maps).into_iter();
-        all.map(|range| self.image.cut_to_data(self.bias, range))
-            .collect()
+        let all = data_ranges(&self.maps);
+        // The program is below its libraries.
+        let touches = |pair: &&[(u64, u64)]| matches!(pair, [(_, end), (start, _)] if end == start);
+        let program = 1 + all.windows(2).take_while(touches).count();
+        let mut found: Vec<(u64, u64)> = own_data_ranges(&self.file.maps, &self.maps).collect();
+        found.extend(all.into_iter().take(program));
+        found.sort_unstable();
+        found.dedup();
+        let cut = |range| self.image.cut_to_data(self.bias, range);
+        found.into_iter().map(cut).collect()
+    }
+
+    /// Where the interpreter's variables are that are globals. With threads none is.
+    fn globals(&self) -> Vec<(u64, u64)> {
+        match self.run.facts.threads {
+            true => Vec::new(),
+            false => self.data(),
+        }
     }
 
     /// Where functions are. An emulator only reads the code that it runs.
@@ -244,7 +273,7 @@ impl<'a> CalibratedPerl<'a> {
         values::solve(last, &self.run.facts, out)?;
         ops::solve(last, &self.run.facts, &numbers, out)?;
         let infos = contexts::solve(self.run, &numbers, out)?;
-        let mut cells = variables::solve(self.run, &numbers, infos, &self.data(), out)?;
+        let mut cells = variables::solve(self.run, &numbers, infos, &self.globals(), out)?;
         bodies::solve(last, &self.run.facts, &self.code(), out);
         operands::solve(self.run, &numbers, out)?;
         pads::solve(self.run, &numbers, out)?;
@@ -260,7 +289,7 @@ impl<'a> CalibratedPerl<'a> {
     fn place(&mut self, out: &mut Solution, cells: &Cells) -> Result<(), Unsolved> {
         let lowest = cells.cells.values().min().copied().unwrap_or(0);
         if self
-            .data()
+            .globals()
             .iter()
             .any(|(start, end)| (*start..*end).contains(&lowest))
         {

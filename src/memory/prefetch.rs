@@ -33,7 +33,7 @@ impl<'a> Prefetched<'a> {
     /// Fetches these ranges. One that cannot be read is as if it had not been named.
     ///
     /// # Errors
-    /// See [`Memory::fill`].
+    /// As [`Memory::fill`]: when nothing of the target can be read.
     pub fn new(below: &'a dyn Memory, ranges: &[(u64, usize)]) -> Result<Self, ReadError> {
         let mut state = PrefetchState::default();
         if !ranges.is_empty() {

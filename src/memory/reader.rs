@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
     /// The batches' way, for callers that have many ranges.
     ///
     /// # Errors
-    /// See [`Memory::fill`].
+    /// As [`Memory::fill`]: when nothing of the target can be read.
     pub fn fill(&self, batch: &mut Batch) -> Result<(), ReadError> {
         self.memory.fill(batch)
     }
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
     /// Exactly `length` bytes.
     ///
     /// # Errors
-    /// Any [`ReadError`].
+    /// Any [`ReadError`]; [`ReadError::BadAddress`] when one of the bytes is not mapped.
     pub fn bytes(&self, address: u64, length: usize) -> Result<Vec<u8>, ReadError> {
         let mut batch = Batch::new();
         let slot = batch.push(address, length);
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     /// An unsigned integer of 1 to 8 bytes.
     ///
     /// # Errors
-    /// Any [`ReadError`].
+    /// Any [`ReadError`]; [`ReadError::BadAddress`] also when no integer has that size.
     pub fn uint(&self, address: u64, size: usize) -> Result<u64, ReadError> {
         self.abi
             .uint(&self.bytes(address, size)?, 0, size)
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
     /// A pointer.
     ///
     /// # Errors
-    /// Any [`ReadError`].
+    /// Any [`ReadError`]; [`ReadError::BadAddress`] when it is not mapped.
     pub fn pointer(&self, address: u64) -> Result<u64, ReadError> {
         self.uint(address, usize::from(self.abi.pointer_size))
     }

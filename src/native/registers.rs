@@ -28,7 +28,7 @@ impl Processor {
         }
     }
 
-    /// The stack pointer.
+    /// Number of the stack pointer in .eh_frame (the psABI's DWARF register numbers).
     pub fn stack_pointer(self) -> Register {
         Register(match self {
             Processor::X86_64 => 7,

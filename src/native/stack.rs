@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// `ucontext_t` (sys/ucontext.h), rbp, rsp and rip.
 const INTERRUPTED: [u64; 3] = [120, 160, 168];
 
-/// One frame.
+/// One call, of which the address that it goes on at is all that is known at first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NativeFrame {
     /// Where it executes, or goes on when what it called returns.
@@ -34,7 +34,7 @@ pub struct NativeFrame {
 /// All of them, innermost first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NativeStack {
-    /// Its frames.
+    /// From the innermost one out.
     pub frames: Vec<NativeFrame>,
     /// Why there are no more.
     pub end: StackEnd,

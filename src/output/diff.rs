@@ -12,7 +12,7 @@ use std::io::{self, Write};
 /// Refuses profiles of which too much would be made.
 ///
 /// # Errors
-/// [`TooLarge`].
+/// [`TooLarge`] when it would be larger than the two files let one expect.
 pub fn check(before: &Profile, after: &Profile) -> Result<(), TooLarge> {
     size::check_both([before, after])
 }

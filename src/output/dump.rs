@@ -40,7 +40,7 @@ pub struct CoreDump {
     pub file: String,
     /// The number of the signal that ended the process; null where none did.
     pub signal: Option<i32>,
-    /// Its name.
+    /// Such as SIGSEGV; null for a number that has none here.
     pub signal_name: Option<String>,
     /// The address that it was about, where there is one.
     pub address: Option<u64>,
@@ -98,7 +98,7 @@ pub struct LayoutDump {
     pub source: String,
 }
 
-/// One thread.
+/// One thread of the process, with what it does and its stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThreadDump {
     /// The kernel's id.
@@ -128,7 +128,7 @@ pub struct NativeDump {
     pub cut: Option<String>,
 }
 
-/// One of its frames.
+/// One frame of a C stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NativeFrameDump {
     /// The function; null where no symbol tells.
@@ -141,7 +141,7 @@ pub struct NativeFrameDump {
     pub address: u64,
 }
 
-/// One frame.
+/// One frame of a Perl stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FrameDump {
     /// As `caller` gives it.

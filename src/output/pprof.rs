@@ -129,7 +129,7 @@ pub struct Location {
 /// The line of a location.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct Line {
-    /// The id of its function.
+    /// Of [`Function`], from 1 on.
     #[prost(uint64, tag = "1")]
     pub function_id: u64,
     /// 0 where there is none.

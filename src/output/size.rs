@@ -20,7 +20,7 @@ struct Size {
 /// Refuses a picture that would be larger than the profile's file lets one expect.
 ///
 /// # Errors
-/// [`TooLarge`].
+/// [`TooLarge`] when it would be.
 pub(super) fn check(format: Format, profile: &Profile) -> Result<(), TooLarge> {
     if profile.room == Default::default() {
         return Ok(());
@@ -32,7 +32,7 @@ pub(super) fn check(format: Format, profile: &Profile) -> Result<(), TooLarge> {
 /// The same for what is made of two profiles: one tree of both, and a look at each stack.
 ///
 /// # Errors
-/// [`TooLarge`].
+/// [`TooLarge`] when it would be.
 pub(super) fn check_both(profiles: [&Profile; 2]) -> Result<(), TooLarge> {
     for profile in profiles {
         let held = of(Format::Flamegraph, profile).held;

@@ -59,6 +59,13 @@ pub fn text(summary: &Summary, rate: f64) -> String {
             "\nTo cost no more than it may p5-spy took one sample for {:.1}, which counts for all of them",
             summary.attempted as f64 / taken as f64
         );
+        if summary.unseen > 0 {
+            let _ = write!(
+                text,
+                ". {} processes ended before the next one",
+                summary.unseen
+            );
+        }
     }
     if summary.away_ms > 0 {
         let _ = write!(

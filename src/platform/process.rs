@@ -61,7 +61,7 @@ pub enum FileKind {
     File,
     /// A pipe or a device.
     Special,
-    /// A folder.
+    /// A folder, which nothing can be written to.
     Folder,
     /// One of our own descriptors, as /dev/stdout is one.
     Descriptor(i32),
@@ -185,4 +185,13 @@ pub fn data_ranges(maps: &[Mapping]) -> Vec<(u64, u64)> {
         }
     }
     ranges
+}
+
+/// The same of the file with these mappings.
+pub fn own_data_ranges(own_maps: &[Mapping], maps: &[Mapping]) -> impl Iterator<Item = (u64, u64)> {
+    let first = own_maps.iter().map(|m| m.start).min().unwrap_or(0);
+    let last = own_maps.iter().map(|m| m.end).max().unwrap_or(0);
+    // What follows the file's last mapping directly is its .bss.
+    let is_own = move |(start, _): &(u64, u64)| (first..=last).contains(start);
+    data_ranges(maps).into_iter().filter(is_own)
 }

@@ -25,7 +25,7 @@ const BEHIND: u64 = 0x2000;
 /// 64 bits has no use for it) says. `None` where there is none.
 ///
 /// # Errors
-/// Any [`ReadError`].
+/// Any [`ReadError`] of the wide block; without the narrow one the answer is `None`.
 pub fn block_of_32_bits(
     wide: &Reader<'_>,
     narrow: &Reader<'_>,
@@ -45,7 +45,7 @@ pub fn block_of_32_bits(
 /// yet.
 ///
 /// # Errors
-/// Any [`ReadError`].
+/// Any [`ReadError`] of the block.
 pub fn place(reader: &Reader<'_>, block: u64, key: u64) -> Result<Option<u64>, ReadError> {
     let width = u64::from(reader.abi().pointer_size);
     let offsets = match width {

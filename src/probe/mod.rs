@@ -156,7 +156,7 @@ impl Probe {
     /// Parses the text of a probe; `name` is for messages.
     ///
     /// # Errors
-    /// [`ProbeError`].
+    /// [`ProbeError`] when it is not TOML, or has a word that no probe has or a path that the schema lacks.
     pub fn parse(text: &str, name: &str) -> Result<Self, ProbeError> {
         Self::of_file(toml::from_str(text).map_err(|e| syntax(name, &e))?, name)
     }

@@ -28,7 +28,7 @@ pub type ThreadStackCounts = HashMap<(u32, StackId), Count>;
 /// The last sample of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Last {
-    /// Its stack.
+    /// The last that was read, which a thread that rests still has.
     pub stack: StackId,
     /// The thread was running.
     pub running: bool,

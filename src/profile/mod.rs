@@ -1,4 +1,16 @@
 //! What was sampled: every distinct stack once, with its count, and what became of every attempt.
+//!
+//! Stacks are kept as a tree (`frames/stacks.rs`): a sample costs what is new of it. Whoever takes samples is
+//! a `Sink`: `SampleLog` (`profile/log.rs`) keeps them in order for a recording, `Fresh` (`fresh.rs`) keeps
+//! for the live view what has come since it looked. That copies what is new into an `Index` (`index.rs`:
+//! function, line, package and node of the call tree of each stack) and adds up there (`sums.rs`), without
+//! the lock: a caller's index is lower than its callees', so that totals are one pass from the end.
+//!
+//! At the end, at SIGUSR1, or later in `p5-spy report`, `Pictures::make` (`commands/spool.rs`) has
+//! `recording/load.rs` read that into a `Profile` (`profile/finished.rs`), which leaves out what its `Filter`
+//! does not take, lets frames vanish into their callers (`profile/fold.rs`, with the frameworks' patterns),
+//! shortens files and renders each picture; times are kept only for formats that show them.
+//! `profile/entries.rs` says what frames stand for (`--by`), `compare.rs` what two profiles differ in.
 
 mod compare;
 mod entries;
@@ -92,7 +104,7 @@ impl Seen {
 /// One stack of one thread at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// The stack.
+    /// In [`Seen::stacks`].
     pub stack: StackId,
     /// Index of the thread in [`Seen::threads`].
     pub thread: u32,

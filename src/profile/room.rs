@@ -69,7 +69,7 @@ impl Room {
     /// Refuses what would be larger than this room.
     ///
     /// # Errors
-    /// [`TooLarge`].
+    /// [`TooLarge`] when either number is above its bound.
     pub fn check(&self, held: u64, written: u64) -> Result<(), TooLarge> {
         if held > self.held {
             return Err(self.exceeded());

@@ -49,10 +49,12 @@ pub struct Summary {
     pub made_up: u64,
     /// Of `good`, those of which it is known what ran in C.
     pub native: u64,
+    /// Processes with a perl that had ended when the next samples were due.
+    pub unseen: u64,
 }
 
 /// How many numbers at its end a recording may lack that was made before there were any.
-pub const NEW_NUMBERS: usize = 8;
+pub const NEW_NUMBERS: usize = 9;
 
 impl Summary {
     /// The numbers of a recording, as far as it got.
@@ -81,6 +83,7 @@ impl Summary {
             gone: tally.gone,
             made_up: tally.made_up,
             native: tally.native,
+            unseen: tally.unseen,
         }
     }
 }

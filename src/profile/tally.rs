@@ -32,6 +32,8 @@ pub struct Tally {
     pub late: u64,
     /// Times a thread had ended, or its process become another program, before it was read.
     pub gone: u64,
+    /// Processes with a perl that had ended when the next samples were due.
+    pub unseen: u64,
     /// Failures, by kind.
     pub errors: BTreeMap<&'static str, u64>,
     /// How long p5-spy was stopped or asleep: nothing was due then.
@@ -64,6 +66,7 @@ impl Tally {
             away: self.away.saturating_sub(before.away),
             slept: self.slept.saturating_sub(before.slept),
             gone: self.gone - before.gone,
+            unseen: self.unseen - before.unseen,
             errors: self
                 .errors
                 .iter()

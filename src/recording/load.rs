@@ -36,7 +36,8 @@ const PAIR: usize = 2;
 /// A recording that was cut off gives what it has, and says so.
 ///
 /// # Errors
-/// [`RawError`].
+/// [`RawError`] when it is none, or of another version, a whole block makes no sense, or it stands for more
+/// than `room` has.
 pub fn load(
     from: impl Read,
     filter: &Filter,

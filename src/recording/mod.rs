@@ -6,6 +6,13 @@
 //! numbers are little-endian. Blocks are written as the recording goes on, so that one that was cut
 //! off can be read up to its last whole block; the last block of a finished one is
 //! [`Block::End`].
+//!
+//! Every recording is one: each second `commands/spool.rs` takes what the log has and appends a block, to the
+//! file that the user named (`-o FILE.p5spy`) or to a nameless one, which moves on when its disk is full
+//! (`commands/haven.rs`) and gets a name when a picture cannot be written. Waiting threads are recorded too
+//! where the file is the user's. The texts of source files are read as they turn up: the same child opens
+//! them (`examine/source.rs`), so that the kernel decides; their names come from the target's memory. What
+//! the kernel makes up (`/proc`) is no source, and files that do not answer are not asked for again.
 
 mod load;
 mod parts;

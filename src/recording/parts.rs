@@ -21,7 +21,7 @@ impl<'a> Parts<'a> {
     /// The next part.
     ///
     /// # Errors
-    /// [`RawError::Damaged`].
+    /// [`RawError::Damaged`] when the block's next bytes are no such part.
     pub(super) fn take<T: Deserialize<'a>>(&mut self) -> Result<T, RawError> {
         let (part, rest) = postcard::take_from_bytes(self.rest)
             .map_err(|_| RawError::Damaged("a block of it makes no sense"))?;
@@ -32,7 +32,7 @@ impl<'a> Parts<'a> {
     /// The last part, at the end of which an older p5-spy wrote so many numbers less: they are 0.
     ///
     /// # Errors
-    /// [`RawError::Damaged`].
+    /// [`RawError::Damaged`] when what is left is no such part even so.
     pub(super) fn take_last<T: DeserializeOwned>(&mut self, new: usize) -> Result<T, RawError> {
         let mut whole = self.rest.to_vec();
         whole.resize(whole.len().saturating_add(new), 0);

@@ -35,7 +35,8 @@ impl<R: Read> RecordingReader<R> {
     /// Opens a recording.
     ///
     /// # Errors
-    /// [`RawError`].
+    /// [`RawError`] when it cannot be read, is something else, or of a version that this p5-spy does not
+    /// read.
     pub(super) fn new(mut from: R) -> Result<Self, RawError> {
         let mut head = [0; 12];
         let length = read_up_to(&mut from, &mut head)?;

@@ -103,7 +103,7 @@ impl Chair {
     /// Takes a sample, with `read`, of the interpreter that the thread runs now.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Those of `read`, when there is no stack.
     pub(super) fn take(
         &mut self,
         target: &Target,

@@ -1,5 +1,60 @@
 //! The loop that samples: schedule, processes and their threads, accounting, and what to do when a
 //! target ends, execs, forks or grows threads.
+//!
+//! The loop runs on a thread of its own. It holds nothing that others wait for while it reads: what it has is
+//! its own (`sampler/own.rs`) and handed over after each round. A read that never comes back leaves it alone;
+//! `commands/record.rs` waits for its end with a deadline, after which `commands/session.rs` calls it stuck
+//! (`End::Stuck`), and commands attach beside the main thread (`commands/aside.rs`).
+//!
+//! *When.* `sampler/clock.rs` draws exponentially distributed distances: a sample disturbs what follows it,
+//! and only such moments see each state as long as it lasts. What rounds cost is watched (`governor.rs`):
+//! before they would take more of a CPU than they may, they become fewer, and each sample counts for several.
+//! How many is said when its moment is drawn, from rounds that are over: so what is expensive to look at
+//! counts neither more nor less.
+//!
+//! *Whom.* `watched.rs` is one process with its threads; `scout.rs`, on another thread, finds children and
+//! programs that became perls, and attaches to them. No living process is given up: what is found of one, and
+//! why it is none of ours, holds for one program only (`platform/linux/incarnation.rs`: from exec to exec),
+//! so that an exec in the middle of an attach or of a sample is seen as what it is. A program that is no perl
+//! is judged anew when it has become another or loaded something. Orphans of a program that we started are
+//! handed over to us (`platform/unix/orphans.rs`); our own helpers are told from them by a list. Hundreds of
+//! waiting workers are one question (`platform/linux/load.rs`): how many threads the machine has, and how
+//! many of them run. Only when that changes can one of ours have ended, and only then is each looked at.
+//!
+//! *In which order.* `sampler/turns.rs` looks at all threads first; those that run are then read CPU by CPU,
+//! our own first: one wake-up serves all that share it. A thread that was seen off the CPU and has not run
+//! since its stack was read still has that stack, and rests: the kernel counts its turns, and the count is
+//! asked before the stack is read. So a waiting thread costs one small read of /proc per sample, and so does
+//! one that waits for a CPU where more threads run than there are CPUs. A thread that was woken up and has
+//! not run yet still waits.
+//!
+//! *A thread that runs.* `platform/linux/thread.rs` asks the kernel whether it does; `coschedule.rs` moves
+//! our own thread to its CPU; `perl/sample.rs` takes the stack, and with it the word that tells which
+//! interpreter the thread runs: where that is another one, `sampler/interpreters.rs` has what is known of
+//! that one's stack. The sampling thread asks for the lowest real-time priority: at an ordinary one the
+//! scheduler (Linux 6.18, measured) often lets it in only when the target's turn ends or when the target
+//! makes a system call, and a line that calls `clock_gettime` got ten times its share.
+//!
+//! *Does it count as CPU time?* "Running" in /proc is also who waits for a CPU. `platform/linux/witness.rs`
+//! tells them apart by records that the kernel writes into a page and we read (`records.rs`). At real-time
+//! priority the last switch says all (`switches.rs`): a thread that held the CPU left it after the sample was
+//! due. At an ordinary one the thread may have come and gone while we waited, and all its last switches are
+//! needed (`history.rs`): it held a CPU if it had come and not left by then, and is where it was if it has not
+//! run since. Of one that was set aside that is believed however late it is, as it did not choose the moment;
+//! of one that began to wait only if that was as soon as threads are usually set aside for us (`punctual.rs`):
+//! what is later is missed, or samples would gather where a program waits. Where the kernel keeps no records
+//! there is `se.exec_start` of the thread's account, which the scheduler sets to the same clock for the one that
+//! it sends away and for us whom it lets in; it tells of the present only, so there a round that waited longer
+//! than usual in the run queue (our own schedstat) is put off. A thread that began to wait just then, while the
+//! kernel let nobody in, counts as on the CPU; without a history, one that was met on another CPU must not
+//! have come there since it was looked at.
+//! `sampler/presence.rs` asks the witness, and `Sampler::sample` (`mod.rs`) decides by its answer: it held
+//! the CPU, it did not, we are too late, or nobody knows; who is not known counts as on the CPU, and the account says how many
+//! those are (`Tally::unsure`). A sample of a thread that waits for a CPU is one that waits, with `(waiting
+//! for a CPU)` on top; without `--idle` it is counted and no stack is read (`profile/filter.rs` leaves out
+//! what a recording has of them). A dump asks `platform/shared_cpu.rs`. Who is let in late sees too little:
+//! the kernel's account of each thread's CPU time says how much was missed, and the samples that are taken
+//! count for it (`sampler/debt.rs`), as far as it is more than chance.
 
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
@@ -589,6 +644,7 @@ impl<S: Sink> Sampler<S> {
                     self.awaited.retain(|awaited| *awaited != pid);
                     Arc::make_mut(&mut self.own.unread).remove(&pid);
                     self.watched.retain(|w| w.target.process.pid() != pid);
+                    self.own.tally.unseen += u64::from(!target.process.is_alive());
                     let watched = watch(*target, self.settings, self.search.as_ref());
                     self.watched.push(watched);
                     found = true;

@@ -1,4 +1,8 @@
 //! Which thread runs which interpreter: thread-specific data, and the list of threads.pm.
+//!
+//! By thread-specific data, of which each C library keeps its own list: glibc (here: its blocks begin with
+//! their own address or are in a list), musl (`ring.rs`), FreeBSD's (`libthr.rs`), Windows
+//! (`platform/slots.rs`); macOS tells itself. And threads.pm's own list has perl's thread ids.
 
 pub mod libthr;
 pub mod ring;
@@ -217,7 +221,7 @@ pub struct Specific {
 /// thread has no such word.
 ///
 /// # Errors
-/// Any [`ReadError`].
+/// Any [`ReadError`] of the block and what it points at.
 pub fn specific(
     reader: &Reader<'_>,
     block: u64,

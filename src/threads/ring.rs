@@ -148,7 +148,7 @@ impl KeyPlace {
     /// The address of the value that the thread with this block has, 0 where it has none.
     ///
     /// # Errors
-    /// Any [`ReadError`].
+    /// Any [`ReadError`] of the block.
     pub fn of(self, reader: &Reader<'_>, block: u64) -> Result<u64, ReadError> {
         let width = u64::from(reader.abi().pointer_size);
         let array = reader.pointer(block.wrapping_add(self.array))?;

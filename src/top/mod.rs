@@ -1,4 +1,9 @@
 //! The live view: what a program is doing, refreshed every second.
+//!
+//! `top/keys.rs` says which key does what, `state.rs` what the user has chosen, `ledger.rs` what was counted
+//! and what a pause holds still, `picture.rs` makes rows of it (`by_thread.rs` those of processes, threads
+//! and their stacks, `function.rs` what is shown of one function), and `draw.rs`, `header.rs`, `list.rs` and
+//! `close.rs` draw them. `terminal.rs` takes the terminal and gives it back, also in a panic.
 
 mod by_thread;
 mod close;

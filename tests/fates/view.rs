@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
 
-use crate::support::wait_for;
+use crate::support::{self, wait_for};
 
 const ROWS: u16 = 30;
 const COLS: u16 = 100;
@@ -44,7 +44,7 @@ impl View {
         command.env("HOME", "/nonexistent");
         command.env_remove("XDG_CONFIG_HOME");
         command.env_remove("P5SPY_OPTS");
-        let before = format!("{:?}", pair.master.get_termios());
+        let before = support::settings(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         let screen = vt100::Parser::new(some(ROWS), some(COLS), 0);
         let screen = Arc::new(Mutex::new(screen));
@@ -90,7 +90,7 @@ impl View {
             rest.split_once('.')?.0.parse().ok()
         });
         let text = self.text();
-        assert_eq!(format!("{:?}", self.master.get_termios()), self.before);
+        assert_eq!(support::settings(&*self.master), self.before);
         assert!(!self.screen.lock().unwrap().screen().alternate_screen());
         (status, text)
     }

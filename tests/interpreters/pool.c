@@ -44,11 +44,17 @@ static void tick(PerlInterpreter *perl)
 
 static void *worker(void *unused)
 {
+    /* First come, first served: by itself a lock is had by whoever just gave it back. */
+    static unsigned next, served;
     for (;;) {
         PerlInterpreter *perl;
+        unsigned number;
         pthread_mutex_lock(&lock);
-        while (!left)
+        number = next++;
+        while (!left || number != served)
             pthread_cond_wait(&given_back, &lock);
+        served++;
+        pthread_cond_broadcast(&given_back);
         /* The one that rests longest. */
         perl = idle[0];
         left--;
@@ -57,7 +63,7 @@ static void *worker(void *unused)
         tick(perl);
         pthread_mutex_lock(&lock);
         idle[left++] = perl;
-        pthread_cond_signal(&given_back);
+        pthread_cond_broadcast(&given_back);
         pthread_mutex_unlock(&lock);
     }
     return unused;

@@ -156,7 +156,10 @@ fn a_core_file_says_what_the_living_process_says() {
             continue;
         }
         let place = folder();
-        let target = Target::start(script);
+        // Then its words are at the very end of the stack.
+        let mut perl = Command::new(PERL);
+        perl.args(["-e", script]).env_clear();
+        let target = Target::of_command(perl);
         target.blocks();
         let pid = target.pid().to_string();
         let live = run(&[
@@ -304,7 +307,17 @@ fn an_old_kernels_core_file_is_read_by_the_dynamic_linkers_list() {
     let old = place.path().join("old");
     fs::write(&old, bytes).unwrap();
     let found = json_of(&old, &["--native"]);
-    assert_eq!(told["threads"], found["threads"]);
+    // The kernel and the linker may each have another name for a file: libc.so.6 is a link to libc-2.31.so.
+    let plain = |core: &Value| {
+        let mut threads = core["threads"].clone();
+        for frame in threads[0]["native"]["frames"].as_array_mut().unwrap() {
+            let name = frame["file"].as_str().unwrap_or_default();
+            let name = name.split(['.', '-']).next().unwrap().to_owned();
+            frame["file"] = Value::from(name);
+        }
+        threads
+    };
+    assert_eq!(plain(&told), plain(&found));
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn deep_stacks_cost_no_more_than_they_may_and_shares_stay_right() {
         "-r",
         "500",
         "--max-cpu",
-        "3",
+        "1",
     ];
     let files = ["-o", text(&to), "--stats", text(&stats), "--pid", &pid];
     run(&[&words[..], &files].concat()).expect(0, "--max-cpu");

@@ -286,7 +286,7 @@ fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// Runs what can be run on each page, in its order, and counts it.
+/// Runs what can be run on each page, in its order, and counts what is to be.
 fn run_pages(pages: &[&str]) -> usize {
     if !cfg!(target_os = "linux") || support::other_spy().is_some() || !has("bash") {
         loudly!("LEFT OUT: the commands of the documents are run on Linux by bash");
@@ -326,6 +326,7 @@ fn run_pages(pages: &[&str]) -> usize {
                     };
                     if let Some(missing) = all.split_whitespace().find(|what| !is_here(what)) {
                         loudly!("SKIPPED {page}:{line}: it needs {missing}");
+                        count += 1;
                         continue;
                     }
                 }

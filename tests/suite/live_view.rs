@@ -38,11 +38,6 @@ fn some(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).unwrap()
 }
 
-/// The terminal's settings in words, to compare.
-fn settings(master: &dyn MasterPty) -> String {
-    format!("{:?}", master.get_termios().unwrap())
-}
-
 impl Terminal {
     fn open(words: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::open_in(std::path::Path::new("/"), words, environment)
@@ -70,7 +65,7 @@ impl Terminal {
         for (name, value) in environment {
             command.env(name, value);
         }
-        let before = settings(&*pair.master);
+        let before = support::settings(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         let seen = Arc::new(Mutex::new(Seen {
             parser: vt100::Parser::new(some(30), some(100), 1000),
@@ -176,7 +171,7 @@ impl Terminal {
     /// what is on the screen then.
     fn closed(mut self) -> (u32, Vec<String>) {
         self.until("p5-spy ended with ");
-        assert_eq!(settings(&*self.master), self.before);
+        assert_eq!(support::settings(&*self.master), self.before);
         let lines = self.lines();
         let seen = self.seen.lock().unwrap();
         let screen = seen.parser.screen();
@@ -385,7 +380,7 @@ fn control_z_gives_the_terminal_back_and_fg_takes_it_again() {
         let root = std::path::Path::new("/");
         let mut terminal = Terminal::open_below(JOBS, root, &words, &[]);
         terminal.until("main::busy");
-        let taken = settings(&*terminal.master);
+        let taken = support::settings(&*terminal.master);
         assert_ne!(taken, terminal.before);
         match is_key {
             true => terminal.press(b"\x1a"),
@@ -393,7 +388,7 @@ fn control_z_gives_the_terminal_back_and_fg_takes_it_again() {
         }
         // 128 and SIGTSTP.
         terminal.until("stopped with 148.");
-        assert_eq!(settings(&*terminal.master), terminal.before);
+        assert_eq!(support::settings(&*terminal.master), terminal.before);
         {
             let seen = terminal.seen.lock().unwrap();
             assert!(!seen.parser.screen().alternate_screen());
@@ -414,7 +409,7 @@ fn control_z_gives_the_terminal_back_and_fg_takes_it_again() {
                 .screen()
                 .alternate_screen()
         );
-        assert_eq!(settings(&*terminal.master), taken);
+        assert_eq!(support::settings(&*terminal.master), taken);
         // What was due meanwhile is not missed.
         let before = terminal.samples().unwrap();
         wait_for("samples", || (terminal.samples()? > before).then_some(()));

@@ -174,6 +174,7 @@ fn stats(file: &Path) -> serde_json::Value {
             "stopped_ms",
             "thinned",
             "torn",
+            "unseen",
             "unsure"
         ]
     );

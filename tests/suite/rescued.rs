@@ -116,12 +116,12 @@ fn a_quota_costs_no_sample() {
     }
     // The name is what the first picture does not get any more.
     let place = folder();
-    let how = "inject=renameat:error=EDQUOT:when=1";
+    let how = "inject=?rename,renameat:error=EDQUOT:when=1";
     let trace = place.path().join("trace");
     let around = ["strace", "-f", "-qq", "-e", how, "-o", text(&trace)];
     let picture = place.path().join("x.svg");
     let said = record(&target, &around, &["-o", text(&picture)]);
-    said.expect(1, "quota");
+    said.expect(1, &support::named_error(libc::EDQUOT));
     let kept = follow(&said, text(&picture), &place.path().join("y.svg"));
     assert_eq!(kept, place.path().canonicalize().unwrap().join("x.p5spy"));
     // Nothing else is left, such as a hidden half.

@@ -493,34 +493,48 @@ fn named_file(text: &str) -> Option<&str> {
     (is_one && ends.iter().any(|end| text.ends_with(end) && text != *end)).then_some(text)
 }
 
-/// A name without a folder is beside the last one that had one, or at the top.
+/// How many files a text names, all of which are there. A name without a folder is beside the last one that had one, at
+/// first in `folder`, or at the top.
+fn files_named(document: &str, text: &str, mut folder: PathBuf) -> usize {
+    let mut named = 0;
+    for (line, number) in text.lines().zip(1..) {
+        for name in line.split('`').skip(1).step_by(2).filter_map(named_file) {
+            let places = match name.contains('/') {
+                true => [root().join("src").join(name), root().join(name)],
+                false => [folder.join(name), root().join(name)],
+            };
+            let found = places.into_iter().find(|place| place.exists());
+            let Some(found) = found else {
+                panic!("{document}:{number}: there is no {name}");
+            };
+            if name.contains('/') {
+                folder = match found.is_dir() {
+                    true => found,
+                    false => found.parent().unwrap().to_owned(),
+                };
+            }
+            named += 1;
+        }
+    }
+    named
+}
+
 #[test]
 fn files_that_the_documents_name_are_there() {
     for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
         let text = fs::read_to_string(root().join(document)).unwrap();
-        let mut folder = root();
-        let mut checked = 0;
-        for (line, number) in text.lines().zip(1..) {
-            for name in line.split('`').skip(1).step_by(2).filter_map(named_file) {
-                let places = match name.contains('/') {
-                    true => [root().join("src").join(name), root().join(name)],
-                    false => [folder.join(name), root().join(name)],
-                };
-                let found = places.into_iter().find(|place| place.exists());
-                let Some(found) = found else {
-                    panic!("{document}:{number}: there is no {name}");
-                };
-                if name.contains('/') {
-                    folder = match found.is_dir() {
-                        true => found,
-                        false => found.parent().unwrap().to_owned(),
-                    };
-                }
-                checked += 1;
-            }
-        }
-        assert!(checked > 0, "{document} names no files");
+        let named = files_named(document, &text, root());
+        assert!(named > 0, "{document} names no files");
     }
+    let mut named = 0;
+    for source in sources() {
+        let text = fs::read_to_string(&source.path).unwrap();
+        let head = text.lines().take_while(|line| line.starts_with("//!"));
+        let head = head.collect::<Vec<_>>().join("\n");
+        let folder = source.path.parent().unwrap().to_owned();
+        named += files_named(source.path.to_str().unwrap(), &head, folder);
+    }
+    assert!(named > 100, "{named}");
 }
 
 #[test]

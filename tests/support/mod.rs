@@ -505,6 +505,26 @@ pub fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
     path
 }
 
+/// What the C library calls an error of the system.
+pub fn named_error(code: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(code).to_string();
+    text.split(" (os error").next().unwrap().to_owned()
+}
+
+/// What a terminal is set to, in words. Behind what the kernel sets (NCCS of asm-generic/termbits.h) the C library has
+/// room, in which anything may be.
+#[cfg(unix)]
+pub fn settings(master: &dyn portable_pty::MasterPty) -> String {
+    let set = master.get_termios().unwrap();
+    let flags = (
+        set.input_flags,
+        set.output_flags,
+        set.control_flags,
+        set.local_flags,
+    );
+    format!("{flags:?} {:?}", &set.control_chars[..19])
+}
+
 /// Collapsed stacks as (frames from the outside in, count).
 pub fn stacks(collapsed: &str) -> Vec<(Vec<String>, u64)> {
     let line = |line: &str| {

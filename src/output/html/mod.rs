@@ -1,4 +1,13 @@
 //! The report: one page that opens from disk with no network, with the whole profile in it.
+//!
+//! `data.rs` makes small tables of what has samples: functions, frames (a function at a line), stacks (caller
+//! and frame), threads, and the samples by up to 2,000 pieces of time. `mod.rs` writes them into the page as
+//! JSON in which no `<` stands, each file's text as a piece of its own that is parsed when somebody looks at
+//! it. The page's script (`output/html/script/`, one file per view, put together by `output/html/script.rs`)
+//! is named by its hash in the page's Content-Security-Policy, so that no other one can run.
+//! `output/html/script/model.js` computes own and total samples for the span, thread and state in the
+//! address; every view draws from that, and puts names into the page as text only. A page of two recordings
+//! (`output/html/compared.rs`) has them as its two threads, in one tree.
 
 mod compared;
 mod data;

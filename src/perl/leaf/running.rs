@@ -124,7 +124,8 @@ impl RunningReader {
     /// target has not moved since, the answer may be of two.
     ///
     /// # Errors
-    /// [`NameError`].
+    /// [`NameError`] when ops or pads are not what they should be, or not mapped: most often as the target
+    /// went on.
     pub fn read(
         &mut self,
         view: &PerlView<'_>,

@@ -165,7 +165,7 @@ impl Names {
     /// out are in `named`.
     ///
     /// # Errors
-    /// [`NameError`].
+    /// [`NameError`] when a COP, CV or glob of it is none, or not mapped: most often as perl has freed it.
     pub fn name(
         &mut self,
         view: &PerlView<'_>,

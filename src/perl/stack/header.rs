@@ -112,7 +112,7 @@ impl HeaderPlaces {
     /// What was read of them.
     ///
     /// # Errors
-    /// [`StackError::Read`].
+    /// [`StackError::Read`] when one of them is not mapped.
     pub(in crate::perl) fn parse(
         &self,
         batch: &Batch,

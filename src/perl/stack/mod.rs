@@ -176,7 +176,8 @@ impl StackReader {
     /// Takes a new copy, and with it the bytes of some extra ranges of the same moment.
     ///
     /// # Errors
-    /// Every case of [`StackError`].
+    /// Every case of [`StackError`]: the target moved in each try, has no stack or runs another interpreter,
+    /// or the copy is none that perl makes.
     pub fn take(
         &mut self,
         memory: &dyn Memory,
@@ -210,7 +211,7 @@ impl StackReader {
     /// True when the interpreter has not moved since the last accepted copy.
     ///
     /// # Errors
-    /// [`StackError::Read`].
+    /// [`StackError::Read`] when the header is not mapped any more.
     pub fn still(&self, memory: &dyn Memory, abi: Abi) -> Result<bool, StackError> {
         let mut batch = Batch::new();
         let mut slots = Vec::new();

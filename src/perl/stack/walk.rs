@@ -168,7 +168,7 @@ impl WalkRules<'_> {
     /// what has not changed is not looked at again.
     ///
     /// # Errors
-    /// [`WalkError`].
+    /// [`WalkError`] when a context is of no known type, or names what lies outside of its stack.
     pub fn walk(&self, stack: &StackReader, out: &mut RawStack) -> Result<(), WalkError> {
         let header = stack.header();
         let size = self.layout.context.sizeof.offset as usize;

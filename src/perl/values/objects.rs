@@ -189,7 +189,7 @@ impl<'a> PerlView<'a> {
     /// The type of the op at an address.
     ///
     /// # Errors
-    /// [`NameError::Read`].
+    /// [`NameError::Read`] when there is no memory at it.
     pub fn op_type(&self, op: u64) -> Result<u64, NameError> {
         self.member(op, self.layout.op.op_type)
     }
@@ -235,7 +235,7 @@ impl<'a> PerlView<'a> {
     /// The CV of the glob at `gv`; 0 when it has none.
     ///
     /// # Errors
-    /// [`NameError`] when it is no glob.
+    /// [`NameError::Nonsense`] when it is no glob, [`NameError::Read`] when it or its GP is not mapped.
     pub fn glob_cv(&self, gv: u64) -> Result<u64, NameError> {
         let gp = self.gp(gv, self.glob_body(gv)?)?;
         if gp == 0 {
@@ -338,7 +338,7 @@ impl<'a> PerlView<'a> {
     /// The integer in a value of type IV or above.
     ///
     /// # Errors
-    /// [`NameError::Read`].
+    /// [`NameError::Read`] when the value or its body is not mapped.
     pub fn integer_value(&self, sv: u64) -> Result<u64, NameError> {
         let (_, body) = self.head(sv)?;
         self.member(body, self.layout.xpviv.xiv_iv)

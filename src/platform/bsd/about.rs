@@ -3,7 +3,7 @@
 use crate::ids::Pid;
 use std::time::Duration;
 
-/// One process.
+/// What the kernel says of a process by one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessInfo {
     pub pid: Pid,

@@ -28,12 +28,12 @@ impl PinnedFile {
     /// It, for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when we may not read it, or it is no ordinary file.
     pub fn open(&self) -> Result<File, OpenError> {
         Ok(self.file.try_clone()?)
     }
 
-    /// The descriptor.
+    /// It is open for reading: there is none here that only names a file.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

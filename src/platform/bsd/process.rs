@@ -9,7 +9,8 @@ impl Process {
     /// Checks that there is such a process and that it runs a program.
     ///
     /// # Errors
-    /// Every case of [`ProcessError`].
+    /// Every case of [`ProcessError`]: the id is nobody's, a zombie's, the kernel's own, or may not be asked
+    /// about.
     pub fn open(pid: Pid) -> Result<Self, ProcessError> {
         let process = Process::by_id(pid);
         let about = process.told()?;

@@ -12,7 +12,7 @@ impl Ground<'_> {
     /// Opens the file at an absolute path for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when there is none, we may not read it, or it is no ordinary file.
     pub fn open(self, path: &Path) -> Result<File, OpenError> {
         match self.root {
             Some(root) => place_below(root, path).map_err(OpenError::from),
@@ -23,7 +23,7 @@ impl Ground<'_> {
     /// The file that is held, for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when we may not read it, or it is no ordinary file.
     pub fn read_place(self, place: &File) -> Result<File, OpenError> {
         match place.metadata()?.is_file() {
             true => Ok(place.try_clone()?),

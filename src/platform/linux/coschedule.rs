@@ -118,8 +118,9 @@ pub fn wake_at_once() -> Priority {
 
 /// True when the thread has a real-time policy: then a wake-up of ours does not set it aside.
 pub fn is_real_time(tid: Tid) -> bool {
-    // SAFETY: the call has no memory effects; it only asks about a thread.
-    let policy = unsafe { libc::sched_getscheduler(tid.native()) };
+    // SAFETY: the call has no memory effects; it only asks about a thread. musl has no function for it.
+    let policy =
+        unsafe { libc::syscall(libc::SYS_sched_getscheduler, tid.native()) } as libc::c_int;
     [libc::SCHED_FIFO, libc::SCHED_RR].contains(&(policy & 0xff))
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// One line.
+/// One line of /proc/PID/maps (proc_pid_maps(5)).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MapsLine<'a> {
     pub mapping: Mapping,

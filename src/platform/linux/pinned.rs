@@ -35,7 +35,7 @@ impl PinnedFile {
     /// Opens it for reading, if we may.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when we may not read it, somebody holds a lease on it, or it is no ordinary file.
     pub fn open(&self) -> Result<File, OpenError> {
         Ground::OURS.read_place(&self.place)
     }

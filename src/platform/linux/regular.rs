@@ -15,7 +15,8 @@ impl Ground<'_> {
     /// Opens the file at an absolute path for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when there is none, the way leads out of the root or through a device, we may not read
+    /// it, or it is no ordinary file.
     pub fn open(self, path: &Path) -> Result<File, OpenError> {
         let place = match self.root {
             Some(root) => place_below(root, path)?,
@@ -27,7 +28,7 @@ impl Ground<'_> {
     /// Opens for reading what was opened as a place.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when we may not read it, somebody holds a lease on it, or it is no ordinary file.
     pub fn read_place(self, place: &File) -> Result<File, OpenError> {
         if !place.metadata()?.is_file() {
             return Err(OpenError::NotRegular);

@@ -9,7 +9,7 @@ use crate::platform::Mapping;
 const MOST_IMAGES: u64 = 16 << 10;
 /// `struct dyld_image_info` of 64 bits: load address, path, time.
 const INFO: u64 = 24;
-/// The longest path.
+/// In bytes: PATH_MAX of sys/syslimits.h.
 const LONGEST_PATH: usize = 1024;
 /// `struct mach_header_64`.
 const HEADER: u64 = 32;

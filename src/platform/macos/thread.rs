@@ -4,7 +4,7 @@ use super::kernel;
 use crate::ids::{Pid, Tid};
 use crate::platform::{Process, Runs, ThreadState};
 
-/// One thread.
+/// One thread, of which the kernel is asked what it does and how often it got a CPU.
 #[derive(Debug)]
 pub struct ThreadWatch {
     pid: Pid,

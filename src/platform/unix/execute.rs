@@ -62,7 +62,7 @@ impl Execution {
     /// Runs what our user named, as ourselves; the first of the words is its name for itself.
     ///
     /// # Errors
-    /// In words.
+    /// In words, when the system does not start it.
     pub fn named(
         name: &Path,
         words: &[OsString],
@@ -115,7 +115,7 @@ impl Pinned {
     /// Runs it, with these words and variables; the first of the words is its name for itself.
     ///
     /// # Errors
-    /// In words.
+    /// In words, when its confinement is refused, or the system does not start it.
     pub fn execute(
         &self,
         words: &[OsString],

@@ -16,7 +16,7 @@ static ADOPTS: AtomicBool = AtomicBool::new(false);
 /// Starts a helper. Nobody asks for it before it is known as one.
 ///
 /// # Errors
-/// Those of `start`.
+/// Those of `start`, when it starts nothing.
 pub fn start_helper<T, E>(
     start: impl FnOnce() -> Result<T, E>,
     id: impl FnOnce(&T) -> Pid,

@@ -108,7 +108,7 @@ impl Execution {
     /// Runs what our user named, as ourselves; the first of the words is its name for itself.
     ///
     /// # Errors
-    /// In words.
+    /// In words, when it does not start or gets no job.
     pub fn named(
         name: &Path,
         words: &[OsString],
@@ -182,7 +182,7 @@ impl Pinned {
     /// Runs it, with these words and variables; the first of the words is its name for itself.
     ///
     /// # Errors
-    /// In words.
+    /// In words, when it is no longer the file that was judged, or does not start.
     pub fn execute(
         &self,
         words: &[OsString],

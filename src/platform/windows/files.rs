@@ -19,7 +19,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 /// Names for a temporary file that are tried.
 const TRIES: u32 = 100;
 
-/// A folder.
+/// A folder, held open so that nobody can put another one in its place.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,

@@ -9,7 +9,7 @@ impl Process {
     /// Looks at a process that has not ended.
     ///
     /// # Errors
-    /// [`ProcessError::NoSuchProcess`].
+    /// [`ProcessError::NoSuchProcess`] when it has ended or may not be asked.
     pub fn glance(pid: Pid) -> Result<Glance, ProcessError> {
         let system = System::younger_than(BRIEF);
         let one = system.process(pid);

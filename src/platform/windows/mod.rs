@@ -1,6 +1,24 @@
 //! What Windows says of a process: its modules, memory, threads and whether they run. Nothing is ever
 //! suspended. What only Linux has is absent: reading from the target's own CPU, hidden processes,
 //! confined helpers, gaps.
+//!
+//! Processes, threads, whether they run and how often they got a CPU come of one question
+//! (`platform/windows/system.rs`), modules and memory of `modules.rs`, a thread's interpreter of its TLS slot
+//! (`platform/slots.rs`) in the block that the system tells of (`platform/windows/thread.rs`). `memory.rs`
+//! puts neighbouring ranges of a batch together, as each call reads one, and keeps the order of what is read
+//! twice. No CPU is shared (`cpu.rs`): every stack of a running thread is approximate. The reader of others'
+//! files is a thread with our own rights (`sandbox.rs`), which opens nothing of other machines
+//! (`regular.rs`). Users are numbers of one run (`users.rs`), and access lists take the place of nine bits
+//! (`guard.rs`). A program that p5-spy starts is in a job (`spawn.rs`, `job.rs`). One that is run to learn
+//! from it (`execute.rs`) is held by its name while it starts, and gets two pipes, a limited job and no
+//! console; it has our own rights, so that nothing is run for a process of another user, or of ours with
+//! fewer rights (`users.rs`, `level_of`). A DLL's exports are its symbols (`image/exports.rs`). Its imports
+//! tell the compiler and the C library (`image/runtime.rs`), which decide what members perl's structures
+//! have; both are in the name of the machine, such as `x86_64_windows_gcc_msvcrt`. A table names as much of
+//! that as it depends on, so that none of Linux's fits, and of two with one interpreter size the right one.
+//! They are made by `perl-matrix/windows-table`, which compiles perl's headers with mingw-w64. A program of
+//! 32 bits on a Windows of 64 has two blocks for each thread, of which the system tells the wide one
+//! (`platform/slots.rs`).
 
 mod abilities;
 pub mod bytes;
@@ -81,7 +99,8 @@ impl Process {
     /// Checks that there is such a process and that it runs a program.
     ///
     /// # Errors
-    /// Every case of [`ProcessError`].
+    /// Every case of [`ProcessError`] that Windows has: the id is nobody's, it has ended, or it may not be
+    /// asked about.
     pub fn open(pid: Pid) -> Result<Self, ProcessError> {
         let one = Process { pid };
         if OF_KERNEL.contains(&pid.number()) {

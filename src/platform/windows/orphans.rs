@@ -10,7 +10,7 @@ use super::system::System;
 /// the target's.
 ///
 /// # Errors
-/// Those of `start`.
+/// Those of `start`, when it starts nothing.
 pub fn start_helper<T, E>(
     start: impl FnOnce() -> Result<T, E>,
     _id: impl FnOnce(&T) -> Pid,

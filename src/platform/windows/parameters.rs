@@ -37,7 +37,7 @@ impl Process {
         Ok(words(&line).iter().map(|word| bytes_of(word)).collect())
     }
 
-    /// Its working folder.
+    /// `RTL_USER_PROCESS_PARAMETERS.CurrentDirectory`.
     pub fn working_folder(self) -> Option<PathBuf> {
         Some(text_of(&self.text(CURRENT_FOLDER)?).into())
     }

@@ -30,7 +30,7 @@ impl PinnedFile {
     /// The file, for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when we may not read it, or it is no ordinary file.
     pub fn open(&self) -> Result<File, OpenError> {
         Ok(self.file.try_clone()?)
     }

@@ -21,7 +21,7 @@ impl Ground {
     /// Opens the file at an absolute path for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when there is none, we may not read it, it is another machine's, or no ordinary file.
     pub fn open(self, path: &Path) -> Result<File, OpenError> {
         // Who asks another machine for a file tells it who he is, and the target may have chosen it.
         if !is_local(path) {

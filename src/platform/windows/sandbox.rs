@@ -26,7 +26,7 @@ pub struct Limits {
 /// Whose rights a process has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rights {
-    /// The user.
+    /// Number of the user in this run (`users.rs`).
     pub user: u32,
 }
 
@@ -130,7 +130,7 @@ impl Post<'_> {
     /// The file of that name: the system lets nobody replace one that is mapped.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when we may not read it, or it is no ordinary file.
     pub fn mapped(&self, file: &MappedFile) -> Result<File, OpenError> {
         Ground::OURS.open(&file.path)
     }
@@ -138,7 +138,7 @@ impl Post<'_> {
     /// Opens a file of the target.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when there is none, we may not read it, or it is no ordinary file.
     pub fn open(&self, path: &Path) -> Result<File, OpenError> {
         Ground::OURS.open(path)
     }

@@ -119,7 +119,7 @@ fn job_of(child: &std::process::Child) -> io::Result<JobObject> {
     Ok(job)
 }
 
-/// The exit code.
+/// What the program gave to ExitProcess; 1 where the system does not tell.
 pub fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or(1)
 }

@@ -118,6 +118,8 @@ function facts(now) {
       + "p5-spy was not let in: the kernel's account says that the program had a CPU then. ",
     summary.thinned > 0 && `To cost no more than it may, p5-spy left out ${count(summary.thinned)}: `
       + "those that it took count for them. ",
+    summary.thinned > 0 && summary.unseen > 0
+      && `${plural(summary.unseen, "process", "processes")} ended before the next one was taken. `,
     summary.approximate > 0 && `${count(summary.approximate)} stacks are approximate: they were `
       + "read while the program could run on. ",
     report.is_cut && el("strong", {}, "The recording was cut off; this is what it has up to then. "),

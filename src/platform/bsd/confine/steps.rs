@@ -34,7 +34,7 @@ pub(crate) fn confine_reader(
 /// The same before a program is executed that is the owner's.
 ///
 /// # Errors
-/// [`ConfineError`].
+/// [`ConfineError`] of the first step that the system refuses; the program must not be run then.
 pub fn confine_program(owner: &Owner, limits: Limits) -> Result<(), ConfineError> {
     become_owner(owner)?;
     limit(libc::RLIMIT_CPU, limits.cpu)?;

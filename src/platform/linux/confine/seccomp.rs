@@ -41,11 +41,22 @@ const READER: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// Those that only some processors have.
+/// Those that only some processors have; musl prefers them where they are.
 #[cfg(target_arch = "x86_64")]
-const READER_OLD: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_stat, libc::SYS_readlink];
+const READER_OLD: &[libc::c_long] = &[
+    libc::SYS_poll,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_readlink,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const READER_OLD: &[libc::c_long] = &[];
+
+/// What opens a file, and which of its arguments has the flags.
+#[cfg(target_arch = "x86_64")]
+const OPENS: &[(libc::c_long, u32)] = &[(libc::SYS_openat, 2), (libc::SYS_open, 1)];
+#[cfg(not(target_arch = "x86_64"))]
+const OPENS: &[(libc::c_long, u32)] = &[(libc::SYS_openat, 2)];
 
 /// What a perl has no need of while it is looked at: it makes no connection, signals and traces nobody,
 /// and changes no file. Those that a kind of processor has.
@@ -254,7 +265,9 @@ fn reading(resolving: bool) -> BpfProgram {
     for call in READER.iter().chain(READER_OLD) {
         filter.when(*call as u32, ALLOW);
     }
-    filter.unless_bits(libc::SYS_openat as u32, 2, WRITES, ALLOW);
+    for (call, flags) in OPENS {
+        filter.unless_bits(*call as u32, *flags, WRITES, ALLOW);
+    }
     filter.unless_bits(libc::SYS_mmap as u32, 2, libc::PROT_EXEC as u32, ALLOW);
     filter.unless_bits(libc::SYS_mprotect as u32, 2, libc::PROT_EXEC as u32, ALLOW);
     if resolving {
@@ -370,6 +383,11 @@ mod tests {
         let filter = BpfProgram::by_machine(std::iter::once((ours, reading(false))));
         let of = |call: libc::c_long| verdict(&filter, ours, call as u32, 0);
         assert_eq!(of(libc::SYS_read), ALLOW);
+        for (call, _) in OPENS {
+            assert_eq!(of(*call), ALLOW);
+            let writes = verdict(&filter, ours, *call as u32, libc::O_CREAT as u32);
+            assert_eq!(writes, REFUSE);
+        }
         assert_ne!(of(libc::SYS_openat2), ALLOW);
         assert_ne!(of(libc::SYS_execve), ALLOW);
         let (_, other) = MACHINES[1];

@@ -40,7 +40,7 @@ pub(crate) fn confine_reader(
 /// talks on its standard streams.
 ///
 /// # Errors
-/// [`ConfineError`].
+/// [`ConfineError`] of the first step that the system refuses; the program must not be run then.
 pub fn confine_program(owner: &Owner, limits: Limits) -> Result<(), ConfineError> {
     become_ordinary();
     become_owner(owner, owner.sees_our_root())?;

@@ -26,7 +26,7 @@ const LINK: libc::c_int = PLACE | libc::O_SYMLINK;
 /// Names for a temporary file that are tried.
 const TRIES: u32 = 100;
 
-/// A folder.
+/// A folder by descriptor: what is done in it is done there, whatever its name leads to by then.
 #[derive(Debug)]
 pub struct Folder {
     handle: File,

@@ -62,7 +62,7 @@ impl Channel {
     /// Sends a message, and a file with it.
     ///
     /// # Errors
-    /// [`ChannelError`].
+    /// [`ChannelError`] when the other side is gone, takes too long, or the message's length has no 32 bits.
     pub fn send(
         &self,
         message: &[u8],
@@ -121,7 +121,7 @@ impl Channel {
     /// is expected: otherwise the kernel throws it away.
     ///
     /// # Errors
-    /// [`ChannelError`].
+    /// [`ChannelError`] when the other side is gone or says nothing in time, or the message is longer.
     pub fn receive(
         &self,
         limit: usize,

@@ -161,7 +161,8 @@ impl Confined {
     /// asks for. After an error there is no use in asking again.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// [`AskError`] when the child could not be confined, has ended, does not answer in time, or talks
+    /// nonsense.
     pub fn ask(
         &self,
         question: &[u8],

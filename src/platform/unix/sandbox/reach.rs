@@ -19,7 +19,8 @@ impl Post<'_> {
     /// Opens a file of the target for reading.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when there is none in the target's root, the target may not read it, or it is no
+    /// ordinary file.
     pub fn open(&self, path: &Path) -> Result<File, OpenError> {
         self.ground().open(path)
     }
@@ -27,7 +28,7 @@ impl Post<'_> {
     /// The file as it was sent, or opened, if it was only its place.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when the target may not read it, or it is no ordinary file.
     pub fn readable(&self, file: File) -> Result<File, OpenError> {
         match is_place(&file) {
             true => self.ground().read_place(&file),
@@ -38,7 +39,8 @@ impl Post<'_> {
     /// The file of that name, if it is the one that is mapped.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`] when another file has its name now, the target may not read it, or it is no ordinary
+    /// file.
     pub fn mapped(&self, file: &MappedFile) -> Result<File, OpenError> {
         let place = match self.root {
             Some(root) => place_below(root, &file.path)?,
