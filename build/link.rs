@@ -45,7 +45,15 @@ pub fn configure() {
             name = link_statically().unwrap_or(name);
         }
     }
-    // What the tests of the linked program expect.
+    let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    if is("CARGO_CFG_TARGET_ENV", "musl") && features.split(',').any(|f| f == "crt-static") {
+        // rustc does it by itself; position-independent for this processor.
+        name = match is("CARGO_CFG_TARGET_ARCH", "x86_64") {
+            true => "static-pie",
+            false => "static",
+        };
+    }
+    // What the tests of the linked program expect, and doctor says.
     println!("cargo:rustc-env=P5SPY_LINKED={name}");
 }
 
