@@ -185,6 +185,8 @@ fn sample_one(target: Target, sources: Sources, program: &Path, wanted: Wanted) 
         follow: Follow::Nobody,
         names: names(),
         max_cpu: None,
+        shows_ops: true,
+        native: None,
     };
     let root = target.process.pid();
     let sampler = Sampler::new(
@@ -341,6 +343,8 @@ pub fn look(
         follow: Follow::Nobody,
         names: names(),
         max_cpu: None,
+        shows_ops: true,
+        native: None,
     };
     let sampler = Sampler::new(
         vec![target],
