@@ -32,8 +32,18 @@ pub(super) struct DumpArgs {
     #[arg(long, requires = "locals")]
     values: bool,
     /// Show what runs in C below Perl, too
-    #[arg(long, conflicts_with = "capture")]
-    native: bool,
+    // Other verbs have more levels: the word takes a value, or none, everywhere.
+    #[arg(
+        long,
+        conflicts_with = "capture",
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        value_parser = ["all"],
+        hide_possible_values = true
+    )]
+    native: Option<String>,
     /// The process to look at (may be given several times)
     #[arg(short, long, value_name = "PID", allow_negative_numbers = true, value_parser = parse_pid)]
     pid: Vec<Pid>,
@@ -67,7 +77,7 @@ impl DumpArgs {
                 lexicals: self.locals > 1,
                 values: self.values,
             }),
-            native: self.native,
+            native: self.native.is_some(),
         };
         if let Some(file) = self.core {
             return Ok(Job::DumpCore {
