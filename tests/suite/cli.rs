@@ -208,7 +208,7 @@ fn what_is_not_perl_is_told_and_why() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let said = run(&words);
         said.expect(1, &format!("process {pid} ("))
-            .expect(1, "sleep) is not perl")
+            .expect(1, ") is not perl")
             .expect(1, "none defines PL_curinterp");
         assert_eq!(said.out, "");
     }
@@ -572,11 +572,12 @@ fn a_neighbouring_table_is_judged_by_the_live_stack() {
 
 #[test]
 fn a_dumped_layout_can_be_used() {
+    let perl = text(&support::this_perl().file);
     let target = nested();
     let pid = target.pid().to_string();
     for words in [
-        &["layout-dump", support::PERL, "--no-debug-info"][..],
-        &["layout-dump", support::PERL],
+        &["layout-dump", perl, "--no-debug-info"][..],
+        &["layout-dump", perl],
         &["layout-dump", "--pid", &pid],
     ] {
         let table = run(words);
@@ -590,7 +591,7 @@ fn a_dumped_layout_can_be_used() {
         // Nothing gets lost on the way either.
         let again = run(&[
             "layout-dump",
-            support::PERL,
+            perl,
             "--no-debug-info",
             "--layouts",
             text(folder.path()),

@@ -214,7 +214,7 @@ fn a_pipe_that_nobody_reads_holds_up_nothing() {
     std::io::Write::write_all(&mut &writer, &all).unwrap();
     let picture = folder();
     let picture = picture.path().join("x.folded");
-    let words = ["-o", text(&picture)];
+    let words = ["--no-debug-info", "-o", text(&picture)];
     let (_target, folder, mut child) = recording(&words, |command| {
         command.stderr(writer);
     });

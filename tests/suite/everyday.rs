@@ -321,6 +321,10 @@ fn shells_accept_their_scripts() {
 /// What bash offers behind a word.
 #[test]
 fn bash_completes() {
+    if !is_there("bash") {
+        loudly!("SKIPPED what bash completes: there is none");
+        return;
+    }
     let script = run(&["completions", "bash"]).out;
     let offered = |before: &str, word: &str| {
         let at = before.split(' ').count();
@@ -390,7 +394,7 @@ fn for_everybody() -> (tempfile::TempDir, PathBuf) {
 /// process; `None` where this system does not let us.
 fn in_namespace(line: &str, program: &Path, pid: i32) -> Option<Finished> {
     let may = Command::new("unshare").args(["-m", "true"]).output();
-    if !is_root() || !may.is_ok_and(|out| out.status.success()) || !is_there("setpriv") {
+    if !is_root() || !may.is_ok_and(|out| out.status.success()) || !support::has_setpriv() {
         loudly!("SKIPPED: needs root, unshare and setpriv");
         return None;
     }

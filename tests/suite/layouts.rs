@@ -1,6 +1,6 @@
 //! The contract of the layout tables, and that debug information and table agree.
 
-use crate::loudly;
+use crate::{loudly, support};
 
 use loudly::loudly;
 use p5_spy::identity::Identity;
@@ -14,7 +14,8 @@ use std::process::Command;
 const PERL: &str = "/usr/bin/perl";
 
 fn perl() -> (Image, Identity) {
-    let image = Image::open(Path::new(PERL), Path::new(PERL)).unwrap();
+    let file = &support::this_perl().file;
+    let image = Image::open(file, file).unwrap();
     let identity = Identity::of(&image).unwrap();
     (image, identity)
 }

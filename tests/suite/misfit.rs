@@ -11,7 +11,7 @@ const SCRIPT: &str = "package Other; sub inner { print qq(ready\\n); sysread STD
 fn wrong_table(folder: &Path) -> PathBuf {
     let output = {
         let mut command = spy();
-        command.args(["layout-dump", support::PERL]);
+        command.arg("layout-dump").arg(&support::this_perl().file);
         command.output().unwrap()
     };
     let table = String::from_utf8(output.stdout).unwrap();

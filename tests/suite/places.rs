@@ -66,6 +66,9 @@ fn copy_of_perl(folder: &Path) -> PathBuf {
 
 #[test]
 fn a_perl_without_symbols_is_found_by_the_probes() {
+    if !support::this_perl().is_one_file() {
+        return;
+    }
     let this = support::this_perl();
     let Some(table) = this.table() else {
         loudly!("LEFT OUT: there is no table for {}", this.version);
@@ -189,7 +192,10 @@ fn a_perl_of_another_name_also_after_its_file_is_gone() {
 fn a_perl_in_a_chroot() {
     let root = tempfile::tempdir().unwrap();
     let copy = copy_of_perl(root.path());
-    let listed = Command::new("ldd").arg(&copy).output().unwrap();
+    let Ok(listed) = Command::new("ldd").arg(&copy).output() else {
+        loudly!("SKIPPED a perl in a chroot: there is no ldd");
+        return;
+    };
     let listed = String::from_utf8(listed.stdout).unwrap();
     for library in listed
         .split_whitespace()

@@ -26,14 +26,17 @@ pub struct ThisPerl {
     pub is_threaded: bool,
     /// Such as `x86_64-linux-gnu-thread-multi`.
     pub archname: String,
+    /// The file that perl is in: [`PERL`], or the library that it loads (`-Duseshrplib`, as Fedora and Alpine have it).
+    pub file: PathBuf,
 }
 
 /// Asks it.
 pub fn this_perl() -> &'static ThisPerl {
     static PERL_HERE: OnceLock<ThisPerl> = OnceLock::new();
     PERL_HERE.get_or_init(|| {
-        let asks =
-            "use Config; printf '%vd %s %s', $^V, $Config{useithreads} || 'no', $Config{archname}";
+        let asks = "use Config; my $file = '/usr/bin/perl';
+            if (open my $maps, '<', '/proc/self/maps') { m{(/\\S*/libperl\\S*)} and $file = $1 while <$maps> }
+            printf '%vd %s %s %s', $^V, $Config{useithreads} || 'no', $Config{archname}, $file";
         let said = Command::new(PERL).args(["-e", asks]).output().unwrap();
         let said = String::from_utf8(said.stdout).unwrap();
         let words: Vec<&str> = said.split(' ').collect();
@@ -41,6 +44,7 @@ pub fn this_perl() -> &'static ThisPerl {
             version: words[0].to_owned(),
             is_threaded: words[1] == "define",
             archname: words[2].to_owned(),
+            file: words[3].into(),
         }
     })
 }
@@ -62,6 +66,16 @@ impl ThisPerl {
         let is_common = self.archname.starts_with("x86_64");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("layouts");
         (is_common && folder.join(&name).exists()).then_some(name)
+    }
+
+    /// Its program is all of it. Says so where it is not.
+    pub fn is_one_file(&self) -> bool {
+        let is_it = self.file == Path::new(PERL);
+        if !is_it {
+            let mut err = std::io::stderr();
+            let _ = writeln!(err, "LEFT OUT: perl is in {}", self.file.display());
+        }
+        is_it
     }
 
     /// It is the one of which some tests have the table at hand: Debian 12's. Says so where it is not.
@@ -503,6 +517,12 @@ pub fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, content).unwrap();
     path
+}
+
+/// There is util-linux's setpriv: busybox has one that can do little.
+pub fn has_setpriv() -> bool {
+    let said = Command::new("setpriv").arg("--version").output();
+    said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("util-linux"))
 }
 
 /// What the C library calls an error of the system.

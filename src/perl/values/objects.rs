@@ -1,5 +1,5 @@
 //! Perl's values in the target's memory: subs, globs, packages, names, strings. Everything is
-//! read anew at every call; what may be remembered is for `names.rs` to know.
+//! read anew at every call; what may be remembered is for `perl/names/mod.rs` to know.
 
 use super::context::{NameError, PerlView, SHORT};
 use super::ops::OpKind;

@@ -1,13 +1,12 @@
 //! Mapped files, found by what the kernel has mapped and not by a name, which may lead to another
 //! file by now.
 
-use super::regular::place_below;
+use super::regular::{place_at, place_below};
 use super::stamp::statx;
 use crate::platform::{Ground, MappedFile, OpenError, Process};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 
 /// A file that is held by a descriptor: nothing of it was read, and what its name leads to does not
 /// matter any more.
@@ -147,7 +146,7 @@ impl Process {
         });
         let links = links.chain([format!("/proc/{}/exe", self.pid)]);
         for link in links {
-            if let Ok(pinned) = place(&link).and_then(PinnedFile::of)
+            if let Ok(pinned) = place_at(link.as_ref()).and_then(PinnedFile::of)
                 && pinned.is(file)
             {
                 return Ok(pinned);
@@ -157,9 +156,9 @@ impl Process {
         if !by_name {
             return Err(gone());
         }
-        let root = place(format!("/proc/{}/root", self.pid));
+        let root = place_at(format!("/proc/{}/root", self.pid).as_ref());
         let below = root.and_then(|root| place_below(&root, &file.path));
-        let named = below.or_else(|_| place(&file.path))?;
+        let named = below.or_else(|_| place_at(&file.path))?;
         let pinned = PinnedFile::of(named)?;
         pinned.is(file).then_some(pinned).ok_or_else(gone)
     }
@@ -169,21 +168,15 @@ impl Process {
     /// # Errors
     /// When `/proc/PID/exe` cannot be opened: no such process, or no right to look into it.
     pub fn pin_program(self) -> io::Result<PinnedFile> {
-        place(format!("/proc/{}/exe", self.pid)).and_then(PinnedFile::of)
+        place_at(format!("/proc/{}/exe", self.pid).as_ref()).and_then(PinnedFile::of)
     }
-}
-
-fn place(path: impl AsRef<std::path::Path>) -> io::Result<File> {
-    fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH)
-        .open(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::Pid;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn me() -> Process {
@@ -218,7 +211,7 @@ mod tests {
         let me = crate::platform::effective_user();
         let safe = |mode: u32, users: &[u32]| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let pinned = PinnedFile::of(place(&path).unwrap()).unwrap();
+            let pinned = PinnedFile::of(place_at(&path).unwrap()).unwrap();
             (pinned.is_safe_from_others(users), pinned.is_plain_program())
         };
         assert_eq!(safe(0o755, &[me]), (true, true));
@@ -226,7 +219,7 @@ mod tests {
         assert_eq!(safe(0o757, &[me]), (false, true));
         assert_eq!(safe(0o644, &[me]), (true, false));
         assert_eq!(safe(0o4755, &[me]), (true, false));
-        let folder = PinnedFile::of(place(folder.path()).unwrap()).unwrap();
+        let folder = PinnedFile::of(place_at(folder.path()).unwrap()).unwrap();
         assert!(!folder.is_safe_from_others(&[me]));
     }
 }

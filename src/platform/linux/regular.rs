@@ -63,10 +63,9 @@ impl Ground<'_> {
 /// # Errors
 /// When open(2) fails: no such file, or a folder on the way that may not be entered.
 pub fn place_at(path: &Path) -> io::Result<File> {
-    fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH)
-        .open(path)
+    // Not by OpenOptions: with musl these take O_PATH for a way to open (O_ACCMODE), leave it out, and open the file.
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    open_at(&libc::AT_FDCWD, &path, libc::O_PATH, 0)
 }
 
 /// It was made by [`place_at`] or [`place_below`], and is not open.

@@ -4,11 +4,11 @@
 use crate::platform::unix::open_at::open_at;
 use crate::platform::unix::users::effective_user;
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// No more links are followed on the way to a file, as in the kernel.
@@ -51,10 +51,9 @@ impl Folder {
 
     /// Where a path begins.
     pub(super) fn start(path: &Path) -> io::Result<Self> {
-        let start = if path.is_absolute() { "/" } else { "." };
-        let mut options = OpenOptions::new();
-        let flags = PLACE | libc::O_DIRECTORY;
-        let handle = options.read(true).custom_flags(flags).open(start)?;
+        let start = if path.is_absolute() { c"/" } else { c"." };
+        // OpenOptions leave O_PATH out with musl.
+        let handle = open_at(&libc::AT_FDCWD, start, PLACE | libc::O_DIRECTORY, 0)?;
         Ok(Folder::from(handle))
     }
 
