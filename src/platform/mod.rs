@@ -1,6 +1,6 @@
 //! The operating system: the only room with system calls, /proc, signals and polls. What every system
 //! has in common is here; each has a folder with the same names, one of which is compiled. What is
-//! alike on all Unix systems is in `unix/`, what macOS and FreeBSD lack or share is in `bsd/`.
+//! alike on all Unix systems is in `platform/unix/`, what macOS and FreeBSD lack or share is in `platform/bsd/`.
 //!
 //! This file exports for each system the same functions and types, and that list is the contract: there is no
 //! trait, as there is one system in each program. What they are made of comes from four places: right in it,

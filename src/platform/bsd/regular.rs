@@ -1,6 +1,6 @@
 //! Opening files whose names others chose: ordinary ones only, without waiting. There is no way to hold
 //! a file without opening it, so that it is looked at by name, opened, and compared. Names begin at our own
-//! root, always: who reads for a process in another one is refused (`confine/owner.rs`).
+//! root, always: who reads for a process in another one is refused (`platform/bsd/confine/owner.rs`).
 
 use crate::platform::{Ground, OpenError};
 use std::fs::{self, File};
