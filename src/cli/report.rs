@@ -54,7 +54,7 @@ pub(super) struct ReportArgs {
     ops: bool,
     /// Leave out what ran in C below Perl
     #[arg(long)]
-    no_native: bool,
+    perl_only: bool,
     #[command(flatten)]
     fold: FoldArgs,
     /// Show whole names of files, not those relative to @INC and to the program's working folder
@@ -80,7 +80,7 @@ impl ReportArgs {
             to: self.to,
             idle: self.idle,
             ops: self.ops,
-            without_native: self.no_native,
+            without_native: self.perl_only,
         });
         let fold = self.fold.into();
         let mut files = self.files.into_iter();

@@ -197,7 +197,7 @@ fn a_raw_recording_has_both() {
         done.expect(0, "");
         done.out
     };
-    let (with, without) = (report(&[]), report(&["--no-native"]));
+    let (with, without) = (report(&[]), report(&["--perl-only"]));
     let sum = |collapsed: &str| stacks(collapsed).iter().map(|(_, n)| n).sum::<u64>();
     assert_eq!(sum(&with), sum(&without));
     let c = |stack: &[String]| has(stack, "Perl_regexec_flags");
