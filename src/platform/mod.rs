@@ -4,7 +4,7 @@
 //!
 //! This file exports for each system the same functions and types, and that list is the contract: there is no
 //! trait, as there is one system in each program. What they are made of comes from four places: right in it,
-//! what every system tells in its own way or nothing is asked for (`process.rs`, `state.rs`, `listed.rs`,
+//! what every system tells in its own way or nothing is asked for (`platform/process.rs`, `state.rs`, `listed.rs`,
 //! `incarnation.rs`, `obstacle.rs`, `open.rs` …); `platform/unix/`, what is POSIX (starting programs,
 //! signals, files by descriptor, the confined child), with an arm for each system where they differ; a folder
 //! for each system, `platform/linux/`, `platform/macos/`, `platform/freebsd/`, `platform/windows/`; and
