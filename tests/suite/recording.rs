@@ -169,6 +169,7 @@ fn stats(file: &Path) -> serde_json::Value {
             "late",
             "made_up",
             "missed",
+            "native",
             "ready",
             "remote_reads",
             "stopped_ms",
