@@ -41,7 +41,7 @@
 //! due. At an ordinary one the thread may have come and gone while we waited, and all its last switches are
 //! needed (`history.rs`): it held a CPU if it had come and not left by then, and is where it was if it has not
 //! run since. Of one that was set aside that is believed however late it is, as it did not choose the moment;
-//! of one that began to wait only within twice the time in which threads are usually set aside for us (`punctual.rs`):
+//! of one that began to wait only within twice the time in which threads are usually set aside for us (`sampler/punctual.rs`):
 //! what is later is missed, or samples would gather where a program waits. Where the kernel keeps no records
 //! there is `se.exec_start` of the thread's account, which the scheduler sets to the same clock for the one that
 //! it sends away and for us whom it lets in; it tells of the present only, so there a round that waited longer
