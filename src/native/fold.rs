@@ -1,30 +1,25 @@
 //! Which frames of C are worth a frame of a picture: perl's own way from a Perl line to the C that it means is not.
 
 use super::innermost::CodeFrame;
+use super::loops::{CodeRole, plain_name};
 use std::sync::Arc;
 
-/// Functions of perl that only lead on (pp_hot.c, run.c, perl.c, mg.c, gv.c, pp_ctl.c, pp_sort.c).
+/// Functions of perl that only lead on (pp_hot.c, run.c, perl.c, mg.c, pp_sort.c), beside those with a role in the
+/// order of run loops.
 const PLUMBING: &[&str] = &[
     "Perl_pp_entersub",
     "Perl_pp_wrap",
     "Perl_xs_wrap",
-    "Perl_runops_wrap",
-    "Perl_call_sv",
     "Perl_call_method",
     "Perl_call_pv",
     "Perl_call_argv",
-    "Perl_eval_sv",
     "Perl_eval_pv",
-    "Perl_amagic_call",
     "Perl_magic_methcall",
-    "S_docatch",
     "S_sortcv",
     "sortcv",
     "S_sortcv_stacked",
     "S_sortcv_xsub",
 ];
-/// Those of them that have a loop of their own run (perl.c, gv.c).
-const CALLS: &[&str] = &["Perl_call_sv", "Perl_eval_sv", "Perl_amagic_call"];
 /// What perl does between two ops (perl.h, `PERL_ASYNC_CHECK`): it is called by the run loop, and no op.
 const BETWEEN_OPS: &str = "Perl_despatch_signals";
 
@@ -81,13 +76,7 @@ pub fn shown(frames: &[CodeFrame], has_xsub: bool, level: NativeLevel) -> Vec<Sh
 /// A call from C has no loop before its first op and behind its last: its sub may be perl's innermost frame all the
 /// same, so that what led to the call is not told.
 fn inner_call(frames: &[CodeFrame]) -> &[CodeFrame] {
-    let call = frames.iter().position(|frame| {
-        let name = frame
-            .function
-            .as_deref()
-            .and_then(|name| name.split('.').next());
-        frame.is_perls && name.is_some_and(|name| CALLS.contains(&name))
-    });
+    let call = frames.iter().position(|frame| frame.role == CodeRole::Call);
     call.and_then(|at| frames.get(..at)).unwrap_or(frames)
 }
 
@@ -109,10 +98,13 @@ fn without_outer(mut frames: &[CodeFrame], skip: impl Fn(&CodeFrame) -> bool) ->
 }
 
 fn is_plumbing(frame: &CodeFrame) -> bool {
-    let name = frame.function.as_deref();
-    // A compiler adds what it made of a function: `.part.0`, `.constprop.1`.
-    let plain = name.and_then(|name| name.split('.').next());
-    frame.is_perls && plain.is_some_and(|name| PLUMBING.contains(&name))
+    match frame.role {
+        CodeRole::Wrapper | CodeRole::Call | CodeRole::Docatch => true,
+        _ => {
+            let name = frame.function.as_deref().map(plain_name);
+            frame.is_perls && name.is_some_and(|name| PLUMBING.contains(&name))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +121,7 @@ mod tests {
                 function: (name != "-").then(|| name.into()),
                 file: file.into(),
                 is_perls: file == PERL,
+                role: CodeRole::of((name != "-").then_some(name), file == PERL),
             }
         };
         all.iter().rev().map(frame).collect()

@@ -37,6 +37,8 @@ pub struct CodeFrame {
     pub file: Arc<str>,
     /// It is in the file that has the run loop.
     pub is_perls: bool,
+    /// What it is to a run loop.
+    pub role: CodeRole,
 }
 
 /// What is known of the code at one address.
@@ -49,6 +51,16 @@ struct KnownCode {
     file: Arc<str>,
     /// By its name alone, as if it were in perl's own file.
     role: CodeRole,
+}
+
+impl KnownCode {
+    /// The same, where perl is in that file.
+    fn role_in(&self, perls: &str) -> CodeRole {
+        match &*self.file == perls {
+            true => self.role,
+            false => CodeRole::Other,
+        }
+    }
 }
 
 /// What runs in C below a Perl stack.
@@ -124,10 +136,7 @@ impl Unwinder {
         let (frames, rest) = places.split_at(inner);
         let perls = rest.first().map_or("", |code| &*code.file);
         let roles = || {
-            let roles = places.iter().map(|code| match &*code.file == perls {
-                true => code.role,
-                false => CodeRole::Other,
-            });
+            let roles = places.iter().map(|code| code.role_in(perls));
             multicalls(&roles.collect::<Vec<_>>())
         };
         Ok(InnermostCode {
@@ -267,6 +276,7 @@ fn frames_of(places: &[Arc<KnownCode>], perls: &str) -> Vec<CodeFrame> {
         function: code.function.clone(),
         file: code.file.clone(),
         is_perls: &*code.file == perls,
+        role: code.role_in(perls),
     });
     frames.collect()
 }

@@ -3,7 +3,7 @@
 
 /// What a function is to a run loop, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CodeRole {
+pub enum CodeRole {
     /// It is one (run.c, dump.c).
     Loop,
     /// It passes on to one, where values on perl's stack are counted (`PERL_RC_STACK`, run.c).
@@ -25,10 +25,9 @@ pub(super) enum CodeRole {
 }
 
 impl CodeRole {
-    /// Of a function; `is_perls` if it is in perl's own file. A compiler adds what it made of it: `.part.0`.
-    pub fn of(name: Option<&str>, is_perls: bool) -> Self {
-        let plain = name.and_then(|name| name.split('.').next());
-        match plain {
+    /// Of a function; `is_perls` if it is in perl's own file.
+    pub(super) fn of(name: Option<&str>, is_perls: bool) -> Self {
+        match name.map(plain_name) {
             Some("Perl_runops_standard" | "Perl_runops_debug") => CodeRole::Loop,
             _ if !is_perls => CodeRole::Other,
             Some("Perl_runops_wrap") => CodeRole::Wrapper,
@@ -53,6 +52,11 @@ impl CodeRole {
             _ => CodeRole::Static,
         }
     }
+}
+
+/// A name without what a compiler adds to it: `.part.0`, `.constprop.1`.
+pub(super) fn plain_name(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }
 
 /// How many loops run a comparator or a block for a function of C. The roles of all frames, innermost first.

@@ -35,6 +35,7 @@ pub use fold::{NativeLevel, ShownCode, shown};
 pub use functions::{AskFunctions, FunctionTable};
 pub use gimli::Register;
 pub use innermost::{CodeFrame, InnermostCode, Unwinder};
+pub use loops::CodeRole;
 pub use modules::{Modules, OpenImage};
 pub use registers::{Processor, Registers};
 pub use stack::{NativeFrame, NativeStack, native_stack};
