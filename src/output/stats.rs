@@ -44,7 +44,7 @@ pub fn text(summary: &Summary, rate: f64) -> String {
     if summary.thinned == 0 && summary.missed.saturating_mul(20) > summary.attempted {
         let _ = write!(text, "\np5-spy fell behind {rate} samples a second");
     }
-    if summary.made_up > 0 {
+    if summary.made_up.saturating_mul(20) > summary.good {
         let _ = write!(
             text,
             "\nOf {} samples on a CPU {} stand for moments at which p5-spy was not let in: the kernel's \

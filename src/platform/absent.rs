@@ -1,7 +1,7 @@
 //! What only Linux has, for the systems that lack it: nobody stands beside a thread on its CPU, nothing tells
 //! when it left one or what it waits in, and our own waiting is not counted.
 
-use super::{Ability, HeldCpu, LeftRegisters, Priority, Testimony};
+use super::{Ability, HeldCpu, LeftRegisters, Priority, Runs, Testimony};
 use crate::ids::{Pid, Tid};
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ pub struct Witness;
 
 impl Witness {
     /// Of a thread.
-    pub fn new(_pid: Pid, _tid: Tid, _ours: Priority, _with_registers: bool) -> Self {
+    pub fn new(_pid: Pid, _tid: Tid, _with_registers: bool) -> Self {
         Witness
     }
 
@@ -85,6 +85,14 @@ impl Witness {
     pub fn testimony(&self) -> Testimony {
         Testimony::Present
     }
+
+    /// Nothing is recorded.
+    pub fn has_moved(&self, _since: u64) -> bool {
+        false
+    }
+
+    /// Nothing.
+    pub fn learn(&mut self, _runs: impl FnOnce() -> Option<Runs>) {}
 
     /// Whether the thread held a CPU at that time: not known.
     pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<HeldCpu> {

@@ -2,8 +2,7 @@
 
 use crate::ids::{Pid, Tid};
 use crate::platform::{
-    Arrival, CoSchedule, HeldCpu, Priority, Runs, ThreadState, ThreadWatch, Witness, is_real_time,
-    monotonic,
+    Arrival, CoSchedule, HeldCpu, Runs, ThreadState, ThreadWatch, Witness, is_real_time, monotonic,
 };
 
 /// A thread that is read from its own CPU, where it cannot move meanwhile.
@@ -57,7 +56,7 @@ impl SharedCpu {
         /// It may go to another CPU while we come to the one that it was on.
         const TRIES: usize = 3;
         let thread = self.thread.as_ref()?;
-        let witness = Witness::new(thread.pid, thread.tid, Priority::Ordinary, false);
+        let witness = Witness::new(thread.pid, thread.tid, false);
         for _ in 0..TRIES {
             let (before, looked) = (self.thread.as_mut()?.watch.runs()?, monotonic());
             if self.state() != ThreadState::Running {

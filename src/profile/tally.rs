@@ -14,8 +14,8 @@ pub struct Tally {
     pub ready: u64,
     /// Of `good`, those of which nobody can tell whether the thread was waiting for a CPU.
     pub unsure: u64,
-    /// Of `good`, those at whose moment p5-spy was not let in: by the kernel's account of its CPU time
-    /// the thread had a CPU then, and a stack that was seen soon after counts for it.
+    /// Of `good`, those at whose moment p5-spy was not let in, or saw the thread before it was on its CPU: by the kernel's
+    /// account of its CPU time the thread had one then, and a stack that was seen soon after counts for it.
     pub made_up: u64,
     /// Of `good`, those of which it is known what ran in C.
     pub native: u64,
@@ -46,6 +46,13 @@ impl Tally {
     /// All samples that were due.
     pub fn attempted(&self) -> u64 {
         self.good + self.idle + self.ready + self.torn + self.missed + self.gone + self.failed()
+    }
+
+    /// So many of those that were missed are counted by one that was taken.
+    pub fn makes_up(&mut self, more: u64) {
+        self.missed = self.missed.saturating_sub(more);
+        self.made_up += more;
+        self.good += more;
     }
 
     /// What came after an earlier state of the same tally.

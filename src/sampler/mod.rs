@@ -36,10 +36,11 @@
 //! makes a system call, and a line that calls `clock_gettime` got ten times its share.
 //!
 //! *Does it count as CPU time?* "Running" in /proc is also who waits for a CPU. `platform/linux/witness.rs`
-//! tells them apart by records that the kernel writes into a page and we read (`records.rs`). At real-time
-//! priority the last switch says all (`switches.rs`): a thread that held the CPU left it after the sample was
-//! due. At an ordinary one the thread may have come and gone while we waited, and all its last switches are
-//! needed (`history.rs`): it held a CPU if it had come and not left by then, and is where it was if it has not
+//! tells them apart by records that the kernel writes into a page and we read (`records.rs`): all its last switches
+//! (`history.rs`). When it left a CPU last (`switches.rs`) is not enough even at real-time priority: from an idle CPU we
+//! come some 50 us late, and whoever was woken up meanwhile had none when we were due; a sub that runs after each nap
+//! got a quarter more than it had (measured). It held a CPU if it had come and not left by then, or was being brought to
+//! it, which its clock counts, too (`switch_time.rs` learns how long that takes), and is where it was if it has not
 //! run since. Of one that was set aside that is believed however late it is, as it did not choose the moment;
 //! of one that began to wait only within twice the time in which threads are usually set aside for us (`sampler/punctual.rs`):
 //! what is later is missed, or samples would gather where a program waits. Where the kernel keeps no records
@@ -52,9 +53,11 @@
 //! the CPU, it did not, we are too late, or nobody knows; who is not known counts as on the CPU, and the account says how many
 //! those are (`Tally::unsure`). A sample of a thread that waits for a CPU is one that waits, with `(waiting
 //! for a CPU)` on top; without `--idle` it is counted and no stack is read (`profile/filter.rs` leaves out
-//! what a recording has of them). A dump asks `platform/shared_cpu.rs`. Who is let in late sees too little:
-//! the kernel's account of each thread's CPU time says how much was missed, and the samples that are taken
-//! count for it (`sampler/debt.rs`), as far as it is more than chance.
+//! what a recording has of them). A dump asks `platform/shared_cpu.rs`. What is seen is too little all the same: who is
+//! let in late misses some, and where our timer and the program's are on one CPU, one interrupt wakes up both, so that
+//! it is never seen in its first microseconds. The kernel's account of each thread's CPU time says how much that is; for
+//! what was missed the samples that are taken count, and for the rest those that were seen to wait for a CPU
+//! (`sampler/debt.rs`), as far as it is more than chance.
 
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
@@ -250,6 +253,7 @@ impl<S: Sink> Sampler<S> {
         allow_many_watches();
         self.refresh_threads();
         let mut clock = Clock::new(self.settings.rate, self.started);
+        let both = BothClocks::now();
         let mut threads_due = self.started + THREADS_EVERY;
         let most = self.settings.max_cpu;
         let mut governor = most.map(|share| Governor::new(share, self.settings.rate));
@@ -306,7 +310,7 @@ impl<S: Sink> Sampler<S> {
                 self.own.tally.late += u64::from(late) * self.weighed(threads);
             }
             self.take_reports();
-            self.tick = monotonic().saturating_sub(nanoseconds(behind));
+            self.tick = both.monotonic(now - behind);
             let cpu = self.schedule.pinned();
             self.arrival = cpu.map(Arrival::new);
             let look_at_all = all_due && self.may_have_ended();
@@ -484,7 +488,11 @@ impl<S: Sink> Sampler<S> {
             false if turn.paused => Presence::OnCpu,
             false => Presence::Off,
         };
-        let on_cpu = presence != Presence::Off;
+        let is_made_up = turn.running
+            && presence == Presence::Off
+            && !turn.rests
+            && thread.is_owed(self.settings.rate, self.weight, self.own.tally.missed);
+        let on_cpu = presence != Presence::Off || is_made_up;
         let weight = u64::from(self.weight);
         if presence == Presence::Late {
             self.own.tally.missed += weight;
@@ -519,18 +527,17 @@ impl<S: Sink> Sampler<S> {
         if crowd && turn.running && together && !turn.rests {
             thread.settle(schedule.pinned());
         }
+        if on_cpu && together {
+            thread.learns();
+        }
         let about = thread.about;
         let tally = &mut self.own.tally;
         let mut count = self.weight;
-        if self.priority == Priority::Ordinary
-            && on_cpu
-            && !turn.is_glance
-            && matches!(taken, Ok(Some(_)))
-        {
+        let is_good = on_cpu && !turn.is_glance && matches!(taken, Ok(Some(_)));
+        tally.made_up += weight * u64::from(is_good && is_made_up);
+        if is_good && !is_made_up {
             let more = thread.makes_up_for(self.settings.rate, count, tally.missed);
-            tally.missed -= u64::from(more);
-            tally.made_up += u64::from(more);
-            tally.good += u64::from(more);
+            tally.makes_up(more.into());
             count += more;
         }
         match taken {
@@ -621,7 +628,7 @@ impl<S: Sink> Sampler<S> {
             let Some(watched) = self.watched.get_mut(at) else {
                 break;
             };
-            watched.refresh_threads(self.priority, &mut self.own.seen, &mut self.own.tally);
+            watched.refresh_threads(&mut self.own.seen, &mut self.own.tally);
             if watched.unread > 0 {
                 let unread = Arc::make_mut(&mut self.own.unread);
                 unread.insert(
@@ -676,6 +683,36 @@ fn watch(target: Target, settings: Settings, search: Option<&DebugSearch>) -> Wa
     Watched::new(target, settings.names, native)
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+/// One moment by both clocks. To ask one and then the other is late by some microseconds, most of all where one comes
+/// from an idle CPU, and that is as long as a program that naps has a CPU.
+struct BothClocks {
+    instant: Instant,
+    /// Nanoseconds.
+    monotonic: u64,
+}
+
+impl BothClocks {
+    fn now() -> Self {
+        const TRIES: usize = 16;
+        let both = std::iter::repeat_with(|| {
+            let (before, instant, after) = (monotonic(), Instant::now(), monotonic());
+            let width = after.saturating_sub(before);
+            let monotonic = before + width / 2;
+            (width, BothClocks { instant, monotonic })
+        });
+        let best = both.take(TRIES).min_by_key(|(width, _)| *width);
+        best.map_or_else(
+            || BothClocks {
+                instant: Instant::now(),
+                monotonic: monotonic(),
+            },
+            |(_, both)| both,
+        )
+    }
+
+    fn monotonic(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.instant).as_nanos();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        self.monotonic.saturating_add(since)
+    }
 }

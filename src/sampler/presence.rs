@@ -66,7 +66,8 @@ pub(super) fn held(
     let then = if is_of_then { looked.due } else { looked.at };
     let first = thread.held(known, then)?;
     let is_there = matches!(first, HeldCpu::Until(_));
-    if is_there && (is_of_then || thread.came_nowhere()) {
+    let is_certain = knows_all && first == HeldCpu::Not;
+    if is_certain || is_there && (is_of_then || thread.came_nowhere()) {
         return Some(first);
     }
     // It may run on another CPU by now.

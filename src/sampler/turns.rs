@@ -38,7 +38,8 @@ impl<S: Sink> Sampler<S> {
         self.turns.clear();
         let threads = self.watched.iter().map(|w| w.threads.len()).sum::<usize>();
         let glances = self.glances();
-        if !all && !glances && !self.settings.idle && self.load.nobody_runs(threads) {
+        let is_quiet = !all && !glances && !self.settings.idle && self.load.nobody_runs(threads);
+        if is_quiet && !self.somebody_moved() {
             return threads;
         }
         let names_calls = self.settings.names.beyond == LeafLevel::Ops;
@@ -93,6 +94,12 @@ impl<S: Sink> Sampler<S> {
         self.turns
             .sort_by_key(|turn| (turn.cpu.is_some() && turn.cpu != ours, turn.cpu));
         idle
+    }
+
+    /// True if one of them came to a CPU or left one since this round was due.
+    fn somebody_moved(&self) -> bool {
+        let mut threads = self.watched.iter().flat_map(|w| &w.threads);
+        threads.any(|thread| thread.has_moved(self.tick))
     }
 
     /// True once in a while, where stacks of waiting threads are looked at.

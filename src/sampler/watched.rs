@@ -9,7 +9,7 @@ use crate::perl::leaf::{ready_frame, syscall_frame};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::SampleError;
 use crate::platform::{
-    Arrival, HeldCpu, Priority, Runs, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
+    Arrival, HeldCpu, Runs, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
     syscall_name,
 };
 use crate::profile::{Seen, Tally, ThreadAbout};
@@ -102,6 +102,12 @@ impl WatchedThread {
     /// For how many samples that were missed one counts that was just taken.
     pub(super) fn makes_up_for(&mut self, rate: f64, weight: u32, missed: u64) -> u32 {
         self.debt.more(self.watch.runs(), rate, weight, missed)
+    }
+
+    /// True if it had a CPU for longer than it was seen to: the time in which it is brought to one is hard to see, and it
+    /// waits for one before and after that.
+    pub(super) fn is_owed(&mut self, rate: f64, weight: u32, missed: u64) -> bool {
+        self.debt.owes(self.watch.runs(), rate, weight, missed)
     }
 
     /// It could not be read, which counts for so many samples.
@@ -284,6 +290,17 @@ impl WatchedThread {
         self.witness.held(arrival, since)
     }
 
+    /// It came to a CPU or left one since then.
+    pub(super) fn has_moved(&self, since: u64) -> bool {
+        self.witness.has_moved(since)
+    }
+
+    /// It was just taken, while it had no CPU.
+    pub(super) fn learns(&mut self) {
+        let watch = &mut self.watch;
+        self.witness.learn(|| watch.runs());
+    }
+
     /// Where it is, while it does not run.
     fn at_registers(&self, native: &NativeReader) -> Option<AtRegisters> {
         let ids = self.waits.then_some((self.me.pid, self.me.os_tid));
@@ -408,8 +425,8 @@ impl Watched {
         }
     }
 
-    /// Keeps the list of threads true to the target's. `ours` is the priority with which they are sampled.
-    pub(super) fn refresh_threads(&mut self, ours: Priority, seen: &mut Seen, tally: &mut Tally) {
+    /// Keeps the list of threads true to the target's.
+    pub(super) fn refresh_threads(&mut self, seen: &mut Seen, tally: &mut Tally) {
         let is_empty = self.threads.is_empty();
         if (is_empty || self.since.elapsed() < YOUTH) && self.target.is_replaced() {
             self.failed();
@@ -446,12 +463,12 @@ impl Watched {
         for thread in threads {
             let tid = thread.os_tid;
             if self.threads.iter().all(|w| w.thread.os_tid != tid) {
-                self.watch(thread, ours, seen);
+                self.watch(thread, seen);
             }
         }
     }
 
-    fn watch(&mut self, thread: PerlThread, ours: Priority, seen: &mut Seen) {
+    fn watch(&mut self, thread: PerlThread, seen: &mut Seen) {
         let pid = self.target.process.pid();
         let chair = Chair::new(&thread, &mut self.interpreters);
         let number = self.interpreters.number(thread.runs.interpreter);
@@ -468,7 +485,7 @@ impl Watched {
         debt.begin(watch.runs());
         self.threads.push(WatchedThread {
             watch,
-            witness: Witness::new(pid, thread.os_tid, ours, self.native.is_some()),
+            witness: Witness::new(pid, thread.os_tid, self.native.is_some()),
             chair,
             real_time: is_real_time(thread.os_tid),
             ended: false,

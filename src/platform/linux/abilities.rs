@@ -63,16 +63,14 @@ fn switches() -> Ability {
         "" => "no perf events".to_owned(),
         level => format!("kernel.perf_event_paranoid is {level}"),
     };
-    match Witness::new(Pid::ours(), own_thread(), Priority::RealTime, false).testimony() {
-        Testimony::Switches => Ability::there(
-            WHAT,
-            format!("are recorded by the kernel, with registers ({level})"),
-        ),
-        Testimony::History => Ability::there(
-            WHAT,
-            format!("are recorded by the kernel, without registers ({level})"),
-        ),
-        Testimony::Present => Ability::missing(
+    let how = match Witness::new(Pid::ours(), own_thread(), true) {
+        witness if witness.testimony() == Testimony::Present => None,
+        witness if witness.has_registers() => Some("with registers"),
+        _ => Some("without registers"),
+    };
+    match how {
+        Some(how) => Ability::there(WHAT, format!("are recorded by the kernel, {how} ({level})")),
+        None => Ability::missing(
             WHAT,
             format!("are not recorded ({level})"),
             Some(

@@ -3,6 +3,7 @@
 //! priority, learns from them where the thread was when a sample was due.
 
 use super::records::Records;
+use super::switch_time::SwitchTime;
 use crate::ids::Tid;
 use crate::platform::{HeldCpu, Leave};
 use perf_event_open_sys::bindings::{
@@ -19,6 +20,8 @@ pub(super) struct History(Records);
 const LENGTH: usize = 16;
 /// So many are looked at: no thread comes and goes more often while we wait for a CPU.
 const MOST: usize = 64;
+/// As many as are kept.
+const ALL: usize = 256;
 
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,37 +64,96 @@ impl History {
         self.0.descriptor()
     }
 
-    /// Whether the thread had a CPU at that time (nanoseconds of CLOCK_MONOTONIC), as far as it has left one since we
-    /// watch. `None` where the records do not go back as far.
-    pub(super) fn held(&self, since: u64) -> Option<HeldCpu> {
+    /// Whether the thread had a CPU at that time (nanoseconds of CLOCK_MONOTONIC), or was being brought to one, as far as
+    /// it has left one since we watch. `None` where the records do not go back as far.
+    pub(super) fn held(&self, since: u64, time: &SwitchTime) -> Option<HeldCpu> {
         let mut bytes = [0; MOST * LENGTH];
-        let length = self.0.newest(&mut bytes)?;
+        let switches = self.switches(&mut bytes)?;
+        judge(&switches, since, self.0.opened(), time)
+    }
+
+    /// When it came to a CPU or left one last.
+    pub(super) fn last(&self) -> Option<u64> {
+        let mut bytes = [0; LENGTH];
+        Some(self.switches(&mut bytes)?.first()?.at)
+    }
+
+    /// When it left its CPU; `None` while it is on one.
+    pub(super) fn left(&self) -> Option<u64> {
+        let mut bytes = [0; LENGTH];
+        let newest = *self.switches(&mut bytes)?.first()?;
+        newest.is_out.then_some(newest.at)
+    }
+
+    /// Since it left its CPU at that time, until it did so last: how long it was on CPUs, and before each time how long it
+    /// was away. `None` where the records do not go back as far.
+    pub(super) fn turns(&self, since: u64) -> Option<(u64, Vec<u64>)> {
+        let mut bytes = [0; ALL * LENGTH];
+        turns(&self.switches(&mut bytes)?, since)
+    }
+
+    /// The newest first.
+    fn switches(&self, bytes: &mut [u8]) -> Option<Vec<Switch>> {
+        let length = self.0.newest(bytes)?;
         let (records, _) = bytes.get(..length)?.as_chunks::<LENGTH>();
         let switches = records.iter().map_while(|record| Switch::parse(record));
-        judge(switches, since, self.0.opened())
+        Some(switches.collect())
     }
 }
 
-/// The same by its switches, the newest first, recorded since `opened`.
-fn judge(switches: impl Iterator<Item = Switch>, since: u64, opened: u64) -> Option<HeldCpu> {
-    // The first after that time, and whether it is the newest of all.
-    let mut next: Option<(Switch, bool)> = None;
-    let mut had = None;
-    for (number, switch) in switches.enumerate() {
-        if switch.at <= since {
-            had = Some(!switch.is_out);
-            break;
+/// By the switches of a thread, the newest first.
+fn turns(switches: &[Switch], since: u64) -> Option<(u64, Vec<u64>)> {
+    let (mut there, mut away) = (0, Vec::new());
+    for pair in switches.windows(2) {
+        let [later, earlier] = pair else { continue };
+        if later.at == since {
+            return Some((there, away));
         }
-        next = Some((switch, number == 0));
+        let between = later.at.saturating_sub(earlier.at);
+        match (earlier.is_out, later.is_out) {
+            (false, true) => there += between,
+            (true, false) => away.push(between),
+            _ => return None,
+        }
     }
-    // Before its first switch it was where that found it.
-    let first = || (opened <= since).then(|| next.is_some_and(|(switch, _)| switch.is_out));
-    let Some(true) = had.or_else(first) else {
-        return had.or_else(first).map(|_| HeldCpu::Not);
+    switches.last().filter(|last| last.at == since)?;
+    Some((there, away))
+}
+
+/// Whether it had a CPU, by its switches, the newest first, recorded since `opened`.
+fn judge(switches: &[Switch], since: u64, opened: u64, time: &SwitchTime) -> Option<HeldCpu> {
+    let began = |number: usize| {
+        let switch = switches.get(number)?;
+        if switch.is_out {
+            return Some(switch.at);
+        }
+        let before = switches.get(number + 1);
+        let lead = before.map_or(0, |left| time.after(switch.at.saturating_sub(left.at)));
+        Some(switch.at - lead)
     };
+    let numbers = 0..switches.len();
+    let had = numbers
+        .into_iter()
+        .find(|number| began(*number).is_some_and(|at| at <= since));
+    // The first after that time.
+    let next = match had {
+        Some(0) => None,
+        Some(number) => switches.get(number - 1),
+        None => switches.last(),
+    };
+    let is_newest = matches!(had, Some(1)) || (had.is_none() && switches.len() == 1);
+    let was_there = match had.and_then(|number| switches.get(number)) {
+        Some(switch) => !switch.is_out,
+        // Before its first switch it was where that found it.
+        None if opened <= since => next.is_some_and(|switch| switch.is_out),
+        None => return None,
+    };
+    if !was_there {
+        return Some(HeldCpu::Not);
+    }
     Some(match next {
-        Some((left, true)) if left.is_out => HeldCpu::Until(Leave {
-            after: Duration::from_nanos(left.at - since),
+        Some(left) if left.is_out && is_newest => HeldCpu::Until(Leave {
+            after: Duration::from_nanos(left.at.saturating_sub(since)),
             waits: !left.was_set_aside,
         }),
         _ => HeldCpu::RanOn,
@@ -120,7 +182,8 @@ mod tests {
 
     /// By switches in the order of time, recorded since 10.
     fn at(since: u64, switches: &[Switch]) -> Option<HeldCpu> {
-        judge(switches.iter().rev().copied(), since, 10)
+        let newest_first: Vec<_> = switches.iter().rev().copied().collect();
+        judge(&newest_first, since, 10, &SwitchTime::default())
     }
 
     fn until(after: u64, waits: bool) -> Option<HeldCpu> {
@@ -157,6 +220,45 @@ mod tests {
     }
 
     #[test]
+    fn who_is_being_brought_to_a_cpu_has_it() {
+        let mut time = SwitchTime::default();
+        for turn in 1..100_u64 {
+            time.learn(turn, turn * 30_000, |_| Some((20_000, vec![300_000])));
+        }
+        let lead = time.after(300_000);
+        assert!((9_000..=10_000).contains(&lead), "{lead}");
+        let switches = [
+            from(1_400_000, false),
+            to(1_300_000),
+            from(1_000_000, false),
+        ];
+        let held = |since| judge(&switches, since, 10, &time);
+        assert_eq!(held(1_300_000 - lead), until(100_000 + lead, true));
+        assert_eq!(held(1_300_000 - lead - 1), Some(HeldCpu::Not));
+        assert_eq!(held(1_000_001), Some(HeldCpu::Not));
+    }
+
+    #[test]
+    fn turns_are_counted_between_two_leaves() {
+        let switches: Vec<_> = [
+            from(100, true),
+            to(150),
+            from(160, false),
+            to(400),
+            from(430, true),
+        ]
+        .into_iter()
+        .rev()
+        .collect();
+        assert_eq!(turns(&switches, 100), Some((40, vec![240, 50])));
+        assert_eq!(turns(&switches, 160), Some((30, vec![240])));
+        assert_eq!(turns(&switches, 430), Some((0, Vec::new())));
+        assert_eq!(turns(&switches, 90), None);
+        assert_eq!(turns(&[from(5, true), from(3, true)], 3), None);
+        assert_eq!(turns(&[], 3), None);
+    }
+
+    #[test]
     fn an_ordinary_users_thread_has_its_history() {
         // SAFETY: gettid has no preconditions.
         let Some(history) = History::of(unsafe { Tid::from(libc::gettid()) }) else {
@@ -168,8 +270,14 @@ mod tests {
         );
         std::thread::sleep(nap);
         // It had its CPU before, and has one again.
-        assert_eq!(history.held(before), Some(HeldCpu::RanOn));
+        assert_eq!(
+            history.held(before, &SwitchTime::default()),
+            Some(HeldCpu::RanOn)
+        );
         let asleep = before + 1_000_000;
-        assert_eq!(history.held(asleep), Some(HeldCpu::Not));
+        assert_eq!(
+            history.held(asleep, &SwitchTime::default()),
+            Some(HeldCpu::Not)
+        );
     }
 }

@@ -20,6 +20,7 @@ mod regular;
 mod source;
 mod stamp;
 mod stat;
+mod switch_time;
 mod switches;
 mod syscall;
 mod text;

@@ -10,6 +10,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+/// Records are made of these.
+const WORD: usize = 8;
+
 /// Records of a thread.
 #[derive(Debug)]
 pub(super) struct Records {
@@ -110,17 +113,25 @@ impl Records {
     /// What was never written is zero.
     fn copy(&self, head: u64, into: &mut [u8]) -> usize {
         let length = into.len().min(self.page);
-        for (byte, skip) in into.iter_mut().take(length).zip(0_u64..) {
+        let (words, _) = into.as_chunks_mut::<WORD>();
+        for (word, skip) in words
+            .iter_mut()
+            .take(length / WORD)
+            .zip((0_u64..).step_by(WORD))
+        {
             let within = head.wrapping_add(skip) % self.page as u64;
-            // SAFETY: the second page is mapped while `self` lives, and `within` is below its size.
-            *byte = unsafe {
+            // SAFETY: the second page is mapped while `self` lives, records begin at multiples of eight (perf_event_open(2)),
+            // and so does `within`, which is below its size.
+            let read = unsafe {
                 self.map
                     .as_ptr()
-                    .add(self.page + within as usize)
+                    .add(self.page + (within as usize & !(WORD - 1)))
+                    .cast::<u64>()
                     .read_volatile()
             };
+            *word = read.to_ne_bytes();
         }
-        length
+        length / WORD * WORD
     }
 }
 

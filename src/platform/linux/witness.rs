@@ -4,10 +4,11 @@
 
 use super::history::History;
 use super::registers::RegisterWatch;
+use super::switch_time::SwitchTime;
 use super::switches::Switches;
 use crate::ids::{Pid, Tid};
 use crate::platform::limits::has_room;
-use crate::platform::{HeldCpu, Leave, LeftRegisters, Priority, Testimony};
+use crate::platform::{HeldCpu, Leave, LeftRegisters, Runs, Testimony};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
@@ -32,6 +33,7 @@ impl Arrival {
 pub struct Witness {
     source: WitnessSource,
     registers: Option<RegisterWatch>,
+    time: SwitchTime,
 }
 
 #[derive(Debug)]
@@ -48,29 +50,32 @@ enum WitnessSource {
 const SPARE: u64 = 16;
 
 impl Witness {
-    /// Of a thread, by the best that the kernel has for us. `ours` is the priority with which we come to its CPU:
-    /// at real time the thread's last switch says all; at another it may have been there and gone before we come.
-    /// Its registers are watched if they are wanted, and the kernel tells them.
-    pub fn new(pid: Pid, tid: Tid, ours: Priority, with_registers: bool) -> Self {
+    /// Of a thread, by the best that the kernel has for us. Its registers are watched if they are wanted, and the kernel
+    /// tells them.
+    pub fn new(pid: Pid, tid: Tid, with_registers: bool) -> Self {
         let registers = with_registers.then(|| RegisterWatch::of(tid)).flatten();
         let switches = || match &registers {
             Some(_) => Some(WitnessSource::OfRegisters),
             None => Switches::of(tid, 0).map(WitnessSource::Switches),
         };
-        let history = || History::of(tid).map(WitnessSource::History);
         let accounts = || File::open(format!("/proc/{pid}/task/{tid}/sched"));
-        let records = match ours {
-            Priority::RealTime => switches().or_else(history),
-            Priority::Ordinary => history().or_else(switches),
-        };
+        // When it left its CPU last is not enough: whoever was woken up just before we came had none when we were due.
+        let records = History::of(tid)
+            .map(WitnessSource::History)
+            .or_else(switches);
         let source = records
             .unwrap_or_else(|| accounts().map_or(WitnessSource::None, WitnessSource::Accounts));
-        let witness = Witness { source, registers };
+        let witness = Witness {
+            source,
+            registers,
+            time: SwitchTime::default(),
+        };
         // Without other files there are no samples at all.
         match witness.descriptor() {
             Some(last) if !has_room(last, SPARE) => Witness {
                 source: WitnessSource::None,
                 registers: None,
+                time: SwitchTime::default(),
             },
             _ => witness,
         }
@@ -104,12 +109,41 @@ impl Witness {
         self.registers.as_ref()?.last()
     }
 
+    /// The kernel tells its registers.
+    pub fn has_registers(&self) -> bool {
+        self.registers.is_some()
+    }
+
     /// What it goes by.
     pub fn testimony(&self) -> Testimony {
         match self.source {
             WitnessSource::Switches(_) | WitnessSource::OfRegisters => Testimony::Switches,
             WitnessSource::History(_) => Testimony::History,
             WitnessSource::Accounts(_) | WitnessSource::None => Testimony::Present,
+        }
+    }
+
+    /// True if it came to a CPU or left one at that time or later, as far as that is recorded.
+    pub fn has_moved(&self, since: u64) -> bool {
+        let last = match &self.source {
+            WitnessSource::History(history) => history.last(),
+            _ => self.switches().and_then(Switches::last),
+        };
+        last.is_some_and(|last| last >= since)
+    }
+
+    /// Learns how long the kernel takes to bring the thread to a CPU, which is on none now. `runs` is asked what it has run
+    /// so far.
+    pub fn learn(&mut self, runs: impl FnOnce() -> Option<Runs>) {
+        let WitnessSource::History(history) = &self.source else {
+            return;
+        };
+        if self.time.wants_more()
+            && let Some(left) = history.left()
+            && let Some(runs) = runs()
+        {
+            self.time
+                .learn(left, runs.nanoseconds(), |since| history.turns(since));
         }
     }
 
@@ -130,7 +164,7 @@ impl Witness {
             };
         }
         match &self.source {
-            WitnessSource::History(history) => history.held(since),
+            WitnessSource::History(history) => history.held(since, &self.time),
             WitnessSource::Accounts(file) => {
                 let ours = match arrival.account {
                     Some(account) => account,
