@@ -1,6 +1,6 @@
 //! Which frames of C are worth a frame of a picture: perl's own way from a Perl line to the C that it means is not.
 
-use super::innermost::CodeFrame;
+use super::code::CodeFrame;
 use super::loops::{CodeRole, plain_name};
 use std::sync::Arc;
 
@@ -20,6 +20,38 @@ const PLUMBING: &[&str] = &[
     "S_sortcv_stacked",
     "S_sortcv_xsub",
 ];
+/// What leads from the parser to code that runs while other code is compiled (`BEGIN`, `use`), and from the program's
+/// start and end to what it calls.
+const AROUND: &[&str] = &[
+    "Perl_yyparse",
+    "Perl_utilize",
+    "Perl_load_module",
+    "Perl_vload_module",
+    "Perl_newATTRSUB_x",
+    "Perl_newATTRSUB",
+    "S_process_special_blocks",
+    "Perl_call_list",
+    "S_call_list_body",
+    "S_doeval_compile",
+    "S_doeval",
+    "perl_parse",
+    "S_parse_body",
+    "perl_destruct",
+];
+/// Where programs and threads begin.
+const BEGINNING: &[&str] = &[
+    "_start",
+    "__libc_start_main",
+    "__libc_start_main_impl",
+    "__libc_start_call_main",
+    "start_thread",
+    "clone",
+    "clone3",
+    "__clone3",
+];
+/// perl's own beginning: what called it is no host program.
+const OWN_BEGINNING: &[&str] = &["perl_parse", "perl_run", "perl_destruct", "perl_free"];
+
 /// What perl does between two ops (perl.h, `PERL_ASYNC_CHECK`): it is called by the run loop, and no op.
 const BETWEEN_OPS: &str = "Perl_despatch_signals";
 
@@ -41,23 +73,47 @@ pub struct ShownCode {
     pub file: Arc<str>,
 }
 
-/// What is shown of the frames above a run loop, innermost first, on top of the op that they belong to or, where
-/// `has_xsub`, of the sub in C that this calls. The outermost comes first.
-pub fn shown(frames: &[CodeFrame], has_xsub: bool, level: NativeLevel) -> Vec<ShownCode> {
-    let mut rest = inner_call(frames);
+/// Where frames of C are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeSection {
+    /// Above the innermost run loop, on top of the op that they belong to.
+    Op,
+    /// The same, on top of the sub in C that this op calls, which has its Perl name.
+    Xsub,
+    /// Below a call that they make, whose loop runs or is about to.
+    Outer,
+}
+
+/// What is shown of frames that follow upon each other, innermost first. The outermost comes first.
+pub fn shown(frames: &[CodeFrame], section: CodeSection, level: NativeLevel) -> Vec<ShownCode> {
+    let mut rest = match section {
+        CodeSection::Outer if level == NativeLevel::Calls => within_perl(frames),
+        CodeSection::Outer => frames,
+        _ => inner_call(frames).0,
+    };
     if level == NativeLevel::Calls {
-        rest = without_op(rest);
-        if has_xsub {
+        rest = match section {
+            CodeSection::Outer => rest,
+            _ => without_op(rest),
+        };
+        if section == CodeSection::Xsub {
             rest = without_outer(rest, is_plumbing);
             rest = rest.split_last().map_or(rest, |(_, inner)| inner);
         }
     }
     let mut shown: Vec<ShownCode> = Vec::new();
-    for frame in rest.iter().rev() {
-        if level == NativeLevel::Calls && is_plumbing(frame) {
+    for (number, frame) in rest.iter().enumerate().rev() {
+        let is_around = section == CodeSection::Outer && leads_around(frame);
+        if level == NativeLevel::Calls && (is_plumbing(frame) || is_around) {
+            continue;
+        }
+        // The function of an op has the op's name, or none.
+        let is_op = section == CodeSection::Outer && number + 1 == rest.len() && frame.is_perls;
+        if level == NativeLevel::Calls && is_op && !has_op_name(frame) {
             continue;
         }
         let label = match &frame.function {
+            Some(function) if level == NativeLevel::Calls => perls_name(function),
             Some(function) => function.clone(),
             None => format!("[{}]", frame.file).into(),
         };
@@ -73,11 +129,38 @@ pub fn shown(frames: &[CodeFrame], has_xsub: bool, level: NativeLevel) -> Vec<Sh
     shown
 }
 
+/// What the functions of ops begin with (pp_proto.h).
+const OP_FUNCTION: &str = "Perl_pp_";
+/// What those of subs in C do (ExtUtils::ParseXS).
+const XSUB_FUNCTION: &str = "XS_";
+
+fn has_op_name(frame: &CodeFrame) -> bool {
+    let name = frame.function.as_deref();
+    name.is_some_and(|name| name.starts_with(OP_FUNCTION))
+}
+
+/// An op is called as perl calls it, and a sub in C as Perl does: `sort`, `List::Util::first`.
+fn perls_name(function: &Arc<str>) -> Arc<str> {
+    let plain = plain_name(function);
+    if let Some(op) = plain.strip_prefix(OP_FUNCTION) {
+        return op.into();
+    }
+    let sub = plain.strip_prefix(XSUB_FUNCTION);
+    match sub.map(|sub| sub.replace("__", "::")) {
+        // The package's last word has no underscore, its sub may have some.
+        Some(sub) => match sub.rsplit_once("::") {
+            Some((outer, last)) => format!("{outer}::{}", last.replacen('_', "::", 1)).into(),
+            None => sub.replacen('_', "::", 1).into(),
+        },
+        None => function.clone(),
+    }
+}
+
 /// A call from C has no loop before its first op and behind its last: its sub may be perl's innermost frame all the
-/// same, so that what led to the call is not told.
-fn inner_call(frames: &[CodeFrame]) -> &[CodeFrame] {
+/// same. What it does already, and what led to it.
+pub fn inner_call(frames: &[CodeFrame]) -> (&[CodeFrame], &[CodeFrame]) {
     let call = frames.iter().position(|frame| frame.role == CodeRole::Call);
-    call.and_then(|at| frames.get(..at)).unwrap_or(frames)
+    call.map_or((frames, &[]), |at| frames.split_at(at))
 }
 
 /// The run loop calls the op's own function: its name is the op's.
@@ -97,9 +180,25 @@ fn without_outer(mut frames: &[CodeFrame], skip: impl Fn(&CodeFrame) -> bool) ->
     frames
 }
 
+/// Without what is around perl, where that is perl's own program.
+fn within_perl(frames: &[CodeFrame]) -> &[CodeFrame] {
+    let is_own = |frame: &CodeFrame| {
+        let name = frame.function.as_deref();
+        frame.is_perls && name.is_some_and(|name| OWN_BEGINNING.contains(&plain_name(name)))
+    };
+    let own = frames.iter().position(is_own);
+    own.and_then(|at| frames.get(..at)).unwrap_or(frames)
+}
+
+fn leads_around(frame: &CodeFrame) -> bool {
+    let name = frame.function.as_deref().map(plain_name);
+    let is_in = |names: &[&str]| name.is_some_and(|name| names.contains(&name));
+    frame.is_perls && is_in(AROUND) || !frame.is_perls && is_in(BEGINNING)
+}
+
 fn is_plumbing(frame: &CodeFrame) -> bool {
     match frame.role {
-        CodeRole::Wrapper | CodeRole::Call | CodeRole::Docatch => true,
+        CodeRole::Loop | CodeRole::Wrapper | CodeRole::Call | CodeRole::Docatch => true,
         _ => {
             let name = frame.function.as_deref().map(plain_name);
             frame.is_perls && name.is_some_and(|name| PLUMBING.contains(&name))
@@ -128,7 +227,11 @@ mod tests {
     }
 
     fn labels(all: &[&str], has_xsub: bool) -> Vec<String> {
-        let shown = shown(&frames(all), has_xsub, NativeLevel::Calls);
+        let section = match has_xsub {
+            true => CodeSection::Xsub,
+            false => CodeSection::Op,
+        };
+        let shown = shown(&frames(all), section, NativeLevel::Calls);
         shown.iter().map(|f| f.label.to_string()).collect()
     }
 
@@ -182,9 +285,35 @@ mod tests {
     }
 
     #[test]
+    fn what_leads_to_a_call_has_perls_names() {
+        let outer = |names: &[&str]| {
+            let shown = shown(&frames(names), CodeSection::Outer, NativeLevel::Calls);
+            let labels = shown.iter().map(|frame| frame.label.to_string());
+            labels.collect::<Vec<_>>()
+        };
+        let sort = ["Perl_pp_sort", "Perl_sortsv_flags", "S_sortcv"];
+        assert_eq!(outer(&sort), ["sort", "Perl_sortsv_flags"]);
+        let nameless = ["-", "Perl_sortsv_flags", "-", "S_sortcv"];
+        assert_eq!(outer(&nameless), ["Perl_sortsv_flags", "[libperl.so.5.36]"]);
+        let sqlite = [
+            "Perl_pp_entersub",
+            "XS_DBI_dispatch DBI/DBI.so",
+            "- DBD/SQLite/SQLite.so",
+            "sqlite3_step DBD/SQLite/SQLite.so",
+            "Perl_call_sv",
+        ];
+        let labels = ["DBI::dispatch", "[DBD/SQLite/SQLite.so]", "sqlite3_step"];
+        assert_eq!(outer(&sqlite), labels);
+        let first = ["-", "XS_List__Util_first List/Util/Util.so"];
+        assert_eq!(outer(&first), ["List::Util::first"]);
+        let odd = ["Perl_pp_entersub", "XS_Foo__Bar_do_it Bar.so"];
+        assert_eq!(outer(&odd), ["Foo::Bar::do_it"]);
+    }
+
+    #[test]
     fn all_is_all() {
         let names = ["Perl_pp_entersub", "- XS.so", "- XS.so", "S_docatch"];
-        let all = shown(&frames(&names), true, NativeLevel::All);
+        let all = shown(&frames(&names), CodeSection::Xsub, NativeLevel::All);
         assert_eq!(all.len(), 4);
         assert_eq!(labels(&names, true), ["[XS.so]"]);
     }

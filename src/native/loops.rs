@@ -1,5 +1,4 @@
-//! Perl's run loops on a C stack, and who called them. A comparator of `sort`, a block of List::Util's and the like have
-//! a loop of their own only while they run; their context stays on perl's stack between two calls, too.
+//! Perl's run loops on a C stack, and who called them: there C and Perl lead to one another.
 
 /// What a function is to a run loop, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,27 +58,59 @@ pub(super) fn plain_name(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// How many loops run a comparator or a block for a function of C. The roles of all frames, innermost first.
-pub(super) fn multicalls(roles: &[CodeRole]) -> usize {
-    let mut all = roles.split(|role| *role == CodeRole::Loop);
-    // What is above the innermost loop.
-    all.next();
-    let between = all.map(|roles| {
-        let mut own = roles.iter().filter(|role| **role != CodeRole::Wrapper);
-        let callers = [own.next(), own.next(), own.next()].map(|role| role.copied());
-        (callers, roles.contains(&CodeRole::Parser))
-    });
-    let is_multicall = |(callers, parses): &([Option<CodeRole>; 3], bool)| {
-        use CodeRole::{Call, Catching, Docatch, Main, Static};
-        match callers {
-            _ if *parses => false,
-            [None | Some(Main | Call | Docatch), ..] => false,
-            // Without names: one static function between two loops, or an op and one.
-            [Some(Static), None, _] | [Some(Static), Some(Static | Catching), None] => false,
-            _ => true,
+/// Whom a run loop runs ops for, by who called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoopKind {
+    /// The main program.
+    Main,
+    /// C that called a sub, or evaluated a text.
+    Call,
+    /// A function of C that calls a comparator or a block again and again, with one context for all calls.
+    Multicall,
+    /// The loop that it goes on for (`docatch`), or the parser, which runs ops on constants: no context is its own.
+    Folded,
+}
+
+/// A run loop on a C stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLoop {
+    /// The number of its frame, the innermost being 0.
+    pub frame: usize,
+    /// Whom it runs for.
+    pub kind: LoopKind,
+}
+
+/// The run loops of a stack, innermost first, by the roles of all its frames.
+pub(super) fn run_loops(roles: &[CodeRole]) -> Vec<RunLoop> {
+    let is_loop = |(_, role): &(usize, &CodeRole)| **role == CodeRole::Loop;
+    let loops = roles.iter().enumerate().filter(is_loop);
+    let with_kind = loops.map(|(frame, _)| {
+        let outer = roles.get(frame + 1..).unwrap_or_default();
+        let callers = outer.split(|role| *role == CodeRole::Loop).next();
+        RunLoop {
+            frame,
+            kind: kind_of(callers.unwrap_or_default()),
         }
-    };
-    between.filter(is_multicall).count()
+    });
+    with_kind.collect()
+}
+
+/// Of a loop that is called by functions with these roles, innermost first, up to the loop around it.
+fn kind_of(callers: &[CodeRole]) -> LoopKind {
+    use CodeRole::{Call, Catching, Docatch, Main, Static};
+    let mut own = callers.iter().filter(|role| **role != CodeRole::Wrapper);
+    let first = [own.next(), own.next(), own.next()].map(|role| role.copied());
+    match first {
+        [Some(Main), ..] => LoopKind::Main,
+        [Some(Call), ..] => LoopKind::Call,
+        // Until 5.8 a call has functions of its own on the way to the loop (`S_call_body`, perl.c).
+        [Some(Static), Some(Call), _] | [Some(Static), Some(Static), Some(Call)] => LoopKind::Call,
+        [None | Some(Docatch), ..] => LoopKind::Folded,
+        _ if callers.contains(&CodeRole::Parser) => LoopKind::Folded,
+        // Without names: one static function between two loops, or an op and one.
+        [Some(Static), None, _] | [Some(Static), Some(Static | Catching), None] => LoopKind::Folded,
+        _ => LoopKind::Multicall,
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +123,9 @@ mod tests {
             "-" => CodeRole::of(None, true),
             name => CodeRole::of(Some(name), !name.contains("XS_")),
         };
-        multicalls(&names.iter().map(role).collect::<Vec<_>>())
+        let loops = run_loops(&names.iter().map(role).collect::<Vec<_>>());
+        let is_one = |one: &&RunLoop| one.kind == LoopKind::Multicall;
+        loops.iter().filter(is_one).count()
     }
 
     const LOOP: &str = "Perl_runops_standard";
@@ -121,6 +154,33 @@ mod tests {
     }
 
     #[test]
+    fn each_loop_has_somebody_whom_it_runs_for() {
+        let names = [
+            "Perl_pp_add",
+            LOOP,
+            "S_docatch",
+            "Perl_pp_entertry",
+            LOOP,
+            "Perl_call_sv",
+            "XS_DBI_dispatch",
+            "Perl_pp_entersub",
+            LOOP,
+            "S_run_body",
+        ];
+        let role = |name: &&str| CodeRole::of(Some(name), !name.contains("XS_"));
+        let loops = run_loops(&names.iter().map(role).collect::<Vec<_>>());
+        let kinds: Vec<_> = loops.iter().map(|one| (one.frame, one.kind)).collect();
+        assert_eq!(
+            kinds,
+            [
+                (1, LoopKind::Folded),
+                (4, LoopKind::Call),
+                (8, LoopKind::Main)
+            ]
+        );
+    }
+
+    #[test]
     fn other_loops_are_none() {
         let outer = [LOOP, "S_run_body", "perl_run"];
         for inner in [
@@ -131,6 +191,7 @@ mod tests {
             &[LOOP, "-", "-"],
             &[LOOP, "-"],
             &[LOOP, "Perl_runops_wrap", "Perl_call_sv", "-"],
+            &[LOOP, "S_call_body", "Perl_call_sv", "Perl_pp_add"],
             &[
                 LOOP,
                 "S_fold_constants",

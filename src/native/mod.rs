@@ -12,32 +12,36 @@
 //! child that has it open (`native/tables.rs`, `native/functions.rs`).
 //!
 //! In recordings the same registers are watched by the witness of each thread (`platform/linux/witness.rs`), and
-//! `sampler/native.rs` reads C with each sample: `native/innermost.rs` goes from frame to frame as far as perl's
-//! innermost run loop, by steps that it remembers for each address (`PlainStep`), so that a sample costs no parsing. What
-//! is above the loop belongs to perl's innermost frame, unless a comparator or a block of MULTICALL is on perl's stack:
-//! that stays there between two calls, and has a run loop only while it runs. Then the whole stack is unwound,
-//! `native/loops.rs` counts the loops by who called them, and `NativeReader::woven` decides by the difference; what
-//! contradicts itself has no C, and is counted (`Tally::native`). `native/fold.rs` leaves out perl's own plumbing. The
-//! frames have a kind of their own (`FrameKind::Native`), are where the Perl line below them is, and in a report their
-//! time is that line's own.
+//! `sampler/native.rs` reads C with each sample: `native/code.rs` goes from frame to frame as far as perl's innermost run
+//! loop, by steps that it remembers for each address (`PlainStep`), so that a sample costs no parsing. What is above the
+//! loop belongs to perl's innermost frame. Where C called Perl (`perl/entries.rs`) the whole stack is unwound,
+//! `native/loops.rs` says of each loop who called it, and `native/weave.rs` pairs loops and entries, so that
+//! `NativeReader::interleaved` can put the C between two Perl frames where it is: `sort`, `Perl_sortsv_flags`, the
+//! comparator. A comparator or a block of MULTICALL that is between two calls has a context and no loop: it is left out,
+//! and what calls it is on top. What contradicts itself keeps what is certain, the innermost C, or has none, and is
+//! counted (`Tally::native`). `native/fold.rs` leaves out perl's own plumbing and gives functions Perl's names. The frames
+//! have a kind of their own (`FrameKind::Native`), are where the Perl line below them is, and in a report their time is
+//! that line's own.
 
+mod code;
 mod fold;
 mod functions;
-mod innermost;
 mod loops;
 mod modules;
 mod registers;
 mod stack;
 mod tables;
 mod unwind;
+mod weave;
 
-pub use fold::{NativeLevel, ShownCode, shown};
+pub use code::{CodeFrame, CodeStack, Unwinder};
+pub use fold::{CodeSection, NativeLevel, ShownCode, inner_call, shown};
 pub use functions::{AskFunctions, FunctionTable};
 pub use gimli::Register;
-pub use innermost::{CodeFrame, InnermostCode, Unwinder};
-pub use loops::CodeRole;
+pub use loops::{CodeRole, LoopKind, RunLoop};
 pub use modules::{Modules, OpenImage};
 pub use registers::{Processor, Registers};
 pub use stack::{NativeFrame, NativeStack, native_stack};
 pub use tables::{AskUnwindTables, UnwindTables};
 pub use unwind::StackEnd;
+pub use weave::{EntryKind, EntryLoop, weave};

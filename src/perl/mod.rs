@@ -42,6 +42,8 @@
 //! returns (`perl/leaf/uncalled.rs`). What one walk read is fetched in advance at the next
 //! (`memory/prefetch.rs`), and compared.
 //!
+//! `perl/entries.rs` tells where C called Perl: what is entered there returns to no op.
+//!
 //! `perl/values/fingerprint.rs` tells subs without a name of different string evals apart, by their ops and
 //! constants: the text of an eval is gone once it was run. What walks through many small things reads them
 //! through `memory/paged.rs`. `perl/locals.rs` finds `@_` and lexicals in the pads, for `dump --locals`;
@@ -50,6 +52,7 @@
 //! files in which their subs begin.
 
 mod compiling;
+pub mod entries;
 pub mod leaf;
 pub mod locals;
 pub mod locate;

@@ -1,5 +1,6 @@
 //! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
 
+use super::entries::{PerlEntry, entries};
 use super::leaf::LeafReader;
 use super::leaf::level::LeafLevel;
 use super::leaf::running::{EnteredFrom, Moment};
@@ -8,7 +9,6 @@ use super::names::recheck::Recheck;
 use super::names::{NamedStack, Names};
 use super::stack::doing::OpPhase;
 use super::stack::header::Compiling;
-use super::stack::info::StackInfo;
 use super::stack::unfinished::Comparators;
 use super::stack::walk::{RawFrame, RawStack, WalkError, WalkRules};
 use super::stack::{Current, StackError, StackReader, Variables, unfinished};
@@ -17,8 +17,8 @@ use super::values::op_types::OpTypes;
 use super::values::ops::OpKind;
 use super::values::pads::Pads;
 use crate::frames::{FrameId, FrameTable};
-use crate::layout::schema::Constants;
-use crate::memory::ReadError;
+use crate::layout::BoundLayout;
+use crate::memory::{Abi, ReadError};
 
 /// Why a sample gave no stack. The text of a kind is what `--stats` counts under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,17 +83,6 @@ impl SampleError {
             (None, SampleError::Name(_)) => "name nonsense",
         }
     }
-}
-
-/// What of a Perl stack functions of C call again and again, with one context for all calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Multicalls {
-    /// How many there are.
-    pub count: usize,
-    /// Nothing else was called from within the innermost.
-    pub is_top: bool,
-    /// So many frames lie below the innermost, up to what called it.
-    pub below: usize,
 }
 
 /// Tries of one sample before it counts as failed or torn.
@@ -215,24 +204,14 @@ impl ThreadSampler {
         self.unchanged
     }
 
-    /// Comparators of `sort` and blocks of MULTICALL that are on the stack, running or between two calls.
-    pub fn multicalls(&self, number: &Constants) -> Multicalls {
-        let types = [number.PERLSI_SORT, number.PERLSI_MULTICALL];
-        let is_one = |info: &StackInfo| {
-            info.count > 0 && types.contains(&u64::try_from(info.si_type).ok()) && info.si_type > 0
-        };
-        let infos = self.reader.infos();
-        let innermost = infos.iter().rposition(is_one);
-        let below = innermost.map_or(0, |info| {
-            let frames = self.raw.frames.iter();
-            let below = frames.take_while(|frame| frame.place.0 < info).count();
-            self.named.ids_of(below)
-        });
-        Multicalls {
-            count: infos.iter().filter(|info| is_one(info)).count(),
-            is_top: innermost.is_some_and(|info| infos.iter().skip(info + 1).all(|i| i.count == 0)),
-            below,
-        }
+    /// Where C called Perl, outermost first, on the stack of the last good sample.
+    pub fn entries(&self, abi: Abi, layout: &BoundLayout) -> Vec<PerlEntry> {
+        entries(abi, layout, &self.reader, &self.raw, &self.named)
+    }
+
+    /// The op that ran at the last good sample; 0 for none.
+    pub fn op(&self) -> u64 {
+        self.reader.header().op
     }
 
     /// Takes a sample. `again` is called before every further try: there a caller moves to the CPU

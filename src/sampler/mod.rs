@@ -93,7 +93,7 @@ use clock::Clock;
 use governor::Governor;
 use native::NativeReader;
 use own::Own;
-use presence::{Looked, Presence, come, held};
+use presence::{Looked, Presence, come, held, is_prompt};
 use punctual::Punctual;
 use scout::{Left, Report, Scout};
 use std::sync::atomic::Ordering;
@@ -463,6 +463,7 @@ impl<S: Sink> Sampler<S> {
         let Some(thread) = threads.get_mut(turn.thread) else {
             return;
         };
+        let is_prompt = is_prompt(self.priority, self.tick);
         let schedule = &mut self.schedule;
         let arrival = &mut self.arrival;
         // From where we were when it was due, or from elsewhere.
@@ -482,7 +483,7 @@ impl<S: Sink> Sampler<S> {
             true if turn.rests => Presence::Off,
             true if together => {
                 let held = held(thread, schedule, arrival, looked);
-                Presence::of(held, &mut self.usual)
+                Presence::of(held, is_prompt, &mut self.usual)
             }
             true => Presence::Unknown,
             false if turn.paused => Presence::OnCpu,
@@ -679,7 +680,7 @@ impl<S: Sink> Sampler<S> {
 fn watch(target: Target, settings: Settings, search: Option<&DebugSearch>) -> Watched {
     let native = settings
         .native
-        .and_then(|level| NativeReader::of(&target, level, search));
+        .and_then(|level| NativeReader::of(&target, level, settings.shows_ops, search));
     Watched::new(target, settings.names, native)
 }
 

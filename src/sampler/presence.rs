@@ -3,7 +3,7 @@
 
 use super::punctual::Punctual;
 use super::watched::WatchedThread;
-use crate::platform::{Arrival, CoSchedule, HeldCpu, Testimony};
+use crate::platform::{Arrival, CoSchedule, HeldCpu, Priority, Testimony, monotonic};
 
 /// What a thread was doing when its sample was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +18,19 @@ pub(super) enum Presence {
     Unknown,
 }
 
+/// Nanoseconds. At real-time priority we are let in within half of it, from an idle CPU too.
+const PROMPT: u64 = 100_000;
+
 impl Presence {
     /// By what the kernel says. Who is set aside may be seen late: whether that happened was not its choice. Who began
-    /// to wait chose the moment, and samples that were late would gather there.
-    pub(super) fn of(held: Option<HeldCpu>, punctual: &mut Punctual) -> Self {
+    /// to wait chose the moment, and samples that were late would gather there. Where we are let in at once, who waited
+    /// and came back meanwhile has gone no further than anybody else would have: each is seen as much later, and what one
+    /// state loses to the next it gains from the one before.
+    pub(super) fn of(held: Option<HeldCpu>, is_prompt: bool, punctual: &mut Punctual) -> Self {
         match held {
             None => Presence::Unknown,
             Some(HeldCpu::Not) => Presence::Off,
+            Some(HeldCpu::RanOn) if is_prompt => Presence::OnCpu,
             Some(HeldCpu::RanOn) => Presence::Late,
             // In the kernel nobody is set aside: it takes a little longer.
             Some(HeldCpu::Until(leave)) if leave.waits => {
@@ -39,6 +45,11 @@ impl Presence {
             }
         }
     }
+}
+
+/// True where nobody makes us wait, as far as this round of samples shows, which was due at that time.
+pub(super) fn is_prompt(priority: Priority, due: u64) -> bool {
+    priority == Priority::RealTime && monotonic().saturating_sub(due) < PROMPT
 }
 
 /// Goes to a CPU, and takes note of when. False where that cannot be had.

@@ -1,6 +1,6 @@
 //! Which threads are read in a round, and in which order.
 
-use super::presence::Presence;
+use super::presence::{Presence, is_prompt};
 use super::watched::WatchedThread;
 use super::{Sampler, TOO_FEW_FILES};
 use crate::perl::leaf::level::LeafLevel;
@@ -45,6 +45,7 @@ impl<S: Sink> Sampler<S> {
         let names_calls = self.settings.names.beyond == LeafLevel::Ops;
         let crowd = self.is_crowd();
         let ours = self.schedule.pinned();
+        let is_prompt = is_prompt(self.priority, self.tick);
         let mut idle = 0;
         self.running = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
@@ -65,7 +66,7 @@ impl<S: Sink> Sampler<S> {
                 let presence = match &mut self.arrival {
                     Some(arrival) if !running && look.is_new && !w.ended => {
                         let held = gave_way(w, arrival, self.tick, before);
-                        Presence::of(held, &mut self.usual)
+                        Presence::of(held, is_prompt, &mut self.usual)
                     }
                     _ => Presence::Off,
                 };

@@ -252,11 +252,7 @@ impl WatchedThread {
         // The op may have been asked for only for what it calls in C.
         let is_shown = |op: &Top| shows_ops || !is_op(op.innermost, seen);
         let plain = op.filter(is_shown).unwrap_or(top);
-        self.top = Some(
-            with_code
-                .filter(|woven| Some(*woven) != op)
-                .unwrap_or(plain),
-        );
+        self.top = Some(with_code.unwrap_or(plain));
         if let Some(rest) = &mut self.rest {
             rest.has_stack = true;
         }

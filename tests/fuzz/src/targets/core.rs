@@ -8,7 +8,8 @@ use p5_spy::image::Image;
 use p5_spy::layout::Sources;
 use p5_spy::memory::{Abi, Batch, FakeMemory, Memory};
 use p5_spy::native::{
-    Modules, NativeLevel, Processor, Register, Registers, Unwinder, native_stack, shown,
+    CodeSection, EntryKind, Modules, NativeLevel, Processor, Register, Registers, Unwinder,
+    native_stack, shown, weave,
 };
 use p5_spy::platform::{MappedFile, Mapping};
 use std::path::Path;
@@ -117,12 +118,23 @@ pub fn unwind(data: &[u8]) {
             None,
         );
         let mut unwinder = Unwinder::new(again);
-        for counts in [false, true] {
-            let code = unwinder.innermost(&memory, abi, &registers, counts, &mut Vec::new);
+        for whole in [false, true] {
+            let code = unwinder.code(&memory, abi, &registers, whole, &mut Vec::new);
             let Ok(code) = code else { continue };
-            for level in [NativeLevel::Calls, NativeLevel::All] {
-                for frame in shown(&code.frames, counts, level) {
+            let sections = [CodeSection::Op, CodeSection::Xsub, CodeSection::Outer];
+            for (section, level) in sections
+                .into_iter()
+                .flat_map(|section| [NativeLevel::Calls, NativeLevel::All].map(|l| (section, l)))
+            {
+                for frame in shown(&code.frames, section, level) {
                     is_harmless(&frame.label);
+                }
+            }
+            let loops = code.loops.unwrap_or_default();
+            for kind in [EntryKind::Call, EntryKind::MaybeCall, EntryKind::Multicall] {
+                for count in 0..4 {
+                    let woven = weave(&loops, &vec![kind; count], whole);
+                    assert!(woven.is_none_or(|woven| woven.len() == count));
                 }
             }
         }

@@ -1,8 +1,8 @@
-//! C below the innermost Perl frame: what runs above perl's innermost run loop, which calls one function for each op
-//! (run.c). No more than that of a stack is unwound where it is enough, and a stack that reaches no run loop is not
+//! C below and between Perl frames: what runs above perl's run loops, of which each calls one function for each op (run.c).
+//! No more of a stack is unwound than its innermost one where that is enough, and a stack that reaches no run loop is not
 //! believed.
 
-use super::loops::{CodeRole, multicalls};
+use super::loops::{CodeRole, RunLoop, run_loops};
 use super::modules::Modules;
 use super::registers::Registers;
 use super::stack::interrupted;
@@ -10,6 +10,7 @@ use super::unwind::{FrameEntry, PlainStep, StackEnd, step};
 use crate::hash::Map;
 use crate::memory::{Abi, Memory, Reader};
 use crate::platform::MappedFile;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,8 @@ const DEEPEST: usize = 1 << 13;
 const LONGEST: Duration = Duration::from_millis(20);
 /// Places that are remembered before all are forgotten.
 const MOST_KNOWN: usize = 1 << 16;
-/// How often it is looked whether files were mapped since.
-const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// So soon it is looked again whether files were mapped since, and so seldom where none was: there may be code in no file.
+const REFRESH_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// A frame of C.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,14 +64,29 @@ impl KnownCode {
     }
 }
 
-/// What runs in C below a Perl stack.
+/// What runs in C below and between a Perl stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InnermostCode {
-    /// Above the innermost run loop, innermost first: at least the function of an op.
+pub struct CodeStack {
+    /// Innermost first: those above the innermost run loop, at least the function of an op; or all, with the loops.
     pub frames: Vec<CodeFrame>,
-    /// How many loops run a comparator or a block for a function of C, where that was asked and the whole stack could be
-    /// unwound.
-    pub multicalls: Option<usize>,
+    /// The loops of all of them, innermost first; `None` where the whole stack was not asked for, or could not be unwound.
+    pub loops: Option<Vec<RunLoop>>,
+    /// From the innermost frame's stack pointer to that of the outermost one which was seen.
+    pub stack: Range<u64>,
+}
+
+impl CodeStack {
+    /// Those above the innermost run loop.
+    pub fn innermost(&self) -> &[CodeFrame] {
+        let inner = self.loops.as_ref().and_then(|loops| loops.first());
+        let inner = inner.and_then(|one| self.frames.get(..one.frame));
+        inner.unwrap_or(&self.frames)
+    }
+
+    /// Those between two frames.
+    pub fn between(&self, inner: usize, outer: usize) -> &[CodeFrame] {
+        self.frames.get(inner..outer).unwrap_or_default()
+    }
 }
 
 /// Unwinds threads of one process, again and again.
@@ -78,7 +94,8 @@ pub struct Unwinder {
     modules: Modules,
     /// By address, and whether something was called from there.
     known: Map<(u64, bool), Arc<KnownCode>>,
-    refreshed: Instant,
+    /// When it was last looked which files are mapped, and how long that is enough.
+    refreshed: (Instant, Duration),
     /// Bytes of the stack that are mostly enough.
     usual: u64,
     /// There is some more above them.
@@ -91,58 +108,75 @@ impl Unwinder {
         Unwinder {
             modules,
             known: Map::default(),
-            refreshed: Instant::now(),
+            refreshed: (Instant::now(), REFRESH_EVERY.0),
             usual: FIRST,
             has_room: true,
         }
     }
 
-    /// What runs above the innermost run loop, and if `counts` how many loops there are. `mapped` says which files are
+    /// What runs above the innermost run loop, or if `whole` all there is. `mapped` says which files are
     /// mapped by now, where that is to be asked again.
     ///
     /// # Errors
     /// Why no run loop was reached.
-    pub fn innermost(
+    pub fn code(
         &mut self,
         memory: &dyn Memory,
         abi: Abi,
         registers: &Registers,
-        counts: bool,
+        whole: bool,
         mapped: &mut dyn FnMut() -> Vec<MappedFile>,
-    ) -> Result<InnermostCode, StackEnd> {
-        let found = self.unwound(memory, abi, registers, counts);
-        let is_new = matches!(found, Err(StackEnd::NoFile(_)));
-        if !is_new || self.refreshed.elapsed() < REFRESH_EVERY {
-            return found;
+    ) -> Result<CodeStack, StackEnd> {
+        let (found, end) = self.unwound(memory, abi, registers, whole);
+        let is_new = matches!(end, StackEnd::NoFile(_));
+        let (since, enough) = self.refreshed;
+        if !is_new || since.elapsed() < enough {
+            return found.ok_or(end);
         }
         self.modules.refresh(mapped());
         self.known.clear();
-        self.refreshed = Instant::now();
-        self.unwound(memory, abi, registers, counts)
+        let (found, end) = self.unwound(memory, abi, registers, whole);
+        let next = match end {
+            StackEnd::NoFile(_) => (2 * enough).min(REFRESH_EVERY.1),
+            _ => REFRESH_EVERY.0,
+        };
+        self.refreshed = (Instant::now(), next);
+        found.ok_or(end)
     }
 
+    /// What was found, and why there is no more.
     fn unwound(
         &mut self,
         memory: &dyn Memory,
         abi: Abi,
         first: &Registers,
-        counts: bool,
-    ) -> Result<InnermostCode, StackEnd> {
+        whole: bool,
+    ) -> (Option<CodeStack>, StackEnd) {
         let mut places: Vec<Arc<KnownCode>> = Vec::new();
-        let end = self.places(memory, abi, first, counts, &mut places);
+        let bottom = first.sp().unwrap_or(0);
+        let mut stack = bottom..bottom;
+        let end = self.places(memory, abi, first, whole, &mut places, &mut stack.end);
         let Some(inner) = places.iter().position(|code| code.role == CodeRole::Loop) else {
-            return Err(end);
+            return (None, end);
         };
-        let (frames, rest) = places.split_at(inner);
-        let perls = rest.first().map_or("", |code| &*code.file);
-        let roles = || {
-            let roles = places.iter().map(|code| code.role_in(perls));
-            multicalls(&roles.collect::<Vec<_>>())
+        let perls = places.get(inner).map(|code| code.file.clone());
+        let perls = perls.as_deref().unwrap_or_default();
+        if !whole || end != StackEnd::Outermost {
+            places.truncate(inner);
+            let code = CodeStack {
+                frames: frames_of(&places, perls),
+                loops: None,
+                stack,
+            };
+            return (Some(code), end);
+        }
+        let roles: Vec<_> = places.iter().map(|code| code.role_in(perls)).collect();
+        let code = CodeStack {
+            frames: frames_of(&places, perls),
+            loops: Some(run_loops(&roles)),
+            stack,
         };
-        Ok(InnermostCode {
-            frames: frames_of(frames, perls),
-            multicalls: (counts && end == StackEnd::Outermost).then(roles),
-        })
+        (Some(code), end)
     }
 
     /// Goes from frame to frame, to the innermost run loop or to the outermost frame. Returns why there are no more.
@@ -151,8 +185,9 @@ impl Unwinder {
         memory: &dyn Memory,
         abi: Abi,
         first: &Registers,
-        counts: bool,
+        whole: bool,
         places: &mut Vec<Arc<KnownCode>>,
+        top: &mut u64,
     ) -> StackEnd {
         let begun = Instant::now();
         let Some(sp) = first.sp() else {
@@ -172,7 +207,7 @@ impl Unwinder {
             let Some(sp) = registers.sp().filter(|_| begun.elapsed() < LONGEST) else {
                 return StackEnd::Endless;
             };
-            let code = match self.code(&reader, &registers, entry) {
+            let code = match self.known(&reader, &registers, entry) {
                 Ok(code) => code,
                 Err(end) => return end,
             };
@@ -184,7 +219,8 @@ impl Unwinder {
             }
             self.usual = self.usual.max(sp.saturating_sub(bottom).min(LARGEST));
             places.push(code.clone());
-            if code.role == CodeRole::Main || (code.role == CodeRole::Loop && !counts) {
+            *top = sp;
+            if code.role == CodeRole::Main || (code.role == CodeRole::Loop && !whole) {
                 return StackEnd::Outermost;
             }
             let stepped = match &code.step {
@@ -236,7 +272,7 @@ impl Unwinder {
         step(&parsed, bias, reader, registers, entry)
     }
 
-    fn code(
+    fn known(
         &mut self,
         reader: &Reader<'_>,
         registers: &Registers,
