@@ -1,7 +1,7 @@
 //! What only Linux has, for the systems that lack it: nobody stands beside a thread on its CPU, nothing tells
 //! when it left one or what it waits in, and our own waiting is not counted.
 
-use super::{Ability, HeldCpu, LeftRegisters, Priority, Runs, Testimony};
+use super::{Ability, HeldCpu, LeftRegisters, Runs, Testimony};
 use crate::ids::{Pid, Tid};
 use std::time::Duration;
 
