@@ -294,13 +294,18 @@ struct Gate {
     turns: Arc<Turns>,
     /// The round of the sample that was held up: its others were read before, too.
     held_at: Option<Duration>,
+    /// The one after that was due while it was held up, when the target ran: who did is missed, and who did not is not.
+    late_at: Option<Duration>,
 }
 
 impl Sink for Gate {
     fn add(&mut self, _seen: &Seen, sample: Sample) {
         let turns = self.turns.clone();
         let mut state = turns.state.lock().expect("no panic");
-        if state.wanted > 0 && self.held_at == Some(sample.at) {
+        if state.wanted > 0
+            && (self.held_at == Some(sample.at)
+                || *self.late_at.get_or_insert(sample.at) == sample.at)
+        {
             return;
         }
         if state.wanted > 0 {
@@ -312,6 +317,7 @@ impl Sink for Gate {
         }
         state.parked = true;
         self.held_at = Some(sample.at);
+        self.late_at = None;
         turns.changed.notify_all();
         let asked = turns
             .changed
