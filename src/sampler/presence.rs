@@ -26,12 +26,16 @@ impl Presence {
     /// to wait chose the moment, and samples that were late would gather there. Where we are let in at once, who waited
     /// and came back meanwhile has gone no further than anybody else would have: each is seen as much later, and what one
     /// state loses to the next it gains from the one before.
-    pub(super) fn of(held: Option<HeldCpu>, is_prompt: bool, punctual: &mut Punctual) -> Self {
+    pub(super) fn of(held: Option<HeldCpu>, prompt: Option<bool>, punctual: &mut Punctual) -> Self {
         match held {
             None => Presence::Unknown,
             Some(HeldCpu::Not) => Presence::Off,
-            Some(HeldCpu::RanOn) if is_prompt => Presence::OnCpu,
-            Some(HeldCpu::RanOn) => Presence::Late,
+            Some(HeldCpu::RanOn) => match prompt {
+                Some(true) => Presence::OnCpu,
+                // Something else than the program made us wait.
+                Some(false) => Presence::Unknown,
+                None => Presence::Late,
+            },
             // In the kernel nobody is set aside: it takes a little longer.
             Some(HeldCpu::Until(leave)) if leave.waits => {
                 match punctual.is_usual(leave.after / 2) {
@@ -47,9 +51,10 @@ impl Presence {
     }
 }
 
-/// True where nobody makes us wait, as far as this round of samples shows, which was due at that time.
-pub(super) fn is_prompt(priority: Priority, due: u64) -> bool {
-    priority == Priority::RealTime && monotonic().saturating_sub(due) < PROMPT
+/// Where no program makes us wait: whether nothing else did, as far as this round of samples shows, which was due at that
+/// time.
+pub(super) fn is_prompt(priority: Priority, due: u64) -> Option<bool> {
+    (priority == Priority::RealTime).then(|| monotonic().saturating_sub(due) < PROMPT)
 }
 
 /// Goes to a CPU, and takes note of when. False where that cannot be had.

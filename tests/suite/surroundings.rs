@@ -78,8 +78,7 @@ fn signals_all_the_time_interrupt_nothing() {
         &pid,
     ];
     failing(STORM, &words).unwrap().expect(0, "Wrote ");
-    // strace stops p5-spy at each call: most samples come too late to tell what the program did when they were due.
-    assert!(samples(&raw) > 2, "{}", samples(&raw));
+    assert!(samples(&raw) > 20, "{}", samples(&raw));
     failing(STORM, &["report", text(&raw), "-o", text(&picture)])
         .unwrap()
         .expect(0, "Wrote ");
