@@ -20,10 +20,9 @@ const PLUMBING: &[&str] = &[
     "S_sortcv_stacked",
     "S_sortcv_xsub",
 ];
-/// What leads from the parser to code that runs while other code is compiled (`BEGIN`, `use`), and from the program's
+/// What leads, with the parser, to code that runs while other code is compiled (`BEGIN`, `use`), and from the program's
 /// start and end to what it calls.
 const AROUND: &[&str] = &[
-    "Perl_yyparse",
     "Perl_utilize",
     "Perl_load_module",
     "Perl_vload_module",
@@ -49,8 +48,8 @@ const BEGINNING: &[&str] = &[
     "clone3",
     "__clone3",
 ];
-/// perl's own beginning: what called it is no host program.
-const OWN_BEGINNING: &[&str] = &["perl_parse", "perl_run", "perl_destruct", "perl_free"];
+/// perl's own beginning, beside that of its main program: what called it is no host program.
+const OWN_BEGINNING: &[&str] = &["perl_parse", "perl_destruct", "perl_free"];
 
 /// What perl does between two ops (perl.h, `PERL_ASYNC_CHECK`): it is called by the run loop, and no op.
 const BETWEEN_OPS: &str = "Perl_despatch_signals";
@@ -184,7 +183,8 @@ fn without_outer(mut frames: &[CodeFrame], skip: impl Fn(&CodeFrame) -> bool) ->
 fn within_perl(frames: &[CodeFrame]) -> &[CodeFrame] {
     let is_own = |frame: &CodeFrame| {
         let name = frame.function.as_deref();
-        frame.is_perls && name.is_some_and(|name| OWN_BEGINNING.contains(&plain_name(name)))
+        let is_named = name.is_some_and(|name| OWN_BEGINNING.contains(&plain_name(name)));
+        frame.role == CodeRole::Main || frame.is_perls && is_named
     };
     let own = frames.iter().position(is_own);
     own.and_then(|at| frames.get(..at)).unwrap_or(frames)
@@ -193,7 +193,8 @@ fn within_perl(frames: &[CodeFrame]) -> &[CodeFrame] {
 fn leads_around(frame: &CodeFrame) -> bool {
     let name = frame.function.as_deref().map(plain_name);
     let is_in = |names: &[&str]| name.is_some_and(|name| names.contains(&name));
-    frame.is_perls && is_in(AROUND) || !frame.is_perls && is_in(BEGINNING)
+    let is_around = frame.role == CodeRole::Parser || frame.is_perls && is_in(AROUND);
+    is_around || !frame.is_perls && is_in(BEGINNING)
 }
 
 fn is_plumbing(frame: &CodeFrame) -> bool {

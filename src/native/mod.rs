@@ -44,4 +44,4 @@ pub use registers::{Processor, Registers};
 pub use stack::{NativeFrame, NativeStack, native_stack};
 pub use tables::{AskUnwindTables, UnwindTables};
 pub use unwind::StackEnd;
-pub use weave::{EntryKind, EntryLoop, weave};
+pub use weave::{EntryKind, EntryLoop, idle_calls, weave};

@@ -107,6 +107,18 @@ fn pairs(loops: &[RunLoop], entries: &[EntryKind]) -> Option<(Vec<EntryLoop>, us
     Some((woven, rest.len()))
 }
 
+/// How many comparators and blocks wait for their next call, of what was not woven. `None` where that is not known: the
+/// loops are not, or there are more than these.
+pub fn idle_calls(loops: Option<&[RunLoop]>, entries: &[EntryKind]) -> Option<usize> {
+    let all = entries.iter().filter(|kind| **kind == EntryKind::Multicall);
+    let all = all.count();
+    let Some(loops) = loops else {
+        return (all == 0).then_some(0);
+    };
+    let running = loops.iter().filter(|one| one.kind == LoopKind::Multicall);
+    all.checked_sub(running.count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::EntryKind::{Call, MaybeCall, Multicall};
@@ -173,6 +185,19 @@ mod tests {
         assert_eq!(woven("mcc", &[Call], true), Some(vec![Runs(10)]));
         // Here it may be either.
         assert_eq!(woven("mccc", &[Call, Call], false), None);
+    }
+
+    #[test]
+    fn without_the_loops_nobody_knows_who_is_idle() {
+        let running = [RunLoop {
+            frame: 3,
+            kind: LoopKind::Multicall,
+        }];
+        assert_eq!(idle_calls(None, &[Call]), Some(0));
+        assert_eq!(idle_calls(None, &[Multicall]), None);
+        assert_eq!(idle_calls(Some(&[]), &[Multicall]), Some(1));
+        assert_eq!(idle_calls(Some(&running), &[Multicall]), Some(0));
+        assert_eq!(idle_calls(Some(&running), &[Call]), None);
     }
 
     #[test]

@@ -85,11 +85,11 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::platform::load::Load;
 use crate::platform::{
-    Arrival, CoSchedule, Gaps, OwnWait, Priority, Testimony, allow_many_watches, monotonic,
-    thread_cpu_time, wake_at_once,
+    Arrival, CoSchedule, Gaps, OwnWait, Priority, Testimony, allow_many_watches, thread_cpu_time,
+    wake_at_once,
 };
 use crate::profile::{Sample, Sink};
-use clock::Clock;
+use clock::{BothClocks, Clock};
 use governor::Governor;
 use native::NativeReader;
 use own::Own;
@@ -682,38 +682,4 @@ fn watch(target: Target, settings: Settings, search: Option<&DebugSearch>) -> Wa
         .native
         .and_then(|level| NativeReader::of(&target, level, settings.shows_ops, search));
     Watched::new(target, settings.names, native)
-}
-
-/// One moment by both clocks. To ask one and then the other is late by some microseconds, most of all where one comes
-/// from an idle CPU, and that is as long as a program that naps has a CPU.
-struct BothClocks {
-    instant: Instant,
-    /// Nanoseconds.
-    monotonic: u64,
-}
-
-impl BothClocks {
-    fn now() -> Self {
-        const TRIES: usize = 16;
-        let both = std::iter::repeat_with(|| {
-            let (before, instant, after) = (monotonic(), Instant::now(), monotonic());
-            let width = after.saturating_sub(before);
-            let monotonic = before + width / 2;
-            (width, BothClocks { instant, monotonic })
-        });
-        let best = both.take(TRIES).min_by_key(|(width, _)| *width);
-        best.map_or_else(
-            || BothClocks {
-                instant: Instant::now(),
-                monotonic: monotonic(),
-            },
-            |(_, both)| both,
-        )
-    }
-
-    fn monotonic(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.instant).as_nanos();
-        let since = u64::try_from(since).unwrap_or(u64::MAX);
-        self.monotonic.saturating_add(since)
-    }
 }

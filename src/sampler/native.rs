@@ -10,7 +10,7 @@ use crate::ids::{Pid, Tid};
 use crate::image::DebugSearch;
 use crate::native::{
     CodeFrame, CodeSection, CodeStack, EntryKind, EntryLoop, LoopKind, Modules, NativeLevel,
-    Processor, Registers, RunLoop, ShownCode, Unwinder, inner_call, shown, weave,
+    Processor, Registers, RunLoop, ShownCode, Unwinder, idle_calls, inner_call, shown, weave,
 };
 use crate::perl::entries::{EnteredBy, PerlEntry};
 use crate::perl::leaf::native_frame;
@@ -130,21 +130,15 @@ impl NativeReader {
             entries,
             has_own_op,
         } = found;
-        let loops = code.loops.as_deref().unwrap_or_default();
         let kinds: Vec<_> = entries
             .iter()
             .map(|entry| kind_of_entry(entry.by))
             .collect();
-        let plan = match (&code.loops, entries.is_empty()) {
-            (_, true) => Some(Vec::new()),
-            (Some(_), false) => weave(loops, &kinds, *has_own_op),
-            (None, false) => None,
-        };
-        if let Some(plan) = plan.filter(|plan| !plan.is_empty()) {
+        let loops = code.loops.as_deref().filter(|_| !entries.is_empty());
+        if let Some(plan) = loops.and_then(|loops| weave(loops, &kinds, *has_own_op)) {
             return self.interleaved(code, entries, &plan, runner, op, seen);
         }
-        let (below, op) = match idle_calls(loops, &kinds) {
-            _ if entries.is_empty() => (top, op),
+        let (below, op) = match idle_calls(code.loops.as_deref(), &kinds) {
             Some(0) => (top, op),
             Some(1) => match entries.last() {
                 Some(last) if last.by == EnteredBy::Multicall => (runner.outer(last.below)?, None),
@@ -286,14 +280,6 @@ fn kind_of_entry(by: EnteredBy) -> EntryKind {
         EnteredBy::CallOrLastOp => EntryKind::MaybeCall,
         EnteredBy::Multicall => EntryKind::Multicall,
     }
-}
-
-/// How many comparators and blocks wait for their next call, where nothing else is known; `None` where there are more
-/// loops than these.
-fn idle_calls(loops: &[RunLoop], entries: &[EntryKind]) -> Option<usize> {
-    let running = loops.iter().filter(|one| one.kind == LoopKind::Multicall);
-    let all = entries.iter().filter(|kind| **kind == EntryKind::Multicall);
-    all.count().checked_sub(running.count())
 }
 
 /// Whether a frame is that of an op.

@@ -70,7 +70,8 @@ impl<S: Sink> Sampler<S> {
                     }
                     _ => Presence::Off,
                 };
-                if presence == Presence::Late {
+                // Whoever waits now had a CPU then, and what it did is not known.
+                if matches!(presence, Presence::Late | Presence::Unknown) {
                     self.own.tally.missed += u64::from(self.weight);
                     continue;
                 }
