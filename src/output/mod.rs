@@ -3,7 +3,7 @@
 //! `render` is here (`flamegraph.rs` leaves the drawing to inferno, which colours by name); `format.rs` has
 //! their names and endings, `size.rs` what one takes at most before it is made of somebody's recording.
 //! `spots.rs` says what a frame is called and where it executes, `timeline.rs` gives each thread's samples in
-//! order; `agreement.rs` reads every format of text back and compares the numbers. Files are written through
+//! order; `agreement.rs` reads all back that hold numbers by function, and compares these. Files are written through
 //! a temporary one (`file.rs`).
 
 #[cfg(test)]

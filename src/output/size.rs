@@ -1,5 +1,5 @@
-//! How large a picture becomes, said before it is made: stacks share their beginnings in a profile,
-//! and in most formats they do not.
+//! How large a picture becomes, said before it is made: stacks share their beginnings in a profile, and in most formats
+//! they do not. What is written can often be told only roughly, or not at all: `output/limited.rs` stops what becomes more.
 
 use super::Format;
 use crate::frames::StackId;

@@ -2,8 +2,8 @@
 //!
 //! `perl/stack/mod.rs` copies header, stack infos, context stacks, stack infos again and header again with
 //! one vectored read. If the two copies differ, the target moved: it is read again, and `perl/sample.rs`,
-//! which puts the verdicts together, tries again on the target's new CPU; after three such tries the sample
-//! counts as torn. `perl/stack/mod.rs` judges the copy: headers and stack infos are equal, the chain of stack
+//! which puts the verdicts together, tries again on the target's new CPU; after three tries, of four copies each, the
+//! sample counts as torn. `perl/stack/mod.rs` judges the copy: headers and stack infos are equal, the chain of stack
 //! infos ends at the main one and belongs to the interpreter; `info.rs` holds counts and sizes against
 //! bounds. What it met before it fetches in advance, so the steady state is one call; ranges that are near
 //! each other are one range of it (`memory/batch.rs`, `cover`), as each costs the kernel more than the bytes
@@ -14,7 +14,7 @@
 //! only. `unfinished.rs` drops a top frame that perl has exposed but not filled, or has taken down but not
 //! removed, and puts the line right of a sub whose callee is just gone: what the current op is
 //! (`perl/values/op_types.rs`), `CvDEPTH`, `si_cxsubix` and the op tree tell. A context or a statement that
-//! is none (`WalkError`, `NameError`) makes the sample unreadable, not torn. `perl/compiling.rs` says which
+//! is none (`WalkError`, `NameError`) makes the try nonsense; torn if the target moved while names were read. `perl/compiling.rs` says which
 //! code is being compiled: the line of `PL_compiling` tells, and not `PL_curcop`, which the optimiser moves
 //! about.
 //!

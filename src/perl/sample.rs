@@ -1,4 +1,5 @@
-//! One stack of one thread, from copy to frames: what a dump takes once and a recording many times.
+//! One stack of one thread, from copy to frames: what a dump takes once and a recording many times. Here is decided
+//! whether a stack is believed: copy, contexts and names each have their verdict, [`ThreadSampler::take`] tries again.
 
 use super::entries::{PerlEntry, entries};
 use super::leaf::LeafReader;

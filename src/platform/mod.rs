@@ -81,7 +81,7 @@ pub use process::{
 pub use readable::readable;
 pub use shared_cpu::SharedCpu;
 pub use shell::quoted;
-pub use state::{HeldCpu, Leave, LeftRegisters, Priority, Runs, Testimony, ThreadState};
+pub use state::{HeldCpu, Leave, LeftRegisters, Priority, Runs, Stint, Testimony, ThreadState};
 pub use streams::{SpawnError, Streams};
 #[cfg(unix)]
 pub use unix::*;

@@ -62,7 +62,27 @@ pub enum HeldCpu {
     /// It had none.
     Not,
     /// It did, and has run on since: what it does now is of another moment.
-    RanOn,
+    RanOn(Stint),
+}
+
+impl HeldCpu {
+    /// Where in its time on a CPU the moment was, if it had one.
+    pub fn stint(self) -> Option<Stint> {
+        match self {
+            HeldCpu::Until(leave) => Some(leave.stint),
+            HeldCpu::RanOn(stint) => Some(stint),
+            HeldCpu::Not => None,
+        }
+    }
+}
+
+/// Where a moment lies in the time for which a thread had a CPU without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stint {
+    /// So long after it came, as far as that is told.
+    pub age: Duration,
+    /// It had waited for something before, not for a CPU only.
+    pub was_woken: bool,
 }
 
 /// How a thread left its CPU.
@@ -72,6 +92,8 @@ pub struct Leave {
     pub after: Duration,
     /// It had to wait for something; otherwise it would have run on.
     pub waits: bool,
+    /// Where in its time on that CPU.
+    pub stint: Stint,
 }
 
 impl Leave {
@@ -79,6 +101,10 @@ impl Leave {
     pub const AT_ONCE: Leave = Leave {
         after: Duration::ZERO,
         waits: false,
+        stint: Stint {
+            age: Duration::ZERO,
+            was_woken: false,
+        },
     };
 }
 

@@ -48,9 +48,12 @@ impl Tally {
         self.good + self.idle + self.ready + self.torn + self.missed + self.gone + self.failed()
     }
 
-    /// So many of those that were missed are counted by one that was taken.
+    /// So many of those that were missed are counted by one that was taken; if there are no more, of those that seemed to
+    /// wait for a CPU.
     pub fn makes_up(&mut self, more: u64) {
-        self.missed = self.missed.saturating_sub(more);
+        let of_missed = more.min(self.missed);
+        self.missed -= of_missed;
+        self.ready = self.ready.saturating_sub(more - of_missed);
         self.made_up += more;
         self.good += more;
     }

@@ -22,7 +22,11 @@ pub struct Clock {
     due_weight: u32,
     /// When the due sample is tried again.
     again: Option<Instant>,
+    /// The moments that passed when the due one was taken, and how many samples they count for.
+    passed: Vec<(Instant, u32)>,
 }
+
+const MOST_PASSED: usize = 32;
 
 impl Clock {
     /// A clock of `rate` samples per second that starts at `now`.
@@ -34,6 +38,7 @@ impl Clock {
             weight: 1,
             due_weight: 1,
             again: None,
+            passed: Vec::new(),
         };
         clock.draw();
         clock
@@ -62,6 +67,7 @@ impl Clock {
         /// It takes about so long until we have the CPU: what was due meanwhile is seen as it was.
         const TOGETHER: Duration = Duration::from_micros(100);
         self.again = None;
+        self.passed.clear();
         let behind = now.saturating_duration_since(self.due);
         let mut missed = 0;
         if behind > self.period * MANY {
@@ -71,9 +77,17 @@ impl Clock {
         self.draw();
         while self.due + TOGETHER <= now {
             missed += u64::from(self.due_weight);
+            if self.passed.len() < MOST_PASSED {
+                self.passed.push((self.due, self.due_weight));
+            }
             self.draw();
         }
         missed
+    }
+
+    /// Moments that were missed when the due one was taken, as many as are worth looking at.
+    pub(super) fn passed(&self) -> &[(Instant, u32)] {
+        &self.passed
     }
 
     /// Tries the due sample again at a moment soon after `now`. Those after it stay where they are.

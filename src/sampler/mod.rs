@@ -55,9 +55,9 @@
 //! for a CPU)` on top; without `--idle` it is counted and no stack is read (`profile/filter.rs` leaves out
 //! what a recording has of them). A dump asks `platform/shared_cpu.rs`. What is seen is too little all the same: who is
 //! let in late misses some, and where our timer and the program's are on one CPU, one interrupt wakes up both, so that
-//! it is never seen in its first microseconds. The kernel's account of each thread's CPU time says how much that is; for
-//! what was missed the samples that are taken count, and for the rest those that were seen to wait for a CPU
-//! (`sampler/debt.rs`), as far as it is more than chance.
+//! it is never seen in its first microseconds. For what was missed others count that are like it (`sampler/strata.rs`).
+//! The kernel's account of each thread's CPU time says how much is lacking then, as far as it is more than chance: for
+//! that count, at real-time priority, those that were seen to wait for a CPU, else whatever is taken (`sampler/debt.rs`).
 
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
@@ -72,6 +72,7 @@ mod own;
 mod presence;
 mod punctual;
 mod scout;
+mod strata;
 mod turns;
 mod watched;
 
@@ -85,8 +86,8 @@ use crate::layout::Sources;
 use crate::memory::ReadError;
 use crate::platform::load::Load;
 use crate::platform::{
-    Arrival, CoSchedule, Gaps, OwnWait, Priority, Testimony, allow_many_watches, thread_cpu_time,
-    wake_at_once,
+    Arrival, CoSchedule, Gaps, HeldCpu, OwnWait, Priority, Testimony, allow_many_watches,
+    thread_cpu_time, wake_at_once,
 };
 use crate::profile::{Sample, Sink};
 use clock::{BothClocks, Clock};
@@ -315,6 +316,9 @@ impl<S: Sink> Sampler<S> {
             self.arrival = cpu.map(Arrival::new);
             let look_at_all = all_due && self.may_have_ended();
             self.tick(look_at_all);
+            for (due, weight) in clock.passed() {
+                self.pass_by(both.monotonic(*due), *weight);
+            }
             if let Some(end) = self.ended() {
                 return end;
             }
@@ -413,6 +417,12 @@ impl<S: Sink> Sampler<S> {
         true
     }
 
+    /// Takes note of a moment that was missed: who had a CPU then.
+    fn pass_by(&mut self, due: u64, weight: u32) {
+        let threads = self.watched.iter_mut().flat_map(|w| &mut w.threads);
+        threads.for_each(|thread| thread.missed_at(due, weight));
+    }
+
     /// One sample of every thread.
     fn tick(&mut self, all: bool) {
         // By the wall: the machine's sleep is part of it.
@@ -479,10 +489,12 @@ impl<S: Sink> Sampler<S> {
             _ => false,
         };
         // Before anything else is done here.
+        let mut stint = turn.stint;
         let presence = match turn.running {
             true if turn.rests => Presence::Off,
             true if together => {
                 let held = held(thread, schedule, arrival, looked);
+                stint = held.and_then(HeldCpu::stint).unwrap_or_default();
                 Presence::of(held, is_prompt, &mut self.usual)
             }
             true => Presence::Unknown,
@@ -492,11 +504,13 @@ impl<S: Sink> Sampler<S> {
         let is_made_up = turn.running
             && presence == Presence::Off
             && !turn.rests
-            && thread.is_owed(self.settings.rate, self.weight, self.own.tally.missed);
+            && self.priority == Priority::RealTime
+            && thread.is_owed(self.settings.rate, self.weight);
         let on_cpu = presence != Presence::Off || is_made_up;
         let weight = u64::from(self.weight);
         if presence == Presence::Late {
             self.own.tally.missed += weight;
+            thread.misses(stint, self.weight);
             return;
         }
         if turn.running && !on_cpu && !self.settings.idle {
@@ -537,7 +551,12 @@ impl<S: Sink> Sampler<S> {
         let is_good = on_cpu && !turn.is_glance && matches!(taken, Ok(Some(_)));
         tally.made_up += weight * u64::from(is_good && is_made_up);
         if is_good && !is_made_up {
-            let more = thread.makes_up_for(self.settings.rate, count, tally.missed);
+            let most = match self.priority {
+                Priority::RealTime => tally.missed,
+                // Too late to tell whose waiting was no waiting.
+                _ => tally.missed.saturating_add(tally.ready),
+            };
+            let more = thread.makes_up_for(self.settings.rate, count, most, stint);
             tally.makes_up(more.into());
             count += more;
         }

@@ -30,7 +30,7 @@ impl Presence {
         match held {
             None => Presence::Unknown,
             Some(HeldCpu::Not) => Presence::Off,
-            Some(HeldCpu::RanOn) => match prompt {
+            Some(HeldCpu::RanOn(_)) => match prompt {
                 Some(true) => Presence::OnCpu,
                 // Something else than the program made us wait.
                 Some(false) => Presence::Unknown,

@@ -4,7 +4,7 @@ use super::presence::{Presence, is_prompt};
 use super::watched::WatchedThread;
 use super::{Sampler, TOO_FEW_FILES};
 use crate::perl::leaf::level::LeafLevel;
-use crate::platform::{Arrival, HeldCpu, Testimony, ThreadState, monotonic};
+use crate::platform::{Arrival, HeldCpu, Stint, Testimony, ThreadState, monotonic};
 use crate::profile::Sink;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ pub(super) struct Turn {
     /// It held our CPU until it began to wait, which made room for us: the kernel lets nobody in
     /// while it does something for a thread.
     pub(super) paused: bool,
+    /// Where in its time on that CPU it was when its sample was due, if it was on one.
+    pub(super) stint: Stint,
     /// When it was looked at: nanoseconds of CLOCK_MONOTONIC.
     pub(super) looked: u64,
     /// The system call that it waits in.
@@ -63,16 +65,23 @@ impl<S: Sink> Sampler<S> {
                     continue;
                 }
                 self.running += usize::from(running);
-                let presence = match &mut self.arrival {
+                if look.is_new {
+                    w.learns();
+                }
+                let held = match &mut self.arrival {
                     Some(arrival) if !running && look.is_new && !w.ended => {
-                        let held = gave_way(w, arrival, self.tick, before);
-                        Presence::of(held, is_prompt, &mut self.usual)
+                        gave_way(w, arrival, self.tick, before)
                     }
-                    _ => Presence::Off,
+                    _ => Some(HeldCpu::Not),
                 };
+                let stint = held.and_then(HeldCpu::stint).unwrap_or_default();
+                let presence = Presence::of(held, is_prompt, &mut self.usual);
                 // Whoever waits now had a CPU then, and what it did is not known.
                 if matches!(presence, Presence::Late | Presence::Unknown) {
                     self.own.tally.missed += u64::from(self.weight);
+                    if presence == Presence::Late {
+                        w.misses(stint, self.weight);
+                    }
                     continue;
                 }
                 let paused = presence == Presence::OnCpu;
@@ -84,6 +93,7 @@ impl<S: Sink> Sampler<S> {
                         thread,
                         running,
                         paused,
+                        stint,
                         looked: before,
                         waits_in,
                         rests: look.rests,

@@ -3,13 +3,14 @@
 use super::debt::Debt;
 use super::interpreters::{Chair, Interpreters, Runner, Top};
 use super::native::{AtRegisters, NativeReader, is_op};
+use super::strata::Strata;
 use crate::attach::{PerlThread, Target};
 use crate::frames::StackId;
 use crate::perl::leaf::{ready_frame, syscall_frame};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::SampleError;
 use crate::platform::{
-    Arrival, HeldCpu, Runs, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
+    Arrival, HeldCpu, Runs, Stint, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
     syscall_name,
 };
 use crate::profile::{Seen, Tally, ThreadAbout};
@@ -87,6 +88,7 @@ pub(super) struct WatchedThread {
     /// The last stack that waited for a CPU, with the frame that says so.
     ready: Option<(Top, StackId)>,
     debt: Debt,
+    strata: Strata,
     /// The last stack has what runs in C.
     pub(super) has_code: bool,
     /// Failures of which it is not yet known whether they come of the thread's end.
@@ -97,17 +99,43 @@ impl WatchedThread {
     /// From now on what it has a CPU for is compared with what is seen of it.
     pub(super) fn opens_account(&mut self) {
         self.debt.begin(self.watch.runs());
+        self.strata = Strata::default();
+    }
+
+    /// A sample was missed that was due then.
+    pub(super) fn missed_at(&mut self, due: u64, weight: u32) {
+        let held = self.witness.recorded(due);
+        if let Some(stint) = held.and_then(HeldCpu::stint) {
+            self.strata.miss(stint, weight);
+        }
+    }
+
+    /// It was on a CPU when a sample was due that was missed.
+    pub(super) fn misses(&mut self, stint: Stint, weight: u32) {
+        self.strata.miss(stint, weight);
     }
 
     /// For how many samples that were missed one counts that was just taken.
-    pub(super) fn makes_up_for(&mut self, rate: f64, weight: u32, missed: u64) -> u32 {
-        self.debt.more(self.watch.runs(), rate, weight, missed)
+    pub(super) fn makes_up_for(
+        &mut self,
+        rate: f64,
+        weight: u32,
+        missed: u64,
+        stint: Stint,
+    ) -> u32 {
+        let same = self.strata.see(stint);
+        let waiting = self.strata.waiting();
+        let runs = self.watch.runs();
+        let counts_for = weight.saturating_add(same);
+        let rest = self.debt.more(runs, rate, counts_for, missed, waiting);
+        same.saturating_add(rest)
     }
 
     /// True if it had a CPU for longer than it was seen to: the time in which it is brought to one is hard to see, and it
     /// waits for one before and after that.
-    pub(super) fn is_owed(&mut self, rate: f64, weight: u32, missed: u64) -> bool {
-        self.debt.owes(self.watch.runs(), rate, weight, missed)
+    pub(super) fn is_owed(&mut self, rate: f64, weight: u32) -> bool {
+        let waiting = self.strata.waiting();
+        self.debt.owes(self.watch.runs(), rate, weight, waiting)
     }
 
     /// It could not be read, which counts for so many samples.
@@ -498,6 +526,7 @@ impl Watched {
             waiting: None,
             ready: None,
             debt,
+            strata: Strata::default(),
             has_code: false,
             failures: BTreeMap::new(),
         });

@@ -5,7 +5,7 @@
 use super::records::Records;
 use super::switch_time::SwitchTime;
 use crate::ids::Tid;
-use crate::platform::{HeldCpu, Leave};
+use crate::platform::{HeldCpu, Leave, Stint};
 use perf_event_open_sys::bindings::{
     PERF_COUNT_SW_DUMMY, PERF_RECORD_MISC_SWITCH_OUT, PERF_RECORD_MISC_SWITCH_OUT_PREEMPT,
     PERF_RECORD_SWITCH, PERF_SAMPLE_TIME, perf_event_attr,
@@ -18,8 +18,8 @@ pub(super) struct History(Records);
 
 /// A record: its head, and the time.
 const LENGTH: usize = 16;
-/// So many are looked at: no thread comes and goes more often while we wait for a CPU.
-const MOST: usize = 64;
+/// So many are looked at first.
+const FEW: usize = 64;
 /// As many as are kept.
 const ALL: usize = 256;
 
@@ -67,9 +67,13 @@ impl History {
     /// Whether the thread had a CPU at that time (nanoseconds of CLOCK_MONOTONIC), or was being brought to one, as far as
     /// it has left one since we watch. `None` where the records do not go back as far.
     pub(super) fn held(&self, since: u64, time: &SwitchTime) -> Option<HeldCpu> {
-        let mut bytes = [0; MOST * LENGTH];
-        let switches = self.switches(&mut bytes)?;
-        judge(&switches, since, self.0.opened(), time)
+        let mut bytes = [0; ALL * LENGTH];
+        // Who answers a pipe comes and goes a hundred thousand times a second.
+        [FEW, ALL].into_iter().find_map(|most| {
+            let switches = self.switches(bytes.get_mut(..most * LENGTH)?)?;
+            let is_all = switches.len() < most;
+            judge(&switches, since, is_all.then(|| self.0.opened()), time)
+        })
     }
 
     /// When it came to a CPU or left one last.
@@ -120,8 +124,13 @@ fn turns(switches: &[Switch], since: u64) -> Option<(u64, Vec<u64>)> {
     Some((there, away))
 }
 
-/// Whether it had a CPU, by its switches, the newest first, recorded since `opened`.
-fn judge(switches: &[Switch], since: u64, opened: u64, time: &SwitchTime) -> Option<HeldCpu> {
+/// Whether it had a CPU, by its switches, the newest first; by all of them, recorded since `opened`, if that is told.
+fn judge(
+    switches: &[Switch],
+    since: u64,
+    opened: Option<u64>,
+    time: &SwitchTime,
+) -> Option<HeldCpu> {
     let began = |number: usize| {
         let switch = switches.get(number)?;
         if switch.is_out {
@@ -145,18 +154,27 @@ fn judge(switches: &[Switch], since: u64, opened: u64, time: &SwitchTime) -> Opt
     let was_there = match had.and_then(|number| switches.get(number)) {
         Some(switch) => !switch.is_out,
         // Before its first switch it was where that found it.
-        None if opened <= since => next.is_some_and(|switch| switch.is_out),
+        None if opened.is_some_and(|opened| opened <= since) => {
+            next.is_some_and(|switch| switch.is_out)
+        }
         None => return None,
     };
     if !was_there {
         return Some(HeldCpu::Not);
     }
+    let came = had.and_then(&began).or(opened).unwrap_or(since);
+    let before = had.and_then(|number| switches.get(number + 1));
+    let stint = Stint {
+        age: Duration::from_nanos(since.saturating_sub(came)),
+        was_woken: before.is_some_and(|left| !left.was_set_aside),
+    };
     Some(match next {
         Some(left) if left.is_out && is_newest => HeldCpu::Until(Leave {
             after: Duration::from_nanos(left.at.saturating_sub(since)),
             waits: !left.was_set_aside,
+            stint,
         }),
-        _ => HeldCpu::RanOn,
+        _ => HeldCpu::RanOn(stint),
     })
 }
 
@@ -183,12 +201,37 @@ mod tests {
     /// By switches in the order of time, recorded since 10.
     fn at(since: u64, switches: &[Switch]) -> Option<HeldCpu> {
         let newest_first: Vec<_> = switches.iter().rev().copied().collect();
-        judge(&newest_first, since, 10, &SwitchTime::default())
+        plain(judge(
+            &newest_first,
+            since,
+            Some(10),
+            &SwitchTime::default(),
+        ))
     }
+
+    /// Without where in its time on a CPU it was.
+    fn plain(held: Option<HeldCpu>) -> Option<HeldCpu> {
+        let stint = Stint::default();
+        Some(match held? {
+            HeldCpu::Until(leave) => HeldCpu::Until(Leave { stint, ..leave }),
+            HeldCpu::RanOn(_) => RAN_ON,
+            HeldCpu::Not => HeldCpu::Not,
+        })
+    }
+
+    const RAN_ON: HeldCpu = HeldCpu::RanOn(Stint {
+        age: Duration::ZERO,
+        was_woken: false,
+    });
 
     fn until(after: u64, waits: bool) -> Option<HeldCpu> {
         let after = Duration::from_nanos(after);
-        Some(HeldCpu::Until(Leave { after, waits }))
+        let stint = Stint::default();
+        Some(HeldCpu::Until(Leave {
+            after,
+            waits,
+            stint,
+        }))
     }
 
     #[test]
@@ -204,10 +247,10 @@ mod tests {
     #[test]
     fn who_has_run_since_is_elsewhere() {
         let all = [to(100), from(200, true), to(300)];
-        assert_eq!(at(150, &all), Some(HeldCpu::RanOn));
-        assert_eq!(at(350, &all), Some(HeldCpu::RanOn));
+        assert_eq!(at(150, &all), Some(RAN_ON));
+        assert_eq!(at(350, &all), Some(RAN_ON));
         let more = [&all[..], &[from(400, true)]].concat();
-        assert_eq!(at(150, &more), Some(HeldCpu::RanOn));
+        assert_eq!(at(150, &more), Some(RAN_ON));
         assert_eq!(at(350, &more), until(50, false));
     }
 
@@ -217,6 +260,33 @@ mod tests {
         assert_eq!(at(150, &[to(200)]), Some(HeldCpu::Not));
         assert_eq!(at(150, &[]), Some(HeldCpu::Not));
         assert_eq!(at(5, &[from(200, true)]), None);
+    }
+
+    #[test]
+    fn of_what_is_no_longer_kept_nobody_can_tell() {
+        let switches = [from(400, true), to(300), from(200, false), to(100)];
+        let time = SwitchTime::default();
+        assert_eq!(judge(&switches, 50, None, &time), None);
+        assert_eq!(plain(judge(&switches, 350, None, &time)), until(50, false));
+        assert_eq!(judge(&switches, 50, Some(10), &time), Some(HeldCpu::Not));
+    }
+
+    #[test]
+    fn a_moment_has_its_place_in_the_time_on_a_cpu() {
+        let stint = |since, switches: &[Switch]| {
+            let newest_first: Vec<_> = switches.iter().rev().copied().collect();
+            judge(&newest_first, since, Some(10), &SwitchTime::default())?.stint()
+        };
+        let old = |nanos, was_woken| {
+            let age = Duration::from_nanos(nanos);
+            Some(Stint { age, was_woken })
+        };
+        let woken = [from(100, false), to(200), from(300, true), to(400)];
+        assert_eq!(stint(250, &woken), old(50, true));
+        assert_eq!(stint(450, &woken), old(50, false));
+        assert_eq!(stint(350, &woken), None);
+        // Since it is watched.
+        assert_eq!(stint(90, &[from(100, true)]), old(80, false));
     }
 
     #[test]
@@ -232,7 +302,7 @@ mod tests {
             to(1_300_000),
             from(1_000_000, false),
         ];
-        let held = |since| judge(&switches, since, 10, &time);
+        let held = |since| plain(judge(&switches, since, Some(10), &time));
         assert_eq!(held(1_300_000 - lead), until(100_000 + lead, true));
         assert_eq!(held(1_300_000 - lead - 1), Some(HeldCpu::Not));
         assert_eq!(held(1_000_001), Some(HeldCpu::Not));
@@ -271,8 +341,8 @@ mod tests {
         std::thread::sleep(nap);
         // It had its CPU before, and has one again.
         assert_eq!(
-            history.held(before, &SwitchTime::default()),
-            Some(HeldCpu::RanOn)
+            plain(history.held(before, &SwitchTime::default())),
+            Some(RAN_ON)
         );
         let asleep = before + 1_000_000;
         assert_eq!(

@@ -141,9 +141,18 @@ impl Witness {
         if self.time.wants_more()
             && let Some(left) = history.left()
             && let Some(runs) = runs()
+            && history.left() == Some(left)
         {
             self.time
                 .learn(left, runs.nanoseconds(), |since| history.turns(since));
+        }
+    }
+
+    /// Whether the thread held a CPU at that time, if records tell that.
+    pub fn recorded(&self, since: u64) -> Option<HeldCpu> {
+        match &self.source {
+            WitnessSource::History(history) => history.held(since, &self.time),
+            _ => None,
         }
     }
 
