@@ -57,7 +57,7 @@
 //! let in late misses some, and where our timer and the program's are on one CPU, one interrupt wakes up both, so that
 //! it is never seen in its first microseconds. For what was missed others count that are like it (`sampler/strata.rs`).
 //! The kernel's account of each thread's CPU time says how much is lacking then, as far as it is more than chance: for
-//! that count, at real-time priority, those that were seen to wait for a CPU, else whatever is taken (`sampler/debt.rs`).
+//! that count those that were seen to wait for a CPU, and at an ordinary priority whatever is taken, too (`sampler/debt.rs`).
 
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
@@ -504,8 +504,7 @@ impl<S: Sink> Sampler<S> {
         let is_made_up = turn.running
             && presence == Presence::Off
             && !turn.rests
-            && self.priority == Priority::RealTime
-            && thread.is_owed(self.settings.rate, self.weight);
+            && thread.is_owed(self.settings.rate, self.weight, self.priority);
         let on_cpu = presence != Presence::Off || is_made_up;
         let weight = u64::from(self.weight);
         if presence == Presence::Late {

@@ -10,8 +10,8 @@ use crate::perl::leaf::{ready_frame, syscall_frame};
 use crate::perl::names::{NameOptions, Names};
 use crate::perl::sample::SampleError;
 use crate::platform::{
-    Arrival, HeldCpu, Runs, Stint, Testimony, ThreadState, ThreadWatch, Witness, is_real_time,
-    syscall_name,
+    Arrival, HeldCpu, Priority, Runs, Stint, Testimony, ThreadState, ThreadWatch, Witness,
+    is_real_time, syscall_name,
 };
 use crate::profile::{Seen, Tally, ThreadAbout};
 use std::collections::BTreeMap;
@@ -133,9 +133,11 @@ impl WatchedThread {
 
     /// True if it had a CPU for longer than it was seen to: the time in which it is brought to one is hard to see, and it
     /// waits for one before and after that.
-    pub(super) fn is_owed(&mut self, rate: f64, weight: u32) -> bool {
+    pub(super) fn is_owed(&mut self, rate: f64, weight: u32, priority: Priority) -> bool {
         let waiting = self.strata.waiting();
-        self.debt.owes(self.watch.runs(), rate, weight, waiting)
+        let halves = priority != Priority::RealTime;
+        self.debt
+            .owes(self.watch.runs(), rate, weight, waiting, halves)
     }
 
     /// It could not be read, which counts for so many samples.
