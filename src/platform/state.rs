@@ -24,6 +24,8 @@ pub struct Runs {
     pub(super) time: u64,
     /// Turns, with the one that lasts.
     pub(super) turns: u64,
+    /// Nanoseconds that it waited for a CPU before those turns; 0 where the system does not count them.
+    pub(super) waited: u64,
 }
 
 impl Runs {
@@ -34,7 +36,21 @@ impl Runs {
 
     /// That of a thread that has had a CPU so long, in one turn.
     pub fn of(time: u64) -> Self {
-        Runs { time, turns: 1 }
+        Runs {
+            time,
+            turns: 1,
+            waited: 0,
+        }
+    }
+
+    /// The same, before which it waited so many nanoseconds.
+    pub fn after_waiting(self, waited: u64) -> Self {
+        Runs { waited, ..self }
+    }
+
+    /// For how long it waited for a CPU until it got one, in nanoseconds.
+    pub fn waited(self) -> u64 {
+        self.waited
     }
 
     /// True if it got no CPU between the two.

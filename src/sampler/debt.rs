@@ -4,11 +4,12 @@
 //! brought to its CPU, and is brought there after us where one interrupt wakes up both. And what runs after a short nap is
 //! met half as often as it is there within 300 us *before* a timer of ours on that CPU, too, by the kernel's own records
 //! (measured on a virtual machine: a timer that is pending changes what the CPU does). At real-time priority a thread is
-//! seen to wait for its CPU then, and such samples are counted as what they were. At an ordinary one those are mostly of who
-//! waits for long: where all that is owed was counted there, a part that writes to a pipe had 6 points of the CPU time too
-//! many, and where nothing was, 4 too few; so half is.
+//! seen to wait for its CPU then, and such samples are counted as what they were. At an ordinary one among other programs
+//! those are mostly of who waits for long: where all that is owed was counted there, a part that writes to a pipe had 6
+//! points of the CPU time too many, and where nothing was, 4 too few; so half is, where the kernel's account says that
+//! at least half of what seemed to wait did.
 
-use crate::platform::Runs;
+use crate::platform::{Priority, Runs};
 
 /// So many standard deviations are chance: at random moments one time in six is more.
 const CHANCE: f64 = 1.0;
@@ -26,6 +27,37 @@ pub(super) struct Debt {
     left: f64,
     /// The next of these is left.
     leaves: bool,
+    waits: Waits,
+}
+
+/// Samples of a thread that seemed to wait for a CPU, against the time for which it did.
+#[derive(Debug, Default)]
+struct Waits {
+    /// Nanoseconds of waiting when the first of them was seen.
+    from: Option<u64>,
+    samples: f64,
+}
+
+impl Waits {
+    /// What was long ago counts for less and less.
+    const MANY: f64 = 2048.0;
+
+    /// One more that counts for `weight`.
+    fn see(&mut self, waited: u64, weight: f64) {
+        let from = self.from.get_or_insert(waited);
+        self.samples += weight;
+        if self.samples > Self::MANY {
+            *from += waited.saturating_sub(*from) / 2;
+            self.samples /= 2.0;
+        }
+    }
+
+    /// True if half of them did wait.
+    fn are_real(&self, waited: u64, rate: f64) -> bool {
+        let from = self.from.unwrap_or(waited);
+        let samples = waited.saturating_sub(from) as f64 / 1e9 * rate;
+        2.0 * samples >= self.samples
+    }
 }
 
 impl Debt {
@@ -38,25 +70,33 @@ impl Debt {
     }
 
     /// True if less was counted than there was, by this sample that was seen to wait for a CPU and by the `waiting` that
-    /// others will make up for: it is counted now. `halves` leaves every second one for whatever is taken.
+    /// others will make up for: it is counted now. At an ordinary `priority` every second one is left for whatever is
+    /// taken, where most of them wait.
     pub(super) fn owes(
         &mut self,
         runs: Option<Runs>,
         rate: f64,
         weight: u32,
         waiting: u32,
-        halves: bool,
+        priority: Priority,
     ) -> bool {
         let weight = f64::from(weight);
+        self.waits.see(runs.map_or(0, Runs::waited), weight);
         if self.owed(runs, rate) - self.left < weight + f64::from(waiting) {
             return false;
         }
-        self.leaves = halves && !self.leaves;
+        self.leaves = self.leaves_some(runs, rate, priority) && !self.leaves;
         match self.leaves {
             true => self.left += weight,
             false => self.counted += weight,
         }
         !self.leaves
+    }
+
+    /// True if what seems to wait for a CPU is not to have all that is owed.
+    pub(super) fn leaves_some(&self, runs: Option<Runs>, rate: f64, priority: Priority) -> bool {
+        let waited = runs.map_or(0, Runs::waited);
+        priority != Priority::RealTime && self.waits.are_real(waited, rate)
     }
 
     /// Samples that were due and not counted, and are more than chance.
@@ -144,28 +184,60 @@ mod tests {
         let mut debt = Debt::default();
         debt.begin(Some(Runs::of(0)));
         let at = |samples: u64| Some(Runs::of(samples * 2_500_000));
-        assert!(!debt.owes(at(2), RATE, 1, 0, false), "chance");
+        assert!(!debt.owes(at(2), RATE, 1, 0, Priority::RealTime), "chance");
         // A hundred samples were due: so many, but for chance.
         let owed = (0..200)
-            .filter(|_| debt.owes(at(100), RATE, 1, 0, false))
+            .filter(|_| debt.owes(at(100), RATE, 1, 0, Priority::RealTime))
             .count();
         assert!((85..95).contains(&owed), "{owed}");
         // Others will make up for it.
-        assert!(!debt.owes(at(150), RATE, 1, 60, false) && debt.owes(at(150), RATE, 1, 20, false));
-        assert!(!Debt::default().owes(None, RATE, 1, 0, false));
+        assert!(
+            !debt.owes(at(150), RATE, 1, 60, Priority::RealTime)
+                && debt.owes(at(150), RATE, 1, 20, Priority::RealTime)
+        );
+        assert!(!Debt::default().owes(None, RATE, 1, 0, Priority::RealTime));
+    }
+
+    /// A hundred samples are due, and 200 seem to wait, of which the kernel says that so many did: how many are counted,
+    /// and for how many more the next counts that is taken.
+    fn of_those_that_wait(waited: u64, priority: Priority) -> (usize, u32) {
+        let mut debt = Debt::default();
+        debt.begin(Some(Runs::of(0)));
+        let at = |sample: u64| {
+            let waited = waited * sample / 200 * 2_500_000;
+            Some(Runs::of(100 * 2_500_000).after_waiting(waited))
+        };
+        let owed = (0..200)
+            .filter(|sample| debt.owes(at(*sample), RATE, 1, 0, priority))
+            .count();
+        let more = debt.more(at(200), RATE, 1, u64::MAX, 0);
+        assert!((0.0..3.0).contains(&debt.left), "{}", debt.left);
+        (owed, more)
     }
 
     #[test]
-    fn half_of_what_is_owed_can_be_left_for_others() {
-        let mut debt = Debt::default();
-        debt.begin(Some(Runs::of(0)));
-        let later = Some(Runs::of(100 * 2_500_000));
-        let owed = (0..200)
-            .filter(|_| debt.owes(later, RATE, 1, 0, true))
-            .count();
+    fn half_of_what_is_owed_is_left_for_others_where_what_seems_to_wait_does() {
+        let (owed, more) = of_those_that_wait(160, Priority::Ordinary);
         assert!((42..48).contains(&owed), "{owed}");
-        let more = debt.more(later, RATE, 1, u64::MAX, 0);
         assert!((40..50).contains(&more), "{more}");
-        assert!((0.0..3.0).contains(&debt.left), "{}", debt.left);
+        for (waited, priority) in [(30, Priority::Ordinary), (160, Priority::RealTime)] {
+            let (owed, more) = of_those_that_wait(waited, priority);
+            assert!((85..95).contains(&owed) && more < 3, "{owed} {more}");
+        }
+    }
+
+    #[test]
+    fn load_that_is_over_is_forgotten() {
+        let mut waits = Waits::default();
+        let mut waited = 0;
+        for _ in 0..10_000 {
+            waited += 2_500_000;
+            waits.see(waited, 1.0);
+        }
+        assert!(waits.are_real(waited, RATE));
+        for _ in 0..5_000 {
+            waits.see(waited, 1.0);
+        }
+        assert!(!waits.are_real(waited, RATE));
     }
 }

@@ -94,7 +94,7 @@ use clock::{BothClocks, Clock};
 use governor::Governor;
 use native::NativeReader;
 use own::Own;
-use presence::{Looked, Presence, come, held, is_prompt};
+use presence::{Entry, Looked, Presence, come, held};
 use punctual::Punctual;
 use scout::{Left, Report, Scout};
 use std::sync::atomic::Ordering;
@@ -164,6 +164,8 @@ pub struct Sampler<S> {
     priority: Priority,
     /// How soon after a sample is due its thread is set aside for us.
     usual: Punctual,
+    /// For how long we waited for a CPU to take this round on; `None` where nobody can make us wait, or it is not known.
+    waited: Option<Duration>,
 }
 
 impl<S: Sink> Sampler<S> {
@@ -213,6 +215,7 @@ impl<S: Sink> Sampler<S> {
             was_away: false,
             priority: Priority::Ordinary,
             usual: Punctual::default(),
+            waited: None,
         }
     }
 
@@ -281,6 +284,7 @@ impl<S: Sink> Sampler<S> {
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
             let waited = own_wait.as_mut().and_then(OwnWait::since_last);
+            self.waited = waited;
             self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited))
                 && self.sees_the_present_only();
             if self.is_late && put_off < MOST_PUT_OFF {
@@ -473,7 +477,7 @@ impl<S: Sink> Sampler<S> {
         let Some(thread) = threads.get_mut(turn.thread) else {
             return;
         };
-        let is_prompt = is_prompt(self.priority, self.tick);
+        let entry = Entry::of(self.priority, self.tick, self.waited);
         let schedule = &mut self.schedule;
         let arrival = &mut self.arrival;
         // From where we were when it was due, or from elsewhere.
@@ -482,6 +486,7 @@ impl<S: Sink> Sampler<S> {
             is_here,
             due: self.tick,
             at: turn.looked,
+            entry,
         };
         let together = match turn.cpu {
             _ if !turn.running || turn.rests => true,
@@ -495,7 +500,7 @@ impl<S: Sink> Sampler<S> {
             true if together => {
                 let held = held(thread, schedule, arrival, looked);
                 stint = held.and_then(HeldCpu::stint).unwrap_or_default();
-                Presence::of(held, is_prompt, &mut self.usual)
+                Presence::of(held, entry, &mut self.usual)
             }
             true => Presence::Unknown,
             false if turn.paused => Presence::OnCpu,
@@ -550,12 +555,8 @@ impl<S: Sink> Sampler<S> {
         let is_good = on_cpu && !turn.is_glance && matches!(taken, Ok(Some(_)));
         tally.made_up += weight * u64::from(is_good && is_made_up);
         if is_good && !is_made_up {
-            let most = match self.priority {
-                Priority::RealTime => tally.missed,
-                // Too late to tell whose waiting was no waiting.
-                _ => tally.missed.saturating_add(tally.ready),
-            };
-            let more = thread.makes_up_for(self.settings.rate, count, most, stint);
+            let (rate, priority) = (self.settings.rate, self.priority);
+            let more = thread.makes_up_for(rate, count, priority, stint, tally);
             tally.makes_up(more.into());
             count += more;
         }

@@ -4,6 +4,7 @@
 use super::punctual::Punctual;
 use super::watched::WatchedThread;
 use crate::platform::{Arrival, CoSchedule, HeldCpu, Priority, Testimony, monotonic};
+use std::time::Duration;
 
 /// What a thread was doing when its sample was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub(super) enum Presence {
     Unknown,
 }
 
+/// Nanoseconds that it takes at most from a thread's leave to our first step on its CPU.
+const LET_IN: u64 = 10_000;
+
 /// Nanoseconds. At real-time priority we are let in within half of it, from an idle CPU too.
 const PROMPT: u64 = 100_000;
 
@@ -26,19 +30,19 @@ impl Presence {
     /// to wait chose the moment, and samples that were late would gather there. Where we are let in at once, who waited
     /// and came back meanwhile has gone no further than anybody else would have: each is seen as much later, and what one
     /// state loses to the next it gains from the one before.
-    pub(super) fn of(held: Option<HeldCpu>, prompt: Option<bool>, punctual: &mut Punctual) -> Self {
+    pub(super) fn of(held: Option<HeldCpu>, entry: Entry, punctual: &mut Punctual) -> Self {
         match held {
             None => Presence::Unknown,
             Some(HeldCpu::Not) => Presence::Off,
-            Some(HeldCpu::RanOn(_)) => match prompt {
-                Some(true) => Presence::OnCpu,
+            Some(HeldCpu::RanOn(_)) => match entry {
+                Entry::Prompt | Entry::AtOnce => Presence::OnCpu,
                 // Something else than the program made us wait.
-                Some(false) => Presence::Unknown,
-                None => Presence::Late,
+                Entry::Late => Presence::Unknown,
+                Entry::Queued => Presence::Late,
             },
             // In the kernel nobody is set aside: it takes a little longer.
             Some(HeldCpu::Until(leave)) if leave.waits => {
-                match punctual.is_usual(leave.after / 2) {
+                match entry == Entry::AtOnce || punctual.is_usual(leave.after / 2) {
                     true => Presence::OnCpu,
                     false => Presence::Late,
                 }
@@ -51,10 +55,31 @@ impl Presence {
     }
 }
 
-/// Where no program makes us wait: whether nothing else did, as far as this round of samples shows, which was due at that
-/// time.
-pub(super) fn is_prompt(priority: Priority, due: u64) -> Option<bool> {
-    (priority == Priority::RealTime).then(|| monotonic().saturating_sub(due) < PROMPT)
+/// How we were let in for a round of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// At real-time priority no program makes us wait; nothing else did, either.
+    Prompt,
+    /// At real-time priority, but something made us late.
+    Late,
+    /// At an ordinary one: nobody had the CPU before us.
+    AtOnce,
+    /// Others had it first.
+    Queued,
+}
+
+impl Entry {
+    /// That of a round that was due then, before which we waited so long in the run queue (`None` where that is not known).
+    pub(super) fn of(priority: Priority, due: u64, waited: Option<Duration>) -> Self {
+        /// What the change from one thread to the other takes.
+        const CHANGE: Duration = Duration::from_micros(10);
+        match priority {
+            Priority::RealTime if monotonic().saturating_sub(due) < PROMPT => Entry::Prompt,
+            Priority::RealTime => Entry::Late,
+            Priority::Ordinary if waited.is_some_and(|waited| waited <= CHANGE) => Entry::AtOnce,
+            Priority::Ordinary => Entry::Queued,
+        }
+    }
 }
 
 /// Goes to a CPU, and takes note of when. False where that cannot be had.
@@ -69,7 +94,10 @@ pub(super) fn come(schedule: &mut CoSchedule, arrival: &mut Option<Arrival>, cpu
 }
 
 /// Whether a thread that wants to run had a CPU when its sample was due, or when it was looked at if no more is known.
-/// `None` where nobody can tell.
+/// Where we were let in at once and follow it to another CPU, from an idle one perhaps, that takes some 100 us, and only
+/// what it has at the end of them goes together with its stack: were it asked for earlier, what follows each nap would
+/// have too little (measured: 6 points of 54 at 100 Hz). A real-time thread makes those that wake up go to other CPUs,
+/// so there what follows each nap would have too much (8 points). `None` where nobody can tell.
 pub(super) fn held(
     thread: &mut WatchedThread,
     schedule: &mut CoSchedule,
@@ -78,12 +106,18 @@ pub(super) fn held(
 ) -> Option<HeldCpu> {
     let known = arrival.as_mut()?;
     let knows_all = thread.testimony() == Testimony::History;
-    let is_of_then = knows_all || looked.is_here;
-    let then = if is_of_then { looked.due } else { looked.at };
+    let follows = knows_all && looked.entry == Entry::AtOnce;
+    let is_of_then = looked.is_here || knows_all && !follows;
+    let just_now = || monotonic().saturating_sub(LET_IN);
+    let then = match is_of_then {
+        true => looked.due,
+        false if knows_all => just_now(),
+        false => looked.at,
+    };
     let first = thread.held(known, then)?;
     let is_there = matches!(first, HeldCpu::Until(_));
     let is_certain = knows_all && first == HeldCpu::Not;
-    if is_certain || is_there && (is_of_then || thread.came_nowhere()) {
+    if is_certain || is_there && (is_of_then || knows_all || thread.came_nowhere()) {
         return Some(first);
     }
     // It may run on another CPU by now.
@@ -94,7 +128,11 @@ pub(super) fn held(
     if !come(schedule, arrival, cpu) {
         return None;
     }
-    let then = if knows_all { looked.due } else { looked.at };
+    let then = match knows_all {
+        true if follows => just_now(),
+        true => looked.due,
+        false => looked.at,
+    };
     let second = thread.held(arrival.as_mut()?, then)?;
     let has_moved = matches!(second, HeldCpu::Until(_)) && !knows_all && !thread.came_nowhere();
     Some(if has_moved { HeldCpu::Not } else { second })
@@ -109,4 +147,5 @@ pub(super) struct Looked {
     pub(super) due: u64,
     /// When it was looked at.
     pub(super) at: u64,
+    pub(super) entry: Entry,
 }

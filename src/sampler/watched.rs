@@ -115,19 +115,25 @@ impl WatchedThread {
         self.strata.miss(stint, weight);
     }
 
-    /// For how many samples that were missed one counts that was just taken.
+    /// For how many samples of `tally` that were missed one counts that was just taken.
     pub(super) fn makes_up_for(
         &mut self,
         rate: f64,
         weight: u32,
-        missed: u64,
+        priority: Priority,
         stint: Stint,
+        tally: &Tally,
     ) -> u32 {
         let same = self.strata.see(stint);
         let waiting = self.strata.waiting();
         let runs = self.watch.runs();
         let counts_for = weight.saturating_add(same);
-        let rest = self.debt.more(runs, rate, counts_for, missed, waiting);
+        let most = match self.debt.leaves_some(runs, rate, priority) {
+            // Too late to tell whose waiting was no waiting.
+            true => tally.missed.saturating_add(tally.ready),
+            false => tally.missed,
+        };
+        let rest = self.debt.more(runs, rate, counts_for, most, waiting);
         same.saturating_add(rest)
     }
 
@@ -135,9 +141,8 @@ impl WatchedThread {
     /// waits for one before and after that.
     pub(super) fn is_owed(&mut self, rate: f64, weight: u32, priority: Priority) -> bool {
         let waiting = self.strata.waiting();
-        let halves = priority != Priority::RealTime;
         self.debt
-            .owes(self.watch.runs(), rate, weight, waiting, halves)
+            .owes(self.watch.runs(), rate, weight, waiting, priority)
     }
 
     /// It could not be read, which counts for so many samples.

@@ -36,7 +36,11 @@ impl ThreadWatch {
         let time = u64::try_from(one.run_time.as_nanos()).ok()?;
         // With the turn that lasts.
         let turns = one.switches.saturating_add(1);
-        Some(Runs { time, turns })
+        Some(Runs {
+            time,
+            turns,
+            waited: 0,
+        })
     }
 
     /// Asks the kernel what the thread is doing.

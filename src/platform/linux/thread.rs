@@ -148,8 +148,13 @@ fn place_of(text: &[u8]) -> Option<(u64, u64)> {
 pub(crate) fn runs_of(text: &[u8]) -> Option<Runs> {
     let mut words = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
     let time = words.next()?.parse().ok()?;
-    let turns = words.nth(1)?.parse().ok()?;
-    (turns > 0).then_some(Runs { time, turns })
+    let waited = words.next()?.parse().ok()?;
+    let turns = words.next()?.parse().ok()?;
+    (turns > 0).then_some(Runs {
+        time,
+        turns,
+        waited,
+    })
 }
 
 /// How long the thread that made this has waited for a CPU.
@@ -334,7 +339,11 @@ mod tests {
             Some(230)
         );
         assert_eq!(number(b"-1 0x7ffe 0x7fe\n"), None);
-        let runs = Runs { time: 17, turns: 3 };
+        let runs = Runs {
+            time: 17,
+            turns: 3,
+            waited: 4,
+        };
         assert_eq!(runs_of(b"17 4 3\n"), Some(runs));
         assert_eq!(runs_of(b"0 0 0\n"), None);
         assert_eq!(runs_of(b"17 4\n"), None);

@@ -84,6 +84,7 @@ impl ThreadWatch {
         Some(Runs {
             time: u64::try_from(one.cpu.as_nanos()).unwrap_or(u64::MAX),
             turns: one.switches.into(),
+            waited: 0,
         })
     }
 
