@@ -42,8 +42,9 @@
 //! got a quarter more than it had (measured). It held a CPU if it had come and not left by then, or was being brought to
 //! it, which its clock counts, too (`switch_time.rs` learns how long that takes), and is where it was if it has not
 //! run since. Of one that was set aside that is believed however late it is, as it did not choose the moment;
-//! of one that began to wait only within twice the time in which threads are usually set aside for us (`sampler/punctual.rs`):
-//! what is later is missed, or samples would gather where a program waits. Where the kernel keeps no records
+//! of one that began to wait only within twice the time in which threads are usually set aside for us (`sampler/punctual.rs`),
+//! or where nobody made us wait: what is later is missed, or samples would gather where a program waits. `presence.rs` has
+//! which moment is meant where we follow a thread to another CPU. Where the kernel keeps no records
 //! there is `se.exec_start` of the thread's account, which the scheduler sets to the same clock for the one that
 //! it sends away and for us whom it lets in; it tells of the present only, so there a round that waited longer
 //! than usual in the run queue (our own schedstat) is put off. A thread that began to wait just then, while the
@@ -57,7 +58,8 @@
 //! let in late misses some, and where our timer and the program's are on one CPU, one interrupt wakes up both, so that
 //! it is never seen in its first microseconds. For what was missed others count that are like it (`sampler/strata.rs`).
 //! The kernel's account of each thread's CPU time says how much is lacking then, as far as it is more than chance: for
-//! that count those that were seen to wait for a CPU, and at an ordinary priority whatever is taken, too (`sampler/debt.rs`).
+//! that count those that were seen to wait for a CPU, and for an ordinary user on a busy machine whatever is taken, too
+//! (`sampler/debt.rs`).
 
 // The benchmarks' too: their floor keeps the same schedule.
 #[doc(hidden)]
