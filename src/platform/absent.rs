@@ -94,6 +94,11 @@ impl Witness {
     /// Nothing.
     pub fn learn(&mut self, _runs: impl FnOnce() -> Option<Runs>) {}
 
+    /// Nobody records where it was.
+    pub fn recorded(&self, _since: u64) -> Option<HeldCpu> {
+        None
+    }
+
     /// Whether the thread held a CPU at that time: not known.
     pub fn held(&self, _arrival: &mut Arrival, _since: u64) -> Option<HeldCpu> {
         None

@@ -96,7 +96,7 @@ use clock::{BothClocks, Clock};
 use governor::Governor;
 use native::NativeReader;
 use own::Own;
-use presence::{Entry, Looked, Presence, come, held};
+use presence::{Admission, Looked, Presence, come, held};
 use punctual::Punctual;
 use scout::{Left, Report, Scout};
 use std::sync::atomic::Ordering;
@@ -479,7 +479,7 @@ impl<S: Sink> Sampler<S> {
         let Some(thread) = threads.get_mut(turn.thread) else {
             return;
         };
-        let entry = Entry::of(self.priority, self.tick, self.waited);
+        let admission = Admission::of(self.priority, self.tick, self.waited);
         let schedule = &mut self.schedule;
         let arrival = &mut self.arrival;
         // From where we were when it was due, or from elsewhere.
@@ -488,7 +488,7 @@ impl<S: Sink> Sampler<S> {
             is_here,
             due: self.tick,
             at: turn.looked,
-            entry,
+            admission,
         };
         let together = match turn.cpu {
             _ if !turn.running || turn.rests => true,
@@ -502,7 +502,7 @@ impl<S: Sink> Sampler<S> {
             true if together => {
                 let held = held(thread, schedule, arrival, looked);
                 stint = held.and_then(HeldCpu::stint).unwrap_or_default();
-                Presence::of(held, entry, &mut self.usual)
+                Presence::of(held, admission, &mut self.usual)
             }
             true => Presence::Unknown,
             false if turn.paused => Presence::OnCpu,

@@ -30,19 +30,19 @@ impl Presence {
     /// to wait chose the moment, and samples that were late would gather there. Where we are let in at once, who waited
     /// and came back meanwhile has gone no further than anybody else would have: each is seen as much later, and what one
     /// state loses to the next it gains from the one before.
-    pub(super) fn of(held: Option<HeldCpu>, entry: Entry, punctual: &mut Punctual) -> Self {
+    pub(super) fn of(held: Option<HeldCpu>, admission: Admission, punctual: &mut Punctual) -> Self {
         match held {
             None => Presence::Unknown,
             Some(HeldCpu::Not) => Presence::Off,
-            Some(HeldCpu::RanOn(_)) => match entry {
-                Entry::Prompt | Entry::AtOnce => Presence::OnCpu,
+            Some(HeldCpu::RanOn(_)) => match admission {
+                Admission::Prompt | Admission::AtOnce => Presence::OnCpu,
                 // Something else than the program made us wait.
-                Entry::Late => Presence::Unknown,
-                Entry::Queued => Presence::Late,
+                Admission::Late => Presence::Unknown,
+                Admission::Queued => Presence::Late,
             },
             // In the kernel nobody is set aside: it takes a little longer.
             Some(HeldCpu::Until(leave)) if leave.waits => {
-                match entry == Entry::AtOnce || punctual.is_usual(leave.after / 2) {
+                match admission == Admission::AtOnce || punctual.is_usual(leave.after / 2) {
                     true => Presence::OnCpu,
                     false => Presence::Late,
                 }
@@ -57,7 +57,7 @@ impl Presence {
 
 /// How we were let in for a round of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum Admission {
     /// At real-time priority no program makes us wait; nothing else did, either.
     Prompt,
     /// At real-time priority, but something made us late.
@@ -68,16 +68,18 @@ pub(super) enum Entry {
     Queued,
 }
 
-impl Entry {
+impl Admission {
     /// That of a round that was due then, before which we waited so long in the run queue (`None` where that is not known).
     pub(super) fn of(priority: Priority, due: u64, waited: Option<Duration>) -> Self {
         /// What the change from one thread to the other takes.
         const CHANGE: Duration = Duration::from_micros(10);
         match priority {
-            Priority::RealTime if monotonic().saturating_sub(due) < PROMPT => Entry::Prompt,
-            Priority::RealTime => Entry::Late,
-            Priority::Ordinary if waited.is_some_and(|waited| waited <= CHANGE) => Entry::AtOnce,
-            Priority::Ordinary => Entry::Queued,
+            Priority::RealTime if monotonic().saturating_sub(due) < PROMPT => Admission::Prompt,
+            Priority::RealTime => Admission::Late,
+            Priority::Ordinary if waited.is_some_and(|waited| waited <= CHANGE) => {
+                Admission::AtOnce
+            }
+            Priority::Ordinary => Admission::Queued,
         }
     }
 }
@@ -106,7 +108,7 @@ pub(super) fn held(
 ) -> Option<HeldCpu> {
     let known = arrival.as_mut()?;
     let knows_all = thread.testimony() == Testimony::History;
-    let follows = knows_all && looked.entry == Entry::AtOnce;
+    let follows = knows_all && looked.admission == Admission::AtOnce;
     let is_of_then = looked.is_here || knows_all && !follows;
     let just_now = || monotonic().saturating_sub(LET_IN);
     let then = match is_of_then {
@@ -147,5 +149,5 @@ pub(super) struct Looked {
     pub(super) due: u64,
     /// When it was looked at.
     pub(super) at: u64,
-    pub(super) entry: Entry,
+    pub(super) admission: Admission,
 }

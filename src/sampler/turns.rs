@@ -1,6 +1,6 @@
 //! Which threads are read in a round, and in which order.
 
-use super::presence::{Entry, Presence};
+use super::presence::{Admission, Presence};
 use super::watched::WatchedThread;
 use super::{Sampler, TOO_FEW_FILES};
 use crate::perl::leaf::level::LeafLevel;
@@ -47,7 +47,7 @@ impl<S: Sink> Sampler<S> {
         let names_calls = self.settings.names.beyond == LeafLevel::Ops;
         let crowd = self.is_crowd();
         let ours = self.schedule.pinned();
-        let entry = Entry::of(self.priority, self.tick, self.waited);
+        let admission = Admission::of(self.priority, self.tick, self.waited);
         let mut idle = 0;
         self.running = 0;
         for (process, watched) in self.watched.iter_mut().enumerate() {
@@ -70,12 +70,12 @@ impl<S: Sink> Sampler<S> {
                 }
                 let held = match &mut self.arrival {
                     Some(arrival) if !running && look.is_new && !w.ended => {
-                        gave_way(w, arrival, self.tick, before, entry)
+                        gave_way(w, arrival, self.tick, before, admission)
                     }
                     _ => Some(HeldCpu::Not),
                 };
                 let stint = held.and_then(HeldCpu::stint).unwrap_or_default();
-                let presence = Presence::of(held, entry, &mut self.usual);
+                let presence = Presence::of(held, admission, &mut self.usual);
                 // Whoever waits now had a CPU then, and what it did is not known.
                 if matches!(presence, Presence::Late | Presence::Unknown) {
                     self.own.tally.missed += u64::from(self.weight);
@@ -136,12 +136,12 @@ fn gave_way(
     arrival: &mut Arrival,
     due: u64,
     looked: u64,
-    entry: Entry,
+    admission: Admission,
 ) -> Option<HeldCpu> {
     let held = thread.held(arrival, due);
     let knows_all = thread.testimony() == Testimony::History;
     let is_there = held.and_then(HeldCpu::stint).is_some();
-    if !is_there || knows_all && entry != Entry::AtOnce {
+    if !is_there || knows_all && admission != Admission::AtOnce {
         return held.or(Some(HeldCpu::Not));
     }
     let has_just_left = matches!(thread.held(arrival, looked), Some(HeldCpu::Until(_)));
