@@ -285,9 +285,10 @@ impl<S: Sink> Sampler<S> {
             self.settings.idle = self.control.idle.load(Ordering::Relaxed);
             let now = Instant::now();
             let behind = now.saturating_duration_since(clock.due());
-            let waited = own_wait.as_mut().and_then(OwnWait::since_last);
-            self.waited = waited;
-            self.is_late = waited.is_some_and(|waited| !punctual.is_on_time(waited))
+            self.waited = own_wait.as_mut().and_then(OwnWait::since_last);
+            self.is_late = self
+                .waited
+                .is_some_and(|waited| !punctual.is_on_time(waited))
                 && self.sees_the_present_only();
             if self.is_late && put_off < MOST_PUT_OFF {
                 put_off += 1;

@@ -108,18 +108,18 @@ pub(super) fn held(
 ) -> Option<HeldCpu> {
     let known = arrival.as_mut()?;
     let knows_all = thread.testimony() == Testimony::History;
-    let follows = knows_all && looked.admission == Admission::AtOnce;
-    let is_of_then = looked.is_here || knows_all && !follows;
-    let just_now = || monotonic().saturating_sub(LET_IN);
-    let then = match is_of_then {
-        true => looked.due,
-        false if knows_all => just_now(),
-        false => looked.at,
+    let then = |is_here: bool| match (is_here, knows_all) {
+        (true, _) => looked.due,
+        (false, false) => looked.at,
+        (false, true) if looked.admission == Admission::AtOnce => {
+            monotonic().saturating_sub(LET_IN)
+        }
+        (false, true) => looked.due,
     };
-    let first = thread.held(known, then)?;
+    let first = thread.held(known, then(looked.is_here))?;
     let is_there = matches!(first, HeldCpu::Until(_));
     let is_certain = knows_all && first == HeldCpu::Not;
-    if is_certain || is_there && (is_of_then || knows_all || thread.came_nowhere()) {
+    if is_certain || is_there && (looked.is_here || knows_all || thread.came_nowhere()) {
         return Some(first);
     }
     // It may run on another CPU by now.
@@ -130,12 +130,7 @@ pub(super) fn held(
     if !come(schedule, arrival, cpu) {
         return None;
     }
-    let then = match knows_all {
-        true if follows => just_now(),
-        true => looked.due,
-        false => looked.at,
-    };
-    let second = thread.held(arrival.as_mut()?, then)?;
+    let second = thread.held(arrival.as_mut()?, then(false))?;
     let has_moved = matches!(second, HeldCpu::Until(_)) && !knows_all && !thread.came_nowhere();
     Some(if has_moved { HeldCpu::Not } else { second })
 }
@@ -150,4 +145,40 @@ pub(super) struct Looked {
     /// When it was looked at.
     pub(super) at: u64,
     pub(super) admission: Admission,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::{Leave, Stint};
+
+    #[test]
+    fn who_waited_for_nobody_was_let_in_at_once() {
+        let micros = |micros| Some(Duration::from_micros(micros));
+        let of = |waited| Admission::of(Priority::Ordinary, 0, waited);
+        assert_eq!(of(micros(1)), Admission::AtOnce);
+        assert_eq!(of(micros(100)), Admission::Queued);
+        assert_eq!(of(None), Admission::Queued);
+        let of = |due| Admission::of(Priority::RealTime, due, None);
+        assert_eq!(of(monotonic() + PROMPT), Admission::Prompt);
+        assert_eq!(of(0), Admission::Late);
+    }
+
+    #[test]
+    fn what_began_to_wait_late_counts_only_where_it_did_not_let_us_in() {
+        let mut punctual = Punctual::default();
+        let leave = Leave {
+            after: Duration::from_millis(3),
+            waits: true,
+            stint: Stint::default(),
+        };
+        let mut of = |held, admission| Presence::of(Some(held), admission, &mut punctual);
+        for held in [HeldCpu::Until(leave), HeldCpu::RanOn(Stint::default())] {
+            assert_eq!(of(held, Admission::AtOnce), Presence::OnCpu);
+            assert_eq!(of(held, Admission::Queued), Presence::Late);
+        }
+        let ran_on = HeldCpu::RanOn(Stint::default());
+        assert_eq!(of(ran_on, Admission::Prompt), Presence::OnCpu);
+        assert_eq!(of(ran_on, Admission::Late), Presence::Unknown);
+    }
 }
